@@ -1,0 +1,322 @@
+//! Reading a scenario: the file, what overrides it, and the way back from a value to its place in the text.
+//!
+//! File and overrides are one text with one set of places: each override is a line after the file's last. Invariant:
+//! whatever the bytes, reading ends quickly with a scenario or with an error that names the source.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::Range;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::Deserialize as _;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer};
+
+use super::problem::nearest;
+use super::validate::{Complaint, complaint};
+use super::{Problem, Scenario};
+use crate::Error;
+
+/// A scenario file is a page of text; anything much larger is a mistake.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// One `--set key=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    key: String,
+    value: String,
+}
+
+impl Override {
+    /// Puts `value` in the place of what the file says for the dotted `key`.
+    pub fn new(key: &str, value: &str) -> Self {
+        Self { key: key.trim().to_owned(), value: value.trim().to_owned() }
+    }
+
+    /// The override as a line of TOML: its value as it is or, if that is no TOML, as a string.
+    fn line(&self) -> String {
+        let as_it_is = format!("{} = {}", self.key, self.value);
+        if DeTable::parse(&as_it_is).is_ok() {
+            return as_it_is;
+        }
+        format!("{} = {}", self.key, toml::Value::String(self.value.clone()))
+    }
+
+    fn depth(&self) -> usize {
+        self.key.split('.').count()
+    }
+}
+
+impl FromStr for Override {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| format!("\"{text}\" has no `=`; write it as in clients.count=100"))?;
+        let is_name = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        };
+        if !key.trim().split('.').all(is_name) {
+            return Err(format!("\"{}\" is not a dotted name such as clients.count", key.trim()));
+        }
+        Ok(Self::new(key, value))
+    }
+}
+
+impl Scenario {
+    /// Reads the scenario file at `path`, with `overrides` in place of what it says.
+    pub fn load(path: &Path, overrides: &[Override]) -> Result<Self, Error> {
+        let source_name = path.display().to_string();
+        let text = read(path)?;
+        let mut scenario = Self::parse(&source_name, &text, overrides)?;
+        if scenario.name.is_empty() {
+            scenario.name = path
+                .file_stem()
+                .map_or_else(|| source_name, |stem| stem.to_string_lossy().into_owned());
+        }
+        Ok(scenario)
+    }
+
+    /// Reads a scenario from `text`, which errors call `source_name`.
+    pub fn parse(source_name: &str, text: &str, overrides: &[Override]) -> Result<Self, Problem> {
+        let source = Source::new(source_name, text, overrides);
+        let tree = source.tree(overrides)?;
+        let scenario = Self::deserialize(Deserializer::from(tree.clone()))
+            .map_err(|error| source.problem_of(&error))?;
+        match complaint(&scenario) {
+            Some(complaint) => Err(source.problem_with(&tree, complaint)),
+            None => Ok(scenario),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    let unreadable = |source| Error::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.by_ref().take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let not_a_scenario = |reason: &str| {
+        unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()))
+    };
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(not_a_scenario("it is larger than 1 MiB, so it is no scenario"));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is no scenario"))
+}
+
+/// File and overrides as one text.
+struct Source<'a> {
+    name: &'a str,
+    /// The file's text, then a line for each override.
+    text: String,
+    file_length: usize,
+    /// Each override's line, with blanks in front that put its places where they are in the whole text.
+    lines: Vec<String>,
+}
+
+impl<'a> Source<'a> {
+    fn new(name: &'a str, file: &str, overrides: &[Override]) -> Self {
+        let mut text = file.to_owned();
+        let mut lines = Vec::new();
+        for overriding in overrides {
+            text.push('\n');
+            let line = overriding.line();
+            lines.push(format!("{:blanks$}{line}", "", blanks = text.len()));
+            text.push_str(&line);
+        }
+        Self { name, text, file_length: file.len(), lines }
+    }
+
+    /// File and overrides as one tree.
+    fn tree(&self, overrides: &[Override]) -> Result<Spanned<DeTable<'_>>, Problem> {
+        let parse = |text| {
+            DeTable::parse(text).map_err(|error: toml::de::Error| {
+                let message = format!("not valid TOML: {}", first_line(error.message()));
+                self.problem_at(error.span().unwrap_or(0..0), &message)
+            })
+        };
+        let mut tree = parse(&self.text[..self.file_length])?;
+        for (overriding, line) in overrides.iter().zip(&self.lines) {
+            let value = parse(line)?;
+            give_way(tree.get_mut(), overriding);
+            set(tree.get_mut(), value.into_inner(), overriding.depth());
+        }
+        Ok(tree)
+    }
+
+    /// A problem at `span` of the whole text.
+    fn problem_at(&self, span: Range<usize>, message: &str) -> Problem {
+        if span.start <= self.file_length {
+            return Problem::new(self.name, &self.text[..self.file_length], span, message);
+        }
+        let start = self.text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = self.text[span.start..]
+            .find('\n')
+            .map_or(self.text.len(), |newline| span.start + newline);
+        Problem::new("--set", &self.text[start..end], span.start - start..span.end - start, message)
+    }
+
+    /// What the deserializer did not like, in a user's words.
+    fn problem_of(&self, error: &toml::de::Error) -> Problem {
+        let (message, help) = in_plain_words(first_line(error.message()));
+        self.problem_at(error.span().unwrap_or(0..0), &message).with_help(help)
+    }
+
+    fn problem_with(&self, tree: &Spanned<DeTable<'_>>, complaint: Complaint) -> Problem {
+        let message = format!("{}: {}", complaint.path, complaint.message);
+        self.problem_at(place_of(tree.get_ref(), complaint.path), &message)
+            .with_help(complaint.help)
+    }
+}
+
+/// Takes away what the file says and an override makes pointless.
+fn give_way(tree: &mut DeTable<'_>, overriding: &Override) {
+    let obsolete: &[&str] = match (overriding.key.as_str(), overriding.value.trim_matches('"')) {
+        ("load.rate", _) => &["rate_per_client"],
+        ("load.rate_per_client", _) => &["rate"],
+        ("load.model", "closed") => &["rate", "rate_per_client", "arrivals"],
+        ("load.model", "open") => &["in_flight", "think"],
+        _ => &[],
+    };
+    if let Some(DeValue::Table(load)) = tree.get_mut("load").map(Spanned::get_mut) {
+        for key in obsolete {
+            load.remove(*key);
+        }
+    }
+}
+
+/// Puts the value at the end of `overriding`'s chain of tables into `table`.
+fn set<'t>(table: &mut DeTable<'t>, overriding: DeTable<'t>, depth: usize) {
+    for (key, value) in overriding {
+        let place = value.span();
+        match (table.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.into_inner()) {
+            (Some(DeValue::Table(inner)), DeValue::Table(rest)) if depth > 1 => {
+                set(inner, rest, depth - 1)
+            }
+            (_, value) => {
+                table.insert(key, Spanned::new(place, value));
+            }
+        }
+    }
+}
+
+/// Where the value of a dotted key stands; what is nearest around it if it is not written down.
+fn place_of(tree: &DeTable<'_>, path: &str) -> Range<usize> {
+    let mut table = tree;
+    let mut place = 0..0;
+    for part in path.split('.') {
+        let Some((key, value)) = table.get_key_value(part) else { break };
+        match value.get_ref() {
+            // A table's own place may be all of its lines: its name is enough.
+            DeValue::Table(inner) => {
+                place = key.span();
+                table = inner;
+            }
+            _ => return value.span(),
+        }
+    }
+    place
+}
+
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default()
+}
+
+/// A message of serde's in a user's words, and what is allowed instead.
+fn in_plain_words(message: &str) -> (String, Option<String>) {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if let Some((wrong, known)) = quoted.split_first() {
+        let help = || {
+            let mut help = String::new();
+            if let Some(name) = nearest(wrong, known) {
+                write!(help, "did you mean `{name}`? ").expect("writing to a string cannot fail");
+            }
+            let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            write!(help, "allowed here: {names}").expect("writing to a string cannot fail");
+            Some(help)
+        };
+        if message.starts_with("unknown field") {
+            return (format!("unknown key `{wrong}`"), help());
+        }
+        if message.starts_with("unknown variant") {
+            return (format!("unknown value `{wrong}`"), help());
+        }
+    }
+    let mut message = message.to_owned();
+    for (of_rust, of_toml) in [
+        ("expected i32", "expected a whole number"),
+        ("expected u32", "expected a whole number of at least 0"),
+        ("expected u64", "expected a whole number of at least 0"),
+        ("expected f64", "expected a number"),
+        ("expected an array of length 2", "expected two values, as in [a, b]"),
+        ("expected a tuple of size 2", "expected a pair, as in [weight, value]"),
+        (
+            "wanted exactly 1 element",
+            "expected a table with exactly one key, such as { uniform = [a, b] }",
+        ),
+        ("wanted exactly 1 element, found 0 elements", "the table is empty"),
+    ] {
+        message = message.replace(of_rust, of_toml);
+    }
+    if let Some((before, _)) = message.split_once("expected struct ") {
+        message = format!("{before}expected a table");
+    }
+    (message, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Count, Distribution, Engine, Model};
+
+    const FILE: &str =
+        "[load]\nrate_per_client = \"1/s\"\n[workers]\nreplies = { exponential = 2 }\n";
+
+    fn parse(overrides: &[&str]) -> Result<Scenario, Problem> {
+        let overrides: Vec<Override> = overrides.iter().map(|text| text.parse().unwrap()).collect();
+        Scenario::parse("a.toml", FILE, &overrides)
+    }
+
+    #[test]
+    fn overrides_take_the_place_of_what_the_file_says() {
+        let scenario = parse(&[
+            "clients.count=7",
+            "proxy.engine = batch",
+            "workers.replies={uniform=[0,4]}",
+            "workers.delay=10ms",
+            "clients.count=8",
+        ])
+        .unwrap();
+        assert_eq!(scenario.clients.count, Count(8), "the last one wins");
+        assert_eq!(scenario.proxy.engine, Engine::Batch);
+        assert_eq!(scenario.workers.replies, Distribution::Uniform([Count(0), Count(4)]));
+    }
+
+    #[test]
+    fn an_override_makes_its_opposite_give_way() {
+        assert_eq!(parse(&["load.rate=5/s"]).unwrap().load.rate_per_client, None);
+        let closed = parse(&["load.model=closed", "load.in_flight=4"]).unwrap();
+        assert_eq!((closed.load.model, closed.load.in_flight), (Model::Closed, Some(Count(4))));
+    }
+
+    #[test]
+    fn a_wrong_override_is_shown_as_such() {
+        let shown = parse(&["clients.cuont=7"]).unwrap_err().to_string();
+        assert!(shown.contains("--set:1"), "{shown}");
+        assert!(shown.contains("did you mean `count`?"), "{shown}");
+        let shown = parse(&["workers.count=4", "run.duration=5"]).unwrap_err().to_string();
+        assert!(shown.contains("run.duration = 5") && shown.contains("5 has no unit"), "{shown}");
+    }
+
+    #[test]
+    fn an_override_needs_a_name_and_a_value() {
+        for wrong in ["clients.count", "=5", "a..b=5", "a b=5", ""] {
+            assert!(wrong.parse::<Override>().is_err(), "{wrong}");
+        }
+    }
+}

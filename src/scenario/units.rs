@@ -1,0 +1,383 @@
+//! Quantities with their units: durations, sizes, rates, and plain counts.
+//!
+//! Every text form is number and unit, read by one mechanism. Invariant: a quantity prints in a form that reads back
+//! as the same quantity.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A duration in nanoseconds; written `500us`, `1m30s`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub u64);
+
+/// A size in bytes; written `64B`, `4KiB`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+/// A whole number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Count(pub u32);
+
+/// A rate per second; written `10k/s`, `30/m`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Rate(f64);
+
+/// The units of one kind of quantity, each with its value in the base unit, from small to large.
+type Units = &'static [(&'static str, f64)];
+
+const DURATION: Units =
+    &[("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
+const SIZE: Units = &[
+    ("B", 1.0),
+    ("kB", 1e3),
+    ("KiB", 1024.0),
+    ("MB", 1e6),
+    ("MiB", 1_048_576.0),
+    ("GB", 1e9),
+    ("GiB", 1_073_741_824.0),
+];
+const RATE: Units =
+    &[("/s", 1.0), ("k/s", 1e3), ("M/s", 1e6), ("/m", 1.0 / 60.0), ("/h", 1.0 / 3600.0)];
+
+const DURATION_HELP: &str = "a duration needs a unit, as in \"500us\", \"10ms\" or \"1m30s\"";
+const SIZE_HELP: &str = "a size needs a unit, as in \"64B\" or \"4KiB\"";
+const RATE_HELP: &str = "a rate needs a unit, as in \"100/s\", \"10k/s\" or \"30/m\"";
+
+impl Nanos {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// A duration of whole seconds.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds * 1_000_000_000)
+    }
+
+    /// In seconds.
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+}
+
+impl Rate {
+    /// Per second.
+    pub fn per_second(self) -> f64 {
+        self.0
+    }
+}
+
+/// Splits the next number and its unit off the front of `text`.
+fn split_quantity<'a>(
+    text: &'a str,
+    units: Units,
+    help: &str,
+) -> Result<(f64, &'static str, f64, &'a str), String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, rest) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| help.to_owned())?;
+    let unit_length = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+    let (unit, rest) = rest.split_at(unit_length);
+    match units.iter().find(|(name, _)| *name == unit) {
+        Some((name, value)) => Ok((number, name, *value, rest)),
+        None if unit.is_empty() => Err(help.to_owned()),
+        None => {
+            let known: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
+            Err(format!("unknown unit \"{unit}\"; the units are {}", known.join(", ")))
+        }
+    }
+}
+
+/// A whole number of base units, exactly as written; the text says what is wrong otherwise.
+fn whole_units(text: &str, units: Units, help: &str, repeated: bool) -> Result<u64, String> {
+    let mut sum = 0.0;
+    let mut rest = text;
+    let mut smaller_than = f64::INFINITY;
+    loop {
+        let (number, name, value, after) = split_quantity(rest, units, help)?;
+        if value >= smaller_than {
+            return Err(format!("the unit \"{name}\" must be smaller than the one before it"));
+        }
+        smaller_than = value;
+        sum += number * value;
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
+        if !repeated {
+            return Err(help.to_owned());
+        }
+    }
+    // Beyond 2^53 a double skips whole numbers.
+    if sum > 9_007_199_254_740_992.0 {
+        return Err(format!("\"{text}\" is too large"));
+    }
+    let rounded = sum.round();
+    if (sum - rounded).abs() > 1e-6 * sum.max(1.0) || (sum > 0.0 && rounded == 0.0) {
+        return Err(format!("\"{text}\" is not a whole number of {}", units[0].0));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked just above"
+    )]
+    Ok(rounded as u64)
+}
+
+/// `value` in the largest unit that divides it.
+fn largest_unit(value: u64, units: &[(&'static str, u64)]) -> (u64, &'static str) {
+    let (name, size) = units
+        .iter()
+        .rev()
+        .find(|(_, size)| value > 0 && value.is_multiple_of(*size))
+        .unwrap_or(&units[0]);
+    (value / size, name)
+}
+
+impl FromStr for Nanos {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        whole_units(text, DURATION, DURATION_HELP, true).map(Self)
+    }
+}
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const EXACT: &[(&str, u64)] =
+            &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];
+        let seconds = self.0 / 1_000_000_000;
+        if self.0.is_multiple_of(1_000_000_000) && seconds >= 60 {
+            let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+            return parts
+                .iter()
+                .filter(|(n, _)| *n > 0)
+                .try_for_each(|(n, unit)| write!(formatter, "{n}{unit}"));
+        }
+        if self.0 == 0 {
+            return formatter.write_str("0s");
+        }
+        let (number, unit) = largest_unit(self.0, EXACT);
+        write!(formatter, "{number}{unit}")
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        whole_units(text, SIZE, SIZE_HELP, false).map(Self)
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const EXACT: &[(&str, u64)] =
+            &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+        let (number, unit) = largest_unit(self.0, EXACT);
+        write!(formatter, "{number}{unit}")
+    }
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, _, value, rest) = split_quantity(text, RATE, RATE_HELP)?;
+        if !rest.is_empty() {
+            return Err(RATE_HELP.to_owned());
+        }
+        // Dividing by 60 is exact where multiplying by its inverse is not.
+        Ok(Self(if value < 1.0 { number / value.recip().round() } else { number * value }))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exact = [("M/s", 1e6), ("k/s", 1e3)].iter().find(|(_, value)| {
+            self.0 >= *value
+                && (self.0 / value) * value == self.0
+                && (self.0 / value * 1e3).fract() == 0.0
+        });
+        match exact {
+            Some((unit, value)) => write!(formatter, "{}{unit}", self.0 / value),
+            None => write!(formatter, "{}/s", self.0),
+        }
+    }
+}
+
+/// Reads a quantity from its text, and says of a bare number what it lacks.
+struct TextVisitor<T> {
+    help: &'static str,
+    quantity: std::marker::PhantomData<T>,
+}
+
+impl<T: FromStr<Err = String>> Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.help)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<T, E> {
+        Err(E::custom(format_args!("{number} has no unit: {}", self.help)))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<T, E> {
+        Err(E::custom(format_args!("{number} has no unit: {}", self.help)))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<T, E> {
+        Err(E::custom(format_args!("{value} is no quantity: {}", self.help)))
+    }
+}
+
+macro_rules! text_quantity {
+    ($quantity:ident, $help:ident, $what:literal, $pattern:literal) => {
+        impl Serialize for $quantity {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $quantity {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any(TextVisitor { help: $help, quantity: std::marker::PhantomData })
+            }
+        }
+
+        impl JsonSchema for $quantity {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($quantity).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "description": $what, "pattern": $pattern })
+            }
+        }
+    };
+}
+
+text_quantity!(
+    Nanos,
+    DURATION_HELP,
+    "A duration with its unit.",
+    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*$"
+);
+text_quantity!(
+    Bytes,
+    SIZE_HELP,
+    "A size with its unit.",
+    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(B|kB|KiB|MB|MiB|GB|GiB)$"
+);
+text_quantity!(
+    Rate,
+    RATE_HELP,
+    "A rate with its unit.",
+    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(/s|k/s|M/s|/m|/h)$"
+);
+
+impl fmt::Display for Count {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct CountVisitor;
+
+        impl Visitor<'_> for CountVisitor {
+            type Value = Count;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a whole number from 0 to 4294967295, without quotes")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Count, E> {
+                u32::try_from(number).map(Count).map_err(|_| {
+                    E::custom(format_args!(
+                        "{number} is out of range: a count goes from 0 to {}",
+                        u32::MAX
+                    ))
+                })
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Count, E> {
+                self.visit_i64(
+                    i64::try_from(number).map_err(|_| E::custom("the count is out of range"))?,
+                )
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Count, E> {
+                Err(E::custom(format_args!("{number} is not a whole number")))
+            }
+        }
+
+        deserializer.deserialize_any(CountVisitor).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quantities_read_as_people_write_them() {
+        let nanos = |text: &str| text.parse::<Nanos>().unwrap().0;
+        assert_eq!(
+            [nanos("500us"), nanos("1m30s"), nanos("1.5ms"), nanos("2h"), nanos("0s")],
+            [500_000, 90_000_000_000, 1_500_000, 7_200_000_000_000, 0]
+        );
+        let bytes = |text: &str| text.parse::<Bytes>().unwrap().0;
+        assert_eq!(
+            [bytes("64B"), bytes("4KiB"), bytes("1kB"), bytes("1.5MiB")],
+            [64, 4096, 1000, 1_572_864]
+        );
+        let rate = |text: &str| text.parse::<Rate>().unwrap().0;
+        assert_eq!(
+            [rate("10k/s"), rate("1/s"), rate("2.5M/s"), rate("30/m"), rate("36/h")],
+            [1e4, 1.0, 2.5e6, 0.5, 0.01]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let error = |text: &str| text.parse::<Nanos>().unwrap_err();
+        assert!(error("500").contains("needs a unit"));
+        assert!(error("").contains("needs a unit"));
+        assert!(error("-5ms").contains("needs a unit"));
+        assert!(error("5 ms").contains("unknown unit \" ms\""));
+        assert!(error("5sec").contains("the units are ns, us"));
+        assert!(error("1s1m").contains("must be smaller"));
+        assert!(error("0.5ns").contains("not a whole number of ns"));
+        assert!(error("99999999999h").contains("too large"));
+        assert!("1KiB2B".parse::<Bytes>().unwrap_err().contains("needs a unit"));
+        assert!("10".parse::<Rate>().unwrap_err().contains("100/s"));
+        assert!("1e3/s".parse::<Rate>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_reads_back(ns in 0..1_u64 << 53, bytes in 0..1_u64 << 53, rate in 0.0..1e8_f64, whole in 0..100_000_000_u32) {
+            prop_assert_eq!(Nanos(ns).to_string().parse(), Ok(Nanos(ns)));
+            prop_assert_eq!(Bytes(bytes).to_string().parse(), Ok(Bytes(bytes)));
+            prop_assert_eq!(Rate(rate).to_string().parse(), Ok(Rate(rate)));
+            prop_assert_eq!(Rate(f64::from(whole)).to_string().parse(), Ok(Rate(f64::from(whole))));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,20}") {
+            let _either = (text.parse::<Nanos>(), text.parse::<Bytes>(), text.parse::<Rate>());
+        }
+    }
+}
