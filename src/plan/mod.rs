@@ -1,0 +1,441 @@
+//! What will happen: everything a run does, as a pure function of scenario and seed.
+//!
+//! Request k of client c leaves at t (open load), has this size, gets n replies, after these delays. Client and worker
+//! derive the same plan, so the client knows what it is owed. Invariant: never reads a clock, a socket or a
+//! generator with state; two plans with the same [`Plan::hash`] offer the same work.
+
+pub mod draw;
+pub mod schedule;
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::scenario::{
+    Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model, Nanos,
+    Scenario,
+};
+pub use draw::{DrawKey, Purpose, Sampler};
+pub use schedule::Schedule;
+
+/// Version of the plan's definition: it enters the hash, and changes when the same scenario would offer other work.
+const PLAN_VERSION: &str = "zload.plan/1";
+
+/// The longest automatic timeout of a closed load, whatever the plan lets expect.
+const LONGEST_TIMEOUT_NS: u64 = 3_600_000_000_000;
+
+/// Everything that will happen.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    seed: u64,
+    clients: u32,
+    offered: Offered,
+    warmup_ns: u64,
+    send_end_ns: u64,
+    drain_ns: u64,
+    timeout_ns: Option<u64>,
+    payload: Sampler,
+    replies: Sampler,
+    delay: Sampler,
+    summary: Summary,
+    hash: String,
+}
+
+/// How requests leave.
+#[derive(Debug, Clone)]
+pub enum Offered {
+    /// On a schedule, whatever comes back.
+    Open {
+        /// Requests per second over all clients.
+        rate: f64,
+        /// How the instants are spaced.
+        arrivals: Arrivals,
+    },
+    /// When a slot frees.
+    Closed {
+        /// Requests that each client keeps in the air.
+        in_flight: u32,
+        /// Wait between the last reply and the next request, in nanoseconds.
+        think: Sampler,
+    },
+}
+
+/// What the plan decides about one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestPlan {
+    /// The key of its draws.
+    pub key: DrawKey,
+    /// Size of its body in bytes.
+    pub payload: usize,
+    /// Its fan-out.
+    pub replies: u32,
+}
+
+/// The load in figures, for a reader who decides whether to run it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Requests per second of an open load, over all clients.
+    pub requests_per_s: Option<f64>,
+    /// Requests that an open load plans after warm-up (on average, if arrivals are Poisson).
+    pub requests: Option<f64>,
+    /// Requests that a closed load keeps in the air, over all clients.
+    pub in_flight: Option<u64>,
+    /// Replies per request, on average.
+    pub replies_mean: f64,
+    /// Time a worker is planned to be busy with one request, on average, in nanoseconds.
+    pub work_ns_mean: f64,
+    /// Share of the workers that an open load keeps busy; above 1 the queue grows without end.
+    pub utilisation: Option<f64>,
+}
+
+/// All that decides the offered work, in the order in which it is hashed. Not among it: what carries the work
+/// (threads, engine, sockets, workers' number) and how long replies are waited for.
+#[derive(Serialize)]
+struct Identity<'a> {
+    version: &'a str,
+    seed: u64,
+    clients: u32,
+    warmup_ns: u64,
+    send_end_ns: u64,
+    open: Option<(f64, Arrivals)>,
+    closed: Option<(u32, &'a Distribution<Nanos>)>,
+    payload: &'a Distribution<crate::scenario::Bytes>,
+    replies: &'a Distribution<Count>,
+    delay: &'a Distribution<Nanos>,
+}
+
+impl Plan {
+    /// The plan of a validated scenario.
+    pub fn new(scenario: &Scenario) -> Self {
+        let clients = scenario.clients.count.0;
+        let no_think = Distribution::Constant(Nanos::ZERO);
+        let think = scenario.load.think.as_ref().unwrap_or(&no_think);
+        let offered = match scenario.load.model {
+            Model::Open => Offered::Open {
+                rate: open_rate(scenario),
+                arrivals: scenario.load.arrivals.unwrap_or(Arrivals::Periodic),
+            },
+            Model::Closed => Offered::Closed {
+                in_flight: scenario.load.in_flight.map_or(1, |count| count.0),
+                think: Sampler::new(think, Nanos::ZERO, MAX_DELAY),
+            },
+        };
+        let warmup_ns = scenario.run.warmup.0;
+        let send_end_ns = warmup_ns + scenario.run.duration.0;
+        let identity = Identity {
+            version: PLAN_VERSION,
+            seed: scenario.seed,
+            clients,
+            warmup_ns,
+            send_end_ns,
+            open: match &offered {
+                Offered::Open { rate, arrivals } => Some((*rate, *arrivals)),
+                Offered::Closed { .. } => None,
+            },
+            closed: match &offered {
+                Offered::Closed { in_flight, .. } => Some((*in_flight, think)),
+                Offered::Open { .. } => None,
+            },
+            payload: &scenario.load.payload,
+            replies: &scenario.workers.replies,
+            delay: &scenario.workers.delay,
+        };
+        let hash = hash_of(&identity);
+        let summary = Summary::new(scenario, &offered);
+        let timeout_ns = match (scenario.load.timeout, &offered) {
+            (Some(timeout), _) => Some(timeout.0),
+            (None, Offered::Open { .. }) => None,
+            (None, Offered::Closed { .. }) => Some(automatic_timeout_ns(scenario, &summary)),
+        };
+        Self {
+            seed: scenario.seed,
+            clients,
+            offered,
+            warmup_ns,
+            send_end_ns,
+            drain_ns: scenario.run.drain.0,
+            timeout_ns,
+            payload: Sampler::new(&scenario.load.payload, MIN_PAYLOAD, MAX_PAYLOAD),
+            replies: Sampler::new(&scenario.workers.replies, Count(0), MAX_REPLIES),
+            delay: Sampler::new(&scenario.workers.delay, Nanos::ZERO, MAX_DELAY),
+            summary,
+            hash,
+        }
+    }
+
+    /// The key of a client's request.
+    #[inline]
+    pub fn key(&self, client: u32, request: u64) -> DrawKey {
+        DrawKey::new(self.seed, client, request)
+    }
+
+    /// What the plan decides about a client's request.
+    #[inline]
+    pub fn request(&self, client: u32, request: u64) -> RequestPlan {
+        let key = self.key(client, request);
+        let payload = self.payload.draw(key, Purpose::Payload);
+        RequestPlan {
+            key,
+            payload: usize::try_from(payload).expect("MAX_PAYLOAD fits"),
+            replies: self.replies(key),
+        }
+    }
+
+    /// The fan-out of the request with this key.
+    #[inline]
+    pub fn replies(&self, key: DrawKey) -> u32 {
+        u32::try_from(self.replies.draw(key, Purpose::Replies)).expect("MAX_REPLIES fits")
+    }
+
+    /// The delay before the reply with this index, in nanoseconds.
+    #[inline]
+    pub fn delay_ns(&self, key: DrawKey, reply: u32) -> u64 {
+        self.delay.draw(key, Purpose::Delay(reply))
+    }
+
+    /// The fan-out, if every request has the same.
+    pub fn constant_replies(&self) -> Option<u64> {
+        self.replies.constant()
+    }
+
+    /// One client's instants in an open load.
+    pub fn schedule(&self, client: u32) -> Option<Schedule> {
+        match self.offered {
+            Offered::Open { rate, arrivals } => Some(Schedule::new(
+                arrivals,
+                rate,
+                self.clients,
+                client,
+                self.seed,
+                self.send_end_ns,
+            )),
+            Offered::Closed { .. } => None,
+        }
+    }
+
+    /// Every client's identity, `%04X-%04X`, no two alike: ROUTER ignores the second of two equal ones.
+    pub fn identities(&self) -> Vec<String> {
+        let mut taken = std::collections::HashSet::new();
+        (0..self.clients)
+            .map(|client| {
+                let key = self.key(client, u64::MAX);
+                (0..)
+                    .map(|attempt| {
+                        let drawn = key.generator(Purpose::Identity(attempt));
+                        let bits = first_u64(drawn);
+                        format!("{:04X}-{:04X}", bits >> 48, (bits >> 32) & 0xffff)
+                    })
+                    .find(|identity| taken.insert(identity.clone()))
+                    .expect("2^32 identities are more than there can be clients")
+            })
+            .collect()
+    }
+
+    /// Number of clients.
+    pub fn clients(&self) -> u32 {
+        self.clients
+    }
+
+    /// How requests leave.
+    pub fn offered(&self) -> &Offered {
+        &self.offered
+    }
+
+    /// End of the warm-up; requests intended from here on are counted. From the plan's start, as all instants here.
+    pub fn warmup_ns(&self) -> u64 {
+        self.warmup_ns
+    }
+
+    /// End of the sending.
+    pub fn send_end_ns(&self) -> u64 {
+        self.send_end_ns
+    }
+
+    /// The longest wait after the last request for replies still owed.
+    pub fn drain_ns(&self) -> u64 {
+        self.drain_ns
+    }
+
+    /// How long after it was sent a request is given up, if ever before the end of the drain.
+    pub fn timeout_ns(&self) -> Option<u64> {
+        self.timeout_ns
+    }
+
+    /// The largest body that can be drawn, in bytes, if the scenario bounds it.
+    pub fn constant_payload(&self) -> Option<u64> {
+        self.payload.constant()
+    }
+
+    /// The load in figures.
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// Hash of all that decides the offered work, and of nothing else.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+}
+
+impl Summary {
+    fn new(scenario: &Scenario, offered: &Offered) -> Self {
+        let replies_mean = scenario.workers.replies.mean();
+        let delay_mean = scenario.workers.delay.mean();
+        // No delay is no work, however many replies: infinity times zero is not a number.
+        let work_ns_mean = if delay_mean == 0.0 { 0.0 } else { replies_mean * delay_mean };
+        let (requests_per_s, in_flight) = match offered {
+            Offered::Open { rate, .. } => (Some(*rate), None),
+            Offered::Closed { in_flight, .. } => {
+                (None, Some(u64::from(*in_flight) * u64::from(scenario.clients.count.0)))
+            }
+        };
+        Self {
+            requests_per_s,
+            requests: requests_per_s.map(|rate| rate * scenario.run.duration.as_secs_f64()),
+            in_flight,
+            replies_mean,
+            work_ns_mean,
+            utilisation: requests_per_s
+                .map(|rate| rate * work_ns_mean / 1e9 / f64::from(scenario.workers.count.0)),
+        }
+    }
+}
+
+/// Requests per second of an open load over all clients.
+fn open_rate(scenario: &Scenario) -> f64 {
+    match (scenario.load.rate, scenario.load.rate_per_client) {
+        (Some(rate), _) => rate.per_second(),
+        (None, Some(rate)) => rate.per_second() * f64::from(scenario.clients.count.0),
+        (None, None) => unreachable!("validation asks an open load for one of the two"),
+    }
+}
+
+/// 5 s plus ten times the longest time that a request of a closed load should need when all slots are taken: the
+/// work of everything in the air, shared by the workers, or one request's own work.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, then is capped"
+)]
+fn automatic_timeout_ns(scenario: &Scenario, summary: &Summary) -> u64 {
+    let in_flight = summary.in_flight.unwrap_or(0) as f64;
+    let queue = (in_flight / f64::from(scenario.workers.count.0)).max(1.0);
+    ((10.0 * queue * summary.work_ns_mean) as u64)
+        .saturating_add(5_000_000_000)
+        .min(LONGEST_TIMEOUT_NS)
+}
+
+fn first_u64(mut generator: impl rand::Rng) -> u64 {
+    generator.next_u64()
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 of the identity's JSON.
+fn hash_of(identity: &Identity<'_>) -> String {
+    let json = serde_json::to_vec(identity).expect("plain data serializes");
+    Sha256::digest(&json).iter().take(8).fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(text: &str) -> Scenario {
+        Scenario::parse("test.toml", text, &[]).unwrap()
+    }
+
+    const EXAMPLE: &str = r#"
+        seed = 5570
+        load = { rate_per_client = "1/s" }
+        workers = { replies = { uniform = [0, 4] }, delay = { uniform = ["1ms", "1s"] } }
+    "#;
+
+    #[test]
+    fn the_hash_covers_what_decides_the_offered_work_and_nothing_else() {
+        let base = Plan::new(&scenario(EXAMPLE));
+        let with = |key: &str, value: &str| {
+            let overrides = [crate::scenario::load::Override::new(key, value)];
+            Plan::new(&Scenario::parse("test.toml", EXAMPLE, &overrides).unwrap()).hash().to_owned()
+        };
+        let same = [
+            ("name", "other"),
+            ("clients.threads", "2"),
+            ("proxy.engine", "batch"),
+            ("workers.count", "9"),
+            ("sockets.sndhwm", "7"),
+            ("run.drain", "9s"),
+            ("load.rate", "3/s"),
+            ("workers.delay_by", "spin"),
+            ("clients.connect_timeout", "1s"),
+            ("proxy.io_threads", "2"),
+            ("proxy.frontend", "ipc:///x"),
+        ];
+        for (key, value) in same {
+            assert_eq!(with(key, value), base.hash(), "{key} = {value} must not change the plan");
+        }
+        let others = [
+            ("seed", "5571"),
+            ("clients.count", "4"),
+            ("load.rate_per_client", "2/s"),
+            ("run.duration", "6s"),
+            ("run.warmup", "1s"),
+            ("load.payload", "65B"),
+            ("workers.replies", "2"),
+            ("workers.delay", "1ms"),
+            ("load.arrivals", "poisson"),
+            ("load.model", "closed"),
+        ];
+        for (key, value) in others {
+            assert_ne!(with(key, value), base.hash(), "{key} = {value} must change the plan");
+        }
+        assert_eq!(base.hash().len(), 16);
+    }
+
+    #[test]
+    fn the_same_seed_is_the_same_plan() {
+        let [one, two] = [(); 2].map(|()| Plan::new(&scenario(EXAMPLE)));
+        assert_eq!(one.hash(), two.hash());
+        assert_eq!(one.identities(), two.identities());
+        for client in 0..3 {
+            for request in 0..50 {
+                assert_eq!(one.request(client, request), two.request(client, request));
+                let key = one.key(client, request);
+                assert_eq!(one.delay_ns(key, 3), two.delay_ns(key, 3));
+                assert!(one.request(client, request).replies <= 4);
+                assert!((1_000_000..=1_000_000_000).contains(&one.delay_ns(key, 0)));
+            }
+        }
+    }
+
+    #[test]
+    fn identities_are_printable_and_unique() {
+        let many = scenario("clients = { count = 20000 }\nload = { rate = '1/s' }");
+        let identities = Plan::new(&many).identities();
+        let unique: std::collections::HashSet<&String> = identities.iter().collect();
+        assert_eq!(unique.len(), 20_000);
+        assert!(
+            identities.iter().all(|identity| identity.len() == 9 && identity.as_bytes()[4] == b'-')
+        );
+    }
+
+    #[test]
+    fn the_summary_says_when_workers_cannot_keep_up() {
+        let summary = Plan::new(&scenario(EXAMPLE)).summary();
+        // 3 requests a second, 2 replies each, 500.5 ms before each, 5 workers.
+        assert!((summary.utilisation.unwrap() - 3.0 * 2.0 * 0.5005 / 5.0).abs() < 1e-9);
+        assert_eq!(summary.requests, Some(15.0));
+    }
+
+    #[test]
+    fn an_automatic_timeout_leaves_room_for_the_queue() {
+        let closed = scenario(
+            "load = { model = 'closed', in_flight = 10 }\nclients = { count = 4 }\n\
+             workers = { count = 2, delay = '100ms' }",
+        );
+        // 40 in the air, 2 workers: a request may wait for 20 others of 100 ms each.
+        assert_eq!(Plan::new(&closed).timeout_ns(), Some(5_000_000_000 + 10 * 20 * 100_000_000));
+    }
+}
