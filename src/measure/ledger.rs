@@ -1,0 +1,77 @@
+//! The ledger: every message of the measured part in exactly one place.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Every message of the measured part in exactly one place.
+///
+/// `requests_planned = sent + unsent`, `sent = answered + silent + lost`, `replies_expected = received + lost`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Ledger {
+    /// Requests that the plan (open load) or a free slot (closed load) asked for.
+    pub requests_planned: u64,
+    /// Requests that were handed to ZeroMQ.
+    pub requests_sent: u64,
+    /// Requests that were not: the run was interrupted, or ZeroMQ took no more.
+    pub requests_unsent: u64,
+    /// Requests of which every owed reply came.
+    pub requests_answered: u64,
+    /// Requests which nobody owed a reply.
+    pub requests_silent: u64,
+    /// Requests of which at least one owed reply never came.
+    pub requests_lost: u64,
+    /// Replies owed for the requests sent.
+    pub replies_expected: u64,
+    /// Owed replies that came in time.
+    pub replies_received: u64,
+    /// Replies that came after their request was given up; they count as lost.
+    pub replies_late: u64,
+    /// Owed replies that did not come in time.
+    pub replies_lost: u64,
+    /// Replies beyond the number owed.
+    pub replies_duplicate: u64,
+    /// Messages that answer nothing this run asked: garbage, other runs, replies to silent requests.
+    pub replies_unexpected: u64,
+}
+
+impl Ledger {
+    /// The first equation that does not hold, in words.
+    pub fn contradiction(&self) -> Option<String> {
+        let equations = [
+            (
+                "requests_planned = requests_sent + requests_unsent",
+                self.requests_planned,
+                self.requests_sent + self.requests_unsent,
+            ),
+            (
+                "requests_sent = requests_answered + requests_silent + requests_lost",
+                self.requests_sent,
+                self.requests_answered + self.requests_silent + self.requests_lost,
+            ),
+            (
+                "replies_expected = replies_received + replies_lost",
+                self.replies_expected,
+                self.replies_received + self.replies_lost,
+            ),
+        ];
+        equations.into_iter().find(|(_, left, right)| left != right).map(
+            |(equation, left, right)| format!("{equation} does not hold: {left} against {right}"),
+        )
+    }
+
+    /// Adds the counts of `other`.
+    pub fn add(&mut self, other: &Self) {
+        self.requests_planned += other.requests_planned;
+        self.requests_sent += other.requests_sent;
+        self.requests_unsent += other.requests_unsent;
+        self.requests_answered += other.requests_answered;
+        self.requests_silent += other.requests_silent;
+        self.requests_lost += other.requests_lost;
+        self.replies_expected += other.replies_expected;
+        self.replies_received += other.replies_received;
+        self.replies_late += other.replies_late;
+        self.replies_lost += other.replies_lost;
+        self.replies_duplicate += other.replies_duplicate;
+        self.replies_unexpected += other.replies_unexpected;
+    }
+}

@@ -1,0 +1,322 @@
+//! The recorder: what one driver keeps of every message that passes it. Hot path.
+//!
+//! Invariant: the equations of the [`Ledger`] hold once [`Recorder::finish`] has closed what is still open; before
+//! that every sent request is either in the ledger's places or an [`Exchange`] of its client.
+
+use super::series::SECOND_NS;
+use super::{Exchange, LatencyHistogram, Ledger, SecondSlice};
+
+/// What one driver recorded, or several merged.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    /// Where every message of the measured part went.
+    pub ledger: Ledger,
+    /// Requests sent within the measured window, whatever they count for.
+    pub window_requests: u64,
+    /// Replies received within the measured window, whatever they count for.
+    pub window_replies: u64,
+    /// Response time to each request's first reply.
+    pub first_reply: LatencyHistogram,
+    /// Response time to each request's last reply.
+    pub last_reply: LatencyHistogram,
+    /// Response time of every reply.
+    pub reply: LatencyHistogram,
+    /// Time from sent to each request's first reply.
+    pub service: LatencyHistogram,
+    /// Time from intended to sent.
+    pub slip: LatencyHistogram,
+}
+
+/// Keeps what passes one driver.
+#[derive(Debug)]
+pub struct Recorder {
+    recorded: Recorded,
+    /// The measured window: requests intended in it are counted, messages seen in it make the rates.
+    warmup_ns: u64,
+    send_end_ns: u64,
+    /// Every request is owed exactly one reply: first, last and every reply are the same, recorded once.
+    single_reply: bool,
+    slice: SecondSlice,
+    /// When the slice's second ends.
+    slice_end_ns: u64,
+    /// Replies owed and not yet received or given up, warm-up included.
+    in_flight: u64,
+}
+
+impl Recorder {
+    /// A recorder for the window from `warmup_ns` to `send_end_ns` of the plan.
+    pub fn new(warmup_ns: u64, send_end_ns: u64, single_reply: bool) -> Self {
+        Self {
+            recorded: Recorded::default(),
+            warmup_ns,
+            send_end_ns,
+            single_reply,
+            slice: SecondSlice::default(),
+            slice_end_ns: warmup_ns + SECOND_NS,
+            in_flight: 0,
+        }
+    }
+
+    /// Whether what was intended at `intended_ns` counts.
+    #[inline]
+    pub fn counts(&self, intended_ns: u64) -> bool {
+        intended_ns >= self.warmup_ns
+    }
+
+    #[inline]
+    fn in_window(&self, instant_ns: u64) -> bool {
+        (self.warmup_ns..self.send_end_ns).contains(&instant_ns)
+    }
+
+    /// A request left that is owed `owed` replies.
+    #[inline]
+    pub fn sent(&mut self, intended_ns: u64, sent_ns: u64, owed: u32) {
+        self.in_flight += u64::from(owed);
+        if self.in_window(sent_ns) {
+            self.recorded.window_requests += 1;
+            self.slice.requests += 1;
+        }
+        if !self.counts(intended_ns) {
+            return;
+        }
+        let ledger = &mut self.recorded.ledger;
+        ledger.requests_planned += 1;
+        ledger.requests_sent += 1;
+        ledger.replies_expected += u64::from(owed);
+        if owed == 0 {
+            ledger.requests_silent += 1;
+        }
+        self.recorded.slip.record(sent_ns.saturating_sub(intended_ns));
+    }
+
+    /// A reply came that `exchange` was owed; `exchange.received` already includes it.
+    #[inline]
+    pub fn received(&mut self, exchange: &Exchange, received_ns: u64) {
+        self.in_flight -= 1;
+        let response_ns = received_ns.saturating_sub(exchange.intended_ns);
+        let (first, last) = (exchange.received == 1, exchange.received == exchange.owed);
+        if self.in_window(received_ns) {
+            self.recorded.window_replies += 1;
+            self.slice.replies += 1;
+            if first {
+                self.slice.first_reply.record(response_ns);
+            }
+        }
+        if !self.counts(exchange.intended_ns) {
+            return;
+        }
+        let recorded = &mut self.recorded;
+        recorded.ledger.replies_received += 1;
+        if first {
+            recorded.first_reply.record(response_ns);
+            recorded.service.record(received_ns.saturating_sub(exchange.sent_ns));
+        }
+        if last {
+            recorded.ledger.requests_answered += 1;
+        }
+        if !self.single_reply {
+            recorded.reply.record(response_ns);
+            if last {
+                recorded.last_reply.record(response_ns);
+            }
+        }
+    }
+
+    /// The client stopped waiting for what `exchange` is still owed.
+    pub fn given_up(&mut self, exchange: &Exchange) {
+        let missing = u64::from(exchange.owed - exchange.received);
+        self.in_flight -= missing;
+        if self.counts(exchange.intended_ns) {
+            self.recorded.ledger.requests_lost += 1;
+            self.recorded.ledger.replies_lost += missing;
+        }
+    }
+
+    /// A reply came to an exchange that had been given up.
+    pub fn late(&mut self, exchange: &Exchange) {
+        if self.counts(exchange.intended_ns) {
+            self.recorded.ledger.replies_late += 1;
+        }
+    }
+
+    /// A reply came beyond the number owed.
+    pub fn duplicate(&mut self) {
+        self.recorded.ledger.replies_duplicate += 1;
+    }
+
+    /// A message came that answers nothing.
+    pub fn unexpected(&mut self) {
+        self.recorded.ledger.replies_unexpected += 1;
+    }
+
+    /// Requests that should have left and did not.
+    pub fn unsent(&mut self, requests: u64) {
+        self.recorded.ledger.requests_planned += requests;
+        self.recorded.ledger.requests_unsent += requests;
+    }
+
+    /// Replies owed now, warm-up included.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// The slice of a second that is over at `now_ns`, if there is one; call until there is none.
+    pub fn finished_second(&mut self, now_ns: u64) -> Option<SecondSlice> {
+        if now_ns < self.slice_end_ns.min(self.send_end_ns)
+            || self.slice_start_ns() >= self.send_end_ns
+        {
+            return None;
+        }
+        self.slice_end_ns += SECOND_NS;
+        let next = SecondSlice { second: self.slice.second + 1, ..SecondSlice::default() };
+        let mut finished = std::mem::replace(&mut self.slice, next);
+        finished.in_flight = self.in_flight;
+        Some(finished)
+    }
+
+    fn slice_start_ns(&self) -> u64 {
+        self.slice_end_ns - SECOND_NS
+    }
+
+    /// Ends the recording at `now_ns`: gives up the exchanges still open, hands out the second that was cut short.
+    pub fn finish<'a>(
+        mut self,
+        open: impl Iterator<Item = &'a mut Exchange>,
+        now_ns: u64,
+    ) -> (Recorded, Option<SecondSlice>) {
+        let cut_short = (now_ns > self.slice_start_ns()
+            && self.slice_start_ns() < self.send_end_ns)
+            .then(|| SecondSlice { in_flight: self.in_flight, ..std::mem::take(&mut self.slice) });
+        for exchange in open {
+            if !exchange.given_up {
+                self.given_up(exchange);
+            }
+        }
+        if self.single_reply {
+            self.recorded.last_reply = self.recorded.first_reply.clone();
+            self.recorded.reply = self.recorded.first_reply.clone();
+        }
+        (self.recorded, cut_short)
+    }
+}
+
+impl Recorded {
+    /// Adds all that `other` holds.
+    pub fn merge(&mut self, other: &Self) {
+        self.ledger.add(&other.ledger);
+        self.window_requests += other.window_requests;
+        self.window_replies += other.window_replies;
+        self.first_reply.merge(&other.first_reply);
+        self.last_reply.merge(&other.last_reply);
+        self.reply.merge(&other.reply);
+        self.service.merge(&other.service);
+        self.slip.merge(&other.slip);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Outstanding;
+    use proptest::prelude::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// One request of a random history: when it is intended, and which of its replies come when.
+    fn history() -> impl Strategy<Value = Vec<(u64, u32, Vec<u64>)>> {
+        let request = (0..3_000 * MS, 0..4_u32, prop::collection::vec(0..2_000 * MS, 0..6));
+        prop::collection::vec(request, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn the_equations_hold_for_any_history(history in history(), give_up in any::<bool>()) {
+            let mut recorder = Recorder::new(500 * MS, 3_000 * MS, false);
+            let mut outstanding = Outstanding::default();
+            for (request, (intended_ns, owed, replies)) in (0..).zip(history) {
+                recorder.sent(intended_ns, intended_ns + MS, owed);
+                if owed > 0 {
+                    outstanding.insert(Exchange {
+                        request, intended_ns, sent_ns: intended_ns + MS, owed, received: 0, given_up: false,
+                    });
+                }
+                for reply_ns in replies {
+                    let Some(exchange) = outstanding.get_mut(request) else {
+                        recorder.duplicate();
+                        continue;
+                    };
+                    if exchange.given_up {
+                        recorder.late(exchange);
+                        continue;
+                    }
+                    exchange.received += 1;
+                    recorder.received(exchange, intended_ns + MS + reply_ns);
+                    if exchange.received == owed {
+                        outstanding.remove(request);
+                    } else if give_up {
+                        exchange.given_up = true;
+                        recorder.given_up(exchange);
+                    }
+                }
+            }
+            recorder.unsent(3);
+            let (recorded, _) = recorder.finish(outstanding.iter_mut(), 4_000 * MS);
+            prop_assert_eq!(recorded.ledger.contradiction(), None);
+            prop_assert_eq!(recorded.reply.histogram().len(), recorded.ledger.replies_received);
+            prop_assert_eq!(recorded.last_reply.histogram().len(), recorded.ledger.requests_answered);
+            prop_assert_eq!(recorded.slip.histogram().len(), recorded.ledger.requests_sent);
+        }
+    }
+
+    fn exchange(intended_ns: u64, sent_ns: u64) -> Exchange {
+        Exchange { request: 0, intended_ns, sent_ns, owed: 1, received: 1, given_up: false }
+    }
+
+    #[test]
+    fn response_time_starts_at_the_intended_instant_and_service_time_when_it_was_sent() {
+        let mut recorder = Recorder::new(0, 1_000 * MS, true);
+        recorder.sent(10 * MS, 30 * MS, 1);
+        recorder.received(&exchange(10 * MS, 30 * MS), 35 * MS);
+        let (recorded, _) = recorder.finish(std::iter::empty(), 40 * MS);
+        let largest = |latencies: &LatencyHistogram| latencies.histogram().max() / MS;
+        assert_eq!(largest(&recorded.first_reply), 25);
+        assert_eq!(largest(&recorded.service), 5);
+        assert_eq!(largest(&recorded.slip), 20);
+        assert_eq!(recorded.last_reply.histogram(), recorded.first_reply.histogram());
+    }
+
+    #[test]
+    fn warm_up_is_in_the_rates_of_its_time_but_in_no_count() {
+        let mut recorder = Recorder::new(100 * MS, 1_000 * MS, true);
+        recorder.sent(90 * MS, 90 * MS, 1);
+        recorder.received(&exchange(90 * MS, 90 * MS), 110 * MS);
+        let (recorded, _) = recorder.finish(std::iter::empty(), 120 * MS);
+        assert_eq!(recorded.ledger, Ledger::default());
+        assert_eq!((recorded.window_requests, recorded.window_replies), (0, 1));
+        assert!(recorded.first_reply.histogram().is_empty());
+    }
+
+    #[test]
+    fn every_second_of_the_window_is_handed_out_once() {
+        let mut recorder = Recorder::new(500 * MS, 3_000 * MS, true);
+        assert!(recorder.finished_second(1_499 * MS).is_none());
+        assert_eq!(recorder.finished_second(2_600 * MS).map(|slice| slice.second), Some(0));
+        assert_eq!(recorder.finished_second(2_600 * MS).map(|slice| slice.second), Some(1));
+        assert!(recorder.finished_second(2_600 * MS).is_none());
+        assert_eq!(
+            recorder.finished_second(3_000 * MS).map(|slice| slice.second),
+            Some(2),
+            "the half second"
+        );
+        assert!(recorder.finished_second(9_000 * MS).is_none());
+        assert!(recorder.finish(std::iter::empty(), 9_000 * MS).1.is_none());
+    }
+
+    #[test]
+    fn an_interrupted_second_is_handed_out_at_the_end() {
+        let mut recorder = Recorder::new(0, 3_000 * MS, true);
+        recorder.sent(MS, MS, 1);
+        let slice = recorder.finish(std::iter::empty(), 400 * MS).1.unwrap();
+        assert_eq!((slice.second, slice.requests), (0, 1));
+    }
+}
