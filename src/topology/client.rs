@@ -1,0 +1,248 @@
+//! One client: its DEALER socket, the requests it has in the air, and what it sends next. Hot path.
+//!
+//! Invariant: every request sent is in the recorder's ledger, and in `outstanding` for as long as it is owed a reply.
+
+use std::collections::VecDeque;
+
+use super::context::Socket;
+use super::errno::Errno;
+use super::frame::Frame;
+use super::wire::Header;
+use crate::measure::{Exchange, Outstanding, Recorder};
+use crate::plan::{Plan, Schedule};
+
+/// A client as its driver carries it.
+pub(super) struct Client {
+    /// Its number among all clients of the run.
+    pub(super) number: u32,
+    /// What ROUTER knows it by.
+    pub(super) identity: String,
+    pub(super) socket: Socket,
+    /// Requests that are owed a reply.
+    pub(super) outstanding: Outstanding,
+    /// In the driver's queue of clients to serve.
+    pub(super) queued: bool,
+    /// ZeroMQ took no more; the socket tells when it does again.
+    pub(super) blocked: bool,
+    token: u32,
+    next_request: u64,
+    /// The first request after warm-up: what comes for older ones is in no count.
+    first_counted: Option<u64>,
+    agenda: Agenda,
+}
+
+/// What a client sends next.
+enum Agenda {
+    /// What the plan's schedule says.
+    Open(Schedule),
+    /// A request for each slot that is free, intended at the instant at which it became so.
+    Closed(VecDeque<u64>),
+}
+
+/// What became of an attempt to send.
+pub(super) enum Sending {
+    /// The request left.
+    Sent {
+        /// Its number.
+        request: u64,
+        /// When it left.
+        sent_ns: u64,
+        /// Replies it is owed.
+        owed: u32,
+        /// Size of its body in bytes.
+        payload: usize,
+    },
+    /// ZeroMQ takes no more for now.
+    Blocked,
+}
+
+/// What a received message was.
+pub(super) enum Received {
+    /// A reply that was owed.
+    Reply {
+        /// Which request it answers.
+        request: u64,
+        /// Which of its replies, counted from 1.
+        number: u32,
+        /// How many replies the request is owed.
+        owed: u32,
+    },
+    /// Something else, which the ledger has counted.
+    Other(&'static str),
+}
+
+impl Client {
+    pub(super) fn new(
+        number: u32,
+        identity: String,
+        socket: Socket,
+        run_token: u32,
+        plan: &Plan,
+    ) -> Self {
+        Self {
+            number,
+            identity,
+            socket,
+            outstanding: Outstanding::default(),
+            queued: false,
+            blocked: false,
+            // Any odd factor keeps the clients of one run apart.
+            token: run_token ^ number.wrapping_mul(0x9e37_79b1),
+            next_request: 0,
+            first_counted: None,
+            agenda: match plan.schedule(number) {
+                Some(schedule) => Agenda::Open(schedule),
+                None => Agenda::Closed(VecDeque::new()),
+            },
+        }
+    }
+
+    /// The intended instant of the next request, if it is known already.
+    #[inline]
+    pub(super) fn next_intended_ns(&self) -> Option<u64> {
+        match &self.agenda {
+            Agenda::Open(schedule) => schedule.peek().map(|(_, intended_ns)| intended_ns),
+            Agenda::Closed(free) => free.front().copied(),
+        }
+    }
+
+    /// The number that the next request will have.
+    #[inline]
+    pub(super) fn next_request(&self) -> u64 {
+        self.next_request
+    }
+
+    /// A slot of a closed load is free for a request intended at `intended_ns`.
+    #[inline]
+    pub(super) fn free_slot(&mut self, intended_ns: u64) {
+        if let Agenda::Closed(free) = &mut self.agenda {
+            free.push_back(intended_ns);
+        }
+    }
+
+    /// Hands the next request to ZeroMQ. `body` is a buffer with the filling of the longest body so far.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        plan: &Plan,
+        intended_ns: u64,
+        body: &mut Vec<u8>,
+        now: impl FnOnce() -> u64,
+        recorder: &mut Recorder,
+    ) -> Result<Sending, Errno> {
+        let request = self.next_request;
+        let planned = plan.request(self.number, request);
+        if body.len() < planned.payload {
+            body.resize(planned.payload, b'.');
+        }
+        let bytes = &mut body[..planned.payload];
+        Header { token: self.token, request, key: planned.key }.encode(bytes);
+        let mut frame = Frame::copy_of(bytes)?;
+        let sent_ns = now();
+        loop {
+            match frame.send(&self.socket, zmq::DONTWAIT) {
+                Ok(()) => break,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    self.blocked = true;
+                    return Ok(Sending::Blocked);
+                }
+                Err(errno) => return Err(errno),
+            }
+        }
+        self.next_request += 1;
+        match &mut self.agenda {
+            Agenda::Open(schedule) => schedule.advance(),
+            Agenda::Closed(free) => {
+                free.pop_front();
+            }
+        }
+        if self.first_counted.is_none() && recorder.counts(intended_ns) {
+            self.first_counted = Some(request);
+        }
+        let owed = planned.replies;
+        recorder.sent(intended_ns, sent_ns, owed);
+        if owed > 0 {
+            self.outstanding.insert(Exchange {
+                request,
+                intended_ns,
+                sent_ns,
+                owed,
+                received: 0,
+                given_up: false,
+            });
+        }
+        Ok(Sending::Sent { request, sent_ns, owed, payload: planned.payload })
+    }
+
+    /// Finds out what a received body answers, and records it.
+    #[inline]
+    pub(super) fn receive(
+        &mut self,
+        plan: &Plan,
+        body: &[u8],
+        now_ns: u64,
+        recorder: &mut Recorder,
+    ) -> Received {
+        let header = Header::decode(body).filter(|header| header.token == self.token);
+        let Some(Header { request, .. }) =
+            header.filter(|header| header.request < self.next_request)
+        else {
+            recorder.unexpected();
+            return Received::Other("something that answers nothing");
+        };
+        let Some(exchange) = self.outstanding.get_mut(request) else {
+            return self.beyond_owed(plan, request, recorder);
+        };
+        exchange.received += 1;
+        let (number, owed) = (exchange.received, exchange.owed);
+        let received = if exchange.given_up {
+            recorder.late(exchange);
+            Received::Other("a late reply")
+        } else {
+            recorder.received(exchange, now_ns);
+            Received::Reply { request, number, owed }
+        };
+        if number == owed {
+            self.outstanding.remove(request);
+        }
+        received
+    }
+
+    /// A reply to a request that is owed none, or none any more.
+    #[cold]
+    fn beyond_owed(&self, plan: &Plan, request: u64, recorder: &mut Recorder) -> Received {
+        if self.first_counted.is_none_or(|first| request < first) {
+            return Received::Other("a reply from the warm-up");
+        }
+        if plan.replies(plan.key(self.number, request)) == 0 {
+            recorder.unexpected();
+            return Received::Other("a reply to a silent request");
+        }
+        recorder.duplicate();
+        Received::Other("a duplicate")
+    }
+
+    /// Gives up every request that has waited since `sent_before_ns`; says how many slots that freed.
+    pub(super) fn give_up(&mut self, sent_before_ns: u64, recorder: &mut Recorder) -> u32 {
+        let mut freed = 0;
+        for exchange in self.outstanding.iter_mut() {
+            if !exchange.given_up && exchange.sent_ns < sent_before_ns {
+                exchange.given_up = true;
+                recorder.given_up(exchange);
+                freed += 1;
+            }
+        }
+        freed
+    }
+
+    /// Counted requests that should have left and did not.
+    pub(super) fn unsent(&self, recorder: &Recorder, warmup_ns: u64) -> u64 {
+        match &self.agenda {
+            Agenda::Open(schedule) => schedule.count_from(warmup_ns),
+            Agenda::Closed(free) => {
+                free.iter().filter(|&&intended_ns| recorder.counts(intended_ns)).count() as u64
+            }
+        }
+    }
+}

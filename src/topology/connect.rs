@@ -1,0 +1,126 @@
+//! Connecting: opens a driver's clients and waits until every handshake is done, so that no request pays for it.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
+
+use super::client::Client;
+use super::clock::Clock;
+use super::context::Context;
+use super::counters::DriverCounters;
+use super::sockets;
+use super::stop::{Stop, timespec};
+use crate::Error;
+use crate::plan::Plan;
+use crate::scenario::{Nanos, Sockets};
+
+/// Where the clients of one driver connect to, and as whom.
+pub(super) struct Connecting<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) context: &'a Context,
+    pub(super) options: &'a Sockets,
+    pub(super) endpoint: &'a str,
+    /// Number and identity of each client.
+    pub(super) clients: Vec<(u32, String)>,
+    /// Tells this run's messages from another's.
+    pub(super) run_token: u32,
+    pub(super) timeout: Nanos,
+}
+
+/// Marks the stop event among the clients' events.
+pub(super) const STOP_EVENT: u64 = u64::MAX;
+
+/// Opens and connects the clients and registers them with a new epoll instance, by their index.
+///
+/// ZeroMQ's descriptor for a socket is edge-triggered by nature: it says only that something may have changed, and a
+/// send or receive on the socket takes the news away. Whoever waits on it must first have seen nothing left to do.
+pub(super) fn connect(
+    connecting: Connecting<'_>,
+    stop: &Stop,
+    counters: &Arc<DriverCounters>,
+) -> Result<(OwnedFd, Vec<Client>), Error> {
+    let descriptor =
+        |error| Error::Limit(format!("no descriptor to wait for the clients with: {error}"));
+    let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(descriptor)?;
+    let once = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    epoll::add(&epoll, stop.wake_fd(), epoll::EventData::new_u64(STOP_EVENT), once)
+        .map_err(descriptor)?;
+    let clock = Clock::start();
+    let mut clients = Vec::with_capacity(connecting.clients.len());
+    for (index, (number, identity)) in (0_u64..).zip(connecting.clients) {
+        let socket = sockets::open_connecting(connecting.context, connecting.options)?;
+        let failed = |what: &str, error: zmq::Error| Error::Socket {
+            what: what.to_owned(),
+            errno: error.into(),
+        };
+        socket
+            .set_identity(identity.as_bytes())
+            .map_err(|error| failed("setting a client's identity", error))?;
+        socket.dial(connecting.endpoint)?;
+        let fd = socket
+            .get_fd()
+            .map_err(|error| failed("the descriptor of a client's socket", error))?;
+        watch(&epoll, fd, index).map_err(descriptor)?;
+        clients.push(Client::new(number, identity, socket, connecting.run_token, connecting.plan));
+        if stop.requested() {
+            return Err(Error::Interrupted);
+        }
+    }
+    let mut waiting: Vec<bool> = vec![true; clients.len()];
+    let mut left = clients.len();
+    let mut events = Vec::with_capacity(256);
+    let mut look_at: Vec<usize> = (0..clients.len()).collect();
+    loop {
+        for index in look_at.drain(..) {
+            if waiting[index] && is_writable(&clients[index]) {
+                waiting[index] = false;
+                left -= 1;
+            }
+        }
+        counters.connected.set((clients.len() - left) as u64);
+        if left == 0 {
+            return Ok((epoll, clients));
+        }
+        if stop.requested() {
+            return Err(Error::Interrupted);
+        }
+        if clock.now_ns() >= connecting.timeout.0 {
+            let count = |clients: usize| u32::try_from(clients).unwrap_or(u32::MAX);
+            return Err(Error::Connect {
+                connected: count(clients.len() - left),
+                clients: count(clients.len()),
+                endpoint: connecting.endpoint.to_owned(),
+                timeout: connecting.timeout,
+            });
+        }
+        events.clear();
+        let wait = timespec(Duration::from_millis(50));
+        match epoll::wait(&epoll, spare_capacity(&mut events), Some(&wait)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(descriptor(error)),
+        }
+        look_at.extend(events.iter().filter_map(|event| usize::try_from(event.data.u64()).ok()));
+        look_at.retain(|&index| index < clients.len());
+    }
+}
+
+/// Whether the client's handshake is done: an immediate socket takes messages only then.
+fn is_writable(client: &Client) -> bool {
+    client.socket.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT))
+}
+
+#[expect(unsafe_code, reason = "ZeroMQ gives the descriptor of a socket as a bare number")]
+fn watch(epoll: &OwnedFd, fd: i32, index: u64) -> rustix::io::Result<()> {
+    // SAFETY: the descriptor belongs to a socket that is open, and is only borrowed for this call; closing it later
+    // takes it out of the epoll instance.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    epoll::add(
+        epoll,
+        fd,
+        epoll::EventData::new_u64(index),
+        epoll::EventFlags::IN | epoll::EventFlags::ET,
+    )
+}

@@ -1,0 +1,167 @@
+//! A ZeroMQ context of our own.
+//!
+//! The zmq crate's context stops at 1,023 sockets and cannot be shut down, so blocked threads could not be woken.
+//! This one owns the raw context: sockets are made from it and wrapped in the crate's safe [`zmq::Socket`].
+//! Invariant: the context outlives its sockets, because every [`Socket`] holds a share of it.
+
+#![expect(
+    unsafe_code,
+    reason = "zmq_ctx_* have no safe wrapper; each call below says why it is sound"
+)]
+
+use std::ffi::{CString, c_int, c_void};
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::errno::Errno;
+use crate::Error;
+
+/// A context that can be shut down, with room for many sockets.
+#[derive(Debug, Clone)]
+pub struct Context {
+    shared: Arc<RawContext>,
+}
+
+/// A socket that keeps its context alive. Options are set through the zmq crate's socket, which it dereferences to.
+///
+/// Field order matters: the socket must be closed before its share of the context goes, for terminating a context
+/// waits for its sockets.
+pub struct Socket {
+    socket: zmq::Socket,
+    raw: NonNull<c_void>,
+    _context: Arc<RawContext>,
+}
+
+#[derive(Debug)]
+struct RawContext(NonNull<c_void>);
+
+// SAFETY: libzmq documents contexts as thread safe ("A ØMQ context is thread safe and may be shared among as many
+// application threads as necessary", zmq_ctx_new(3)).
+unsafe impl Send for RawContext {}
+// SAFETY: as above.
+unsafe impl Sync for RawContext {}
+// SAFETY: a socket may move between threads when a full memory barrier goes with it (zmq_socket(3)), as it does in
+// every safe way to move a value. It is not `Sync`: the pointer inside keeps it so.
+unsafe impl Send for Socket {}
+
+impl Context {
+    /// A context with this many I/O threads and room for `sockets` sockets.
+    pub fn new(io_threads: u32, sockets: u32) -> Result<Self, Error> {
+        // SAFETY: takes no arguments; null on failure, which is checked.
+        let raw = unsafe { zmq_sys::zmq_ctx_new() };
+        let raw = NonNull::new(raw).ok_or_else(|| failed("a ZeroMQ context cannot be made"))?;
+        let context = Self { shared: Arc::new(RawContext(raw)) };
+        context.set(zmq_sys::ZMQ_IO_THREADS, io_threads, "io_threads")?;
+        context.set(zmq_sys::ZMQ_MAX_SOCKETS, sockets, "max_sockets")?;
+        Ok(context)
+    }
+
+    fn set(&self, option: u32, value: u32, name: &str) -> Result<(), Error> {
+        let (Ok(option), Ok(value)) = (c_int::try_from(option), c_int::try_from(value)) else {
+            return Err(Error::Limit(format!("{name} = {value} is more than ZeroMQ can take")));
+        };
+        // SAFETY: the context is alive as long as `self.shared`.
+        match unsafe { zmq_sys::zmq_ctx_set(self.shared.0.as_ptr(), option, value) } {
+            0 => Ok(()),
+            _ => Err(failed(&format!("ZeroMQ context option {name} = {value}"))),
+        }
+    }
+
+    /// A new socket. Its linger is 0 from the start, so that no unsent message can keep a run from ending.
+    pub fn socket(&self, kind: zmq::SocketType) -> Result<Socket, Error> {
+        // SAFETY: the context is alive as long as `self.shared`.
+        let raw = unsafe { zmq_sys::zmq_socket(self.shared.0.as_ptr(), kind as c_int) };
+        let raw = NonNull::new(raw)
+            .ok_or_else(|| failed(&format!("a {kind:?} socket cannot be made")))?;
+        // SAFETY: `raw` is a fresh socket that nobody else owns; the wrapper closes it on drop, before the context's
+        // share beside it goes. The crate asks for a pointer from its own `into_raw`, which is the same thing.
+        let socket = unsafe { zmq::Socket::from_raw(raw.as_ptr()) };
+        let socket = Socket { socket, raw, _context: Arc::clone(&self.shared) };
+        socket
+            .set_linger(0)
+            .map_err(|error| Error::Socket { what: "linger = 0".into(), errno: error.into() })?;
+        Ok(socket)
+    }
+
+    /// Makes every blocking call on the context's sockets end with `ETERM`, now and from now on.
+    pub fn shut_down(&self) {
+        // SAFETY: the context is alive as long as `self.shared`; shutting down twice is harmless.
+        unsafe { zmq_sys::zmq_ctx_shutdown(self.shared.0.as_ptr()) };
+    }
+}
+
+impl Socket {
+    /// Binds, and gives the endpoint that it became (a port instead of `*`).
+    pub fn listen(&self, endpoint: &str) -> Result<String, Error> {
+        let what = || format!("cannot bind {endpoint}");
+        let name = c_name(endpoint, what)?;
+        // SAFETY: socket and name are valid for the call.
+        if unsafe { zmq_sys::zmq_bind(self.raw(), name.as_ptr()) } != 0 {
+            return Err(failed(&what()));
+        }
+        match self.get_last_endpoint() {
+            Ok(Ok(bound)) => Ok(bound),
+            Ok(Err(_)) | Err(_) => Ok(endpoint.to_owned()),
+        }
+    }
+
+    /// Connects; over tcp and ipc the connection is made in the background.
+    pub fn dial(&self, endpoint: &str) -> Result<(), Error> {
+        let what = || format!("cannot connect to {endpoint}");
+        let name = c_name(endpoint, what)?;
+        // SAFETY: socket and name are valid for the call.
+        match unsafe { zmq_sys::zmq_connect(self.raw(), name.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(failed(&what())),
+        }
+    }
+
+    /// The pointer for calls that the crate does not wrap; valid as long as `self`.
+    #[inline]
+    pub(super) fn raw(&self) -> *mut c_void {
+        self.raw.as_ptr()
+    }
+}
+
+impl Deref for Socket {
+    type Target = zmq::Socket;
+
+    #[inline]
+    fn deref(&self) -> &zmq::Socket {
+        &self.socket
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Socket({:?})", self.raw)
+    }
+}
+
+impl Drop for RawContext {
+    fn drop(&mut self) {
+        // SAFETY: the last share goes, so no socket is left that uses the context, and nobody can use it after.
+        // The call waits only for sockets to be closed (they are) and for lingering messages (linger is 0).
+        while unsafe { zmq_sys::zmq_ctx_term(self.0.as_ptr()) } == -1 && last_errno() == Errno::INTR
+        {
+        }
+    }
+}
+
+/// What the last failed call of this thread said.
+#[inline]
+pub(super) fn last_errno() -> Errno {
+    // SAFETY: reads a thread-local number.
+    Errno(unsafe { zmq_sys::zmq_errno() })
+}
+
+fn failed(what: &str) -> Error {
+    Error::Socket { what: what.to_owned(), errno: last_errno() }
+}
+
+fn c_name(endpoint: &str, what: impl Fn() -> String) -> Result<CString, Error> {
+    CString::new(endpoint)
+        .map_err(|_| Error::Socket { what: what(), errno: Errno(zmq_sys::errno::EINVAL) })
+}

@@ -1,0 +1,447 @@
+//! The driver: one thread that carries many clients with an event loop. Hot path.
+//!
+//! One pass sends what is due, serves the clients whose sockets moved, and waits for the next instant or event. Its
+//! cost follows what moves and not the number of idle clients. Invariant: before the driver waits, the last thing done
+//! with each client's socket was a receive that found nothing, because ZeroMQ signals a socket only once.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, epoll, poll};
+
+use super::client::{Client, Received, Sending};
+use super::clock::Clock;
+use super::connect::STOP_EVENT;
+use super::counters::DriverCounters;
+use super::errno::Errno;
+use super::frame::Frame;
+use super::run::Event;
+use super::stop::{Stop, timespec};
+use super::trace::Trace;
+use crate::measure::{Recorded, Recorder};
+use crate::plan::{Offered, Plan, Purpose};
+
+/// Messages that one client may receive before the others have their turn.
+const BURST: u32 = 256;
+/// The longest wait: requests are looked at for their timeout this often.
+const LONGEST_WAIT_NS: u64 = 100_000_000;
+/// How long after the end of the sending a late request may still leave.
+const LATE_SEND_NS: u64 = 250_000_000;
+/// The longest drain once the end was asked for: the report is owed within a second.
+const STOPPED_DRAIN_NS: u64 = 200_000_000;
+
+/// What a driver needs besides its clients.
+pub(super) struct Surroundings {
+    pub(super) plan: Arc<Plan>,
+    pub(super) clock: Clock,
+    pub(super) stop: Arc<Stop>,
+    pub(super) counters: Arc<DriverCounters>,
+    pub(super) tell: Sender<Event>,
+    pub(super) trace: Option<Arc<Trace>>,
+}
+
+/// The event loop and what it carries.
+pub(super) struct Driver {
+    around: Surroundings,
+    epoll: OwnedFd,
+    clients: Vec<Client>,
+    recorder: Recorder,
+    /// Clients to serve in this pass, by index.
+    ready: VecDeque<u32>,
+    /// When which client has something to send.
+    timers: BinaryHeap<Reverse<(u64, u32)>>,
+    events: Vec<epoll::Event>,
+    body: Vec<u8>,
+    frame: Frame,
+    send_end_ns: u64,
+    drain_end_ns: u64,
+    timeouts_at_ns: u64,
+    stopping: bool,
+    /// Requests sent and messages received, warm-up and strays included.
+    sent: u64,
+    received: u64,
+    bytes: u64,
+}
+
+impl Driver {
+    pub(super) fn new(around: Surroundings, epoll: OwnedFd, clients: Vec<Client>) -> Self {
+        let plan = &around.plan;
+        let single_reply = plan.constant_replies() == Some(1);
+        let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply);
+        let (send_end_ns, drain_end_ns) =
+            (plan.send_end_ns(), plan.send_end_ns() + plan.drain_ns());
+        Self {
+            around,
+            epoll,
+            clients,
+            recorder,
+            ready: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            events: Vec::with_capacity(256),
+            body: Vec::new(),
+            frame: Frame::new(),
+            send_end_ns,
+            drain_end_ns,
+            timeouts_at_ns: LONGEST_WAIT_NS,
+            stopping: false,
+            sent: 0,
+            received: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Plays the clients' part of the plan, from the clock's zero to the end of the drain.
+    pub(super) fn run(mut self) -> Result<Recorded, Errno> {
+        self.around.stop.sleep(self.around.clock.until(0));
+        self.begin();
+        loop {
+            let now_ns = self.around.clock.now_ns();
+            self.hand_out_seconds(now_ns);
+            self.notice_stop(now_ns);
+            self.queue_due(now_ns);
+            self.serve_ready()?;
+            if now_ns >= self.timeouts_at_ns {
+                self.give_up_waiting(now_ns);
+            }
+            self.publish();
+            if self.is_over(now_ns) {
+                return Ok(self.finish());
+            }
+            self.wait()?;
+        }
+    }
+
+    /// Puts the first request of every client on the agenda.
+    fn begin(&mut self) {
+        for index in 0..u32::try_from(self.clients.len()).expect("clients are counted in 32 bits") {
+            let client = &mut self.clients[index as usize];
+            match self.around.plan.offered() {
+                Offered::Open { .. } => {
+                    if let Some(intended_ns) = client.next_intended_ns() {
+                        self.timers.push(Reverse((intended_ns, index)));
+                    }
+                }
+                Offered::Closed { in_flight, .. } => {
+                    (0..*in_flight).for_each(|_| client.free_slot(0));
+                    self.queue(index);
+                }
+            }
+        }
+    }
+
+    fn queue(&mut self, index: u32) {
+        let client = &mut self.clients[index as usize];
+        if !client.queued {
+            client.queued = true;
+            self.ready.push_back(index);
+        }
+    }
+
+    /// Queues the clients that have something to send now.
+    fn queue_due(&mut self, now_ns: u64) {
+        while let Some(&Reverse((due_ns, index))) = self.timers.peek()
+            && due_ns <= now_ns
+        {
+            self.timers.pop();
+            // In a closed load each timer is one slot's think time; an open load's schedule knows by itself.
+            self.clients[index as usize].free_slot(due_ns);
+            self.queue(index);
+        }
+    }
+
+    fn serve_ready(&mut self) -> Result<(), Errno> {
+        for _ in 0..self.ready.len() {
+            let Some(index) = self.ready.pop_front() else { break };
+            self.clients[index as usize].queued = false;
+            self.serve(index)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what a client has due and receives what has come for it, until neither is left or others have waited
+    /// long enough.
+    fn serve(&mut self, index: u32) -> Result<(), Errno> {
+        loop {
+            self.send_due(index)?;
+            if !self.receive(index)? {
+                self.queue(index);
+                return Ok(());
+            }
+            // A refused send may have become possible while receiving, and the signal for it is then gone.
+            let client = &mut self.clients[index as usize];
+            if !client.blocked {
+                return Ok(());
+            }
+            let writable = client.socket.get_events().map_err(Errno::from)?.contains(zmq::POLLOUT);
+            if !writable || self.stopping {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends all requests of a client that are due, and sets a timer for the first that is not.
+    fn send_due(&mut self, index: u32) -> Result<(), Errno> {
+        self.clients[index as usize].blocked = false;
+        let mut sent_any = false;
+        while let Some(intended_ns) = self.clients[index as usize].next_intended_ns() {
+            let now_ns = self.around.clock.now_ns();
+            if intended_ns > now_ns {
+                // Without a request sent, the timer that is set for this one is still there.
+                if sent_any {
+                    self.timers.push(Reverse((intended_ns, index)));
+                }
+                break;
+            }
+            if self.stopping
+                || now_ns >= self.send_end_ns + LATE_SEND_NS
+                || intended_ns >= self.send_end_ns
+            {
+                break;
+            }
+            if !self.send(index, intended_ns)? {
+                break;
+            }
+            sent_any = true;
+        }
+        Ok(())
+    }
+
+    /// Sends a client's next request; false if ZeroMQ takes no more.
+    #[inline]
+    fn send(&mut self, index: u32, intended_ns: u64) -> Result<bool, Errno> {
+        let Self { around, clients, recorder, body, .. } = self;
+        let client = &mut clients[index as usize];
+        let now = || around.clock.now_ns();
+        let Sending::Sent { request, sent_ns, owed, payload } =
+            client.send(&around.plan, intended_ns, body, now, recorder)?
+        else {
+            return Ok(false);
+        };
+        self.sent += 1;
+        self.bytes += payload as u64;
+        if let Some(trace) = &self.around.trace {
+            let identity = &self.clients[index as usize].identity;
+            trace.show(format_args!(
+                "client {identity} sends request #{}, {payload} bytes",
+                request + 1
+            ));
+        }
+        if owed == 0 {
+            self.slot_freed(index, request, sent_ns);
+        }
+        Ok(true)
+    }
+
+    /// A request of a closed load is over: the next one leaves after the think time, or at once.
+    #[inline]
+    fn slot_freed(&mut self, index: u32, request: u64, now_ns: u64) {
+        let Offered::Closed { think, .. } = self.around.plan.offered() else { return };
+        if self.stopping || now_ns >= self.send_end_ns {
+            return;
+        }
+        let client = &mut self.clients[index as usize];
+        let key = self.around.plan.key(client.number, request);
+        match think.draw(key, Purpose::Think) {
+            0 => client.free_slot(now_ns),
+            think_ns => self.timers.push(Reverse((now_ns + think_ns, index))),
+        }
+    }
+
+    /// Receives what has come for a client; true if nothing is left. A slot that frees is filled at once.
+    fn receive(&mut self, index: u32) -> Result<bool, Errno> {
+        for _ in 0..BURST {
+            match self.receive_message(index) {
+                Ok(()) => {}
+                Err(Errno::AGAIN) => return Ok(true),
+                Err(errno) => return Err(errno),
+            }
+            let now_ns = self.around.clock.now_ns();
+            self.received += 1;
+            self.bytes += self.frame.len() as u64;
+            let Self { around, clients, recorder, frame, .. } = self;
+            let client = &mut clients[index as usize];
+            let received = client.receive(&around.plan, frame.bytes(), now_ns, recorder);
+            if let Some(trace) = &around.trace {
+                show_received(trace, client, &received);
+            }
+            if let Received::Reply { request, number, owed } = received
+                && number == owed
+            {
+                self.slot_freed(index, request, now_ns);
+                self.fill_slots(index)?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Sends for the free slots of a closed load.
+    #[inline]
+    fn fill_slots(&mut self, index: u32) -> Result<(), Errno> {
+        if matches!(self.around.plan.offered(), Offered::Open { .. })
+            || self.clients[index as usize].blocked
+        {
+            return Ok(());
+        }
+        while let Some(intended_ns) = self.clients[index as usize].next_intended_ns() {
+            if !self.send(index, intended_ns)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives one message, whose last frame is left in `self.frame`, as the example takes it.
+    #[inline]
+    fn receive_message(&mut self, index: u32) -> Result<(), Errno> {
+        let socket = &self.clients[index as usize].socket;
+        loop {
+            match self.frame.receive(socket, zmq::DONTWAIT) {
+                Ok(()) if self.frame.more() => {}
+                Ok(()) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// Gives up requests that have waited beyond the timeout, and fills their slots.
+    fn give_up_waiting(&mut self, now_ns: u64) {
+        self.timeouts_at_ns = now_ns + LONGEST_WAIT_NS;
+        let Some(sent_before_ns) =
+            self.around.plan.timeout_ns().and_then(|timeout| now_ns.checked_sub(timeout))
+        else {
+            return;
+        };
+        for index in 0..u32::try_from(self.clients.len()).unwrap_or(u32::MAX) {
+            let client = &mut self.clients[index as usize];
+            let freed = client.give_up(sent_before_ns, &mut self.recorder);
+            let request = client.next_request();
+            for slot in 0..u64::from(freed) {
+                self.slot_freed(index, request + slot, now_ns);
+            }
+            if freed > 0 {
+                self.queue(index);
+            }
+        }
+    }
+
+    fn hand_out_seconds(&mut self, now_ns: u64) {
+        while let Some(slice) = self.recorder.finished_second(now_ns) {
+            // The receiver goes first only when the run has failed, and then nobody wants the slice.
+            let _gone = self.around.tell.send(Event::Second(slice));
+        }
+    }
+
+    fn notice_stop(&mut self, now_ns: u64) {
+        if !self.stopping && self.around.stop.requested() {
+            self.stopping = true;
+            self.send_end_ns = self.send_end_ns.min(now_ns);
+            self.drain_end_ns = self.drain_end_ns.min(now_ns + STOPPED_DRAIN_NS);
+        }
+    }
+
+    fn publish(&self) {
+        let counters = &self.around.counters;
+        counters.in_flight.set(self.recorder.in_flight());
+        counters.requests.set(self.sent);
+        counters.replies.set(self.received);
+        counters.bytes.set(self.bytes);
+    }
+
+    fn is_over(&self, now_ns: u64) -> bool {
+        if now_ns < self.send_end_ns {
+            return false;
+        }
+        let all_sent = || {
+            self.stopping
+                || now_ns >= self.send_end_ns + LATE_SEND_NS
+                || self.clients.iter().all(|client| {
+                    client
+                        .next_intended_ns()
+                        .is_none_or(|intended_ns| intended_ns >= self.send_end_ns)
+                })
+        };
+        now_ns >= self.drain_end_ns || (self.recorder.in_flight() == 0 && all_sent())
+    }
+
+    /// Waits until a client's socket moves, the next instant of the plan comes, or the end is asked for.
+    fn wait(&mut self) -> Result<(), Errno> {
+        let now_ns = self.around.clock.now_ns();
+        let mut until_ns = now_ns + LONGEST_WAIT_NS;
+        for edge_ns in [self.send_end_ns, self.send_end_ns + LATE_SEND_NS, self.drain_end_ns] {
+            if edge_ns > now_ns {
+                until_ns = until_ns.min(edge_ns);
+            }
+        }
+        let mut wait_ns = if self.ready.is_empty() { until_ns - now_ns } else { 0 };
+        if let Some(&Reverse((due_ns, _))) = self.timers.peek()
+            && wait_ns > 0
+        {
+            // epoll_wait counts in milliseconds; polling its descriptor counts in nanoseconds.
+            let due = timespec(Duration::from_nanos(wait_ns.min(due_ns.saturating_sub(now_ns))));
+            unless_interrupted(poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(&due)))?;
+            self.around.counters.wakes.add(1);
+            wait_ns = 0;
+        }
+        let rest = timespec(Duration::from_nanos(wait_ns));
+        self.events.clear();
+        unless_interrupted(epoll::wait(
+            &self.epoll,
+            spare_capacity(&mut self.events),
+            Some(&rest),
+        ))?;
+        if wait_ns > 0 {
+            self.around.counters.wakes.add(1);
+        }
+        for position in 0..self.events.len() {
+            let data = self.events[position].data.u64();
+            if data != STOP_EVENT
+                && let Ok(index) = u32::try_from(data)
+            {
+                self.queue(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the ledger.
+    fn finish(mut self) -> Recorded {
+        let warmup_ns = self.around.plan.warmup_ns();
+        let unsent =
+            self.clients.iter().map(|client| client.unsent(&self.recorder, warmup_ns)).sum();
+        self.recorder.unsent(unsent);
+        let now_ns = self.around.clock.now_ns();
+        let open = self.clients.iter_mut().flat_map(|client| client.outstanding.iter_mut());
+        let (recorded, cut_short) = self.recorder.finish(open, now_ns);
+        if let Some(slice) = cut_short {
+            let _gone = self.around.tell.send(Event::Second(slice));
+        }
+        recorded
+    }
+}
+
+/// A wait that a signal cut short is only a shorter wait.
+fn unless_interrupted(waited: rustix::io::Result<usize>) -> Result<(), Errno> {
+    match waited {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(Errno(error.raw_os_error())),
+    }
+}
+
+fn show_received(trace: &Trace, client: &Client, received: &Received) {
+    match received {
+        Received::Reply { request, number, owed } => trace.show(format_args!(
+            "client {} receives reply {number} of {owed} to request #{}",
+            client.identity,
+            request + 1
+        )),
+        Received::Other(what) => {
+            trace.show(format_args!("client {} receives {what}", client.identity))
+        }
+    }
+}

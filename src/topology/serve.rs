@@ -1,0 +1,127 @@
+//! The server alone, for clients elsewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::counters::WorkerState;
+use super::limits::{self, Sides};
+use super::server::{Server, ServerTotals};
+use super::stop::Stop;
+use super::trace::Trace;
+use super::watch::{Sample, Watch};
+use super::{Phase, Snapshot};
+use crate::Error;
+use crate::plan::Plan;
+use crate::scenario::Scenario;
+
+/// How often the server is looked at from outside.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How a server is to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Serving<'a> {
+    /// What to run.
+    pub scenario: &'a Scenario,
+    /// How long, in nanoseconds; until interrupted if absent.
+    pub duration_ns: Option<u64>,
+    /// Show each message.
+    pub trace: bool,
+    /// Ends it when it becomes true.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// What a server carried.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The end was asked for.
+    pub interrupted: bool,
+    /// Why the server could not go on, if it could not.
+    pub failure: Option<String>,
+    /// Where it listened.
+    pub frontend: String,
+    /// How long it served, in nanoseconds.
+    pub window_ns: u64,
+    /// What it did.
+    pub totals: ServerTotals,
+}
+
+/// Serves until told to end. Says where it listens through `listening`, and shows itself to `watcher`.
+pub fn serve(
+    serving: &Serving<'_>,
+    listening: impl FnOnce(&str),
+    watcher: &mut dyn FnMut(&Snapshot),
+) -> Result<Served, Error> {
+    let Serving { scenario, duration_ns, trace, interrupted } = *serving;
+    limits::ensure_descriptors(scenario, Sides::Serve)?;
+    let stop = Arc::new(Stop::new()?);
+    let plan = Arc::new(Plan::new(scenario));
+    let trace = trace.then(|| Arc::new(Trace::start()));
+    let server = Server::start(scenario, &plan, &stop, trace.as_ref())?;
+    listening(&server.frontend);
+    let clock = Clock::start();
+    let mut watch = Watch::default();
+    let mut shown = (0, ServerTotals::default());
+    let mut failure = None;
+    while !interrupted.load(Ordering::Relaxed) && failure.is_none() {
+        let now_ns = clock.now_ns();
+        let left = duration_ns.map_or(TICK, |end_ns| clock.until(end_ns));
+        if left == Duration::ZERO {
+            break;
+        }
+        failure = trouble(&server, now_ns, &mut watch);
+        if now_ns - shown.0 >= 100_000_000 {
+            let totals = server.totals();
+            watcher(&snapshot(now_ns, duration_ns, &shown, &totals));
+            shown = (now_ns, totals);
+        }
+        stop.sleep(left.min(TICK));
+    }
+    let (window_ns, totals, frontend) = (clock.now_ns(), server.totals(), server.frontend.clone());
+    let ended = server.finish();
+    Ok(Served {
+        interrupted: interrupted.load(Ordering::Relaxed),
+        failure: failure.or(ended.err()),
+        frontend,
+        window_ns,
+        totals,
+    })
+}
+
+fn trouble(server: &Server, now_ns: u64, watch: &mut Watch) -> Option<String> {
+    if server.died() {
+        return Some("a thread of the server ended while it served".to_owned());
+    }
+    let totals = server.totals();
+    let sample = Sample {
+        moved: totals.requests + totals.replies + totals.messages_out.unwrap_or(0),
+        // How many requests clients elsewhere have sent is not known here.
+        untaken: 0,
+        delaying: server.workers_in(WorkerState::Delaying),
+        sending: server.workers_in(WorkerState::Sending),
+        workers: server.workers(),
+    };
+    watch.look(now_ns, &sample)
+}
+
+fn snapshot(
+    now_ns: u64,
+    duration_ns: Option<u64>,
+    (shown_at_ns, shown): &(u64, ServerTotals),
+    totals: &ServerTotals,
+) -> Snapshot {
+    let rate = |count: u64| count as f64 / (now_ns - shown_at_ns) as f64 * 1e9;
+    Snapshot {
+        phase: Phase::Serve,
+        elapsed_ns: now_ns,
+        total_ns: duration_ns.unwrap_or(0),
+        requests_per_s: rate(totals.requests - shown.requests),
+        replies_per_s: rate(totals.replies - shown.replies),
+        p50_ns: None,
+        p99_ns: None,
+        in_flight: 0,
+        connected: 0,
+        clients: 0,
+    }
+}

@@ -1,0 +1,237 @@
+//! The server side: frontend, proxy, backend and workers, in a context of their own.
+//!
+//! Invariant: workers are connected before the frontend is bound, because `zmq_proxy` spins without them; and every
+//! thread ends as soon as the context is shut down and the stop is requested.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::context::{Context, Socket};
+use super::counters::{ProxyCounters, WorkerCounters, WorkerState};
+use super::errno::Errno;
+use super::proxy;
+use super::sockets;
+use super::stop::Stop;
+use super::threads::{self, ThreadId};
+use super::trace::Trace;
+use super::worker::{Shared, Worker};
+use crate::Error;
+use crate::plan::Plan;
+use crate::scenario::{Engine, Scenario};
+
+/// Sockets that a server needs besides its workers', with room to spare.
+const SPARE_SOCKETS: u32 = 16;
+
+/// A server that is running.
+pub(super) struct Server {
+    context: Context,
+    /// Where clients connect to, with the port that `*` became.
+    pub(super) frontend: String,
+    engine: Engine,
+    proxy: JoinHandle<Result<(), Errno>>,
+    proxy_thread: ThreadId,
+    proxy_counters: Arc<ProxyCounters>,
+    workers: Vec<JoinHandle<Result<(), Errno>>>,
+    worker_counters: Vec<Arc<WorkerCounters>>,
+    stop: Arc<Stop>,
+}
+
+/// What a server has done up to an instant.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServerTotals {
+    /// Messages the proxy took from either side; `None` if its engine hides it, as all that follow.
+    pub messages_in: Option<u64>,
+    /// Messages the proxy handed to the other side.
+    pub messages_out: Option<u64>,
+    /// Returns from waiting.
+    pub wakes: Option<u64>,
+    /// CPU time of the proxy thread, in nanoseconds.
+    pub proxy_cpu_ns: Option<u64>,
+    /// Bytes of the bodies that crossed the proxy, counted by the workers if the engine hides it.
+    pub bytes: u64,
+    /// Requests that workers took.
+    pub requests: u64,
+    /// Replies that workers sent.
+    pub replies: u64,
+}
+
+impl Server {
+    /// Starts everything and returns when clients can connect.
+    pub(super) fn start(
+        scenario: &Scenario,
+        plan: &Arc<Plan>,
+        stop: &Arc<Stop>,
+        trace: Option<&Arc<Trace>>,
+    ) -> Result<Self, Error> {
+        let count = scenario.workers.count.0;
+        let context =
+            Context::new(scenario.proxy.io_threads.0, count.saturating_add(SPARE_SOCKETS))?;
+        let backend = sockets::open(&context, zmq::DEALER, &scenario.sockets)?;
+        let frontend = sockets::open(&context, zmq::ROUTER, &scenario.sockets)?;
+        let backend_endpoint = backend.listen(&scenario.proxy.backend)?;
+        let connected = connect_workers(scenario, &context, &backend_endpoint, stop)?;
+        let shared = Arc::new(Shared {
+            plan: Arc::clone(plan),
+            stop: Arc::clone(stop),
+            delay_by: scenario.workers.delay_by,
+            foreign: AtomicU64::new(0),
+            trace: trace.cloned(),
+        });
+        let mut workers = Vec::with_capacity(connected.len());
+        let mut worker_counters = Vec::with_capacity(connected.len());
+        for (number, socket) in (1..).zip(connected) {
+            let counters = Arc::new(WorkerCounters::default());
+            worker_counters.push(Arc::clone(&counters));
+            let worker = Worker { number, shared: Arc::clone(&shared), counters };
+            let started = threads::start("zload/worker", number - 1, move || worker.serve(&socket));
+            match started {
+                Ok(handle) => workers.push(handle),
+                Err(error) => {
+                    stop.request();
+                    context.shut_down();
+                    return Err(error);
+                }
+            }
+        }
+        let frontend_endpoint = frontend.listen(&scenario.proxy.frontend).inspect_err(|_| {
+            stop.request();
+            context.shut_down();
+        })?;
+        let proxy_counters = Arc::new(ProxyCounters::default());
+        let (engine, counters) = (scenario.proxy.engine, Arc::clone(&proxy_counters));
+        let (tell_thread, thread) = mpsc::channel();
+        let proxy = threads::start("zload/proxy", count, move || {
+            // The receiver waits for exactly this.
+            let _told = tell_thread.send(ThreadId::current());
+            proxy::run(engine, &frontend, &backend, &counters)
+        })?;
+        let proxy_thread = thread.recv().expect("the proxy thread tells its id first of all");
+        Ok(Self {
+            context,
+            frontend: frontend_endpoint,
+            engine,
+            proxy,
+            proxy_thread,
+            proxy_counters,
+            workers,
+            worker_counters,
+            stop: Arc::clone(stop),
+        })
+    }
+
+    /// What has been done so far.
+    pub(super) fn totals(&self) -> ServerTotals {
+        let sum = |part: fn(&WorkerCounters) -> u64| {
+            self.worker_counters.iter().map(|worker| part(worker)).sum()
+        };
+        let counts = self.engine != Engine::Builtin;
+        let proxy = &self.proxy_counters;
+        ServerTotals {
+            messages_in: counts.then(|| proxy.messages_in.get()),
+            messages_out: counts.then(|| proxy.messages_out.get()),
+            wakes: counts.then(|| proxy.wakes.get()),
+            proxy_cpu_ns: self.proxy_thread.cpu_ns(),
+            bytes: if counts { proxy.bytes.get() } else { sum(|worker| worker.bytes.get()) },
+            requests: sum(|worker| worker.requests.get()),
+            replies: sum(|worker| worker.replies.get()),
+        }
+    }
+
+    /// How many workers are in this state.
+    pub(super) fn workers_in(&self, state: WorkerState) -> u32 {
+        let count = self.worker_counters.iter().filter(|worker| worker.is(state)).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How many workers there are.
+    pub(super) fn workers(&self) -> u32 {
+        u32::try_from(self.worker_counters.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Why the server is no longer whole, if a thread of it has ended by itself.
+    pub(super) fn died(&self) -> bool {
+        !self.stop.requested()
+            && (self.proxy.is_finished() || self.workers.iter().any(JoinHandle::is_finished))
+    }
+
+    /// Ends every thread; says why the first of those that failed did.
+    pub(super) fn finish(self) -> Result<(), String> {
+        self.stop.request();
+        self.context.shut_down();
+        let mut outcome = ended("the proxy", self.proxy);
+        for worker in self.workers {
+            outcome = outcome.and(ended("a worker", worker));
+        }
+        outcome
+    }
+}
+
+impl ServerTotals {
+    /// What was done between `begin` and these totals.
+    pub(super) fn since(&self, begin: &Self) -> Self {
+        let difference = |end: Option<u64>, begin: Option<u64>| Some(end?.saturating_sub(begin?));
+        Self {
+            messages_in: difference(self.messages_in, begin.messages_in),
+            messages_out: difference(self.messages_out, begin.messages_out),
+            wakes: difference(self.wakes, begin.wakes),
+            proxy_cpu_ns: difference(self.proxy_cpu_ns, begin.proxy_cpu_ns),
+            bytes: self.bytes - begin.bytes,
+            requests: self.requests - begin.requests,
+            replies: self.replies - begin.replies,
+        }
+    }
+
+    /// Both together.
+    pub fn plus(&self, other: &Self) -> Self {
+        let sum = |one: Option<u64>, more: Option<u64>| Some(one? + more?);
+        Self {
+            messages_in: sum(self.messages_in, other.messages_in),
+            messages_out: sum(self.messages_out, other.messages_out),
+            wakes: sum(self.wakes, other.wakes),
+            proxy_cpu_ns: sum(self.proxy_cpu_ns, other.proxy_cpu_ns),
+            bytes: self.bytes + other.bytes,
+            requests: self.requests + other.requests,
+            replies: self.replies + other.replies,
+        }
+    }
+}
+
+/// Opens a socket for each worker and waits until all are connected, so that the backend deals to all from the start.
+fn connect_workers(
+    scenario: &Scenario,
+    context: &Context,
+    endpoint: &str,
+    stop: &Stop,
+) -> Result<Vec<Socket>, Error> {
+    let mut connected = Vec::new();
+    for _ in 0..scenario.workers.count.0 {
+        let socket = sockets::open_connecting(context, &scenario.sockets)?;
+        socket.dial(endpoint)?;
+        connected.push(socket);
+    }
+    let (clock, timeout) = (Clock::start(), scenario.clients.connect_timeout);
+    for socket in &connected {
+        while !socket.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT)) {
+            if stop.requested() || clock.now_ns() > timeout.0 {
+                return Err(Error::Limit(format!(
+                    "the workers did not connect to {endpoint} within {timeout}"
+                )));
+            }
+            stop.sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(connected)
+}
+
+/// Joins a thread, and says in words how it ended if not well.
+pub(super) fn ended(who: &str, thread: JoinHandle<Result<(), Errno>>) -> Result<(), String> {
+    match thread.join() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(errno)) => Err(format!("{who} failed: {errno}")),
+        Err(_panic) => Err(format!("{who} panicked, which is a defect of zload")),
+    }
+}

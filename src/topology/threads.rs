@@ -1,0 +1,49 @@
+//! Threads of a run: starting them, and what they cost.
+
+use std::num::NonZeroU64;
+use std::thread::{Builder, JoinHandle};
+
+use rustix::thread::{Pid, gettid, set_current_timer_slack};
+
+use crate::Error;
+
+/// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
+const STACK: usize = 256 << 10;
+
+/// Starts a named thread that is woken from timed waits as exactly as the kernel can.
+pub(super) fn start<T: Send + 'static>(
+    name: &str,
+    started: u32,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Error> {
+    Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK)
+        .spawn(move || {
+            // Timers are rounded by 50 us unless a thread asks for better. Where it may not, its delays overshoot
+            // more, and the report shows it.
+            let _allowed = set_current_timer_slack(NonZeroU64::new(1));
+            body()
+        })
+        .map_err(|source| Error::Thread { started, source })
+}
+
+/// A thread whose CPU time others can read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ThreadId(Pid);
+
+impl ThreadId {
+    /// The calling thread.
+    pub(super) fn current() -> Self {
+        Self(gettid())
+    }
+
+    /// CPU time the thread has used so far, in nanoseconds; `None` once it has ended or where the kernel does not say.
+    ///
+    /// From `/proc/self/task/<id>/schedstat`, which the kernel brings up to date at every scheduling tick: a few
+    /// milliseconds, so it is for windows of a second and more.
+    pub(super) fn cpu_ns(self) -> Option<u64> {
+        let path = format!("/proc/self/task/{}/schedstat", self.0.as_raw_nonzero());
+        std::fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
+    }
+}
