@@ -1,0 +1,98 @@
+//! The one error type: what failed, where, and what to do about it. Only `main` prints it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::scenario::Problem;
+use crate::topology::errno::Errno;
+
+/// Anything that stops a command. The text says what, where and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The scenario cannot be meant; the problem points at its place in the file.
+    #[error("{0}")]
+    Scenario(Box<Problem>),
+    /// Several scenarios cannot be meant.
+    #[error("{text}\n{count} scenarios are wrong")]
+    Several {
+        /// How many.
+        count: usize,
+        /// What is wrong with each.
+        text: String,
+    },
+    /// A file cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The report cannot be written.
+    #[error("the report cannot be written to standard output: {0}")]
+    Output(io::Error),
+    /// A file is not a result that this zload can read.
+    #[error("{}: not a usable result: {reason}", path.display())]
+    Result {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A socket operation failed.
+    #[error("{what}: {errno}")]
+    Socket {
+        /// What was tried, with the endpoint or option.
+        what: String,
+        /// What libzmq says.
+        errno: Errno,
+    },
+    /// The machine's limits do not allow the run.
+    #[error("{0}")]
+    Limit(String),
+    /// Not every client finished its handshake in time.
+    #[error(
+        "{connected} of {clients} clients connected to {endpoint} within {timeout}: is a ROUTER listening there? \
+         (clients.connect_timeout sets the wait)"
+    )]
+    Connect {
+        /// Clients whose handshake was done.
+        connected: u32,
+        /// Clients in all.
+        clients: u32,
+        /// Where they connect to.
+        endpoint: String,
+        /// How long they tried.
+        timeout: crate::scenario::Nanos,
+    },
+    /// The run could not be carried through; what was measured has been reported.
+    #[error("{0}")]
+    Failed(String),
+    /// A thread could not be started.
+    #[error(
+        "a thread cannot be started ({started} are running): {source}; lower clients.threads or workers.count"
+    )]
+    Thread {
+        /// Threads that did start.
+        started: u32,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Ended by the user while clients connected.
+    #[error("interrupted before the clients were connected")]
+    Interrupted,
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Scenario(Box::new(problem))
+    }
+}

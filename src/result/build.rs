@@ -1,0 +1,304 @@
+//! Making a result of what was measured. Pure, except that it is told about the environment.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+
+use super::{
+    Environment, GeneratorFigures, Latency, LatencySummary, ProxyFigures, RUN_SCHEMA, RunFigures,
+    RunResult, SERVE_SCHEMA, ServeResult, Throughput,
+};
+use crate::measure::{LatencyHistogram, Recorded, SeriesEntry};
+use crate::plan::Plan;
+use crate::scenario::{Engine, Scenario};
+use crate::topology::{DriverFigures, Measured, Served, ServerTotals};
+
+/// libzmq's own high-water mark.
+const DEFAULT_HWM: i32 = 1000;
+/// A driver that is on a CPU for more than this share of the time may itself be the limit.
+const SATURATED: f64 = 0.9;
+
+impl RunResult {
+    /// The result of one run, or of several runs of the same plan: counts add up, histograms merge, windows add.
+    ///
+    /// Panics if `runs` is empty.
+    pub fn new(
+        scenario: &Scenario,
+        plan: &Plan,
+        environment: Environment,
+        runs: &[Measured],
+    ) -> Self {
+        let last = runs.last().expect("at least one run was made");
+        let pooled = pool(runs);
+        let figures = RunFigures::new(scenario, &pooled);
+        Self {
+            schema: RUN_SCHEMA.to_owned(),
+            plan_hash: plan.hash().to_owned(),
+            seed: scenario.seed,
+            interrupted: last.interrupted,
+            failure: last.failure.clone(),
+            notes: notes(scenario, plan, &pooled, &figures, &environment),
+            environment,
+            repeat: u32::try_from(runs.len()).unwrap_or(u32::MAX),
+            ledger: figures.ledger,
+            throughput: figures.throughput,
+            latency: figures.latency,
+            proxy: figures.proxy,
+            generator: figures.generator,
+            series: pooled.series,
+            runs: match runs {
+                [_] => Vec::new(),
+                several => several.iter().map(|run| RunFigures::new(scenario, run)).collect(),
+            },
+            scenario: scenario.clone(),
+        }
+    }
+}
+
+impl ServeResult {
+    /// The result of a server that ran alone.
+    pub fn new(scenario: &Scenario, environment: Environment, served: &Served) -> Self {
+        let totals = &served.totals;
+        Self {
+            schema: SERVE_SCHEMA.to_owned(),
+            scenario: scenario.clone(),
+            environment,
+            interrupted: served.interrupted,
+            failure: served.failure.clone(),
+            window_ns: served.window_ns,
+            proxy: proxy_figures(scenario, &served.frontend, Some(totals), served.window_ns),
+            requests_served: totals.requests,
+            replies_sent: totals.replies,
+            proxy_messages_per_s: per_second(crossed(totals), served.window_ns),
+            proxy_bytes_per_s: per_second(totals.bytes, served.window_ns),
+        }
+    }
+}
+
+impl RunFigures {
+    fn new(scenario: &Scenario, run: &Measured) -> Self {
+        let Recorded { ledger, window_requests, window_replies, .. } = run.recorded;
+        // An external server's traffic is known only as the clients saw it.
+        let (crossed, bytes) = match &run.server {
+            Some(totals) => (crossed(totals), totals.bytes),
+            None => (run.drivers.requests + run.drivers.replies, run.drivers.bytes),
+        };
+        let window_ns = run.server_window_ns;
+        Self {
+            ledger,
+            throughput: Throughput {
+                window_ns: run.window_ns,
+                requests_per_s: per_second(window_requests, run.window_ns),
+                replies_per_s: per_second(window_replies, run.window_ns),
+                proxy_messages_per_s: per_second(crossed, window_ns),
+                proxy_bytes_per_s: per_second(bytes, window_ns),
+            },
+            latency: Latency {
+                first_reply: summary(&run.recorded.first_reply),
+                last_reply: summary(&run.recorded.last_reply),
+                reply: summary(&run.recorded.reply),
+                service: summary(&run.recorded.service),
+                slip: summary(&run.recorded.slip),
+            },
+            proxy: proxy_figures(
+                scenario,
+                &run.frontend,
+                run.server.as_ref(),
+                run.server_window_ns,
+            ),
+            generator: generator_figures(&run.drivers, run.server_window_ns),
+        }
+    }
+}
+
+/// Messages that crossed the proxy, by its own count or, where the engine hides it, by the workers'.
+fn crossed(totals: &ServerTotals) -> u64 {
+    totals.messages_out.unwrap_or(totals.requests + totals.replies)
+}
+
+fn per_second(count: u64, window_ns: u64) -> f64 {
+    if window_ns == 0 { 0.0 } else { count as f64 / window_ns as f64 * 1e9 }
+}
+
+fn ratio(count: u64, of: u64) -> Option<f64> {
+    (of > 0).then(|| count as f64 / of as f64)
+}
+
+fn proxy_figures(
+    scenario: &Scenario,
+    frontend: &str,
+    totals: Option<&ServerTotals>,
+    window_ns: u64,
+) -> ProxyFigures {
+    let engine = match scenario.proxy.engine {
+        Engine::Poll => "poll",
+        Engine::Builtin => "builtin",
+        Engine::Batch => "batch",
+        Engine::External => "external",
+    };
+    let cpu_ns = totals.and_then(|totals| totals.proxy_cpu_ns);
+    let (messages_in, messages_out) =
+        totals.map_or((None, None), |totals| (totals.messages_in, totals.messages_out));
+    let wakes = totals.and_then(|totals| totals.wakes);
+    ProxyFigures {
+        engine: engine.to_owned(),
+        frontend: frontend.to_owned(),
+        messages_in,
+        messages_out,
+        wakes,
+        messages_per_wake: messages_out
+            .zip(wakes)
+            .and_then(|(messages, wakes)| ratio(messages, wakes)),
+        cpu_ns_per_message: totals
+            .zip(cpu_ns)
+            .and_then(|(totals, cpu_ns)| ratio(cpu_ns, crossed(totals))),
+        busy_ratio: cpu_ns.and_then(|cpu_ns| ratio(cpu_ns, window_ns)),
+    }
+}
+
+fn generator_figures(drivers: &DriverFigures, window_ns: u64) -> GeneratorFigures {
+    let known: Option<Vec<u64>> = drivers.cpu_ns.iter().copied().collect();
+    let busiest = drivers.cpu_ns.iter().flatten().max().copied().unwrap_or(0);
+    GeneratorFigures {
+        driver_cpu_ns_per_request: known
+            .and_then(|cpu_ns| ratio(cpu_ns.iter().sum(), drivers.requests)),
+        driver_busy_ratio: ratio(busiest, window_ns).unwrap_or(0.0),
+        threads: u32::try_from(drivers.cpu_ns.len()).unwrap_or(u32::MAX),
+        wakes: drivers.wakes,
+    }
+}
+
+fn summary(latencies: &LatencyHistogram) -> LatencySummary {
+    let histogram = latencies.histogram();
+    let any = |value: u64| (!histogram.is_empty()).then_some(value);
+    LatencySummary {
+        count: histogram.len(),
+        clipped: latencies.clipped(),
+        min_ns: any(histogram.min()),
+        mean_ns: any(nanos(histogram.mean())),
+        stddev_ns: any(nanos(histogram.stdev())),
+        p50_ns: latencies.percentile(0.50),
+        p90_ns: latencies.percentile(0.90),
+        p99_ns: latencies.percentile(0.99),
+        p999_ns: latencies.percentile(0.999),
+        p9999_ns: latencies.percentile(0.9999),
+        max_ns: any(histogram.max()),
+        histogram: encode(latencies),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a mean of u64 values is in their range"
+)]
+fn nanos(value: f64) -> u64 {
+    value.round() as u64
+}
+
+/// The whole histogram in the form that HdrHistogram's readers in every language take.
+fn encode(latencies: &LatencyHistogram) -> String {
+    let mut bytes = Vec::new();
+    V2DeflateSerializer::new()
+        .serialize(latencies.histogram(), &mut bytes)
+        .expect("writing to memory cannot fail");
+    STANDARD.encode(bytes)
+}
+
+/// Several runs as one.
+fn pool(runs: &[Measured]) -> Measured {
+    let (first, rest) = runs.split_first().expect("at least one run was made");
+    let mut pooled = first.clone();
+    for run in rest {
+        pooled.recorded.merge(&run.recorded);
+        let offset_ns = pooled.window_ns;
+        pooled.series.extend(
+            run.series
+                .iter()
+                .map(|entry| SeriesEntry { offset_ns: entry.offset_ns + offset_ns, ..*entry }),
+        );
+        pooled.window_ns += run.window_ns;
+        pooled.server_window_ns += run.server_window_ns;
+        pooled.server = pooled.server.zip(run.server).map(|(sum, more)| sum.plus(&more));
+        pooled.server_in_all =
+            pooled.server_in_all.zip(run.server_in_all).map(|(sum, more)| sum.plus(&more));
+        pooled.received_in_all += run.received_in_all;
+        pooled.drivers = pooled.drivers.plus(&run.drivers);
+    }
+    pooled
+}
+
+/// What a reader must know to read the figures rightly.
+fn notes(
+    scenario: &Scenario,
+    plan: &Plan,
+    run: &Measured,
+    figures: &RunFigures,
+    environment: &Environment,
+) -> Vec<String> {
+    let ledger = &figures.ledger;
+    let mut notes = Vec::new();
+    if environment.build == "debug" {
+        notes.push(
+            "this is a debug build: its figures are not those of `cargo build --release`"
+                .to_owned(),
+        );
+    }
+    if figures.generator.driver_busy_ratio > SATURATED {
+        notes.push(format!(
+            "a driver was on a CPU for {:.0} % of the window: the generator may have been the limit, so read              throughput as \"at least\"",
+            figures.generator.driver_busy_ratio * 100.0
+        ));
+    }
+    if let Some(utilisation) = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0) {
+        notes.push(format!(
+            "the offered load asks for {:.0} % of what the workers can do: the queue grows as long as the run lasts,              and so do the latencies",
+            utilisation * 100.0
+        ));
+    }
+    if ledger.replies_lost > 0 {
+        notes.push(lost_because(scenario, run, figures));
+    }
+    if ledger.replies_duplicate > 0 {
+        notes.push(format!(
+            "{} replies came beyond the number owed by `workers.replies`: the server answered more often than planned",
+            ledger.replies_duplicate
+        ));
+    }
+    if ledger.requests_unsent > 0 && !run.interrupted && run.failure.is_none() {
+        notes.push(format!(
+            "{} requests could not be sent: ZeroMQ took no more (high-water mark, or no connection) or the drivers \
+             were too late",
+            ledger.requests_unsent
+        ));
+    }
+    if figures.latency.reply.clipped > 0 {
+        notes.push(format!(
+            "{} replies took more than an hour and stand as one hour",
+            figures.latency.reply.clipped
+        ));
+    }
+    notes
+}
+
+/// The likely cause of lost replies.
+fn lost_because(scenario: &Scenario, run: &Measured, figures: &RunFigures) -> String {
+    let lost = figures.ledger.replies_lost;
+    let Some(totals) = &run.server_in_all else {
+        return format!("{lost} replies owed by the external server did not come in time");
+    };
+    // Replies that workers sent and no client got; a few may still be on their way.
+    let missing = totals.replies.saturating_sub(run.received_in_all);
+    let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
+    if run.interrupted || run.failure.is_some() {
+        format!("{lost} replies were still owed when the run was cut short, and count as lost")
+    } else if sndhwm > 0 && missing * 2 > lost {
+        format!(
+            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for              (sockets.sndhwm = {sndhwm}); raise sockets.sndhwm and sockets.rcvhwm, or set them to 0 for no limit"
+        )
+    } else {
+        format!(
+            "{lost} replies were still on their way when the drain ended: give run.drain more time, or offer less load"
+        )
+    }
+}

@@ -1,0 +1,250 @@
+//! What is saved: the result of a run, as one JSON object.
+//!
+//! The shape is the contract with every reader of the file; `schema` names its version. All times are integers in
+//! nanoseconds and their keys end in `_ns`; rates are per second. [`RunResult::load`] refuses a file whose ledger
+//! does not add up, so whatever reads a result can rely on it. Invariant: never measures, only holds.
+
+mod build;
+mod save;
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use save::{Destination, to_json};
+
+use crate::Error;
+pub use crate::measure::{Ledger, SeriesEntry};
+use crate::scenario::Scenario;
+
+/// Version of the result's shape.
+pub const RUN_SCHEMA: &str = "zload.result/1";
+/// Version of the shape that `zload serve` writes.
+pub const SERVE_SCHEMA: &str = "zload.serve/1";
+
+/// Everything that one `zload run` found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunResult {
+    /// Always [`RUN_SCHEMA`].
+    pub schema: String,
+    /// The resolved scenario: with it alone the run can be made again.
+    pub scenario: Scenario,
+    /// Hash of all that decides the offered work.
+    pub plan_hash: String,
+    /// The seed of the plan.
+    pub seed: u64,
+    /// Where and with what it was measured.
+    pub environment: Environment,
+    /// True after Ctrl-C or SIGTERM: what follows covers the time until then.
+    pub interrupted: bool,
+    /// Why the run could not be carried through, if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// What a reader must know to read the figures rightly, a sentence each.
+    pub notes: Vec<String>,
+    /// How many runs of the same plan the figures pool (`--repeat`).
+    pub repeat: u32,
+    /// Where every message went.
+    pub ledger: Ledger,
+    /// Rates over the measured window.
+    pub throughput: Throughput,
+    /// How long requests took.
+    pub latency: Latency,
+    /// What the proxy did.
+    pub proxy: ProxyFigures,
+    /// What the tool itself cost.
+    pub generator: GeneratorFigures,
+    /// One entry per second of the measured window.
+    pub series: Vec<SeriesEntry>,
+    /// With `--repeat`: the figures of each run, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<RunFigures>,
+}
+
+/// The figures of one run among the several that a result pools.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunFigures {
+    /// Where every message went.
+    pub ledger: Ledger,
+    /// Rates over the measured window.
+    pub throughput: Throughput,
+    /// How long requests took.
+    pub latency: Latency,
+    /// What the proxy did.
+    pub proxy: ProxyFigures,
+    /// What the tool itself cost.
+    pub generator: GeneratorFigures,
+}
+
+/// Where and with what it was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// Version of zload.
+    pub zload: String,
+    /// `release` or `debug`; figures of a debug build are not those of the tool that people use.
+    pub build: String,
+    /// Version of libzmq.
+    pub libzmq: String,
+    /// Kernel name and release.
+    pub kernel: String,
+    /// The processor, by its own name.
+    pub cpu_model: String,
+    /// Processors this process may use.
+    pub cores: usize,
+    /// Load average of the last minute, at start.
+    pub load_average: f64,
+    /// Start of the run, RFC 3339, UTC.
+    pub time: String,
+}
+
+/// Rates over the measured window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Throughput {
+    /// Length of the window.
+    pub window_ns: u64,
+    /// Requests sent per second.
+    pub requests_per_s: f64,
+    /// Replies received per second.
+    pub replies_per_s: f64,
+    /// Messages that crossed the proxy per second, both directions.
+    pub proxy_messages_per_s: f64,
+    /// Bytes of message bodies that crossed the proxy per second, both directions.
+    pub proxy_bytes_per_s: f64,
+}
+
+/// How long requests took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// Response time to a request's first reply.
+    pub first_reply: LatencySummary,
+    /// Response time to a request's last reply.
+    pub last_reply: LatencySummary,
+    /// Response time of every reply.
+    pub reply: LatencySummary,
+    /// Service time (from sent) to a request's first reply.
+    pub service: LatencySummary,
+    /// Sent minus intended.
+    pub slip: LatencySummary,
+}
+
+/// A latency distribution. A percentile that the sample is too small to carry is null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencySummary {
+    /// Number of values.
+    pub count: u64,
+    /// Values above the histogram's range, which stand in it as its largest value.
+    pub clipped: u64,
+    /// Smallest value.
+    pub min_ns: Option<u64>,
+    /// Mean.
+    pub mean_ns: Option<u64>,
+    /// Standard deviation.
+    pub stddev_ns: Option<u64>,
+    /// Median.
+    pub p50_ns: Option<u64>,
+    /// 90th percentile.
+    pub p90_ns: Option<u64>,
+    /// 99th percentile.
+    pub p99_ns: Option<u64>,
+    /// 99.9th percentile.
+    pub p999_ns: Option<u64>,
+    /// 99.99th percentile.
+    pub p9999_ns: Option<u64>,
+    /// Largest value.
+    pub max_ns: Option<u64>,
+    /// The whole distribution: HdrHistogram V2, compressed, base64.
+    pub histogram: String,
+}
+
+/// What the proxy did. A figure that the engine hides is null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProxyFigures {
+    /// The engine, by the scenario's name for it.
+    pub engine: String,
+    /// Where the frontend listened, with the port that `*` became.
+    pub frontend: String,
+    /// Messages taken from either side in the window.
+    pub messages_in: Option<u64>,
+    /// Messages handed to the other side in the window.
+    pub messages_out: Option<u64>,
+    /// How often the loop woke from waiting in the window.
+    pub wakes: Option<u64>,
+    /// Messages moved per wake.
+    pub messages_per_wake: Option<f64>,
+    /// CPU time of the proxy thread per message.
+    pub cpu_ns_per_message: Option<f64>,
+    /// Share of the window that the proxy thread was on a CPU.
+    pub busy_ratio: Option<f64>,
+}
+
+/// What the tool itself cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GeneratorFigures {
+    /// CPU time of the driver threads per request sent.
+    pub driver_cpu_ns_per_request: Option<f64>,
+    /// Share of the window that the busiest driver was on a CPU.
+    pub driver_busy_ratio: f64,
+    /// Driver threads.
+    pub threads: u32,
+    /// How often a driver woke from waiting in the window.
+    pub wakes: u64,
+}
+
+/// What `zload serve` carried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServeResult {
+    /// Always [`SERVE_SCHEMA`].
+    pub schema: String,
+    /// The resolved scenario.
+    pub scenario: Scenario,
+    /// Where and with what it ran.
+    pub environment: Environment,
+    /// True after Ctrl-C or SIGTERM.
+    pub interrupted: bool,
+    /// Why the server could not go on, if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// How long it served.
+    pub window_ns: u64,
+    /// What the proxy did.
+    pub proxy: ProxyFigures,
+    /// Requests that workers took.
+    pub requests_served: u64,
+    /// Replies that workers sent.
+    pub replies_sent: u64,
+    /// Messages that crossed the proxy per second, both directions.
+    pub proxy_messages_per_s: f64,
+    /// Bytes of message bodies that crossed the proxy per second, both directions.
+    pub proxy_bytes_per_s: f64,
+}
+
+impl RunResult {
+    /// Reads a saved result; refuses other schemas and ledgers that do not add up.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let unreadable = |reason: String| Error::Result { path: path.to_owned(), reason };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let value: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| unreadable(format!("not a JSON object: {error}")))?;
+        match value.get("schema").and_then(serde_json::Value::as_str) {
+            Some(RUN_SCHEMA) => {}
+            Some(other) => {
+                return Err(unreadable(format!(
+                    "its schema is {other:?}; this zload reads {RUN_SCHEMA:?}"
+                )));
+            }
+            None => {
+                return Err(unreadable(format!(
+                    "it has no `schema`; this zload reads {RUN_SCHEMA:?}"
+                )));
+            }
+        }
+        let result: Self =
+            serde_json::from_value(value).map_err(|error| unreadable(error.to_string()))?;
+        match result.ledger.contradiction() {
+            Some(contradiction) => Err(unreadable(contradiction)),
+            None => Ok(result),
+        }
+    }
+}
