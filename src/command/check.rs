@@ -1,0 +1,37 @@
+//! `zload check`
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use super::print;
+use crate::cli::CheckArgs;
+use crate::plan::Plan;
+use crate::scenario::Scenario;
+use crate::{Error, render};
+
+/// Prints the plan of every valid file; a wrong one is an error once all have been looked at.
+pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    let overrides = args.overrides.with(&args.load);
+    let mut text = String::new();
+    let mut wrong = Vec::new();
+    for path in &args.scenarios {
+        match Scenario::load(path, &overrides) {
+            Ok(scenario) => {
+                let plan = render::plan_report(&scenario, &Plan::new(&scenario));
+                writeln!(text, "{}: ok\n{plan}", path.display())
+                    .expect("writing to a string cannot fail");
+            }
+            Err(error) => wrong.push(error),
+        }
+    }
+    print(out, text.as_bytes())?;
+    let mut wrong = wrong.into_iter();
+    match (wrong.next(), wrong.len()) {
+        (None, _) => Ok(super::DONE),
+        (Some(only), 0) => Err(only),
+        (Some(first), more) => {
+            let rest = wrong.map(|error| error.to_string()).collect::<Vec<_>>().join("\n");
+            Err(Error::Several { count: more + 1, text: format!("{first}\n{rest}") })
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The glue: one file for each command. Commands write to what they are given, and say which exit code they mean.
+
+mod check;
+mod run;
+mod serve;
+mod show;
+
+use std::io::{IsTerminal as _, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::CommandFactory as _;
+use schemars::schema_for;
+use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::Error;
+use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
+use crate::render::Style;
+use crate::result::{Destination, RunResult, to_json};
+use crate::scenario::Scenario;
+
+/// Exit code of a command that did what it should.
+const DONE: u8 = 0;
+/// Exit code of a run that was ended by Ctrl-C or SIGTERM.
+const INTERRUPTED: u8 = 130;
+
+/// Carries out what the command line asks for; gives the exit code.
+pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
+    match &cli.command {
+        Command::Run(args) => run::run(args, out),
+        Command::Serve(args) => serve::serve(args, out),
+        Command::Check(args) => check::check(args, out),
+        Command::Show(args) => show::show(args, out),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "zload", &mut script);
+            print(out, &script)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command())
+                .render(&mut page)
+                .expect("writing to memory cannot fail");
+            print(out, &page)
+        }
+        Command::Schema { of } => {
+            let schema = match of {
+                SchemaOf::Scenario => schema_for!(Scenario),
+                SchemaOf::Result => schema_for!(RunResult),
+            };
+            print(out, to_json(&schema).as_bytes())
+        }
+    }
+}
+
+/// Writes a command's output to its end, so that a full disk is an error and not a loss.
+fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(Error::Output)?;
+    Ok(DONE)
+}
+
+/// Saves and prints a result. The file comes first: a closed pipe must not cost the figures.
+fn deliver<T: Serialize>(
+    result: &T,
+    output: &OutputArgs,
+    destination: Option<Destination>,
+    report: impl FnOnce(&T, Style) -> String,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let saved = destination.map_or(Ok(()), |destination| destination.save(result));
+    let text = match output.format {
+        Format::Text => report(result, stdout_style()),
+        Format::Json => to_json(result),
+    };
+    let printed = print(out, text.as_bytes());
+    saved?;
+    printed.map(|_| ())
+}
+
+/// Colours only for a terminal that has not asked for none.
+fn stdout_style() -> Style {
+    let terminal = std::io::stdout().is_terminal();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Style::new(terminal && !no_color, terminal)
+}
+
+/// A flag that Ctrl-C and SIGTERM set; the second of them ends the process at once.
+fn interruption() -> Result<Arc<AtomicBool>, Error> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset and sets it, the second finds it set.
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            i32::from(INTERRUPTED),
+            Arc::clone(&flag),
+        )
+        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+        .map_err(|error| Error::Limit(format!("Ctrl-C cannot be caught: {error}")))?;
+    }
+    Ok(flag)
+}
+
+/// The exit code of a run that ended this way.
+fn exit_code(interrupted: bool, failure: Option<&str>) -> Result<u8, Error> {
+    match (failure, interrupted) {
+        (Some(failure), _) => Err(Error::Failed(failure.to_owned())),
+        (None, true) => Ok(INTERRUPTED),
+        (None, false) => Ok(DONE),
+    }
+}

@@ -1,0 +1,39 @@
+//! `zload run`
+
+use std::io::Write;
+use std::sync::Arc;
+
+use super::{deliver, exit_code, interruption};
+use crate::cli::RunArgs;
+use crate::plan::Plan;
+use crate::progress::{Mode, Progress};
+use crate::result::{Destination, RunResult};
+use crate::scenario::Scenario;
+use crate::{Error, environment, render, topology};
+
+pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
+    let destination = args.output.output.as_deref().map(Destination::reserve).transpose()?;
+    let interrupted = interruption()?;
+    let plan = Arc::new(Plan::new(&scenario));
+    let environment = environment::describe();
+    let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
+    let mut progress = Progress::new(mode);
+    let mut runs = Vec::new();
+    for index in 1..=args.repeat {
+        progress.begin_run(index, args.repeat);
+        let measured =
+            topology::run(&scenario, &plan, args.trace, &interrupted, &mut |snapshot| {
+                progress.update(snapshot);
+            })?;
+        let whole = !measured.interrupted && measured.failure.is_none();
+        runs.push(measured);
+        if !whole {
+            break;
+        }
+    }
+    progress.finish();
+    let result = RunResult::new(&scenario, &plan, environment, &runs);
+    deliver(&result, &args.output, destination, render::run_report, out)?;
+    exit_code(result.interrupted, result.failure.as_deref())
+}

@@ -1,0 +1,42 @@
+//! `zload serve`
+
+use std::io::Write;
+
+use super::{deliver, exit_code, interruption};
+use crate::cli::ServeArgs;
+use crate::progress::{Mode, Progress};
+use crate::result::{Destination, ServeResult};
+use crate::scenario::{Engine, Scenario};
+use crate::topology::{self, Serving};
+use crate::{Error, environment, render};
+
+pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    let scenario = Scenario::load(&args.scenario, &args.overrides())?;
+    if scenario.proxy.engine == Engine::External {
+        return Err(Error::Failed(format!(
+            "{}: proxy.engine is \"external\", so there is no server of ours to run: \
+             use --set proxy.engine=batch (or poll, builtin)",
+            args.scenario.display()
+        )));
+    }
+    let destination = args.output.output.as_deref().map(Destination::reserve).transpose()?;
+    let interrupted = interruption()?;
+    let environment = environment::describe();
+    let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
+    let mut progress = Progress::new(mode);
+    let serving = Serving {
+        scenario: &scenario,
+        duration_ns: args.duration.map(|duration| duration.0),
+        trace: args.trace,
+        interrupted: &interrupted,
+    };
+    // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
+    let listening = |frontend: &str| {
+        let _closed = writeln!(std::io::stderr(), "listening on {frontend}");
+    };
+    let served = topology::serve(&serving, listening, &mut |snapshot| progress.update(snapshot))?;
+    progress.finish();
+    let result = ServeResult::new(&scenario, environment, &served);
+    deliver(&result, &args.output, destination, render::serve_report, out)?;
+    exit_code(result.interrupted, result.failure.as_deref())
+}

@@ -1,0 +1,20 @@
+//! zload: a load tester for ZeroMQ ROUTER/DEALER proxies.
+//!
+//! Data flows through the rooms in this order, and a room uses only those before it: a [`scenario`] is what the user
+//! wrote; the [`plan`] is everything that will happen, as a pure function of it; the [`topology`] makes it happen on
+//! real sockets, and [`measure`] keeps what happened in constant memory; a [`result`] is what is saved, and
+//! [`render`] turns it into text. [`command`] glues them together, one file for each subcommand of [`cli`].
+
+pub mod error;
+pub mod scenario;
+pub mod plan;
+pub mod measure;
+pub mod topology;
+pub mod environment;
+pub mod result;
+pub mod render;
+pub mod progress;
+pub mod cli;
+pub mod command;
+
+pub use error::Error;
