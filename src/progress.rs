@@ -1,29 +1,177 @@
-//! stub
-use crate::topology::Snapshot;
-/// m
-#[derive(Debug)]
+//! Progress on standard error; the only user of indicatif. Never in the hot path, never on standard output.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::render::{duration, rate};
+use crate::topology::{Phase, Snapshot};
+
+/// Where no terminal is, a line at most this often.
+const LINE_EVERY_NS: u64 = 5_000_000_000;
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// q
+    /// A bar that moves, for a terminal.
+    Bar,
+    /// A plain line now and then.
+    Lines,
+    /// Not at all.
     Quiet,
 }
+
+/// Shows how a run goes.
+#[derive(Debug)]
+pub struct Progress {
+    mode: Mode,
+    bar: ProgressBar,
+    run: String,
+    /// The phase and its elapsed time when the last line was written.
+    last_line: Option<(Phase, u64)>,
+}
+
 impl Mode {
-    /// c
-    pub fn choose(_q: bool) -> Self {
-        Self::Quiet
+    /// A bar where people look, lines where logs are kept, nothing where that is asked for.
+    pub fn choose(quiet: bool) -> Self {
+        match (quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Bar,
+            (false, false) => Self::Lines,
+        }
     }
 }
-/// p
-#[derive(Debug)]
-pub struct Progress;
+
 impl Progress {
-    /// n
-    pub fn new(_: Mode) -> Self {
-        Self
+    /// Nothing shown yet.
+    pub fn new(mode: Mode) -> Self {
+        let bar = match mode {
+            Mode::Bar => ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()),
+            Mode::Lines | Mode::Quiet => ProgressBar::hidden(),
+        };
+        let style = ProgressStyle::with_template("{prefix:>10} {wide_bar:.cyan/dim} {msg}")
+            .expect("the template is a constant");
+        bar.set_style(style.progress_chars("━╸─"));
+        Self { mode, bar, run: String::new(), last_line: None }
     }
-    /// b
-    pub fn begin_run(&mut self, _: u32, _: u32) {}
-    /// u
-    pub fn update(&mut self, _: &Snapshot) {}
-    /// f
-    pub fn finish(self) {}
+
+    /// Says which of several runs follows.
+    pub fn begin_run(&mut self, index: u32, of: u32) {
+        self.last_line = None;
+        self.run = if of > 1 { format!("{index}/{of} ") } else { String::new() };
+    }
+
+    /// Shows the run as it is now.
+    pub fn update(&mut self, snapshot: &Snapshot) {
+        let prefix = format!("{}{}", self.run, name(snapshot.phase));
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bar => {
+                self.bar.set_length(snapshot.total_ns.max(1));
+                self.bar.set_position(snapshot.elapsed_ns.min(snapshot.total_ns.max(1)));
+                self.bar.set_prefix(prefix);
+                self.bar.set_message(in_words(snapshot));
+            }
+            Mode::Lines => {
+                let due = self.last_line.is_none_or(|(phase, at_ns)| {
+                    phase != snapshot.phase || snapshot.elapsed_ns >= at_ns + LINE_EVERY_NS
+                });
+                if due {
+                    self.last_line = Some((snapshot.phase, snapshot.elapsed_ns));
+                    // A log that was closed wants no more lines; the run goes on.
+                    let _closed = writeln!(std::io::stderr(), "{prefix}: {}", in_words(snapshot));
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Connect => "connecting",
+        Phase::Warmup => "warming up",
+        Phase::Measure => "measuring",
+        Phase::Drain => "draining",
+        Phase::Serve => "serving",
+    }
+}
+
+fn in_words(snapshot: &Snapshot) -> String {
+    let Snapshot { phase, elapsed_ns, total_ns, in_flight, connected, clients, .. } = snapshot;
+    if *phase == Phase::Connect {
+        return format!("{connected} of {clients} clients");
+    }
+    let seconds = |ns: u64| ns / 1_000_000_000;
+    let time = match total_ns {
+        0 => format!("{} s", seconds(*elapsed_ns)),
+        total_ns => {
+            format!("{} s left", seconds(total_ns.saturating_sub(*elapsed_ns) + 500_000_000))
+        }
+    };
+    let mut text = format!(
+        "{time} · {} req · {} rep",
+        rate(snapshot.requests_per_s),
+        rate(snapshot.replies_per_s)
+    );
+    if let Some(p50_ns) = snapshot.p50_ns {
+        text += &format!(" · p50 {}", duration(p50_ns));
+    }
+    if let Some(p99_ns) = snapshot.p99_ns {
+        text += &format!(" · p99 {}", duration(p99_ns));
+    }
+    if *phase != Phase::Serve {
+        text += &format!(" · {in_flight} in flight");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEASURING: Snapshot = Snapshot {
+        phase: Phase::Measure,
+        elapsed_ns: 2_000_000_000,
+        total_ns: 5_000_000_000,
+        requests_per_s: 1_234.0,
+        replies_per_s: 2_468.0,
+        p50_ns: Some(153_000),
+        p99_ns: None,
+        in_flight: 7,
+        connected: 3,
+        clients: 3,
+    };
+
+    #[test]
+    fn a_moment_is_one_short_line() {
+        assert_eq!(
+            in_words(&MEASURING),
+            "3 s left · 1.23 k/s req · 2.47 k/s rep · p50 153 µs · 7 in flight"
+        );
+        let connecting = Snapshot { phase: Phase::Connect, ..MEASURING };
+        assert_eq!(in_words(&connecting), "3 of 3 clients");
+    }
+
+    #[test]
+    fn any_moment_can_be_shown_in_any_mode() {
+        for mode in [Mode::Quiet, Mode::Bar] {
+            let mut progress = Progress::new(mode);
+            progress.begin_run(2, 3);
+            for phase in [Phase::Connect, Phase::Warmup, Phase::Measure, Phase::Drain, Phase::Serve]
+            {
+                progress.update(&Snapshot {
+                    phase,
+                    total_ns: 0,
+                    elapsed_ns: u64::MAX / 2,
+                    ..MEASURING
+                });
+            }
+            progress.finish();
+        }
+    }
 }

@@ -82,7 +82,7 @@ fn deliver<T: Serialize>(
 fn stdout_style() -> Style {
     let terminal = std::io::stdout().is_terminal();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    Style::new(terminal && !no_color, terminal)
+    Style::new(terminal && !no_color)
 }
 
 /// A flag that Ctrl-C and SIGTERM set; the second of them ends the process at once.

@@ -1,32 +1,79 @@
-//! stub
-/// s
-#[derive(Debug, Clone, Copy)]
-pub struct Style;
+//! Value to text. Invariant: no decision, no I/O: the same value and style give the same text.
+
+mod histogram;
+mod plan;
+mod quantity;
+mod run;
+mod serve;
+mod table;
+
+pub use plan::plan_report;
+pub use quantity::{duration, rate};
+pub use run::run_report;
+pub use serve::serve_report;
+
+use crate::result::Environment;
+
+/// How a text may look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Whether ANSI colours are wanted.
+    color: bool,
+}
+
 impl Style {
-    /// n
-    pub fn new(_c: bool, _t: bool) -> Self {
-        Self
+    /// Plain text, or with ANSI colours.
+    pub fn new(color: bool) -> Self {
+        Self { color }
+    }
+
+    fn heading(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn alarm(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 }
-/// r
-pub fn run_report(r: &crate::result::RunResult, _: Style) -> String {
-    let mut r = r.clone();
-    for l in [
-        &mut r.latency.first_reply,
-        &mut r.latency.last_reply,
-        &mut r.latency.reply,
-        &mut r.latency.service,
-        &mut r.latency.slip,
-    ] {
-        l.histogram.clear();
+
+/// `text` broken into lines of at most the report's width, each after the first beginning with `indent` blanks.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.last_mut().expect("there is always a line");
+        if indent + last.chars().count() + 1 + word.chars().count() > WIDTH && !last.is_empty() {
+            lines.push(word.to_owned());
+        } else {
+            if !last.is_empty() {
+                last.push(' ');
+            }
+            last.push_str(word);
+        }
     }
-    crate::result::to_json(&r)
+    lines.join(&format!("\n{:indent$}", ""))
 }
-/// r
-pub fn serve_report(r: &crate::result::ServeResult, _: Style) -> String {
-    crate::result::to_json(r)
+
+/// Reports fit into a terminal of this many columns.
+const WIDTH: usize = 80;
+
+/// Blanks before what follows the name of a setting.
+const SETTING_INDENT: usize = 12;
+
+/// One setting of what was run: a name and its text, wrapped.
+fn setting(name: &str, text: &str) -> String {
+    format!("  {name:<10}{}\n", wrapped(text, SETTING_INDENT))
 }
-/// r
-pub fn plan_report(_: &crate::scenario::Scenario, p: &crate::plan::Plan) -> String {
-    format!("{:?} {}", p.summary(), p.hash())
+
+fn machine(environment: &Environment) -> String {
+    let Environment { zload, build, libzmq, kernel, cpu_model, cores, load_average, time } =
+        environment;
+    let build = if build == "release" { String::new() } else { format!(" ({build} build)") };
+    let cores = quantity::counted(*cores as u64, "core");
+    format!(
+        "{cores} of {cpu_model}, {kernel}, load average {load_average:.2}, zload {zload}{build}, libzmq {libzmq}, {time}"
+    )
 }

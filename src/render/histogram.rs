@@ -1,0 +1,141 @@
+//! A latency distribution drawn with bars, in buckets that people can read.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+
+use super::quantity::{count, duration};
+use crate::result::LatencySummary;
+
+/// Bars are at most this long.
+const LONGEST_BAR: usize = 36;
+/// At most this many bars are drawn.
+const MOST_ROWS: usize = 16;
+
+/// The drawing, a line for each bucket; nothing if there is nothing to draw.
+pub(super) fn draw(latencies: &LatencySummary) -> Option<String> {
+    let histogram = decode(&latencies.histogram).filter(|histogram| !histogram.is_empty())?;
+    let edges = edges(histogram.min(), histogram.max());
+    let counts: Vec<u64> =
+        edges.windows(2).map(|edge| count_between(&histogram, edge[0], edge[1])).collect();
+    let largest = counts.iter().copied().max().filter(|largest| *largest > 0)?;
+    let mut sum = 0;
+    let mut text = String::new();
+    for (edge, bucket) in edges.windows(2).zip(&counts) {
+        sum += bucket;
+        let share = sum as f64 / histogram.len() as f64 * 100.0;
+        // The last per cents are what a reader looks for: 100 % only when all are in.
+        let share = if sum < histogram.len() { share.min(99.99) } else { share };
+        text += &format!(
+            "  {:>7} – {:<7} {:<LONGEST_BAR$} {:>9}  {share:>6.2} %\n",
+            duration(edge[0]),
+            duration(edge[1]),
+            bar(*bucket as f64 / largest as f64),
+            count(*bucket),
+        );
+    }
+    Some(text)
+}
+
+/// The histogram that a result carries; `None` if it is not one.
+pub(super) fn decode(text: &str) -> Option<Histogram<u64>> {
+    let bytes = STANDARD.decode(text).ok()?;
+    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+}
+
+/// Values of at least `low` and below `high`.
+fn count_between(histogram: &Histogram<u64>, low: u64, high: u64) -> u64 {
+    histogram
+        .iter_recorded()
+        .filter(|value| (low..high).contains(&value.value_iterated_to()))
+        .map(|value| value.count_at_value())
+        .sum()
+}
+
+/// Steps within a power of ten, in tenths of it, from fine to coarse.
+const STEPS: [&[u64]; 4] =
+    [&[10, 12, 15, 20, 25, 30, 40, 50, 60, 80], &[10, 15, 20, 30, 50, 70], &[10, 20, 50], &[10]];
+
+/// Round edges that hold everything from `min` to `max`: the finest that are few enough.
+fn edges(min: u64, max: u64) -> Vec<u64> {
+    if max / 2 <= min {
+        return even_edges(min, max);
+    }
+    STEPS
+        .iter()
+        .map(|steps| hold(&log_edges(steps), min, max))
+        .find(|edges| edges.len() <= MOST_ROWS + 1)
+        .expect("powers of ten hold any time of up to an hour in 14 rows")
+}
+
+/// Every step of every power of ten, in nanoseconds; below 10 ns only whole ones.
+fn log_edges(steps: &[u64]) -> Vec<u64> {
+    let fine = (0..17).flat_map(|power| steps.iter().map(move |step| step * 10_u64.pow(power)));
+    [1, 2, 5].into_iter().chain(fine).collect()
+}
+
+/// Even steps for values that lie close together: 1, 2 or 5 times a power of ten wide.
+fn even_edges(min: u64, max: u64) -> Vec<u64> {
+    let wanted = (max - min) / 12;
+    let step = (0..19)
+        .flat_map(|power| [1, 2, 5].map(|step| step * 10_u64.pow(power)))
+        .find(|step| *step > wanted)
+        .expect("a time of up to an hour has a step");
+    (min / step..=max / step + 1).map(|position| position * step).collect()
+}
+
+/// The part of `edges` that holds everything from `min` to `max`, with 0 below the first.
+fn hold(edges: &[u64], min: u64, max: u64) -> Vec<u64> {
+    let first = edges.iter().rposition(|edge| *edge <= min);
+    let last = edges.iter().position(|edge| *edge > max).unwrap_or(edges.len() - 1);
+    match first {
+        Some(first) => edges[first..=last].to_vec(),
+        None => std::iter::once(0).chain(edges[..=last].iter().copied()).collect(),
+    }
+}
+
+/// A bar for a share of the longest, in eighths of a column; something for anything.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share is from 0 to 1"
+)]
+fn bar(share: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (share * LONGEST_BAR as f64 * 8.0).round() as usize;
+    let eighths = if share > 0.0 { eighths.max(1) } else { 0 };
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn edges_hold_every_value_in_few_rows(one in 0..3_600_000_000_000_u64, other in 0..3_600_000_000_000_u64) {
+            let (min, max) = (one.min(other), one.max(other));
+            let edges = edges(min, max);
+            prop_assert!(edges.len() >= 2 && edges.len() <= MOST_ROWS + 1, "{edges:?}");
+            prop_assert!(edges[0] <= min && *edges.last().unwrap() > max, "{min} {max} {edges:?}");
+            prop_assert!(edges.is_sorted());
+        }
+    }
+
+    #[test]
+    fn bars_are_as_long_as_their_share() {
+        assert_eq!(bar(0.0), "");
+        assert_eq!(bar(1e-9), "▏");
+        assert_eq!(bar(0.5).chars().count(), LONGEST_BAR / 2);
+        assert_eq!(bar(1.0).chars().count(), LONGEST_BAR);
+    }
+
+    #[test]
+    fn what_is_no_histogram_is_none() {
+        assert!(decode("").is_none());
+        assert!(decode("AAAA").is_none());
+        assert!(decode("not base64!").is_none());
+    }
+}

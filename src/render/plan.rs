@@ -1,0 +1,153 @@
+//! A scenario and its plan in words: what was meant, and the load that it offers.
+
+use std::fmt::Display;
+
+use super::quantity::{count, counted, duration, percent, rate};
+use super::setting;
+use crate::plan::Plan;
+use crate::scenario::{Arrivals, DelayBy, Distribution, Engine, Model, Nanos, Scenario, Threads};
+
+/// What `zload check` says of a valid scenario.
+pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
+    let summary = plan.summary();
+    let mut text = settings(scenario);
+    let mut offers = match (summary.requests_per_s, summary.in_flight) {
+        (Some(per_second), _) => {
+            let requests = summary.requests.unwrap_or(0.0);
+            format!("{} for {}: {requests:.0} requests", rate(per_second), scenario.run.duration)
+        }
+        (None, in_flight) => {
+            format!("{} requests in the air at any time", count(in_flight.unwrap_or(0)))
+        }
+    };
+    offers += &format!(", {:.2} replies each on average", summary.replies_mean);
+    if summary.work_ns_mean > 0.0 && summary.work_ns_mean.is_finite() {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a mean duration of at most hours"
+        )]
+        let work = duration(summary.work_ns_mean as u64);
+        offers += &format!(", {work} of a worker's time for each");
+    }
+    text += &setting("offers", &offers);
+    if let Some(utilisation) = summary.utilisation.filter(|utilisation| *utilisation > 0.0) {
+        let verdict = if utilisation > 1.0 {
+            ": more than they can do, so the queue grows without end"
+        } else {
+            ""
+        };
+        text += &setting("busy", &format!("{} of the workers{verdict}", percent(utilisation)));
+    }
+    text + &setting("plan", &format!("{} (seed {})", plan.hash(), scenario.seed))
+}
+
+/// The settings of a run, a line for each part.
+pub(super) fn settings(scenario: &Scenario) -> String {
+    [
+        setting("load", &load(scenario)),
+        setting("clients", &clients(scenario)),
+        setting("proxy", &proxy(scenario)),
+        setting("workers", &workers(scenario)),
+        setting("phases", &phases(scenario)),
+    ]
+    .concat()
+}
+
+fn load(scenario: &Scenario) -> String {
+    let load = &scenario.load;
+    let model = match load.model {
+        Model::Open => {
+            let arrivals = match load.arrivals {
+                Some(Arrivals::Poisson) => "Poisson",
+                Some(Arrivals::Periodic) | None => "periodic",
+            };
+            match (load.rate, load.rate_per_client) {
+                (Some(total), _) => format!("open, {arrivals}, {total} over all clients"),
+                (None, Some(each)) => format!("open, {arrivals}, {each} from each client"),
+                (None, None) => format!("open, {arrivals}"),
+            }
+        }
+        Model::Closed => {
+            let in_flight = load.in_flight.map_or(1, |in_flight| in_flight.0);
+            let think = load
+                .think
+                .as_ref()
+                .map_or_else(String::new, |think| format!(", think {}", spread(think)));
+            format!("closed, {in_flight} in flight from each client{think}")
+        }
+    };
+    let timeout =
+        load.timeout.map_or_else(String::new, |timeout| format!(", given up after {timeout}"));
+    format!("{model}; payload {}{timeout}", spread(&load.payload))
+}
+
+fn clients(scenario: &Scenario) -> String {
+    let drivers = match scenario.clients.threads {
+        Threads::Auto => String::new(),
+        Threads::Fixed(threads) => format!(" on {}", counted(u64::from(threads), "driver")),
+    };
+    format!("{}{drivers}", count(u64::from(scenario.clients.count.0)))
+}
+
+fn proxy(scenario: &Scenario) -> String {
+    let proxy = &scenario.proxy;
+    let engine = match proxy.engine {
+        Engine::Poll => "poll",
+        Engine::Builtin => "builtin (zmq_proxy)",
+        Engine::Batch => "batch",
+        Engine::External => return format!("external, at {}", proxy.frontend),
+    };
+    let sockets = serde_json::to_value(&scenario.sockets).unwrap_or_default();
+    let options: Vec<String> = sockets
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!(", {name} {}", value.to_string().trim_matches('"')))
+        .collect();
+    format!("{engine}, {} to {}{}", proxy.frontend, proxy.backend, options.concat())
+}
+
+fn workers(scenario: &Scenario) -> String {
+    let workers = &scenario.workers;
+    if scenario.proxy.engine == Engine::External {
+        return format!("not ours; expected replies {}", spread(&workers.replies));
+    }
+    let delay = match (&workers.delay, workers.delay_by) {
+        (Distribution::Constant(Nanos::ZERO), _) => "no delay".to_owned(),
+        (delay, DelayBy::Sleep) => format!("delay {} before each, asleep", spread(delay)),
+        (delay, DelayBy::Spin) => format!("delay {} before each, burning CPU", spread(delay)),
+    };
+    format!("{}; replies {}; {delay}", workers.count, spread(&workers.replies))
+}
+
+fn phases(scenario: &Scenario) -> String {
+    let run = &scenario.run;
+    let warmup = if run.warmup == Nanos::ZERO {
+        "no warm-up".to_owned()
+    } else {
+        format!("{} warm-up", run.warmup)
+    };
+    format!("{warmup}, {} measured, at most {} drain", run.duration, run.drain)
+}
+
+/// A distribution in words.
+fn spread<T: Display>(distribution: &Distribution<T>) -> String {
+    match distribution {
+        Distribution::Constant(value) => value.to_string(),
+        Distribution::Uniform([low, high]) => format!("uniform {low} to {high}"),
+        Distribution::Exponential(mean) => format!("exponential with mean {mean}"),
+        Distribution::Normal { mean, sd } => format!("normal with mean {mean}, sd {sd}"),
+        Distribution::Lognormal { median, p99 } => {
+            format!("lognormal with median {median}, p99 {p99}")
+        }
+        Distribution::Pareto { min, shape } => format!("Pareto from {min} with shape {shape}"),
+        Distribution::Choice(choices) => {
+            let values: Vec<String> = choices
+                .iter()
+                .map(|(weight, value)| format!("{value} (weight {weight})"))
+                .collect();
+            format!("one of {}", values.join(", "))
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The report of a run, for people.
+
+use super::plan::settings;
+use super::quantity::{bytes_per_second, count, counted, duration, percent, rate};
+use super::table::table;
+use super::{Style, histogram, machine, setting, wrapped};
+use crate::result::{LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry};
+
+/// Sparklines have at most this many columns; longer runs are condensed.
+const LONGEST_LINE: usize = 50;
+
+/// What people see when a run is over.
+pub fn run_report(result: &RunResult, style: Style) -> String {
+    [
+        warnings(result, style),
+        what_was_run(result, style),
+        throughput(result, style),
+        latency(result, style),
+        drawing(result, style),
+        ledger(&result.ledger, style),
+        costs(result, style),
+        seconds(result, style),
+        runs(result, style),
+        notes(result, style),
+    ]
+    .into_iter()
+    .filter(|part| !part.is_empty())
+    .collect::<Vec<_>>()
+    .join("\n")
+}
+
+/// What a reader must know before any figure.
+fn warnings(result: &RunResult, style: Style) -> String {
+    let mut text = String::new();
+    if let Some(failure) = &result.failure {
+        text += &format!("{}\n", style.alarm(&wrapped(&format!("FAILED: {failure}"), 0)));
+    }
+    if result.interrupted {
+        let warning = "INTERRUPTED: the figures cover the time until then";
+        text += &format!("{}\n", style.alarm(warning));
+    }
+    text
+}
+
+fn what_was_run(result: &RunResult, style: Style) -> String {
+    let scenario = &result.scenario;
+    let mut text = style.heading(&scenario.name);
+    if !scenario.description.is_empty() {
+        text +=
+            &format!(" · {}", wrapped(&scenario.description, scenario.name.chars().count() + 3));
+    }
+    text.push('\n');
+    text += &settings(scenario);
+    let drivers = counted(u64::from(result.generator.threads), "driver");
+    let plan = format!("{} (seed {}), played by {drivers}", result.plan_hash, result.seed);
+    text += &setting("plan", &plan);
+    text + &setting("machine", &machine(&result.environment))
+}
+
+fn throughput(result: &RunResult, style: Style) -> String {
+    let throughput = &result.throughput;
+    let window = format!("Throughput over {}", duration(throughput.window_ns));
+    let seen_by = if result.proxy.engine == "external" {
+        "as the clients saw them"
+    } else {
+        "both directions"
+    };
+    format!(
+        "{}\n  requests  {:>10}\n  replies   {:>10}\n  proxy     {:>10} messages, {seen_by}; {}\n",
+        style.heading(&window),
+        rate(throughput.requests_per_s),
+        rate(throughput.replies_per_s),
+        rate(throughput.proxy_messages_per_s),
+        bytes_per_second(throughput.proxy_bytes_per_s),
+    )
+}
+
+fn latency(result: &RunResult, style: Style) -> String {
+    let latency = &result.latency;
+    let one_reply_each =
+        latency.first_reply == latency.last_reply && latency.first_reply == latency.reply;
+    let mut rows = vec![];
+    if one_reply_each {
+        rows.push(latency_row("reply", &latency.reply));
+    } else {
+        rows.push(latency_row("first reply", &latency.first_reply));
+        rows.push(latency_row("last reply", &latency.last_reply));
+        rows.push(latency_row("every reply", &latency.reply));
+    }
+    rows.push(latency_row("service", &latency.service));
+    rows.push(latency_row("slip", &latency.slip));
+    let header = ["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
+    let too_small = rows.iter().flatten().any(|cell| cell == NOTHING);
+    let mut text = format!("{}\n{}", style.heading("Latency"), table(&header, &rows));
+    text +=
+        "  replies count from the intended instant, service from the sent one; slip is between\n";
+    if too_small {
+        text += "  – the sample is too small to carry this figure\n";
+    }
+    text
+}
+
+/// Stands where a figure is null.
+const NOTHING: &str = "–";
+
+fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
+    let figures = [
+        latencies.mean_ns,
+        latencies.p50_ns,
+        latencies.p90_ns,
+        latencies.p99_ns,
+        latencies.p999_ns,
+        latencies.p9999_ns,
+        latencies.max_ns,
+    ];
+    let figures = figures.map(|ns| ns.map_or_else(|| NOTHING.to_owned(), duration));
+    [name.to_owned(), compact(latencies.count)].into_iter().chain(figures).collect()
+}
+
+/// A count that fits into its column however large.
+fn compact(number: u64) -> String {
+    if number < 10_000_000 { count(number) } else { format!("{:.1} M", number as f64 / 1e6) }
+}
+
+fn drawing(result: &RunResult, style: Style) -> String {
+    histogram::draw(&result.latency.first_reply).map_or_else(String::new, |bars| {
+        format!(
+            "{}\n{bars}",
+            style.heading("Response time to the first reply (requests, and per cent up to there)")
+        )
+    })
+}
+
+fn ledger(ledger: &Ledger, style: Style) -> String {
+    let unless_zero = |name: &str, number: u64| {
+        let text = format!("{name} {}", count(number));
+        if number == 0 { text } else { style.alarm(&text) }
+    };
+    format!(
+        "{}\n  requests  planned {} = sent {} + {}\n            sent {} = answered {} + silent {} + {}\n  \
+         replies   expected {} = received {} + {}\n            and {}, {}, {}\n",
+        style.heading("Ledger"),
+        count(ledger.requests_planned),
+        count(ledger.requests_sent),
+        unless_zero("unsent", ledger.requests_unsent),
+        count(ledger.requests_sent),
+        count(ledger.requests_answered),
+        count(ledger.requests_silent),
+        unless_zero("lost", ledger.requests_lost),
+        count(ledger.replies_expected),
+        count(ledger.replies_received),
+        unless_zero("lost", ledger.replies_lost),
+        unless_zero("late", ledger.replies_late),
+        unless_zero("duplicate", ledger.replies_duplicate),
+        unless_zero("unexpected", ledger.replies_unexpected),
+    )
+}
+
+fn costs(result: &RunResult, style: Style) -> String {
+    let generator = &result.generator;
+    let mut driver = counted(u64::from(generator.threads), "driver");
+    if let Some(cpu_ns) = generator.driver_cpu_ns_per_request {
+        driver += &format!(", {} CPU per request", nanos(cpu_ns));
+    }
+    driver += &format!(
+        ", {}, on a CPU {} of the time",
+        counted(generator.wakes, "wake"),
+        percent(generator.driver_busy_ratio)
+    );
+    format!(
+        "{}\n{}{}",
+        style.heading("Cost"),
+        setting("proxy", &proxy_line(&result.proxy)),
+        setting("generator", &driver)
+    )
+}
+
+/// What the proxy did, in a sentence.
+pub(super) fn proxy_line(proxy: &ProxyFigures) -> String {
+    let mut parts = vec![format!("{} at {}", proxy.engine, proxy.frontend)];
+    if let Some((messages_in, messages_out)) = proxy.messages_in.zip(proxy.messages_out) {
+        parts.push(format!("{} messages in, {} out", count(messages_in), count(messages_out)));
+    }
+    if let Some(wakes) = proxy.wakes {
+        let each = proxy
+            .messages_per_wake
+            .map_or_else(String::new, |each| format!(" ({each:.1} messages each)"));
+        parts.push(format!("{}{each}", counted(wakes, "wake")));
+    }
+    if let Some(cpu_ns) = proxy.cpu_ns_per_message {
+        parts.push(format!("{} CPU per message", nanos(cpu_ns)));
+    }
+    if let Some(busy) = proxy.busy_ratio {
+        parts.push(format!("on a CPU {} of the time", percent(busy)));
+    }
+    if parts.len() == 1 {
+        parts.push("its inside is not known here".to_owned());
+    }
+    parts.join(", ")
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "CPU times are small and positive"
+)]
+fn nanos(ns: f64) -> String {
+    duration(ns.round() as u64)
+}
+
+fn seconds(result: &RunResult, style: Style) -> String {
+    if result.series.len() < 2 {
+        return String::new();
+    }
+    let line = |name: &str, values: &[f64], show: fn(f64) -> String| {
+        let (least, most) = values.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), value| {
+            (least.min(*value), most.max(*value))
+        });
+        if values.is_empty() {
+            return String::new();
+        }
+        format!("  {name:<10}{}  {} to {}\n", sparkline(values), show(least), show(most))
+    };
+    let series = &result.series;
+    let figures = |part: fn(&SeriesEntry) -> Option<u64>| -> Vec<f64> {
+        series.iter().filter_map(part).map(|value| value as f64).collect()
+    };
+    // A last second that was cut short would look like a slump.
+    let whole: Vec<f64> = series
+        .iter()
+        .filter(|entry| entry.offset_ns + 1_000_000_000 <= result.throughput.window_ns)
+        .map(|entry| entry.replies as f64)
+        .collect();
+    format!(
+        "{}\n{}{}{}",
+        style.heading("By second"),
+        line("replies", &whole, rate),
+        line("p99", &figures(|entry| entry.p99_ns), nanos),
+        line("in flight", &figures(|entry| Some(entry.in_flight)), |value| format!("{value:.0}")),
+    )
+}
+
+/// Values as a row of bars from 0 to the largest; groups stand for their largest where there are too many.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an eighth is from 1 to 8"
+)]
+fn sparkline(values: &[f64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let group = values.len().div_ceil(LONGEST_LINE).max(1);
+    let condensed: Vec<f64> =
+        values.chunks(group).map(|chunk| chunk.iter().copied().fold(0.0, f64::max)).collect();
+    let most = condensed.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+    condensed
+        .iter()
+        .map(|value| BARS[((value / most * 8.0).ceil() as usize).clamp(1, 8) - 1])
+        .collect()
+}
+
+fn runs(result: &RunResult, style: Style) -> String {
+    if result.runs.is_empty() {
+        return String::new();
+    }
+    let cell = |ns: Option<u64>| ns.map_or_else(|| NOTHING.to_owned(), duration);
+    let rows: Vec<Vec<String>> = (1..)
+        .zip(&result.runs)
+        .map(|(number, run)| {
+            vec![
+                number.to_string(),
+                rate(run.throughput.requests_per_s),
+                rate(run.throughput.replies_per_s),
+                cell(run.latency.first_reply.p50_ns),
+                cell(run.latency.first_reply.p99_ns),
+                count(run.ledger.requests_lost),
+            ]
+        })
+        .collect();
+    let header = ["run", "requests", "replies", "p50", "p99", "lost"];
+    format!(
+        "{}\n{}",
+        style.heading(&format!("{} runs, pooled above", result.repeat)),
+        table(&header, &rows)
+    )
+}
+
+fn notes(result: &RunResult, style: Style) -> String {
+    if result.notes.is_empty() {
+        return String::new();
+    }
+    let notes: String =
+        result.notes.iter().map(|note| format!("  • {}\n", wrapped(note, 4))).collect();
+    format!("{}\n{notes}", style.heading("Notes"))
+}
