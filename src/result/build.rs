@@ -246,13 +246,13 @@ fn notes(
     }
     if figures.generator.driver_busy_ratio > SATURATED {
         notes.push(format!(
-            "a driver was on a CPU for {:.0} % of the window: the generator may have been the limit, so read              throughput as \"at least\"",
+            "a driver was on a CPU for {:.0} % of the window: the generator may have been the limit, so read throughput as \"at least\"",
             figures.generator.driver_busy_ratio * 100.0
         ));
     }
     if let Some(utilisation) = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0) {
         notes.push(format!(
-            "the offered load asks for {:.0} % of what the workers can do: the queue grows as long as the run lasts,              and so do the latencies",
+            "the offered load asks for {:.0} % of what the workers can do: the queue grows as long as the run lasts, and so do the latencies",
             utilisation * 100.0
         ));
     }
@@ -294,7 +294,7 @@ fn lost_because(scenario: &Scenario, run: &Measured, figures: &RunFigures) -> St
         format!("{lost} replies were still owed when the run was cut short, and count as lost")
     } else if sndhwm > 0 && missing * 2 > lost {
         format!(
-            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for              (sockets.sndhwm = {sndhwm}); raise sockets.sndhwm and sockets.rcvhwm, or set them to 0 for no limit"
+            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise sockets.sndhwm and sockets.rcvhwm, or set them to 0 for no limit"
         )
     } else {
         format!(

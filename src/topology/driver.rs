@@ -26,6 +26,8 @@ use super::trace::Trace;
 use crate::measure::{Recorded, Recorder};
 use crate::plan::{Offered, Plan, Purpose};
 
+/// The longest time before a send that is spent awake: about what a sleeping thread is woken late on a virtual machine.
+const LONGEST_SPIN_NS: u64 = 100_000;
 /// Messages that one client may receive before the others have their turn.
 const BURST: u32 = 256;
 /// The longest wait: requests are looked at for their timeout this often.
@@ -61,6 +63,8 @@ pub(super) struct Driver {
     send_end_ns: u64,
     drain_end_ns: u64,
     timeouts_at_ns: u64,
+    /// How long before a send the driver is awake.
+    spin_ns: u64,
     stopping: bool,
     /// Requests sent and messages received, warm-up and strays included.
     sent: u64,
@@ -75,6 +79,7 @@ impl Driver {
         let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply);
         let (send_end_ns, drain_end_ns) =
             (plan.send_end_ns(), plan.send_end_ns() + plan.drain_ns());
+        let spin_ns = spin_before_send_ns(plan, clients.len());
         Self {
             around,
             epoll,
@@ -88,6 +93,7 @@ impl Driver {
             send_end_ns,
             drain_end_ns,
             timeouts_at_ns: LONGEST_WAIT_NS,
+            spin_ns,
             stopping: false,
             sent: 0,
             received: 0,
@@ -382,10 +388,17 @@ impl Driver {
         if let Some(&Reverse((due_ns, _))) = self.timers.peek()
             && wait_ns > 0
         {
-            // epoll_wait counts in milliseconds; polling its descriptor counts in nanoseconds.
-            let due = timespec(Duration::from_nanos(wait_ns.min(due_ns.saturating_sub(now_ns))));
-            unless_interrupted(poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(&due)))?;
-            self.around.counters.wakes.add(1);
+            // Nothing but the wait itself is left out close to a send: replies are still taken as they come.
+            let asleep_ns = wait_ns.min(due_ns.saturating_sub(now_ns + self.spin_ns));
+            if asleep_ns > 0 {
+                // epoll_wait counts in milliseconds; polling its descriptor counts in nanoseconds.
+                let asleep = timespec(Duration::from_nanos(asleep_ns));
+                unless_interrupted(poll(
+                    &mut [PollFd::new(&self.epoll, PollFlags::IN)],
+                    Some(&asleep),
+                ))?;
+                self.around.counters.wakes.add(1);
+            }
             wait_ns = 0;
         }
         let rest = timespec(Duration::from_nanos(wait_ns));
@@ -423,6 +436,19 @@ impl Driver {
         }
         recorded
     }
+}
+
+/// How long before each send a driver of this many clients stays awake: at most a seventh of the time between its
+/// sends, so that punctuality never takes more than that share of a processor.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, then is capped"
+)]
+fn spin_before_send_ns(plan: &Plan, clients: usize) -> u64 {
+    let Some(requests_per_s) = plan.summary().requests_per_s else { return 0 };
+    let own_share = requests_per_s * clients as f64 / f64::from(plan.clients());
+    ((1e9 / own_share / 7.0) as u64).min(LONGEST_SPIN_NS)
 }
 
 /// A wait that a signal cut short is only a shorter wait.

@@ -86,7 +86,7 @@ impl Server {
         for (number, socket) in (1..).zip(connected) {
             let counters = Arc::new(WorkerCounters::default());
             worker_counters.push(Arc::clone(&counters));
-            let worker = Worker { number, shared: Arc::clone(&shared), counters };
+            let mut worker = Worker::new(number, Arc::clone(&shared), counters);
             let started = threads::start("zload/worker", number - 1, move || worker.serve(&socket));
             match started {
                 Ok(handle) => workers.push(handle),
