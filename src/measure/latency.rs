@@ -100,7 +100,9 @@ mod tests {
         ) {
             let record = |values: &[u64]| {
                 let mut latencies = LatencyHistogram::new();
-                values.iter().for_each(|&ns| latencies.record(ns));
+                for &ns in values {
+                    latencies.record(ns);
+                }
                 latencies
             };
             let mut merged = record(&left);
@@ -115,7 +117,9 @@ mod tests {
             values in prop::collection::vec(0..20_000_000_u64, 80..300),
         ) {
             let mut latencies = LatencyHistogram::new();
-            values.iter().for_each(|&ns| latencies.record(ns));
+            for ns in values {
+                latencies.record(ns);
+            }
             let p50 = latencies.percentile(0.5).unwrap();
             let p90 = latencies.percentile(0.9).unwrap();
             prop_assert!(p50 <= p90 && p90 <= latencies.histogram().max());

@@ -274,10 +274,10 @@ mod tests {
 
     #[test]
     fn response_time_starts_at_the_intended_instant_and_service_time_when_it_was_sent() {
-        let mut recorder = Recorder::new(0, 1_000 * MS, true);
-        recorder.sent(10 * MS, 30 * MS, 1);
-        recorder.received(&exchange(10 * MS, 30 * MS), 35 * MS);
-        let (recorded, _) = recorder.finish(std::iter::empty(), 40 * MS);
+        let mut driver = Recorder::new(0, 1_000 * MS, true);
+        driver.sent(10 * MS, 30 * MS, 1);
+        driver.received(&exchange(10 * MS, 30 * MS), 35 * MS);
+        let (recorded, _) = driver.finish(std::iter::empty(), 40 * MS);
         let largest = |latencies: &LatencyHistogram| latencies.histogram().max() / MS;
         assert_eq!(largest(&recorded.first_reply), 25);
         assert_eq!(largest(&recorded.service), 5);
@@ -287,10 +287,10 @@ mod tests {
 
     #[test]
     fn warm_up_is_in_the_rates_of_its_time_but_in_no_count() {
-        let mut recorder = Recorder::new(100 * MS, 1_000 * MS, true);
-        recorder.sent(90 * MS, 90 * MS, 1);
-        recorder.received(&exchange(90 * MS, 90 * MS), 110 * MS);
-        let (recorded, _) = recorder.finish(std::iter::empty(), 120 * MS);
+        let mut driver = Recorder::new(100 * MS, 1_000 * MS, true);
+        driver.sent(90 * MS, 90 * MS, 1);
+        driver.received(&exchange(90 * MS, 90 * MS), 110 * MS);
+        let (recorded, _) = driver.finish(std::iter::empty(), 120 * MS);
         assert_eq!(recorded.ledger, Ledger::default());
         assert_eq!((recorded.window_requests, recorded.window_replies), (0, 1));
         assert!(recorded.first_reply.histogram().is_empty());

@@ -220,14 +220,10 @@ impl Plan {
         (0..self.clients)
             .map(|client| {
                 let key = self.key(client, u64::MAX);
-                (0..)
-                    .map(|attempt| {
-                        let drawn = key.generator(Purpose::Identity(attempt));
-                        let bits = first_u64(drawn);
-                        format!("{:04X}-{:04X}", bits >> 48, (bits >> 32) & 0xffff)
-                    })
+                (0..=u32::MAX)
+                    .map(|attempt| identity(key.generator(Purpose::Identity(attempt))))
                     .find(|identity| taken.insert(identity.clone()))
-                    .expect("2^32 identities are more than there can be clients")
+                    .expect("2^32 attempts find one that is free among 2^32 identities")
             })
             .collect()
     }
@@ -326,8 +322,10 @@ fn automatic_timeout_ns(scenario: &Scenario, summary: &Summary) -> u64 {
         .min(LONGEST_TIMEOUT_NS)
 }
 
-fn first_u64(mut generator: impl rand::Rng) -> u64 {
-    generator.next_u64()
+/// An identity in the example's form.
+fn identity(mut generator: impl rand::Rng) -> String {
+    let bits = generator.next_u64();
+    format!("{:04X}-{:04X}", bits >> 48, (bits >> 32) & 0xffff)
 }
 
 /// The first 16 hexadecimal digits of the SHA-256 of the identity's JSON.

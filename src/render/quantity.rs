@@ -50,7 +50,7 @@ fn scaled(value: f64, units: &[(&str, f64)]) -> String {
         units.iter().rev().find(|(_, size)| value / size >= 0.9995).unwrap_or(&units[0]);
     let number = value / size;
     let decimals = match number {
-        _ if *size == 1.0 && number.fract() == 0.0 => 0,
+        number if number.fract() == 0.0 && *size <= 1.0 => 0,
         number if number >= 99.95 => 0,
         number if number >= 9.995 => 1,
         _ => 2,

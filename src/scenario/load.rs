@@ -196,7 +196,7 @@ fn set<'t>(table: &mut DeTable<'t>, overriding: DeTable<'t>, depth: usize) {
         let place = value.span();
         match (table.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.into_inner()) {
             (Some(DeValue::Table(inner)), DeValue::Table(rest)) if depth > 1 => {
-                set(inner, rest, depth - 1)
+                set(inner, rest, depth - 1);
             }
             (_, value) => {
                 table.insert(key, Spanned::new(place, value));

@@ -198,14 +198,14 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exact = [("M/s", 1e6), ("k/s", 1e3)].iter().find(|(_, value)| {
-            self.0 >= *value
-                && (self.0 / value) * value == self.0
-                && (self.0 / value * 1e3).fract() == 0.0
-        });
-        match exact {
-            Some((unit, value)) => write!(formatter, "{}{unit}", self.0 / value),
-            None => write!(formatter, "{}/s", self.0),
+        // A larger unit only where it makes the number short, and so surely the same when read back.
+        let short = |unit: f64| {
+            self.0 >= unit && (self.0 / unit * 100.0).fract() == 0.0 && self.0.fract() == 0.0
+        };
+        match self.0 {
+            rate if short(1e6) => write!(formatter, "{}M/s", rate / 1e6),
+            rate if short(1e3) => write!(formatter, "{}k/s", rate / 1e3),
+            rate => write!(formatter, "{rate}/s"),
         }
     }
 }
@@ -343,10 +343,10 @@ mod tests {
             [bytes("64B"), bytes("4KiB"), bytes("1kB"), bytes("1.5MiB")],
             [64, 4096, 1000, 1_572_864]
         );
-        let rate = |text: &str| text.parse::<Rate>().unwrap().0;
+        let millis = |text: &str| (text.parse::<Rate>().unwrap().0 * 1e3).to_string();
         assert_eq!(
-            [rate("10k/s"), rate("1/s"), rate("2.5M/s"), rate("30/m"), rate("36/h")],
-            [1e4, 1.0, 2.5e6, 0.5, 0.01]
+            ["10k/s", "1/s", "2.5M/s", "30/m", "36/h"].map(millis),
+            ["10000000", "1000", "2500000000", "500", "10"]
         );
     }
 

@@ -54,7 +54,7 @@ fn refuse_with_help(path: &'static str, message: impl Into<String>, help: &str) 
     Err(Complaint { path, message: message.into(), help: Some(help.to_owned()) })
 }
 
-fn within<T: PartialOrd + std::fmt::Display>(
+fn within<T: PartialOrd + Copy + std::fmt::Display>(
     path: &'static str,
     value: T,
     least: T,
@@ -255,21 +255,18 @@ fn distribution<T: Quantity + std::fmt::Display>(
     least: T,
     greatest: T,
 ) -> Verdict {
-    let positive = |name: &str, value: T| match value.to_f64() > 0.0 {
-        true => Ok(()),
-        false => refuse(path, format!("{name} must be above 0")),
+    let positive = |name: &str, value: T| {
+        if value.to_f64() > 0.0 { Ok(()) } else { refuse(path, format!("{name} must be above 0")) }
     };
     match distribution {
-        Distribution::Constant(_) => {}
         Distribution::Uniform([low, high]) if low > high => {
             return refuse(
                 path,
                 format!("uniform goes from the lower to the upper end, not from {low} to {high}"),
             );
         }
-        Distribution::Uniform(_) => {}
+        Distribution::Constant(_) | Distribution::Uniform(_) | Distribution::Normal { .. } => {}
         Distribution::Exponential(mean) => positive("the mean", *mean)?,
-        Distribution::Normal { .. } => {}
         Distribution::Lognormal { median, p99 } => {
             positive("the median", *median)?;
             if p99 <= median {

@@ -29,7 +29,7 @@ pub struct Context {
 /// Field order matters: the socket must be closed before its share of the context goes, for terminating a context
 /// waits for its sockets.
 pub struct Socket {
-    socket: zmq::Socket,
+    options: zmq::Socket,
     raw: NonNull<c_void>,
     _context: Arc<RawContext>,
 }
@@ -78,7 +78,7 @@ impl Context {
         // SAFETY: `raw` is a fresh socket that nobody else owns; the wrapper closes it on drop, before the context's
         // share beside it goes. The crate asks for a pointer from its own `into_raw`, which is the same thing.
         let socket = unsafe { zmq::Socket::from_raw(raw.as_ptr()) };
-        let socket = Socket { socket, raw, _context: Arc::clone(&self.shared) };
+        let socket = Socket { options: socket, raw, _context: Arc::clone(&self.shared) };
         socket
             .set_linger(0)
             .map_err(|error| Error::Socket { what: "linger = 0".into(), errno: error.into() })?;
@@ -130,7 +130,7 @@ impl Deref for Socket {
 
     #[inline]
     fn deref(&self) -> &zmq::Socket {
-        &self.socket
+        &self.options
     }
 }
 

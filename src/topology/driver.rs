@@ -15,12 +15,12 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, epoll, poll};
 
 use super::client::{Client, Received, Sending};
+use super::clients::Event;
 use super::clock::Clock;
 use super::connect::STOP_EVENT;
 use super::counters::DriverCounters;
 use super::errno::Errno;
 use super::frame::Frame;
-use super::run::Event;
 use super::stop::{Stop, timespec};
 use super::trace::Trace;
 use crate::measure::{Recorded, Recorder};
@@ -268,7 +268,7 @@ impl Driver {
             }
             let now_ns = self.around.clock.now_ns();
             self.received += 1;
-            self.bytes += self.frame.len() as u64;
+            self.bytes += self.frame.size() as u64;
             let Self { around, clients, recorder, frame, .. } = self;
             let client = &mut clients[index as usize];
             let received = client.receive(&around.plan, frame.bytes(), now_ns, recorder);
@@ -467,7 +467,7 @@ fn show_received(trace: &Trace, client: &Client, received: &Received) {
             request + 1
         )),
         Received::Other(what) => {
-            trace.show(format_args!("client {} receives {what}", client.identity))
+            trace.show(format_args!("client {} receives {what}", client.identity));
         }
     }
 }

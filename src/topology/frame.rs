@@ -48,6 +48,7 @@ impl Frame {
 
     /// Another frame with the same content; large content is shared, not copied.
     #[inline]
+    #[must_use]
     pub fn share(&mut self) -> Self {
         let mut copy = Self::new();
         // SAFETY: both messages are initialized. Shared content is never written: this type gives out `&[u8]` only.
@@ -72,7 +73,7 @@ impl Frame {
 
     /// Number of bytes.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         // SAFETY: the message is initialized.
         unsafe { zmq_sys::zmq_msg_size(&raw const self.message) }
     }

@@ -186,6 +186,7 @@ impl ServerTotals {
     }
 
     /// Both together.
+    #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         let sum = |one: Option<u64>, more: Option<u64>| Some(one? + more?);
         Self {

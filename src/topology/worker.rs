@@ -76,7 +76,7 @@ impl Worker {
             // Only an address: nothing to answer with.
             return Ok(());
         };
-        let (header, size) = (Header::decode(content.bytes()), content.len() as u64);
+        let (header, size) = (Header::decode(content.bytes()), content.size() as u64);
         let key = header.map_or_else(|| self.foreign_key(&request.address), |header| header.key);
         let replies = self.shared.plan.replies(key);
         self.counters.requests.add(1);
@@ -135,9 +135,10 @@ impl Worker {
                         self.shared.stop.sleep(asleep);
                     }
                 }
-                self.lead_ns = match late {
-                    true => (self.lead_ns + LEAD_STEP_NS).min(LONGEST_LEAD_NS),
-                    false => self.lead_ns.saturating_sub(LEAD_STEP_NS / 2),
+                self.lead_ns = if late {
+                    (self.lead_ns + LEAD_STEP_NS).min(LONGEST_LEAD_NS)
+                } else {
+                    self.lead_ns.saturating_sub(LEAD_STEP_NS / 2)
                 };
             }
             DelayBy::Spin => {
@@ -207,11 +208,9 @@ fn send_frame(frame: &mut Frame, socket: &Socket, flags: i32) -> Result<(), Errn
 
 fn describe(request: &Request, header: Option<Header>) -> String {
     let address = String::from_utf8_lossy(request.address.bytes());
-    match header {
-        Some(header) => format!("request #{} of client {address}", header.request + 1),
-        None => {
-            let content = request.body.last().map(|frame| String::from_utf8_lossy(frame.bytes()));
-            format!("{:?} of foreign client {address:?}", content.unwrap_or_default())
-        }
+    if let Some(header) = header {
+        return format!("request #{} of client {address}", header.request + 1);
     }
+    let content = request.body.last().map(|frame| String::from_utf8_lossy(frame.bytes()));
+    format!("{:?} of foreign client {address:?}", content.unwrap_or_default())
 }

@@ -98,7 +98,7 @@ fn forward_rest(
         uninterrupted(|| frame.receive(from, 0))?;
         more = frame.more();
         if !more {
-            tally.bytes += frame.len() as u64;
+            tally.bytes += frame.size() as u64;
         }
         uninterrupted(|| frame.send(to, if more { zmq::SNDMORE } else { 0 }))?;
     }

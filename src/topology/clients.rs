@@ -1,0 +1,159 @@
+//! The clients' side of a run: starts the drivers' threads and holds the lines to them.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+
+use super::clock::Clock;
+use super::connect::{Connecting, connect};
+use super::context::Context;
+use super::counters::DriverCounters;
+use super::driver::{Driver, Surroundings};
+use super::errno::Errno;
+use super::server::Server;
+use super::stop::Stop;
+use super::threads::{self, ThreadId};
+use super::trace::Trace;
+use crate::Error;
+use crate::measure::{Recorded, SecondSlice};
+use crate::plan::Plan;
+use crate::scenario::{Scenario, Threads};
+
+/// Clients that one automatic driver carries before another is worth its thread.
+const CLIENTS_PER_DRIVER: u32 = 2_000;
+
+/// What drivers tell whoever watches the run.
+pub(super) enum Event {
+    Connected(ThreadId),
+    NotConnected(Error),
+    Second(SecondSlice),
+    Ended(Box<Result<Recorded, Errno>>),
+}
+
+/// The clients' side: the drivers and the lines to them.
+pub(super) struct Clients {
+    pub(super) endpoint: String,
+    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) counters: Vec<Arc<DriverCounters>>,
+    pub(super) start: Vec<Sender<Clock>>,
+    pub(super) events: Receiver<Event>,
+}
+
+impl Clients {
+    /// Starts the drivers, which begin to connect at once.
+    pub(super) fn start(
+        scenario: &Scenario,
+        plan: &Arc<Plan>,
+        server: Option<&Server>,
+        stop: &Arc<Stop>,
+        trace: Option<&Arc<Trace>>,
+    ) -> Result<Self, Error> {
+        let endpoint = server
+            .map_or_else(|| scenario.proxy.frontend.clone(), |server| server.frontend.clone());
+        let context = Context::new(scenario.proxy.io_threads.0, plan.clients().saturating_add(16))?;
+        let run_token = run_token();
+        let drivers = driver_count(scenario);
+        let mut shares: Vec<Vec<(u32, String)>> = (0..drivers).map(|_| Vec::new()).collect();
+        for (number, identity) in (0..).zip(plan.identities()) {
+            shares[(number % drivers) as usize].push((number, identity));
+        }
+        let (tell, events) = mpsc::channel();
+        let mut clients =
+            Self { endpoint, threads: vec![], counters: vec![], start: vec![], events };
+        for (driver, share) in (0..).zip(shares) {
+            let counters = Arc::new(DriverCounters::default());
+            let (start, wait_for_start) = mpsc::channel();
+            let body = DriverThread {
+                plan: Arc::clone(plan),
+                context: context.clone(),
+                scenario: scenario.clone(),
+                endpoint: clients.endpoint.clone(),
+                share,
+                run_token,
+                stop: Arc::clone(stop),
+                counters: Arc::clone(&counters),
+                trace: trace.cloned(),
+                start: wait_for_start,
+                tell: tell.clone(),
+            };
+            let thread = threads::start("zload/driver", driver, move || body.play())
+                .inspect_err(|_| stop.request())?;
+            clients.threads.push(thread);
+            clients.counters.push(counters);
+            clients.start.push(start);
+        }
+        Ok(clients)
+    }
+
+    pub(super) fn sum(&self, part: impl Fn(&DriverCounters) -> u64) -> u64 {
+        self.counters.iter().map(|counters| part(counters)).sum()
+    }
+}
+
+/// All that a driver's thread begins with.
+struct DriverThread {
+    plan: Arc<Plan>,
+    context: Context,
+    scenario: Scenario,
+    endpoint: String,
+    share: Vec<(u32, String)>,
+    run_token: u32,
+    stop: Arc<Stop>,
+    counters: Arc<DriverCounters>,
+    trace: Option<Arc<Trace>>,
+    start: Receiver<Clock>,
+    tell: Sender<Event>,
+}
+
+impl DriverThread {
+    fn play(self) {
+        let connecting = Connecting {
+            plan: &self.plan,
+            context: &self.context,
+            options: &self.scenario.sockets,
+            endpoint: &self.endpoint,
+            clients: self.share,
+            run_token: self.run_token,
+            timeout: self.scenario.clients.connect_timeout,
+        };
+        // Whoever watches goes away first only if the run has failed, and then hears nothing more.
+        let event = match connect(connecting, &self.stop, &self.counters) {
+            Err(error) => Event::NotConnected(error),
+            Ok((epoll, clients)) => {
+                let _heard = self.tell.send(Event::Connected(ThreadId::current()));
+                let Ok(clock) = self.start.recv() else { return };
+                let around = Surroundings {
+                    plan: self.plan,
+                    clock,
+                    stop: self.stop,
+                    counters: self.counters,
+                    tell: self.tell.clone(),
+                    trace: self.trace,
+                };
+                Event::Ended(Box::new(Driver::new(around, epoll, clients).run()))
+            }
+        };
+        let _heard = self.tell.send(event);
+    }
+}
+
+/// How many drivers: as asked, or one for every 2,000 clients but never more than half the processors, which the
+/// proxy and the workers need as well.
+fn driver_count(scenario: &Scenario) -> u32 {
+    let clients = scenario.clients.count.0;
+    match scenario.clients.threads {
+        Threads::Fixed(threads) => threads.min(clients),
+        Threads::Auto => {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let half = u32::try_from(cores / 2).unwrap_or(u32::MAX).max(1);
+            clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half)
+        }
+    }
+}
+
+/// A number that no other run has at this time, so that what comes late for one is not taken for another's.
+fn run_token() -> u32 {
+    use std::hash::{BuildHasher as _, RandomState};
+    u32::try_from(RandomState::new().hash_one(std::process::id()) >> 32)
+        .expect("the upper half of 64 bits")
+}

@@ -1,0 +1,299 @@
+//! The controller: watches a run from outside, from the handshakes to the last driver's end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use super::clients::{Clients, Event};
+use super::clock::Clock;
+use super::counters::WorkerState;
+use super::run::{DriverFigures, Measured};
+use super::server::{Server, ServerTotals};
+use super::stop::Stop;
+use super::threads::ThreadId;
+use super::watch::{Sample, Watch};
+use super::{Phase, Snapshot};
+use crate::Error;
+use crate::measure::{Recorded, Recorder, Series};
+use crate::plan::Plan;
+use crate::scenario::Scenario;
+
+/// How often the run is looked at from outside.
+const TICK: Duration = Duration::from_millis(50);
+/// Time for all drivers to be told the start before it comes.
+const START_IN: Duration = Duration::from_millis(20);
+
+/// Watches a run from outside.
+pub(super) struct Controller<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) plan: &'a Plan,
+    pub(super) server: Option<&'a Server>,
+    pub(super) stop: &'a Stop,
+    pub(super) interrupted: &'a AtomicBool,
+    pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
+    pub(super) clients: Clients,
+}
+
+/// Everything that only grows, at one instant.
+#[derive(Clone, Default)]
+struct Look {
+    at_ns: u64,
+    server: Option<ServerTotals>,
+    drivers: DriverFigures,
+}
+
+/// What has been found while the drivers play.
+struct Playing {
+    clock: Clock,
+    threads: Vec<ThreadId>,
+    series: Series,
+    recorded: Recorded,
+    /// Drivers that have not ended.
+    left: usize,
+    begin: Option<Look>,
+    end: Option<Look>,
+    /// For the rates that a watcher sees: the look before.
+    shown: (u64, u64, u64),
+    watch: Watch,
+    failure: Option<String>,
+}
+
+impl Controller<'_> {
+    pub(super) fn play(&mut self) -> Result<Measured, Error> {
+        let Some(threads) = self.await_connections()? else {
+            return Ok(self.nothing_measured());
+        };
+        let clock = Clock::zero_in(START_IN);
+        for start in &self.clients.start {
+            // A driver that died is noticed below, by its thread.
+            let _heard = start.send(clock);
+        }
+        let drivers = u32::try_from(threads.len()).unwrap_or(u32::MAX);
+        let mut playing = Playing {
+            clock,
+            left: threads.len(),
+            threads,
+            series: Series::new(drivers),
+            recorded: Recorded::default(),
+            begin: None,
+            end: None,
+            shown: (0, 0, 0),
+            watch: Watch::default(),
+            failure: None,
+        };
+        while playing.left > 0 {
+            self.tick(&mut playing);
+        }
+        Ok(self.measured(playing))
+    }
+
+    /// Waits for every driver's handshakes; `None` if the end was asked for before.
+    fn await_connections(&mut self) -> Result<Option<Vec<ThreadId>>, Error> {
+        let clock = Clock::start();
+        let mut threads = Vec::new();
+        while threads.len() < self.clients.threads.len() {
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            match self.clients.events.recv_timeout(TICK) {
+                Ok(Event::Connected(thread)) => threads.push(thread),
+                Ok(Event::NotConnected(Error::Connect { endpoint, timeout, .. })) => {
+                    return Err(Error::Connect {
+                        connected: self.connected(),
+                        clients: self.plan.clients(),
+                        endpoint,
+                        timeout,
+                    });
+                }
+                Ok(Event::NotConnected(error)) => return Err(error),
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::Failed("a driver ended before it was connected".to_owned()));
+                }
+            }
+            let total_ns = self.scenario.clients.connect_timeout.0;
+            let snapshot = Snapshot { total_ns, ..self.snapshot(Phase::Connect, clock.now_ns()) };
+            (self.watcher)(&snapshot);
+        }
+        Ok(Some(threads))
+    }
+
+    /// Takes in what drivers tell, looks at everything once, and waits a little.
+    fn tick(&mut self, playing: &mut Playing) {
+        let now_ns = playing.clock.now_ns();
+        if self.interrupted.load(Ordering::Relaxed) && !self.stop.requested() {
+            self.stop.request();
+        }
+        if playing.begin.is_none() && now_ns >= self.plan.warmup_ns() {
+            playing.begin = Some(self.look(now_ns, &playing.threads));
+        }
+        let over = now_ns >= self.plan.send_end_ns() || self.stop.requested();
+        if playing.end.is_none() && over && playing.begin.is_some() {
+            playing.end = Some(self.look(now_ns, &playing.threads));
+        }
+        if playing.failure.is_none()
+            && let Some(failure) = self.trouble(now_ns, playing)
+        {
+            playing.failure = Some(failure);
+            self.stop.request();
+        }
+        self.show(now_ns, playing);
+        let next_edge_ns = [self.plan.warmup_ns(), self.plan.send_end_ns()];
+        let wait = next_edge_ns
+            .into_iter()
+            .filter(|&edge_ns| edge_ns > now_ns)
+            .map(|edge_ns| playing.clock.until(edge_ns))
+            .fold(TICK, Duration::min);
+        match self.clients.events.recv_timeout(wait) {
+            Ok(Event::Second(slice)) => playing.series.add(&slice),
+            Ok(Event::Ended(outcome)) => {
+                playing.left -= 1;
+                match *outcome {
+                    Ok(recorded) => playing.recorded.merge(&recorded),
+                    Err(errno) => {
+                        playing.failure.get_or_insert(format!("a driver failed: {errno}"));
+                        self.stop.request();
+                    }
+                }
+            }
+            Ok(Event::Connected(_) | Event::NotConnected(_)) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                playing
+                    .failure
+                    .get_or_insert("a driver panicked, which is a defect of zload".to_owned());
+                playing.left = 0;
+            }
+        }
+    }
+
+    /// Why the run cannot go on, if it cannot.
+    fn trouble(&self, now_ns: u64, playing: &mut Playing) -> Option<String> {
+        let server = self.server?;
+        if server.died() {
+            return Some("a thread of the server ended in the middle of the run".to_owned());
+        }
+        let totals = server.totals();
+        let sent = self.clients.sum(|counters| counters.requests.get());
+        let received = self.clients.sum(|counters| counters.replies.get());
+        let sample = Sample {
+            moved: totals.requests + totals.replies + totals.messages_out.unwrap_or(0) + received,
+            untaken: sent.saturating_sub(totals.requests),
+            delaying: server.workers_in(WorkerState::Delaying),
+            sending: server.workers_in(WorkerState::Sending),
+            workers: server.workers(),
+        };
+        playing.watch.look(now_ns, &sample)
+    }
+
+    fn look(&self, at_ns: u64, threads: &[ThreadId]) -> Look {
+        Look {
+            at_ns,
+            server: self.server.map(Server::totals),
+            drivers: DriverFigures {
+                cpu_ns: threads.iter().map(|thread| thread.cpu_ns()).collect(),
+                requests: self.clients.sum(|counters| counters.requests.get()),
+                replies: self.clients.sum(|counters| counters.replies.get()),
+                bytes: self.clients.sum(|counters| counters.bytes.get()),
+                wakes: self.clients.sum(|counters| counters.wakes.get()),
+            },
+        }
+    }
+
+    /// Shows the watcher where the run is.
+    fn show(&mut self, now_ns: u64, playing: &mut Playing) {
+        let (warmup_ns, send_end_ns) = (self.plan.warmup_ns(), self.plan.send_end_ns());
+        let (phase, since_ns, until_ns) = if now_ns < warmup_ns {
+            (Phase::Warmup, 0, warmup_ns)
+        } else if now_ns < send_end_ns && !self.stop.requested() {
+            (Phase::Measure, warmup_ns, send_end_ns)
+        } else {
+            (Phase::Drain, send_end_ns, send_end_ns + self.plan.drain_ns())
+        };
+        let requests = self.clients.sum(|counters| counters.requests.get());
+        let replies = self.clients.sum(|counters| counters.replies.get());
+        let (shown_at_ns, shown_requests, shown_replies) = playing.shown;
+        let passed_ns = now_ns.saturating_sub(shown_at_ns);
+        if passed_ns < 100_000_000 {
+            return;
+        }
+        playing.shown = (now_ns, requests, replies);
+        let rate = |count: u64| count as f64 / passed_ns as f64 * 1e9;
+        let last = playing.series.last();
+        let snapshot = Snapshot {
+            total_ns: until_ns - since_ns,
+            requests_per_s: rate(requests - shown_requests),
+            replies_per_s: rate(replies - shown_replies),
+            p50_ns: last.and_then(|second| second.p50_ns),
+            p99_ns: last.and_then(|second| second.p99_ns),
+            ..self.snapshot(phase, now_ns.saturating_sub(since_ns))
+        };
+        (self.watcher)(&snapshot);
+    }
+
+    fn snapshot(&self, phase: Phase, elapsed_ns: u64) -> Snapshot {
+        Snapshot {
+            phase,
+            elapsed_ns,
+            total_ns: 0,
+            requests_per_s: 0.0,
+            replies_per_s: 0.0,
+            p50_ns: None,
+            p99_ns: None,
+            in_flight: self.clients.sum(|counters| counters.in_flight.get()),
+            connected: self.connected(),
+            clients: self.plan.clients(),
+        }
+    }
+
+    fn connected(&self) -> u32 {
+        u32::try_from(self.clients.sum(|counters| counters.connected.get())).unwrap_or(u32::MAX)
+    }
+
+    fn measured(&self, playing: Playing) -> Measured {
+        let now_ns = playing.clock.now_ns();
+        let begin = playing.begin.unwrap_or_else(|| self.look(now_ns, &playing.threads));
+        let end = playing.end.unwrap_or_else(|| begin.clone());
+        let cut_short = self.stop.requested();
+        let window_end_ns = if cut_short {
+            end.at_ns.min(self.plan.send_end_ns())
+        } else {
+            self.plan.send_end_ns()
+        };
+        Measured {
+            interrupted: self.interrupted.load(Ordering::Relaxed),
+            failure: playing.failure,
+            recorded: playing.recorded,
+            series: playing.series.finish(),
+            window_ns: window_end_ns.saturating_sub(self.plan.warmup_ns()),
+            frontend: self.clients.endpoint.clone(),
+            server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
+            server_in_all: self.server.map(Server::totals),
+            server_window_ns: end.at_ns - begin.at_ns,
+            drivers: end.drivers.since(&begin.drivers),
+            received_in_all: self.clients.sum(|counters| counters.replies.get()),
+        }
+    }
+
+    /// The result of a run that was interrupted while clients connected: the whole plan is unsent.
+    fn nothing_measured(&self) -> Measured {
+        let mut recorder = Recorder::new(self.plan.warmup_ns(), self.plan.send_end_ns(), false);
+        let unsent = (0..self.plan.clients()).filter_map(|client| self.plan.schedule(client));
+        recorder.unsent(unsent.map(|schedule| schedule.count_from(self.plan.warmup_ns())).sum());
+        Measured {
+            interrupted: true,
+            failure: None,
+            recorded: recorder.finish(std::iter::empty(), 0).0,
+            series: Vec::new(),
+            window_ns: 0,
+            frontend: self.clients.endpoint.clone(),
+            server: None,
+            server_in_all: None,
+            server_window_ns: 0,
+            drivers: DriverFigures {
+                cpu_ns: vec![None; self.clients.threads.len()],
+                ..DriverFigures::default()
+            },
+            received_in_all: 0,
+        }
+    }
+}
