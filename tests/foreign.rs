@@ -1,0 +1,281 @@
+//! Peers that know nothing of zload: somebody else's server for our clients, somebody else's clients for our server.
+
+mod support;
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use support::{ForeignServer, Zload, ledger, number};
+
+const OPEN_LOAD: &str = "load = { rate = '500/s' }\nrun = { duration = '1s', drain = '1s' }\n";
+
+fn echo(times: usize) -> impl FnMut(u64, &[u8]) -> Vec<Vec<u8>> + Send + 'static {
+    move |_, body| vec![body.to_vec(); times]
+}
+
+#[test]
+fn every_reply_of_a_server_that_answers_twice_is_counted() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", echo(2));
+    let scenario = server.scenario(&format!("{OPEN_LOAD}workers = {{ replies = 2 }}"));
+    let result = Zload::run(&scenario).result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["requests_answered"], 500);
+    assert_eq!(ledger["replies_received"], 1_000);
+    assert_eq!(ledger["replies_duplicate"], 0);
+    assert_eq!(number(&result, "latency.first_reply.count"), 500);
+    assert_eq!(number(&result, "latency.reply.count"), 1_000);
+}
+
+#[test]
+fn replies_beyond_the_number_owed_are_duplicates() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
+        vec![body.to_vec(); if number % 7 == 0 { 3 } else { 1 }]
+    });
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["requests_answered"], 500);
+    // Requests 0, 7, 14 … 497 are answered three times.
+    assert_eq!(ledger["replies_duplicate"], 2 * 72);
+    assert_eq!(ledger["replies_lost"], 0);
+}
+
+#[test]
+fn a_dropped_reply_is_lost_and_nothing_else() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
+        if number % 10 == 9 { vec![] } else { vec![body.to_vec()] }
+    });
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["requests_lost"], 50);
+    assert_eq!(ledger["replies_lost"], 50);
+    assert_eq!(ledger["requests_answered"], 450);
+    assert_eq!(ledger["replies_duplicate"], 0);
+}
+
+#[test]
+fn a_request_that_misses_one_of_its_replies_is_lost_and_the_replies_that_came_are_not() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
+        vec![body.to_vec(); if number % 10 == 9 { 1 } else { 2 }]
+    });
+    let scenario = server.scenario(&format!("{OPEN_LOAD}workers = {{ replies = 2 }}"));
+    let result = Zload::run(&scenario).result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["requests_lost"], 50);
+    assert_eq!(ledger["replies_lost"], 50);
+    assert_eq!(ledger["replies_received"], 950);
+}
+
+#[test]
+fn a_closed_load_goes_on_when_replies_are_dropped() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
+        if number == 5 { vec![] } else { vec![body.to_vec()] }
+    });
+    let scenario = server.scenario(
+        "load = { model = 'closed', timeout = '200ms' }\nclients = { count = 1 }\n\
+         run = { duration = '1s', drain = '1s' }",
+    );
+    let result = Zload::run(&scenario).result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["requests_lost"], 1);
+    assert!(number(&result, "ledger.requests_answered") > 6, "{ledger}");
+}
+
+#[test]
+fn a_reply_after_its_request_was_given_up_is_late() {
+    let mut kept = None;
+    let server = ForeignServer::start("tcp://127.0.0.1:*", move |number, body| match number {
+        0 => {
+            kept = Some(body.to_vec());
+            vec![]
+        }
+        // By then the first request has been given up: the second left only when its slot was free again.
+        _ => kept.take().into_iter().chain([body.to_vec()]).collect(),
+    });
+    let scenario = server.scenario(
+        "load = { model = 'closed', timeout = '100ms' }\nclients = { count = 1 }\n\
+         run = { duration = '1s', drain = '1s' }",
+    );
+    let result = Zload::run(&scenario).result(0);
+    let ledger = ledger(&result);
+    assert_eq!((&ledger["replies_late"], &ledger["replies_lost"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn what_answers_nothing_is_unexpected() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
+        let mut replies = vec![body.to_vec()];
+        if number == 0 {
+            let mut of_another_run = body.to_vec();
+            of_another_run[5] ^= 0xff;
+            let mut of_the_future = body.to_vec();
+            of_the_future[15] = 0x7f;
+            replies.extend([
+                vec![],
+                b"request #1".to_vec(),
+                body[..23].to_vec(),
+                vec![0xff; 100_000],
+            ]);
+            replies.extend([of_another_run, of_the_future]);
+        }
+        replies
+    });
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["replies_unexpected"], 6);
+    assert_eq!(ledger["requests_answered"], 500);
+}
+
+#[test]
+fn a_reply_to_a_silent_request_is_unexpected() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
+    let scenario = server.scenario(&format!("{OPEN_LOAD}workers = {{ replies = 0 }}"));
+    let result = Zload::run(&scenario).result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["requests_silent"], 500);
+    // Nobody waits for these replies, so the last may still be on their way when the run ends.
+    assert!(number(&result, "ledger.replies_unexpected") >= 400, "{ledger}");
+    assert_eq!(ledger["replies_duplicate"], 0);
+}
+
+#[test]
+fn the_run_goes_on_when_the_server_dies_and_comes_back() {
+    let (tell, died) = channel();
+    let mut server = ForeignServer::start("tcp://127.0.0.1:*", move |number, body| {
+        if number == 300 {
+            tell.send(()).expect("the test listens");
+        }
+        // From here on it takes requests and no longer answers them, as a server does that is about to die.
+        if number >= 300 { vec![] } else { vec![body.to_vec()] }
+    });
+    let scenario =
+        server.scenario("load = { rate = '500/s' }\nrun = { duration = '3s', drain = '500ms' }");
+    let running = Zload::run(&scenario).start();
+    died.recv_timeout(Duration::from_secs(30)).expect("300 requests come");
+    server.kill();
+    let _again = ForeignServer::start(&server.endpoint, echo(1));
+    let result = running.end().result(0);
+    let ledger = ledger(&result);
+    assert!(number(&result, "ledger.requests_lost") > 0, "{ledger}");
+    assert!(
+        number(&result, "ledger.requests_answered") > 400,
+        "it went on after the restart: {ledger}"
+    );
+    assert_eq!(ledger["requests_planned"], 1_500);
+}
+
+#[test]
+fn a_stall_is_felt_by_every_request_that_was_due_in_it() {
+    // The server sleeps for a second in a load of 100/s for 3 s: the 100 requests that were due meanwhile wait from
+    // 1 s down to nothing. So a third of all responses are late, and the 90th percentile of 300 lies 0.7 s up the ramp.
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
+        if number == 100 {
+            let (_kept, nobody_sends) = channel::<()>();
+            let _timeout = nobody_sends.recv_timeout(Duration::from_secs(1));
+        }
+        vec![body.to_vec()]
+    });
+    let scenario =
+        server.scenario("load = { rate = '100/s' }\nrun = { duration = '3s', drain = '3s' }");
+    let result = Zload::run(&scenario).result(0);
+    assert_eq!(ledger(&result)["requests_answered"], 300);
+    let p90 = number(&result, "latency.first_reply.p90_ns");
+    assert!((600_000_000..=1_500_000_000).contains(&p90), "{p90}");
+}
+
+fn dealer(endpoint: &str, kind: zmq::SocketType) -> zmq::Socket {
+    let socket = zmq::Context::new().socket(kind).expect("a socket");
+    socket.set_linger(0).expect("linger");
+    socket.set_rcvtimeo(30_000).expect("rcvtimeo");
+    socket.connect(endpoint).expect("connecting");
+    socket
+}
+
+#[test]
+fn a_plain_dealer_gets_its_echoes_from_our_server() {
+    for engine in ["poll", "builtin", "batch"] {
+        let scenario = format!(
+            "load = {{ rate = '1/s' }}\nproxy = {{ engine = '{engine}' }}\nworkers = {{ replies = 3 }}"
+        );
+        let mut serving =
+            Zload::with_scenario("serve", &scenario).args(&["-q", "--format", "json"]).start();
+        let line = serving.await_line("listening on ");
+        let client = dealer(line.trim_start_matches("listening on "), zmq::DEALER);
+        for request in ["request #1", "request #2"] {
+            client.send(request, 0).expect("sending");
+            for _ in 0..3 {
+                let reply = client.recv_msg(0).expect("an echo");
+                assert_eq!(&*reply, request.as_bytes(), "{engine}");
+                assert!(!reply.get_more(), "a reply has the frames of its request");
+            }
+        }
+        serving.signal(Signal::TERM);
+        let result = serving.end().result(130);
+        assert_eq!(result["requests_served"], 2, "{engine}");
+        assert_eq!(result["replies_sent"], 6, "{engine}");
+        assert_eq!(result["interrupted"], true);
+        if engine != "builtin" {
+            assert_eq!(result["proxy"]["messages_out"], 8, "{engine}");
+        }
+    }
+}
+
+#[test]
+fn a_req_client_with_its_empty_frame_is_answered_too() {
+    let mut serving =
+        Zload::with_scenario("serve", "load = { rate = '1/s' }").args(&["-q"]).start();
+    let line = serving.await_line("listening on ");
+    let client = dealer(line.trim_start_matches("listening on "), zmq::REQ);
+    for _ in 0..3 {
+        client.send("hello", 0).expect("sending");
+        assert_eq!(&*client.recv_msg(0).expect("an echo"), b"hello");
+    }
+    serving.signal(Signal::INT);
+    assert_eq!(serving.end().code, Some(130));
+}
+
+#[test]
+fn foreign_requests_get_the_scenarios_distribution() {
+    let scenario = "load = { rate = '1/s' }\nworkers = { replies = { uniform = [0, 4] } }";
+    let mut serving =
+        Zload::with_scenario("serve", scenario).args(&["-q", "--format", "json"]).start();
+    let line = serving.await_line("listening on ");
+    let client = dealer(line.trim_start_matches("listening on "), zmq::DEALER);
+    for request in 0..1_000 {
+        client.send(&format!("request #{request}"), 0).expect("sending");
+    }
+    // A mean of 2 with a deviation of 1.41: the sum of 1,000 is 2,000 ± 45, so 1,700 come for sure.
+    for _ in 0..1_700 {
+        client.recv_msg(0).expect("an echo");
+    }
+    serving.signal(Signal::INT);
+    let result = serving.end().result(130);
+    assert!(result["replies_sent"].as_u64().is_some_and(|sent| sent <= 2_300), "{result}");
+}
+
+#[test]
+fn our_clients_and_our_server_in_two_processes_derive_the_same_plan() {
+    let scenario = "seed = 9\nload = { rate = '300/s' }\nrun = { duration = '1s' }\n\
+                    workers = { replies = { uniform = [0, 4] } }\nproxy = { engine = 'batch' }";
+    let mut serving = Zload::with_scenario("serve", scenario).args(&["-q"]).start();
+    let line = serving.await_line("listening on ");
+    let frontend = format!("proxy.frontend={}", line.trim_start_matches("listening on "));
+    let result = Zload::run(scenario)
+        .args(&["--set", "proxy.engine=external", "--set", &frontend])
+        .result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["requests_lost"], 0);
+    assert_eq!(ledger["replies_duplicate"], 0);
+    assert_eq!(ledger["replies_unexpected"], 0);
+    serving.signal(Signal::INT);
+    assert_eq!(serving.end().code, Some(130));
+}
+
+#[test]
+fn serving_for_a_given_time_ends_well() {
+    let ended = Zload::with_scenario("serve", "load = { rate = '1/s' }")
+        .args(&["-q", "--duration", "200ms"])
+        .end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("0 requests served"), "{}", ended.stdout);
+}

@@ -1,0 +1,220 @@
+//! What is printed and saved: reports, results, schemas, completions; and outputs that cannot be written.
+
+mod support;
+
+use std::fs::File;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::{Zload, ledger, number};
+
+const SHORT: &str =
+    "load = { rate = '200/s' }\nrun = { duration = '300ms' }\nworkers = { replies = 2 }";
+
+fn utf8(path: &Path) -> &str {
+    path.to_str().expect("a UTF-8 path")
+}
+
+#[test]
+fn a_saved_result_shows_as_the_run_did() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("result.json");
+    let run = Zload::with_scenario("run", SHORT).args(&["-q", "-o", utf8(&path)]).end();
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(run.stderr, "", "-q keeps stderr silent");
+    let shown = Zload::new(&["show", utf8(&path)]).end();
+    assert_eq!(shown.stdout, run.stdout);
+    let json = Zload::new(&["show", utf8(&path), "--format", "json"]).end();
+    assert_eq!(json.stdout, std::fs::read_to_string(&path).expect("the saved result"));
+    assert_eq!(json.result(0)["schema"], "zload.result/1");
+    let left = std::fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left, 1, "no temporary file is left");
+}
+
+#[test]
+fn the_report_says_what_matters_in_eighty_columns_and_without_colours() {
+    let ended = Zload::with_scenario("run", SHORT).end();
+    for part in [
+        "Throughput",
+        "first reply",
+        "every reply",
+        "p99.9",
+        "planned 60 = sent 60 + unsent 0",
+        "CPU per message",
+        "█",
+    ] {
+        assert!(ended.stdout.contains(part), "no {part:?} in\n{}", ended.stdout);
+    }
+    assert!(!ended.stdout.contains('\u{1b}'));
+    let widest = ended.stdout.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(86), "{widest:?}\n{}", ended.stdout);
+    assert!(ended.stderr.contains("measuring"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_result_alone_can_be_run_again() {
+    let result = Zload::run(SHORT).result(0);
+    let text = toml::to_string(&result["scenario"]).expect("a scenario is TOML");
+    let again = Zload::run(&text).result(0);
+    assert_eq!(again["plan_hash"], result["plan_hash"]);
+    assert_eq!(again["scenario"], result["scenario"]);
+}
+
+#[test]
+fn repeated_runs_are_pooled_and_kept() {
+    let result = Zload::run(SHORT).args(&["--repeat", "3"]).result(0);
+    assert_eq!(ledger(&result)["requests_sent"], 180);
+    assert_eq!(result["repeat"], 3);
+    let runs = result["runs"].as_array().expect("an array");
+    assert_eq!(runs.len(), 3);
+    for run in runs {
+        assert_eq!(ledger(run)["requests_sent"], 60);
+    }
+    assert_eq!(number(&result, "throughput.window_ns"), 900_000_000);
+    assert_eq!(number(&result, "latency.reply.count"), 360);
+}
+
+#[test]
+fn trace_shows_each_message_as_it_passes() {
+    let scenario = "load = { rate = '10/s' }\nclients = { count = 1 }\nrun = { duration = '100ms' }\n\
+                    workers = { count = 1, replies = 2 }";
+    let stderr = Zload::with_scenario("run", scenario).args(&["--trace"]).end().stderr;
+    let identity = stderr
+        .split("client ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("an identity");
+    assert_eq!(identity.len(), 9, "{stderr}");
+    for event in [
+        format!("client {identity} sends request #1, 64 bytes"),
+        format!("worker 1 takes request #1 of client {identity}, 2 replies planned"),
+        "worker 1 sends reply 2 of 2".to_owned(),
+        format!("client {identity} receives reply 2 of 2 to request #1"),
+    ] {
+        assert!(stderr.contains(&event), "no {event:?} in\n{stderr}");
+    }
+}
+
+#[test]
+fn check_prints_the_plan_of_every_file_and_names_the_wrong_ones() {
+    let ended = Zload::with_scenario("check", SHORT).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("200/s for 300ms: 60 requests, 2.00 replies each"),
+        "{}",
+        ended.stdout
+    );
+    let ended =
+        Zload::with_scenario("check", SHORT).args(&["/nowhere.toml", "/nothing.toml"]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stdout.contains(": ok"), "the right one is shown all the same");
+    assert!(
+        ended.stderr.contains("/nowhere.toml") && ended.stderr.contains("2 scenarios are wrong"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn schemas_describe_scenarios_and_results() {
+    let scenario: Value = Zload::new(&["schema"]).end().result(0);
+    let valid = jsonschema::validator_for(&scenario).expect("a JSON Schema");
+    assert!(valid.is_valid(&serde_json::json!({ "load": { "rate": "1/s" } })));
+    let of_results = Zload::new(&["schema", "result"]).end().result(0);
+    let valid = jsonschema::validator_for(&of_results).expect("a JSON Schema");
+    let result = Zload::run(SHORT).result(0);
+    let errors: Vec<String> = valid.iter_errors(&result).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    assert!(!valid.is_valid(&serde_json::json!({ "schema": "zload.result/1" })));
+}
+
+#[test]
+fn completions_and_the_man_page_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            Zload::new(&["completions", shell]).end().stdout.contains("completions"),
+            "{shell}"
+        );
+    }
+    assert!(Zload::new(&["man"]).end().stdout.contains("zload"));
+    assert_eq!(Zload::new(&["--help"]).end().code, Some(0));
+    assert_eq!(
+        Zload::new(&["--version"]).end().stdout,
+        format!("zload {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    for wrong in [
+        &[][..],
+        &["dance"],
+        &["run"],
+        &["run", "x", "--format", "yaml"],
+        &["run", "x", "--repeat", "0"],
+    ] {
+        assert_eq!(Zload::new(wrong).end().code, Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_found_before_the_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for path in ["/nowhere/result.json", "/proc/result.json", utf8(folder.path())] {
+        // Were the run made first, this test would take ten minutes.
+        let scenario = "load = { rate = '1/s' }\nrun = { duration = '10m' }";
+        let ended = Zload::run(scenario).args(&["-o", path]).end();
+        assert_eq!(ended.code, Some(2));
+        assert!(
+            ended.stderr.contains(path) && ended.stderr.contains("cannot be written"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_a_closed_pipe_is_none() {
+    let full = File::options().write(true).open("/dev/full").expect("/dev/full");
+    let ended = Zload::with_scenario("run", SHORT).args(&["-q"]).stdout(full).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("standard output"), "{}", ended.stderr);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let ended = Zload::with_scenario("run", SHORT).args(&["-q"]).stdout(writer).end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn what_is_no_result_is_refused_by_show() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("result.json");
+    let good = Zload::run(SHORT).result(0);
+    let mut wrong_ledger = good.clone();
+    wrong_ledger["ledger"]["requests_sent"] = 61.into();
+    let mut other_schema = good;
+    other_schema["schema"] = "zload.result/2".into();
+    for (text, reason) in [
+        (String::new(), "not a JSON object"),
+        ("[1]".to_owned(), "no `schema`"),
+        ("{\"schema\": \"zload.result/1\"}".to_owned(), "missing field"),
+        (wrong_ledger.to_string(), "does not hold"),
+        (other_schema.to_string(), "zload.result/2"),
+    ] {
+        std::fs::write(&path, text).expect("writing");
+        let ended = Zload::new(&["show", utf8(&path)]).end();
+        assert_eq!(ended.code, Some(2));
+        assert!(
+            ended.stderr.contains(reason) && ended.stderr.contains("result.json"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn a_shell_pipe_that_closes_early_ends_quietly() {
+    let zload = env!("CARGO_BIN_EXE_zload");
+    let status = Command::new("bash")
+        .args(["-c", &format!("set -o pipefail; {zload} schema | head -c 10 > /dev/null")])
+        .status()
+        .expect("bash runs");
+    assert_eq!(status.code(), Some(0));
+}

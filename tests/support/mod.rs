@@ -1,0 +1,226 @@
+//! What the tests share: the built program as a child process, and servers that are not ours.
+//!
+//! Invariant: nothing waits without a limit, and nothing waits by sleeping.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this one")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::NamedTempFile;
+
+/// The longest that any process of a test may take, on the slowest machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A call of the built program.
+pub struct Zload {
+    command: Command,
+    scenario: Option<NamedTempFile>,
+}
+
+/// A program that is running.
+pub struct Running {
+    child: Child,
+    stdout: Receiver<Vec<u8>>,
+    stderr: Receiver<String>,
+    seen: String,
+    _scenario: Option<NamedTempFile>,
+}
+
+/// What a program left behind.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Zload {
+    /// `zload` with these arguments.
+    pub fn new(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_zload"));
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command, scenario: None }
+    }
+
+    /// `zload COMMAND FILE`, where the file holds this scenario.
+    pub fn with_scenario(subcommand: &str, text: &str) -> Self {
+        let mut file = NamedTempFile::with_suffix(".toml").expect("a temporary file");
+        file.write_all(text.as_bytes()).expect("writing the scenario");
+        let path = file.path().to_str().expect("a UTF-8 path").to_owned();
+        let mut zload = Self::new(&[subcommand, &path]);
+        zload.scenario = Some(file);
+        zload
+    }
+
+    /// `zload run FILE --format json -q`
+    pub fn run(text: &str) -> Self {
+        Self::with_scenario("run", text).args(&["--format", "json", "-q"])
+    }
+
+    pub fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.command.stdout(stdout);
+        self
+    }
+
+    pub fn start(mut self) -> Running {
+        let mut child = self.command.spawn().expect("the program starts");
+        let (tell_stdout, stdout) = channel();
+        let (tell_stderr, stderr) = channel();
+        let pipe = child.stdout.take();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                pipe.read_to_end(&mut bytes).expect("reading stdout");
+            }
+            let _gone = tell_stdout.send(bytes);
+        });
+        let pipe = child.stderr.take().expect("stderr is piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                let _gone = tell_stderr.send(line);
+            }
+        });
+        Running { child, stdout, stderr, seen: String::new(), _scenario: self.scenario }
+    }
+
+    pub fn end(self) -> Ended {
+        self.start().end()
+    }
+
+    /// Runs to its end, which must be this exit code, and gives the result object.
+    pub fn result(self, code: i32) -> Value {
+        self.end().result(code)
+    }
+}
+
+impl Running {
+    /// Waits for a line on stderr that contains `part`.
+    pub fn await_line(&mut self, part: &str) -> String {
+        loop {
+            let Ok(line) = self.stderr.recv_timeout(LIMIT) else {
+                let _ended = self.child.kill();
+                panic!("no line with {part:?} came; stderr was:\n{}", self.seen);
+            };
+            self.seen += &format!("{line}\n");
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("signalling the child");
+    }
+
+    /// Waits for the program's end, by the end of its output.
+    pub fn end(mut self) -> Ended {
+        let Ok(stdout) = self.stdout.recv_timeout(LIMIT) else {
+            let _ended = self.child.kill();
+            panic!("still running after {LIMIT:?}; stderr was:\n{}", self.seen);
+        };
+        while let Ok(line) = self.stderr.recv_timeout(LIMIT) {
+            self.seen += &format!("{line}\n");
+        }
+        let status = self.child.wait().expect("waiting for the child");
+        let stdout = String::from_utf8(stdout).expect("output is UTF-8");
+        assert!(!self.seen.contains("panicked"), "a panic reached the user:\n{}", self.seen);
+        Ended { code: status.code(), stdout, stderr: self.seen }
+    }
+}
+
+impl Ended {
+    /// The result object, after an end with this exit code.
+    pub fn result(&self, code: i32) -> Value {
+        assert_eq!(self.code, Some(code), "stderr: {}\nstdout: {}", self.stderr, self.stdout);
+        serde_json::from_str(&self.stdout).expect("stdout is one JSON object")
+    }
+}
+
+/// A number of the result, by its dotted path.
+pub fn number(result: &Value, path: &str) -> u64 {
+    let value = path.split('.').fold(result, |value, key| &value[key]);
+    value.as_u64().unwrap_or_else(|| panic!("{path} is {value}"))
+}
+
+/// Checks the three equations of the ledger, and gives it.
+pub fn ledger(result: &Value) -> &Value {
+    let of = |key: &str| number(result, &format!("ledger.{key}"));
+    assert_eq!(of("requests_planned"), of("requests_sent") + of("requests_unsent"));
+    assert_eq!(
+        of("requests_sent"),
+        of("requests_answered") + of("requests_silent") + of("requests_lost")
+    );
+    assert_eq!(of("replies_expected"), of("replies_received") + of("replies_lost"));
+    &result["ledger"]
+}
+
+/// A server that is not ours: a ROUTER on a free port (or the one given), which answers as it is told.
+pub struct ForeignServer {
+    pub endpoint: String,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ForeignServer {
+    /// Starts; `answer` is called with the number (from 0) and the body of each request, and gives the bodies to send
+    /// back.
+    pub fn start(
+        endpoint: &str,
+        mut answer: impl FnMut(u64, &[u8]) -> Vec<Vec<u8>> + Send + 'static,
+    ) -> Self {
+        let context = zmq::Context::new();
+        let router = context.socket(zmq::ROUTER).expect("a ROUTER");
+        router.set_linger(0).expect("linger");
+        router.set_sndhwm(0).expect("sndhwm");
+        router.set_rcvhwm(0).expect("rcvhwm");
+        // The stop flag is looked at this often.
+        router.set_rcvtimeo(50).expect("rcvtimeo");
+        router.bind(endpoint).expect("binding");
+        let endpoint = router.get_last_endpoint().expect("endpoint").expect("UTF-8");
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut number = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let Ok(frames) = router.recv_multipart(0) else { continue };
+                let [identity, body] = &frames[..] else { continue };
+                for reply in answer(number, body) {
+                    router.send_multipart([identity, &reply], 0).expect("replying");
+                }
+                number += 1;
+            }
+        });
+        Self { endpoint, stop, thread: Some(thread) }
+    }
+
+    /// Ends as a server that dies: its socket is closed without a word.
+    pub fn kill(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the foreign server ends well");
+        }
+    }
+
+    /// Settings that make a scenario use this server.
+    pub fn scenario(&self, rest: &str) -> String {
+        format!("proxy = {{ engine = \"external\", frontend = \"{}\" }}\n{rest}", self.endpoint)
+    }
+}
+
+impl Drop for ForeignServer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
