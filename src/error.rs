@@ -12,14 +12,9 @@ pub enum Error {
     /// The scenario cannot be meant; the problem points at its place in the file.
     #[error("{0}")]
     Scenario(Box<Problem>),
-    /// Several scenarios cannot be meant.
-    #[error("{text}\n{count} scenarios are wrong")]
-    Several {
-        /// How many.
-        count: usize,
-        /// What is wrong with each.
-        text: String,
-    },
+    /// Several of the scenarios given cannot be meant.
+    #[error("{} scenarios are wrong", .0.len())]
+    Several(Vec<Error>),
     /// A file cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Read {
@@ -89,6 +84,20 @@ pub enum Error {
     /// Ended by the user while clients connected.
     #[error("interrupted before the clients were connected")]
     Interrupted,
+}
+
+impl Error {
+    /// The text for a reader, with ANSI colours if asked for.
+    pub fn report(&self, color: bool) -> String {
+        match self {
+            Self::Scenario(problem) => problem.render(color),
+            Self::Several(errors) => {
+                let reports = errors.iter().map(|error| format!("{}\n\n", error.report(color)));
+                format!("{}error: {self}", reports.collect::<String>())
+            }
+            other => format!("error: {other}"),
+        }
+    }
 }
 
 impl From<Problem> for Error {

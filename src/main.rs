@@ -24,11 +24,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let text = match &error {
-                Error::Scenario(problem) => problem.render(colored()),
-                other => format!("error: {other}"),
-            };
-            let _closed = writeln!(std::io::stderr(), "{text}");
+            let _closed = writeln!(std::io::stderr(), "{}", error.report(colored()));
             ExitCode::from(2)
         }
     }

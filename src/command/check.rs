@@ -25,13 +25,9 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> 
         }
     }
     print(out, text.as_bytes())?;
-    let mut wrong = wrong.into_iter();
-    match (wrong.next(), wrong.len()) {
-        (None, _) => Ok(super::DONE),
-        (Some(only), 0) => Err(only),
-        (Some(first), more) => {
-            let rest = wrong.map(|error| error.to_string()).collect::<Vec<_>>().join("\n");
-            Err(Error::Several { count: more + 1, text: format!("{first}\n{rest}") })
-        }
+    match wrong.len() {
+        0 => Ok(super::DONE),
+        1 => Err(wrong.remove(0)),
+        _ => Err(Error::Several(wrong)),
     }
 }

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::table::Table;
 use super::{Bytes, Count, Nanos};
 
 /// Something that can be drawn: a whole number of some unit.
@@ -143,7 +144,7 @@ fn extreme<T: Quantity>(choices: &[(f64, T)], before: impl Fn(T, T) -> bool) -> 
 /// The table forms, as they are written and described.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
-enum Table<T> {
+enum Form<T> {
     /// Evenly between both, inclusive.
     Uniform([T; 2]),
     /// Exponential with this mean.
@@ -223,14 +224,14 @@ impl<T: Serialize + Copy> Serialize for Distribution<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let table = match self {
             Self::Constant(value) => return value.serialize(serializer),
-            Self::Uniform(ends) => Table::Uniform(*ends),
-            Self::Exponential(mean) => Table::Exponential(*mean),
-            Self::Normal { mean, sd } => Table::Normal(NormalTable { mean: *mean, sd: *sd }),
+            Self::Uniform(ends) => Form::Uniform(*ends),
+            Self::Exponential(mean) => Form::Exponential(*mean),
+            Self::Normal { mean, sd } => Form::Normal(NormalTable { mean: *mean, sd: *sd }),
             Self::Lognormal { median, p99 } => {
-                Table::Lognormal(LognormalTable { median: *median, p99: *p99 })
+                Form::Lognormal(LognormalTable { median: *median, p99: *p99 })
             }
-            Self::Pareto { min, shape } => Table::Pareto(ParetoTable { min: *min, shape: *shape }),
-            Self::Choice(choices) => Table::Choice(choices.clone()),
+            Self::Pareto { min, shape } => Form::Pareto(ParetoTable { min: *min, shape: *shape }),
+            Self::Choice(choices) => Form::Choice(choices.clone()),
         };
         table.serialize(serializer)
     }
@@ -288,15 +289,15 @@ impl<'de, T: Quantity + DeserializeOwned> Visitor<'de> for DistributionVisitor<T
             }
             Shape::Exponential => Distribution::Exponential(map.next_value()?),
             Shape::Normal => {
-                let NormalTable { mean, sd } = map.next_value()?;
+                let Table(NormalTable { mean, sd }) = map.next_value()?;
                 Distribution::Normal { mean, sd }
             }
             Shape::Lognormal => {
-                let LognormalTable { median, p99 } = map.next_value()?;
+                let Table(LognormalTable { median, p99 }) = map.next_value()?;
                 Distribution::Lognormal { median, p99 }
             }
             Shape::Pareto => {
-                let ParetoTable { min, shape } = map.next_value()?;
+                let Table(ParetoTable { min, shape }) = map.next_value()?;
                 Distribution::Pareto { min, shape }
             }
             Shape::Choice => {
@@ -320,7 +321,7 @@ impl<T: JsonSchema> JsonSchema for Distribution<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let constant = generator.subschema_for::<T>();
-        let table = generator.subschema_for::<Table<T>>();
+        let table = generator.subschema_for::<Form<T>>();
         json_schema!({ "description": "A constant or a distribution.", "anyOf": [constant, table] })
     }
 }
@@ -377,6 +378,8 @@ mod tests {
             "x = true",
             r#"x = { choice = [[1, "1ms", "2ms"]] }"#,
             r#"x = { choice = [["1ms", 1]] }"#,
+            r#"x = { normal = ["5ms", "1ms"] }"#,
+            r#"x = { pareto = ["1ms", 1.5] }"#,
         ] {
             assert!(toml::from_str::<Holder>(wrong).is_err(), "{wrong}");
         }

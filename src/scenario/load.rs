@@ -143,7 +143,7 @@ impl<'a> Source<'a> {
         let mut tree = parse(&self.text[..self.file_length])?;
         for (overriding, line) in overrides.iter().zip(&self.lines) {
             let value = parse(line)?;
-            give_way(tree.get_mut(), overriding);
+            self.give_way(tree.get_mut(), overriding);
             set(tree.get_mut(), value.into_inner(), overriding.depth());
         }
         Ok(tree)
@@ -163,30 +163,51 @@ impl<'a> Source<'a> {
 
     /// What the deserializer did not like, in a user's words.
     fn problem_of(&self, error: &toml::de::Error) -> Problem {
-        let (message, help) = in_plain_words(first_line(error.message()));
+        let (message, help) = in_plain_words(error.message());
         self.problem_at(error.span().unwrap_or(0..0), &message).with_help(help)
+    }
+
+    /// Takes away what the file says and an override makes pointless; what another override says stays.
+    fn give_way(&self, tree: &mut DeTable<'_>, overriding: &Override) {
+        let obsolete: &[&str] = match (overriding.key.as_str(), overriding.value.trim_matches('"'))
+        {
+            ("load.rate", _) => &["rate_per_client"],
+            ("load.rate_per_client", _) => &["rate"],
+            ("load.model", "closed") => &["rate", "rate_per_client", "arrivals"],
+            ("load.model", "open") => &["in_flight", "think"],
+            _ => &[],
+        };
+        if let Some(DeValue::Table(load)) = tree.get_mut("load").map(Spanned::get_mut) {
+            for key in obsolete {
+                if load.get(*key).is_some_and(|value| value.span().end <= self.file_length) {
+                    load.remove(*key);
+                }
+            }
+        }
+    }
+
+    /// Where the value of a dotted key stands; what is nearest around it if it is not written down.
+    fn place_of(&self, tree: &DeTable<'_>, path: &str) -> Range<usize> {
+        let mut table = tree;
+        let mut place = 0..0;
+        for part in path.split('.') {
+            let Some((key, value)) = table.get_key_value(part) else { break };
+            let span = value.span();
+            place = match value.get_ref() {
+                // The place of a table with a header may be all of its lines: its name is enough.
+                DeValue::Table(_) if !self.text[span.start..].starts_with('{') => key.span(),
+                _ => span,
+            };
+            let DeValue::Table(inner) = value.get_ref() else { break };
+            table = inner;
+        }
+        place
     }
 
     fn problem_with(&self, tree: &Spanned<DeTable<'_>>, complaint: Complaint) -> Problem {
         let message = format!("{}: {}", complaint.path, complaint.message);
-        self.problem_at(place_of(tree.get_ref(), complaint.path), &message)
+        self.problem_at(self.place_of(tree.get_ref(), complaint.path), &message)
             .with_help(complaint.help)
-    }
-}
-
-/// Takes away what the file says and an override makes pointless.
-fn give_way(tree: &mut DeTable<'_>, overriding: &Override) {
-    let obsolete: &[&str] = match (overriding.key.as_str(), overriding.value.trim_matches('"')) {
-        ("load.rate", _) => &["rate_per_client"],
-        ("load.rate_per_client", _) => &["rate"],
-        ("load.model", "closed") => &["rate", "rate_per_client", "arrivals"],
-        ("load.model", "open") => &["in_flight", "think"],
-        _ => &[],
-    };
-    if let Some(DeValue::Table(load)) = tree.get_mut("load").map(Spanned::get_mut) {
-        for key in obsolete {
-            load.remove(*key);
-        }
     }
 }
 
@@ -205,66 +226,48 @@ fn set<'t>(table: &mut DeTable<'t>, overriding: DeTable<'t>, depth: usize) {
     }
 }
 
-/// Where the value of a dotted key stands; what is nearest around it if it is not written down.
-fn place_of(tree: &DeTable<'_>, path: &str) -> Range<usize> {
-    let mut table = tree;
-    let mut place = 0..0;
-    for part in path.split('.') {
-        let Some((key, value)) = table.get_key_value(part) else { break };
-        match value.get_ref() {
-            // A table's own place may be all of its lines: its name is enough.
-            DeValue::Table(inner) => {
-                place = key.span();
-                table = inner;
-            }
-            _ => return value.span(),
-        }
-    }
-    place
-}
-
 fn first_line(message: &str) -> &str {
     message.lines().next().unwrap_or_default()
 }
 
 /// A message of serde's in a user's words, and what is allowed instead.
 fn in_plain_words(message: &str) -> (String, Option<String>) {
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    if let Some((wrong, known)) = quoted.split_first() {
-        let help = || {
+    for (of_serde, of_toml) in
+        [("unknown field `", "unknown key"), ("unknown variant `", "unknown value")]
+    {
+        // What was written may hold any text, the names that are allowed do not: the last separator is the right one.
+        if let Some((wrong, expected)) =
+            message.strip_prefix(of_serde).and_then(|rest| rest.rsplit_once("`, expected "))
+        {
+            let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
             let mut help = String::new();
-            if let Some(name) = nearest(wrong, known) {
+            if let Some(name) = nearest(wrong, &known) {
                 write!(help, "did you mean `{name}`? ").expect("writing to a string cannot fail");
             }
             let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             write!(help, "allowed here: {names}").expect("writing to a string cannot fail");
-            Some(help)
-        };
-        if message.starts_with("unknown field") {
-            return (format!("unknown key `{wrong}`"), help());
-        }
-        if message.starts_with("unknown variant") {
-            return (format!("unknown value `{wrong}`"), help());
+            return (format!("{of_toml} `{wrong}`"), Some(help));
         }
     }
     let mut message = message.to_owned();
-    for (of_rust, of_toml) in [
+    for (of_serde, of_toml) in [
+        ("invalid type: ", "wrong type: "),
+        ("invalid length ", "wrong number of values: "),
+        ("missing field ", "missing key "),
         ("expected i32", "expected a whole number"),
         ("expected u32", "expected a whole number of at least 0"),
         ("expected u64", "expected a whole number of at least 0"),
         ("expected f64", "expected a number"),
-        ("expected an array of length 2", "expected two values, as in [a, b]"),
-        ("expected a tuple of size 2", "expected a pair, as in [weight, value]"),
-        (
-            "wanted exactly 1 element",
-            "expected a table with exactly one key, such as { uniform = [a, b] }",
-        ),
-        ("wanted exactly 1 element, found 0 elements", "the table is empty"),
+        ("boolean `", "`"),
+        ("integer `", "the number `"),
+        ("floating point `", "the number `"),
+        (": map, ", ": a table, "),
+        (": sequence, ", ": an array, "),
+        (": string ", ": the text "),
     ] {
-        message = message.replace(of_rust, of_toml);
-    }
-    if let Some((before, _)) = message.split_once("expected struct ") {
-        message = format!("{before}expected a table");
+        if let Some((before, after)) = message.split_once(of_serde) {
+            message = format!("{before}{of_toml}{after}");
+        }
     }
     (message, None)
 }
@@ -302,6 +305,18 @@ mod tests {
         assert_eq!(parse(&["load.rate=5/s"]).unwrap().load.rate_per_client, None);
         let closed = parse(&["load.model=closed", "load.in_flight=4"]).unwrap();
         assert_eq!((closed.load.model, closed.load.in_flight), (Model::Closed, Some(Count(4))));
+    }
+
+    #[test]
+    fn an_override_never_makes_another_one_give_way() {
+        for both in [
+            ["load.rate=5/s", "load.model=closed"],
+            ["load.model=closed", "load.rate=5/s"],
+            ["load.rate=5/s", "load.rate_per_client=1/s"],
+        ] {
+            let shown = parse(&both).unwrap_err().to_string();
+            assert!(shown.contains("--set:1"), "{both:?}: {shown}");
+        }
     }
 
     #[test]

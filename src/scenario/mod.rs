@@ -7,6 +7,8 @@
 pub mod distribution;
 pub mod load;
 pub mod problem;
+mod schema;
+mod table;
 pub mod units;
 mod validate;
 
@@ -21,6 +23,7 @@ pub use validate::{MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
 /// A scenario: who sends what to whom, for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["load"]))]
 pub struct Scenario {
     /// Name in reports; the file's stem if absent.
     pub name: String,
@@ -31,16 +34,22 @@ pub struct Scenario {
     #[schemars(range(max = 9_223_372_036_854_775_807_u64))]
     pub seed: u64,
     /// How long the phases last.
+    #[serde(deserialize_with = "table::only")]
     pub run: Run,
     /// What the clients offer.
+    #[serde(deserialize_with = "table::only")]
     pub load: Load,
     /// Who sends.
+    #[serde(deserialize_with = "table::only")]
     pub clients: Clients,
     /// What carries the messages.
+    #[serde(deserialize_with = "table::only")]
     pub proxy: Proxy,
     /// Who answers.
+    #[serde(deserialize_with = "table::only")]
     pub workers: Workers,
     /// ZeroMQ options, by their own names, for every socket.
+    #[serde(deserialize_with = "table::only")]
     pub sockets: Sockets,
 }
 
@@ -59,6 +68,7 @@ pub struct Run {
 /// `[load]`: when requests leave, and how large they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = schema::load_models)]
 pub struct Load {
     /// Whether requests leave on a schedule or when a slot frees.
     pub model: Model,
@@ -72,6 +82,7 @@ pub struct Load {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arrivals: Option<Arrivals>,
     /// Closed load: requests that each client keeps in the air; 1 if absent.
+    #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<Count>,
     /// Closed load: wait between the last reply and the next request; none if absent.
@@ -111,7 +122,7 @@ pub enum Arrivals {
 #[serde(default, deny_unknown_fields)]
 pub struct Clients {
     /// How many clients.
-    #[schemars(range(min = 1, max = 1_000_000))]
+    #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
     pub count: Count,
     /// How many driver threads carry them.
     pub threads: Threads,
@@ -134,7 +145,7 @@ pub enum Threads {
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "expected a number of threads or \"auto\"")]
 enum ThreadsForm {
-    Fixed(#[schemars(range(min = 1, max = 256))] Count),
+    Fixed(#[schemars(extend("minimum" = 1, "maximum" = 256))] Count),
     Auto(Auto),
 }
 
@@ -169,11 +180,13 @@ pub struct Proxy {
     /// The loop that moves messages between frontend and backend.
     pub engine: Engine,
     /// Endpoint of the ROUTER towards the clients: tcp (port `*` is any free one) or ipc.
+    #[schemars(transform = schema::frontend)]
     pub frontend: String,
     /// Endpoint of the DEALER towards the workers: inproc, ipc or tcp.
+    #[schemars(transform = schema::backend)]
     pub backend: String,
     /// ZeroMQ I/O threads of each context.
-    #[schemars(range(min = 1, max = 64))]
+    #[schemars(extend("minimum" = 1, "maximum" = 64))]
     pub io_threads: Count,
 }
 
@@ -195,8 +208,8 @@ pub enum Engine {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Workers {
-    #[schemars(range(min = 1, max = 100_000))]
     /// How many workers, each a thread that serves one request at a time.
+    #[schemars(extend("minimum" = 1, "maximum" = 100_000))]
     pub count: Count,
     /// The fan-out: replies to one request.
     pub replies: Distribution<Count>,

@@ -13,6 +13,9 @@ const LONGEST_LINE: usize = 200;
 /// Longest piece of a file's text inside a message.
 const LONGEST_MESSAGE: usize = 400;
 
+/// Longest name that is compared with those that are known: comparing takes time by the length of both.
+const LONGEST_NAME: usize = 64;
+
 /// What is wrong in a scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -80,6 +83,9 @@ impl fmt::Display for Problem {
 
 /// The nearest of the `known` names, if one is near enough to be what was meant.
 pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
     known
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
@@ -106,11 +112,17 @@ fn cut(line: &str, span: Range<usize>) -> (String, Range<usize>) {
     (line[from..to].to_owned(), span.start - from..end - from)
 }
 
+/// One line of a length that people read; the file's text may hold anything.
 fn shorten(message: &str) -> String {
-    match message.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
+    let mut shown: String = message
+        .chars()
+        .take(LONGEST_MESSAGE)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if message.chars().nth(LONGEST_MESSAGE).is_some() {
+        shown.push('…');
     }
+    shown
 }
 
 #[cfg(test)]
@@ -142,5 +154,6 @@ mod tests {
         assert_eq!(nearest("cuont", &known), Some("count"));
         assert_eq!(nearest("thread", &known), Some("threads"));
         assert_eq!(nearest("banana", &known), None);
+        assert_eq!(nearest(&"count".repeat(100_000), &known), None);
     }
 }

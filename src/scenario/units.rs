@@ -28,22 +28,29 @@ pub struct Count(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
-/// The units of one kind of quantity, each with its value in the base unit, from small to large.
-type Units = &'static [(&'static str, f64)];
+/// The units of one kind of quantity, each with its value in the base unit.
+type Units = &'static [(&'static str, u64)];
 
-const DURATION: Units =
-    &[("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
-const SIZE: Units = &[
-    ("B", 1.0),
-    ("kB", 1e3),
-    ("KiB", 1024.0),
-    ("MB", 1e6),
-    ("MiB", 1_048_576.0),
-    ("GB", 1e9),
-    ("GiB", 1_073_741_824.0),
+const DURATION: Units = &[
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
 ];
-const RATE: Units =
-    &[("/s", 1.0), ("k/s", 1e3), ("M/s", 1e6), ("/m", 1.0 / 60.0), ("/h", 1.0 / 3600.0)];
+const SIZE: Units = &[
+    ("B", 1),
+    ("kB", 1_000),
+    ("KiB", 1 << 10),
+    ("MB", 1_000_000),
+    ("MiB", 1 << 20),
+    ("GB", 1_000_000_000),
+    ("GiB", 1 << 30),
+];
+/// The value is the power of ten for units of a second, else 0.
+const RATE: Units = &[("/s", 0), ("k/s", 3), ("M/s", 6), ("/m", 0), ("/h", 0)];
 
 const DURATION_HELP: &str = "a duration needs a unit, as in \"500us\", \"10ms\" or \"1m30s\"";
 const SIZE_HELP: &str = "a size needs a unit, as in \"64B\" or \"4KiB\"";
@@ -71,19 +78,28 @@ impl Rate {
     }
 }
 
+/// A number as it was written, and the unit behind it.
+struct Part<'a> {
+    number: &'a str,
+    unit: &'static str,
+    value: u64,
+}
+
 /// Splits the next number and its unit off the front of `text`.
 fn split_quantity<'a>(
     text: &'a str,
     units: Units,
     help: &str,
-) -> Result<(f64, &'static str, f64, &'a str), String> {
+) -> Result<(Part<'a>, &'a str), String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, rest) = text.split_at(digits);
-    let number: f64 = number.parse().map_err(|_| help.to_owned())?;
+    if number.matches('.').count() > 1 || !number.contains(|c: char| c.is_ascii_digit()) {
+        return Err(help.to_owned());
+    }
     let unit_length = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(unit_length);
     match units.iter().find(|(name, _)| *name == unit) {
-        Some((name, value)) => Ok((number, name, *value, rest)),
+        Some(&(unit, value)) => Ok((Part { number, unit, value }, rest)),
         None if unit.is_empty() => Err(help.to_owned()),
         None => {
             let known: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
@@ -92,40 +108,55 @@ fn split_quantity<'a>(
     }
 }
 
+impl Part<'_> {
+    /// In base units, exactly; the text says why not otherwise.
+    fn whole(&self, base: &str) -> Result<u128, String> {
+        let (whole, fraction) = self.number.split_once('.').unwrap_or((self.number, ""));
+        let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+        // Numbers of at most 19 digits and units below 2^42 multiply within 128 bits.
+        if whole.len() > 19 {
+            return Err(format!("{}{} is too large", self.number, self.unit));
+        }
+        let parse = |digits: &str| digits.parse::<u128>().unwrap_or(0);
+        let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).unwrap_or(u32::MAX));
+        match scale.filter(|scale| *scale <= 10_u128.pow(19)) {
+            Some(scale) if (parse(fraction) * u128::from(self.value)).is_multiple_of(scale) => {
+                let value = u128::from(self.value);
+                Ok(parse(whole) * value + parse(fraction) * value / scale)
+            }
+            _ => Err(format!("{}{} is not a whole number of {base}", self.number, self.unit)),
+        }
+    }
+}
+
 /// A whole number of base units, exactly as written; the text says what is wrong otherwise.
 fn whole_units(text: &str, units: Units, help: &str, repeated: bool) -> Result<u64, String> {
-    let mut sum = 0.0;
+    let mut sum = 0_u128;
     let mut rest = text;
-    let mut smaller_than = f64::INFINITY;
+    let mut smaller_than = u64::MAX;
     loop {
-        let (number, name, value, after) = split_quantity(rest, units, help)?;
-        if value >= smaller_than {
-            return Err(format!("the unit \"{name}\" must be smaller than the one before it"));
+        let (part, after) = split_quantity(rest, units, help)?;
+        if part.value >= smaller_than {
+            return Err(format!(
+                "the unit \"{}\" must be smaller than the one before it",
+                part.unit
+            ));
         }
-        smaller_than = value;
-        sum += number * value;
+        if !repeated && !after.is_empty() {
+            return Err(help.to_owned());
+        }
+        smaller_than = part.value;
+        sum += part.whole(units[0].0)?;
         rest = after;
         if rest.is_empty() {
             break;
         }
-        if !repeated {
-            return Err(help.to_owned());
-        }
     }
-    // Beyond 2^53 a double skips whole numbers.
-    if sum > 9_007_199_254_740_992.0 {
-        return Err(format!("\"{text}\" is too large"));
+    // The largest whole number that TOML has.
+    match i64::try_from(sum) {
+        Ok(sum) => Ok(sum.unsigned_abs()),
+        Err(_) => Err(format!("\"{text}\" is too large")),
     }
-    let rounded = sum.round();
-    if (sum - rounded).abs() > 1e-6 * sum.max(1.0) || (sum > 0.0 && rounded == 0.0) {
-        return Err(format!("\"{text}\" is not a whole number of {}", units[0].0));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked just above"
-    )]
-    Ok(rounded as u64)
 }
 
 /// `value` in the largest unit that divides it.
@@ -187,12 +218,23 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (number, _, value, rest) = split_quantity(text, RATE, RATE_HELP)?;
+        let (Part { number, unit, value: power }, rest) = split_quantity(text, RATE, RATE_HELP)?;
         if !rest.is_empty() {
             return Err(RATE_HELP.to_owned());
         }
-        // Dividing by 60 is exact where multiplying by its inverse is not.
-        Ok(Self(if value < 1.0 { number / value.recip().round() } else { number * value }))
+        let seconds = match unit {
+            "/h" => 3600.0,
+            "/m" => 60.0,
+            _ => 1.0,
+        };
+        // Read with its power of ten, a number is rounded once: multiplied it would be rounded twice.
+        let number: f64 = format!("{number}e{power}").parse().map_err(|_| RATE_HELP.to_owned())?;
+        let per_second = number / seconds;
+        if per_second.is_finite() {
+            Ok(Self(per_second))
+        } else {
+            Err(format!("\"{text}\" is too large"))
+        }
     }
 }
 
@@ -260,30 +302,28 @@ macro_rules! text_quantity {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "description": $what, "pattern": $pattern })
+                // N stands for the digits before the point, of which a number that begins with the point has none.
+                let pattern = $pattern.replace('N', r"([0-9]+|(?=\.[0-9]))");
+                json_schema!({ "type": "string", "description": $what, "pattern": pattern, "minLength": 1 })
             }
         }
     };
 }
 
+// Largest unit first and each at most once, with no more decimals than make whole nanoseconds.
 text_quantity!(
     Nanos,
     DURATION_HELP,
     "A duration with its unit.",
-    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))*$"
+    r"^(N(\.[0-9]*)?h)?(N(\.[0-9]*)?m)?(N(\.[0-9]{0,9}0*)?s)?(N(\.[0-9]{0,6}0*)?ms)?(N(\.[0-9]{0,3}0*)?[uµ]s)?(N(\.0*)?ns)?$"
 );
 text_quantity!(
     Bytes,
     SIZE_HELP,
     "A size with its unit.",
-    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(B|kB|KiB|MB|MiB|GB|GiB)$"
+    r"^(N(\.0*)?B|N(\.[0-9]*)?(kB|KiB|MB|MiB|GB|GiB))$"
 );
-text_quantity!(
-    Rate,
-    RATE_HELP,
-    "A rate with its unit.",
-    r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(/s|k/s|M/s|/m|/h)$"
-);
+text_quantity!(Rate, RATE_HELP, "A rate with its unit.", r"^N(\.[0-9]*)?(/s|k/s|M/s|/m|/h)$");
 
 impl fmt::Display for Count {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,39 @@
+//! What the JSON Schema of a scenario says beyond the shape of its structs, so that an editor knows as much as it can.
+
+use schemars::Schema;
+use serde_json::{Value, json};
+
+/// Which keys of `[load]` go with which model, and which are needed.
+pub(super) fn load_models(schema: &mut Schema) {
+    let none_of = |keys: &[&str]| -> Vec<Value> {
+        keys.iter().map(|key| json!({ "not": { "required": [key] } })).collect()
+    };
+    let open_needs_one_rate =
+        json!({ "oneOf": [{ "required": ["rate"] }, { "required": ["rate_per_client"] }] });
+    let mut open = none_of(&["in_flight", "think"]);
+    open.push(open_needs_one_rate);
+    schema.insert(
+        "if".to_owned(),
+        json!({ "properties": { "model": { "const": "closed" } }, "required": ["model"] }),
+    );
+    schema.insert(
+        "then".to_owned(),
+        json!({ "allOf": none_of(&["rate", "rate_per_client", "arrivals"]) }),
+    );
+    schema.insert("else".to_owned(), json!({ "allOf": open }));
+}
+
+const PORT: &str =
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+
+/// The endpoints that clients can connect to.
+pub(super) fn frontend(schema: &mut Schema) {
+    let pattern = format!(r"^(tcp://\S+:(\*|0*{PORT})|ipc://\S{{1,107}})$");
+    schema.insert("pattern".to_owned(), Value::String(pattern));
+}
+
+/// The endpoints that workers can connect to.
+pub(super) fn backend(schema: &mut Schema) {
+    let pattern = format!(r"^(tcp://\S+:(\*|0*{PORT})|ipc://\S{{1,107}}|inproc://\S{{1,255}})$");
+    schema.insert("pattern".to_owned(), Value::String(pattern));
+}

@@ -1,0 +1,459 @@
+//! Scenarios that cannot be meant: each is refused, quickly, with a message that says what, where and what to do.
+
+mod support;
+
+use std::path::Path;
+
+use jsonschema::Validator;
+use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use serde_json::Value;
+use support::Zload;
+use zload::scenario::Scenario;
+
+/// What a mistake must be answered with: where it is, the underlined text, and what is said about it.
+struct Mistake {
+    text: &'static str,
+    place: &'static str,
+    underlined: &'static str,
+    said: &'static [&'static str],
+    /// Whether a JSON Schema can see it, too.
+    in_schema: bool,
+}
+
+const fn mistake(
+    text: &'static str,
+    place: &'static str,
+    underlined: &'static str,
+    said: &'static [&'static str],
+) -> Mistake {
+    Mistake { text, place, underlined, said, in_schema: true }
+}
+
+/// One that lies between values, where no schema looks.
+const fn deep_mistake(
+    text: &'static str,
+    place: &'static str,
+    underlined: &'static str,
+    said: &'static [&'static str],
+) -> Mistake {
+    Mistake { text, place, underlined, said, in_schema: false }
+}
+
+const MISTAKES: &[Mistake] = &[
+    mistake(
+        "sed = 1\nload = { rate = '1/s' }",
+        "1:1",
+        "sed",
+        &["unknown key `sed`", "did you mean `seed`?"],
+    ),
+    mistake(
+        "[load]\nrate = '1/s'\n[cleints]\ncount = 3",
+        "3:2",
+        "cleints",
+        &["did you mean `clients`?"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\n[workers]\ndelay = 5",
+        "3:9",
+        "5",
+        &["5 has no unit", "10ms"],
+    ),
+    mistake("load = { rate = 10 }", "1:17", "10", &["10 has no unit", "100/s"]),
+    mistake("load = { rate = '10/d' }", "1:17", "'10/d'", &["unknown unit \"/d\"", "/m"]),
+    mistake("load = { rate = '1/s', payload = '64' }", "1:34", "'64'", &["needs a unit", "4KiB"]),
+    mistake(
+        "load = { rate = '1/s', model = 'opne' }",
+        "1:32",
+        "'opne'",
+        &["did you mean `open`?", "`closed`"],
+    ),
+    mistake("[load]\nmodel = 'open'", "1:2", "load", &["needs a rate", "rate_per_client"]),
+    mistake(
+        "load = { rate = '1/s', rate_per_client = '1/s' }",
+        "1:17",
+        "'1/s'",
+        &["exactly one of them"],
+    ),
+    mistake(
+        "load = { rate = '1/s', in_flight = 3 }",
+        "1:36",
+        "3",
+        &["has no effect", "model = \"closed\""],
+    ),
+    mistake(
+        "load = { model = 'closed', rate = '1/s' }",
+        "1:35",
+        "'1/s'",
+        &["has no effect", "model = \"open\""],
+    ),
+    mistake("load = { model = 'closed', in_flight = 0 }", "1:40", "0", &["from 1 to"]),
+    mistake("load = { rate = '1/s' }\nclients = { count = 0 }", "2:21", "0", &["from 1 to"]),
+    mistake(
+        "load = { rate = '1/s' }\nclients = { count = -3 }",
+        "2:21",
+        "-3",
+        &["out of range", "from 0"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nclients = { count = 'three' }",
+        "2:21",
+        "'three'",
+        &["whole number"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nclients = { count = 2.5 }",
+        "2:21",
+        "2.5",
+        &["not a whole number"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nclients = { threads = 'many' }",
+        "2:23",
+        "'many'",
+        &["a number of threads or \"auto\""],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nclients = [3, 'auto', '10s']",
+        "2:11",
+        "[3, 'auto', '10s']",
+        &["wrong type: an array", "a table"],
+    ),
+    mistake("load = { rate = '1/s' }\nworkers = 5", "2:11", "5", &["wrong type", "a table"]),
+    mistake("load = { rate = '1/s' }\nworkers = { count = 0 }", "2:21", "0", &["from 1 to"]),
+    mistake("load = { rate = '1/s' }\nworkers = { replies = -1 }", "2:23", "-1", &["out of range"]),
+    mistake(
+        "load = { rate = '1/s' }\nworkers = { replies = 1.5 }",
+        "2:23",
+        "1.5",
+        &["not a whole number"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nworkers = { replies = { uniform = [0] } }",
+        "2:35",
+        "[0]",
+        &["exactly two values"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nworkers = { replies = { unifrom = [0, 4] } }",
+        "2:25",
+        "unifrom",
+        &["did you mean `uniform`?"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nworkers = { delay = { normal = { mean = '1ms' } } }",
+        "2:32",
+        "{ mean = '1ms' }",
+        &["missing key `sd`"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nworkers = { delay_by = 'nap' }",
+        "2:24",
+        "'nap'",
+        &["`sleep`, `spin`"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nproxy = { engine = 'pol' }",
+        "2:20",
+        "'pol'",
+        &["did you mean `poll`?"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nproxy = { frontend = 'tcp//x' }",
+        "2:22",
+        "'tcp//x'",
+        &["no endpoint", "tcp://127.0.0.1:5570"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nproxy = { frontend = 'tcp://127.0.0.1:99999' }",
+        "2:22",
+        "'tcp://127.0.0.1:99999'",
+        &["1 to 65535"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nproxy = { frontend = 'inproc://front' }",
+        "2:22",
+        "'inproc://front'",
+        &["cannot be inproc"],
+    ),
+    mistake("load = { rate = '1/s' }\nproxy = { io_threads = 0 }", "2:24", "0", &["from 1 to 64"]),
+    mistake("load = { rate = '1/s' }\nsockets = { sndhwm = -1 }", "2:22", "-1", &["at least 0"]),
+    mistake(
+        "load = { rate = '1/s' }\nsockets = { sendhwm = 1 }",
+        "2:13",
+        "sendhwm",
+        &["did you mean `sndhwm`?"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nrun = { duration = '5 s' }",
+        "2:20",
+        "'5 s'",
+        &["unknown unit \" s\""],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nrun = { duration = true }",
+        "2:20",
+        "true",
+        &["needs a unit"],
+    ),
+    mistake("seed = -1\nload = { rate = '1/s' }", "1:8", "-1", &["at least 0"]),
+    deep_mistake("load = { rate = '0/s' }", "1:17", "'0/s'", &["must be above 0"]),
+    deep_mistake(
+        "load = { rate = '1/s', payload = '8B' }",
+        "1:34",
+        "'8B'",
+        &["below the least that is possible, 24B"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s', payload = '8GiB' }",
+        "1:34",
+        "'8GiB'",
+        &["above the most that is possible, 64MiB"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s' }\nrun = { duration = '0s' }",
+        "2:20",
+        "'0s'",
+        &["must be from 1ns"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s' }\nworkers = { delay = { uniform = ['1s', '1ms'] } }",
+        "2:21",
+        "{ uniform = ['1s', '1ms'] }",
+        &["from the lower to the upper end"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s' }\nworkers = { replies = { choice = [[0, 3]] } }",
+        "2:23",
+        "{ choice = [[0, 3]] }",
+        &["do not add up to 0"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s' }\nclients = { count = 2, threads = 3 }",
+        "2:34",
+        "3",
+        &["more than the 2 clients"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s' }\nproxy = { engine = 'external', frontend = 'tcp://127.0.0.1:*' }",
+        "2:43",
+        "'tcp://127.0.0.1:*'",
+        &["port of the external server"],
+    ),
+    deep_mistake(
+        "load = { model = 'closed' }\nworkers = { replies = 0 }",
+        "2:23",
+        "0",
+        &["needs replies"],
+    ),
+];
+
+#[test]
+fn a_mistake_is_shown_where_it_is_with_what_is_allowed() {
+    for Mistake { text, place, underlined, said, .. } in MISTAKES {
+        let problem = Scenario::parse("a.toml", text, &[]).expect_err(text);
+        let shown = problem.to_string();
+        assert!(shown.contains(&format!("a.toml:{place}\n")), "{place} is not in\n{shown}");
+        let marks = "^".repeat(underlined.chars().count());
+        let marked = shown.lines().any(|line| line.split(['|', ' ']).any(|part| part == marks));
+        assert!(marked, "{underlined} is not underlined in\n{shown}");
+        for part in *said {
+            assert!(shown.contains(part), "{part:?} is not in\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_scenario_ends_the_program_before_anything_starts() {
+    for command in ["run", "serve", "check"] {
+        let ended = Zload::with_scenario(command, "[load]\nrat = '1/s'").end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{command}");
+        assert!(ended.stderr.contains("did you mean `rate`?"), "{command}: {}", ended.stderr);
+        assert!(ended.stderr.contains(".toml:2:1"), "{command}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_scenario_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut noise = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut ten_megabytes = vec![0; 10 << 20];
+    noise.fill_bytes(&mut ten_megabytes);
+    let files: [(&str, &[u8], &str); 6] = [
+        ("empty.toml", b"", "needs a rate"),
+        ("prose.toml", b"Dear zload, please run 3 clients.", "not valid TOML"),
+        ("half.toml", b"[load]\nrate = '1/s", "not valid TOML"),
+        ("latin1.toml", b"name = 'caf\xe9'", "not UTF-8"),
+        ("noise.toml", &ten_megabytes, "larger than 1 MiB"),
+        ("zeros.toml", &[0; 4096], "not valid TOML"),
+    ];
+    for (name, bytes, reason) in files {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("writing");
+        let ended = Zload::new(&["check", path.to_str().expect("UTF-8")]).end();
+        assert_eq!(ended.code, Some(2), "{name}");
+        assert!(ended.stderr.contains(name) && ended.stderr.contains(reason), "{}", ended.stderr);
+        assert!(ended.stderr.len() < 2_000, "{name}: {} bytes are no message", ended.stderr.len());
+    }
+    for missing in [folder.path(), &folder.path().join("missing.toml"), Path::new("/dev/null/x")] {
+        let ended = Zload::new(&["check", missing.to_str().expect("UTF-8")]).end();
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.stderr.contains("cannot be read"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn hostile_text_is_refused_quickly_with_a_short_message() {
+    let long = "x".repeat(900_000);
+    let hostile = [
+        format!("{long} = 1"),
+        format!("[{long}]"),
+        format!("load = {{ {long} = 1 }}"),
+        format!("load = {{ rate = '{long}' }}"),
+        format!("load = {{ rate = '{}/s' }}", "9".repeat(900_000)),
+        format!("load = {{ payload = '0.{}B' }}", "1".repeat(900_000)),
+        format!("workers = {{ replies = {} }}", "[".repeat(400_000)),
+        format!("workers = {{ replies = {} }}", "{ a = ".repeat(100_000)),
+        format!("{} = 1", vec!["a"; 400_000].join(".")),
+        "[load]\n".repeat(100_000),
+        (0..60_000).map(|key| format!("k{key} = 1\n")).collect(),
+        "\"sed`, expected `x\" = 1".to_owned(),
+        "\"a\\nb\\u001b[31m\" = 1".to_owned(),
+    ];
+    for text in hostile {
+        let shown = Scenario::parse("a.toml", &text, &[]).expect_err("refused").to_string();
+        assert!(shown.len() < 4_000, "{} bytes", shown.len());
+        assert!(!shown.contains('\u{1b}'), "{shown}");
+    }
+}
+
+/// A good scenario with each of its kinds of value, for mangling.
+const WHOLE: &str = include_str!("../configs/asyncsrv.toml");
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_mangled_scenario_is_read_or_refused(
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..6_usize, ".{0,4}"), 1..5),
+    ) {
+        let mut text: Vec<char> = WHOLE.chars().collect();
+        for (place, length, new) in cuts {
+            let from = place.index(text.len().max(1)).min(text.len());
+            let to = (from + length).min(text.len());
+            text.splice(from..to, new.chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(problem) = Scenario::parse("a.toml", &text, &[]) {
+            let shown = problem.to_string();
+            prop_assert!(shown.contains("a.toml:") && shown.starts_with("error"), "{}", shown);
+        }
+    }
+}
+
+fn schema() -> Validator {
+    let schema: Value = Zload::new(&["schema"]).end().result(0);
+    jsonschema::validator_for(&schema).expect("a JSON Schema")
+}
+
+#[test]
+fn the_schema_refuses_what_the_tool_refuses() {
+    let schema = schema();
+    for Mistake { text, in_schema, .. } in MISTAKES {
+        let json: Value = toml::from_str(text).expect(text);
+        assert_eq!(schema.is_valid(&json), !in_schema, "{text}");
+    }
+}
+
+#[test]
+fn the_schema_accepts_what_the_tool_accepts() {
+    let schema = schema();
+    for text in [
+        "load = { rate = '1/s' }",
+        "load = { rate = '.5M/s', arrivals = 'poisson', payload = { uniform = ['64B', '1.5KiB'] } }",
+        "load = { rate_per_client = '30/m', timeout = '1m30s' }\nclients = { threads = 'auto' }",
+        "load = { rate = '1/s' }\nclients = { count = 8, threads = 2, connect_timeout = '1.5s' }",
+        "load = { model = 'closed' }",
+        "load = { model = 'closed', in_flight = 9, think = { exponential = '2.5ms' } }",
+        "load = { rate = '1/s' }\nrun = { warmup = '0s', duration = '1h2m3s4ms5us6ns', drain = '.5us' }",
+        "load = { rate = '1/s' }\nworkers = { replies = { choice = [[1, 2], [0.5, 3]] }, delay_by = 'spin' }",
+        "load = { rate = '1/s' }\nworkers = { delay = { lognormal = { median = '1ms', p99 = '1s' } } }",
+        "load = { rate = '1/s' }\nworkers = { delay = { pareto = { min = '1ms', shape = 1.5 } } }",
+        "load = { rate = '1/s' }\nworkers = { delay = { normal = { mean = '1ms', sd = '10µs' } } }",
+        "load = { rate = '1/s' }\nproxy = { engine = 'external', frontend = 'tcp://[::1]:5570', io_threads = 2 }",
+        "load = { rate = '1/s' }\nproxy = { frontend = 'ipc:///tmp/x', backend = 'tcp://127.0.0.1:*' }",
+        "load = { rate = '1/s' }\nsockets = { sndhwm = 0, sndbuf = '1MiB', heartbeat_ivl = '1s', tos = 8 }",
+    ] {
+        Scenario::parse("a.toml", text, &[]).unwrap_or_else(|problem| panic!("{problem}"));
+        let json: Value = toml::from_str(text).expect(text);
+        let errors: Vec<String> =
+            schema.iter_errors(&json).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{text}: {errors:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Durations as people might write them, right and wrong: schema and tool must say the same.
+    #[test]
+    fn schema_and_tool_agree_on_units(text in r"([0-9]{1,2}(\.[0-9]{0,2})?|\.[0-9])?(ns|us|ms|s|m|h|B|KiB|/s|/m| )?([1-9](ns|us|ms|s))?") {
+        static PATTERNS: std::sync::OnceLock<Validator> = std::sync::OnceLock::new();
+        let schema = PATTERNS.get_or_init(|| {
+            let schema = serde_json::to_value(schemars::schema_for!(zload::scenario::Nanos)).expect("JSON");
+            jsonschema::validator_for(&schema).expect("a JSON Schema")
+        });
+        let read = text.parse::<zload::scenario::Nanos>();
+        prop_assert_eq!(schema.is_valid(&Value::String(text.clone())), read.is_ok(), "{}: {:?}", text, read);
+    }
+}
+
+#[test]
+fn every_shipped_scenario_is_accepted_by_schema_and_tool() {
+    let schema = schema();
+    let mut count = 0;
+    for entry in std::fs::read_dir("configs").expect("configs/") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a text file");
+        let json: Value = toml::from_str(&text).expect("TOML");
+        let errors: Vec<String> =
+            schema.iter_errors(&json).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+        Scenario::parse("a.toml", &text, &[])
+            .unwrap_or_else(|problem| panic!("{}: {problem}", path.display()));
+        count += 1;
+    }
+    assert!(count >= 9, "{count} scenarios are shipped");
+}
+
+/// Five hundred mangled files, by a fixed seed, each through the program as a user would.
+#[test]
+fn the_program_refuses_mangled_files_without_a_panic() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut runner = TestRunner::deterministic();
+    let bytes: Vec<u8> = WHOLE.bytes().collect();
+    let mut paths = Vec::new();
+    for number in 0..500 {
+        let mut mangled = bytes.clone();
+        for _ in 0..=number % 4 {
+            let at = runner.rng().next_u32() as usize % mangled.len();
+            match number % 3 {
+                0 => mangled[at] = runner.rng().next_u32().to_le_bytes()[0],
+                1 => drop(mangled.drain(at..(at + 7).min(mangled.len()))),
+                _ => mangled.insert(at, b"{}[]='\".,#"[at % 10]),
+            }
+        }
+        let path = folder.path().join(format!("{number}.toml"));
+        std::fs::write(&path, &mangled).expect("writing");
+        paths.push(path.to_str().expect("UTF-8").to_owned());
+    }
+    let mut args = vec!["check"];
+    args.extend(paths.iter().map(String::as_str));
+    let ended = Zload::new(&args).end();
+    assert_eq!(ended.code, Some(2));
+    let accepted = ended.stdout.matches(": ok\n").count();
+    // One line for each, and one that says how many.
+    let refused = ended.stderr.lines().filter(|line| line.starts_with("error")).count() - 1;
+    assert_eq!(accepted + refused, 500, "every file is accepted or refused");
+    assert!(refused > 100, "{refused} were refused: the mangling is too gentle to test anything");
+}
