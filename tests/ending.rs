@@ -51,6 +51,30 @@ fn a_signal_ends_the_measured_part_and_the_result_is_saved() {
 }
 
 #[test]
+fn a_signal_ends_a_poisson_plan_that_nobody_could_count_in_time() {
+    let scenario = "load = { rate = '20k/s', arrivals = 'poisson' }\nrun = { duration = '24h' }\n\
+                    proxy = { engine = 'batch' }";
+    let mut running = Zload::with_scenario("run", scenario).args(&["--format", "json"]).start();
+    running.await_line("measuring");
+    running.signal(Signal::INT);
+    let result = running.end().result(130);
+    let planned = number(ledger(&result), "requests_planned");
+    assert!(planned < 20_000 * 3_600, "{planned} were planned up to the interruption");
+    assert!(result["notes"].to_string().contains("Poisson"), "{}", result["notes"]);
+}
+
+#[test]
+fn a_signal_ends_a_server_whose_workers_cannot_connect() {
+    // The backend's own connection is refused by its limit on the size of a handshake.
+    let scenario = "load = { rate = '1/s' }\nproxy = { backend = 'tcp://127.0.0.1:*' }\n\
+                    sockets = { maxmsgsize = '0B' }\nclients = { connect_timeout = '10m' }";
+    let mut running = Zload::with_scenario("run", scenario).args(&["--format", "json"]).start();
+    running.await_line("connecting");
+    running.signal(Signal::INT);
+    assert_eq!(running.end().code, Some(130));
+}
+
+#[test]
 fn a_signal_wakes_a_thousand_workers_out_of_their_delays() {
     let scenario = "load = { rate = '2k/s' }\nrun = { duration = '10m', drain = '1h' }\n\
                     workers = { count = 1000, delay = '1h' }";

@@ -25,6 +25,8 @@ pub struct Recorded {
     pub service: LatencyHistogram,
     /// Time from intended to sent.
     pub slip: LatencyHistogram,
+    /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
+    pub rest_uncounted: bool,
 }
 
 /// Keeps what passes one driver.
@@ -149,8 +151,9 @@ impl Recorder {
         self.recorded.ledger.replies_unexpected += 1;
     }
 
-    /// Requests that should have left and did not.
-    pub fn unsent(&mut self, requests: u64) {
+    /// Requests that should have left and did not; `all` unless the rest of the plan is not among them.
+    pub fn unsent(&mut self, requests: u64, all: bool) {
+        self.recorded.rest_uncounted |= !all;
         self.recorded.ledger.requests_planned += requests;
         self.recorded.ledger.requests_unsent += requests;
     }
@@ -211,6 +214,7 @@ impl Recorded {
         self.reply.merge(&other.reply);
         self.service.merge(&other.service);
         self.slip.merge(&other.slip);
+        self.rest_uncounted |= other.rest_uncounted;
     }
 }
 
@@ -259,7 +263,7 @@ mod tests {
                     }
                 }
             }
-            recorder.unsent(3);
+            recorder.unsent(3, true);
             let (recorded, _) = recorder.finish(outstanding.iter_mut(), 4_000 * MS);
             prop_assert_eq!(recorded.ledger.contradiction(), None);
             prop_assert_eq!(recorded.reply.histogram().len(), recorded.ledger.replies_received);
@@ -278,10 +282,10 @@ mod tests {
         driver.sent(10 * MS, 30 * MS, 1);
         driver.received(&exchange(10 * MS, 30 * MS), 35 * MS);
         let (recorded, _) = driver.finish(std::iter::empty(), 40 * MS);
-        let largest = |latencies: &LatencyHistogram| latencies.histogram().max() / MS;
-        assert_eq!(largest(&recorded.first_reply), 25);
-        assert_eq!(largest(&recorded.service), 5);
-        assert_eq!(largest(&recorded.slip), 20);
+        let largest = |latencies: &LatencyHistogram| latencies.max();
+        assert_eq!(largest(&recorded.first_reply), Some(25 * MS));
+        assert_eq!(largest(&recorded.service), Some(5 * MS));
+        assert_eq!(largest(&recorded.slip), Some(20 * MS));
         assert_eq!(recorded.last_reply.histogram(), recorded.first_reply.histogram());
     }
 

@@ -25,6 +25,9 @@ const PLAN_VERSION: &str = "zload.plan/1";
 /// The longest automatic timeout of a closed load, whatever the plan lets expect.
 const LONGEST_TIMEOUT_NS: u64 = 3_600_000_000_000;
 
+/// Requests of a Poisson schedule that are walked in a fraction of a second.
+const MOST_WALKED: f64 = 2e6;
+
 /// Everything that will happen.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -211,6 +214,20 @@ impl Plan {
                 self.send_end_ns,
             )),
             Offered::Closed { .. } => None,
+        }
+    }
+
+    /// Up to when the plan's requests can be counted soon after `now_ns`: to its end, unless a Poisson schedule, which
+    /// must be walked request by request, still has so many that the walk would take too long.
+    pub fn countable_until_ns(&self, now_ns: u64) -> u64 {
+        let rest_ns = self.send_end_ns.saturating_sub(now_ns) as f64;
+        match self.offered {
+            Offered::Open { rate, arrivals: Arrivals::Poisson }
+                if rate * rest_ns / 1e9 > MOST_WALKED =>
+            {
+                now_ns
+            }
+            _ => self.send_end_ns,
         }
     }
 

@@ -170,19 +170,19 @@ fn generator_figures(drivers: &DriverFigures, window_ns: u64) -> GeneratorFigure
 
 fn summary(latencies: &LatencyHistogram) -> LatencySummary {
     let histogram = latencies.histogram();
-    let any = |value: u64| (!histogram.is_empty()).then_some(value);
+    let any = |value: f64| (!histogram.is_empty()).then(|| nanos(value));
     LatencySummary {
         count: histogram.len(),
         clipped: latencies.clipped(),
-        min_ns: any(histogram.min()),
-        mean_ns: any(nanos(histogram.mean())),
-        stddev_ns: any(nanos(histogram.stdev())),
+        min_ns: latencies.min(),
+        mean_ns: any(histogram.mean()),
+        stddev_ns: any(histogram.stdev()),
         p50_ns: latencies.percentile(0.50),
         p90_ns: latencies.percentile(0.90),
         p99_ns: latencies.percentile(0.99),
         p999_ns: latencies.percentile(0.999),
         p9999_ns: latencies.percentile(0.9999),
-        max_ns: any(histogram.max()),
+        max_ns: latencies.max(),
         histogram: encode(latencies),
     }
 }
@@ -271,6 +271,13 @@ fn notes(
              were too late",
             ledger.requests_unsent
         ));
+    }
+    if run.recorded.rest_uncounted {
+        notes.push(
+            "the rest of this Poisson plan is too long to be counted within the second that an interrupted run has: \
+             requests planned and unsent are those up to the interruption"
+                .to_owned(),
+        );
     }
     if figures.latency.reply.clipped > 0 {
         notes.push(format!(

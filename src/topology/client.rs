@@ -236,12 +236,12 @@ impl Client {
         freed
     }
 
-    /// Counted requests that should have left and did not.
-    pub(super) fn unsent(&self, recorder: &Recorder, warmup_ns: u64) -> u64 {
+    /// Counted requests that should have left before `until_ns` and did not.
+    pub(super) fn unsent(&self, warmup_ns: u64, until_ns: u64) -> u64 {
         match &self.agenda {
-            Agenda::Open(schedule) => schedule.count_from(warmup_ns),
+            Agenda::Open(schedule) => schedule.count_between(warmup_ns, until_ns),
             Agenda::Closed(free) => {
-                free.iter().filter(|&&intended_ns| recorder.counts(intended_ns)).count() as u64
+                free.iter().filter(|&&intended_ns| intended_ns >= warmup_ns).count() as u64
             }
         }
     }

@@ -14,7 +14,7 @@ use super::threads::ThreadId;
 use super::watch::{Sample, Watch};
 use super::{Phase, Snapshot};
 use crate::Error;
-use crate::measure::{Recorded, Recorder, Series};
+use crate::measure::{Recorded, Series};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 
@@ -60,20 +60,20 @@ struct Playing {
 
 impl Controller<'_> {
     pub(super) fn play(&mut self) -> Result<Measured, Error> {
+        let drivers = self.clients.threads.len();
         let Some(threads) = self.await_connections()? else {
-            return Ok(self.nothing_measured());
+            return Ok(Measured::nothing(self.plan, &self.clients.endpoint, drivers));
         };
         let clock = Clock::zero_in(START_IN);
         for start in &self.clients.start {
             // A driver that died is noticed below, by its thread.
             let _heard = start.send(clock);
         }
-        let drivers = u32::try_from(threads.len()).unwrap_or(u32::MAX);
         let mut playing = Playing {
             clock,
             left: threads.len(),
             threads,
-            series: Series::new(drivers),
+            series: Series::new(u32::try_from(drivers).unwrap_or(u32::MAX)),
             recorded: Recorded::default(),
             begin: None,
             end: None,
@@ -232,16 +232,10 @@ impl Controller<'_> {
 
     fn snapshot(&self, phase: Phase, elapsed_ns: u64) -> Snapshot {
         Snapshot {
-            phase,
             elapsed_ns,
-            total_ns: 0,
-            requests_per_s: 0.0,
-            replies_per_s: 0.0,
-            p50_ns: None,
-            p99_ns: None,
             in_flight: self.clients.sum(|counters| counters.in_flight.get()),
             connected: self.connected(),
-            clients: self.plan.clients(),
+            ..Snapshot::begin(phase, self.plan.clients())
         }
     }
 
@@ -271,29 +265,6 @@ impl Controller<'_> {
             server_window_ns: end.at_ns - begin.at_ns,
             drivers: end.drivers.since(&begin.drivers),
             received_in_all: self.clients.sum(|counters| counters.replies.get()),
-        }
-    }
-
-    /// The result of a run that was interrupted while clients connected: the whole plan is unsent.
-    fn nothing_measured(&self) -> Measured {
-        let mut recorder = Recorder::new(self.plan.warmup_ns(), self.plan.send_end_ns(), false);
-        let unsent = (0..self.plan.clients()).filter_map(|client| self.plan.schedule(client));
-        recorder.unsent(unsent.map(|schedule| schedule.count_from(self.plan.warmup_ns())).sum());
-        Measured {
-            interrupted: true,
-            failure: None,
-            recorded: recorder.finish(std::iter::empty(), 0).0,
-            series: Vec::new(),
-            window_ns: 0,
-            frontend: self.clients.endpoint.clone(),
-            server: None,
-            server_in_all: None,
-            server_window_ns: 0,
-            drivers: DriverFigures {
-                cpu_ns: vec![None; self.clients.threads.len()],
-                ..DriverFigures::default()
-            },
-            received_in_all: 0,
         }
     }
 }

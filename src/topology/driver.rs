@@ -424,11 +424,12 @@ impl Driver {
 
     /// Closes the ledger.
     fn finish(mut self) -> Recorded {
-        let warmup_ns = self.around.plan.warmup_ns();
-        let unsent =
-            self.clients.iter().map(|client| client.unsent(&self.recorder, warmup_ns)).sum();
-        self.recorder.unsent(unsent);
+        let plan = &self.around.plan;
         let now_ns = self.around.clock.now_ns();
+        let until_ns = plan.countable_until_ns(now_ns);
+        let unsent =
+            self.clients.iter().map(|client| client.unsent(plan.warmup_ns(), until_ns)).sum();
+        self.recorder.unsent(unsent, until_ns == plan.send_end_ns());
         let open = self.clients.iter_mut().flat_map(|client| client.outstanding.iter_mut());
         let (recorded, cut_short) = self.recorder.finish(open, now_ns);
         if let Some(slice) = cut_short {

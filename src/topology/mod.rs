@@ -76,3 +76,21 @@ pub struct Snapshot {
     /// All clients.
     pub clients: u32,
 }
+
+impl Snapshot {
+    /// The beginning of a phase: nothing has happened in it.
+    fn begin(phase: Phase, clients: u32) -> Self {
+        Self {
+            phase,
+            elapsed_ns: 0,
+            total_ns: 0,
+            requests_per_s: 0.0,
+            replies_per_s: 0.0,
+            p50_ns: None,
+            p99_ns: None,
+            in_flight: 0,
+            connected: 0,
+            clients,
+        }
+    }
+}

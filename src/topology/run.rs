@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::Snapshot;
 use super::clients::Clients;
 use super::controller::Controller;
 use super::limits::{self, Sides};
 use super::server::{Server, ServerTotals};
 use super::stop::Stop;
 use super::trace::Trace;
+use super::{Phase, Snapshot};
 use crate::Error;
-use crate::measure::{Recorded, SeriesEntry};
+use crate::measure::{Recorded, Recorder, SeriesEntry};
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
 
@@ -65,12 +65,18 @@ pub fn run(
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
+    watcher(&Snapshot::begin(Phase::Connect, plan.clients()));
     limits::ensure_descriptors(scenario, Sides::Run)?;
     let stop = Arc::new(Stop::new()?);
     let trace = trace.then(|| Arc::new(Trace::start()));
     let server = match scenario.proxy.engine {
         Engine::External => None,
-        _ => Some(Server::start(scenario, plan, &stop, trace.as_ref())?),
+        _ => match Server::start(scenario, plan, &stop, interrupted, trace.as_ref()) {
+            Err(Error::Interrupted) => {
+                return Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0));
+            }
+            started => Some(started?),
+        },
     };
     let clients = Clients::start(scenario, plan, server.as_ref(), &stop, trace.as_ref());
     let outcome = clients.and_then(|clients| {
@@ -92,6 +98,30 @@ pub fn run(
         measured.failure.get_or_insert(reason);
     }
     Ok(measured)
+}
+
+impl Measured {
+    /// What a run found that was interrupted before it began: the whole plan is unsent.
+    pub(super) fn nothing(plan: &Plan, frontend: &str, drivers: usize) -> Self {
+        let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
+        let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false);
+        let schedules = (0..plan.clients()).filter_map(|client| plan.schedule(client));
+        let unsent = schedules.map(|schedule| schedule.count_between(warmup_ns, until_ns)).sum();
+        recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        Self {
+            interrupted: true,
+            failure: None,
+            recorded: recorder.finish(std::iter::empty(), 0).0,
+            series: Vec::new(),
+            window_ns: 0,
+            frontend: frontend.to_owned(),
+            server: None,
+            server_in_all: None,
+            server_window_ns: 0,
+            drivers: DriverFigures { cpu_ns: vec![None; drivers], ..DriverFigures::default() },
+            received_in_all: 0,
+        }
+    }
 }
 
 impl DriverFigures {

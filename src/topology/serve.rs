@@ -58,7 +58,18 @@ pub fn serve(
     let stop = Arc::new(Stop::new()?);
     let plan = Arc::new(Plan::new(scenario));
     let trace = trace.then(|| Arc::new(Trace::start()));
-    let server = Server::start(scenario, &plan, &stop, trace.as_ref())?;
+    let server = match Server::start(scenario, &plan, &stop, interrupted, trace.as_ref()) {
+        Err(Error::Interrupted) => {
+            return Ok(Served {
+                interrupted: true,
+                failure: None,
+                frontend: scenario.proxy.frontend.clone(),
+                window_ns: 0,
+                totals: ServerTotals::default(),
+            });
+        }
+        started => started?,
+    };
     listening(&server.frontend);
     let clock = Clock::start();
     let mut watch = Watch::default();
@@ -113,15 +124,10 @@ fn snapshot(
 ) -> Snapshot {
     let rate = |count: u64| count as f64 / (now_ns - shown_at_ns) as f64 * 1e9;
     Snapshot {
-        phase: Phase::Serve,
         elapsed_ns: now_ns,
         total_ns: duration_ns.unwrap_or(0),
         requests_per_s: rate(totals.requests - shown.requests),
         replies_per_s: rate(totals.replies - shown.replies),
-        p50_ns: None,
-        p99_ns: None,
-        in_flight: 0,
-        connected: 0,
-        clients: 0,
+        ..Snapshot::begin(Phase::Serve, 0)
     }
 }

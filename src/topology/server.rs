@@ -4,7 +4,7 @@
 //! thread ends as soon as the context is shut down and the stop is requested.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -60,11 +60,12 @@ pub struct ServerTotals {
 }
 
 impl Server {
-    /// Starts everything and returns when clients can connect.
+    /// Starts everything and returns when clients can connect, or [`Error::Interrupted`] if that comes first.
     pub(super) fn start(
         scenario: &Scenario,
         plan: &Arc<Plan>,
         stop: &Arc<Stop>,
+        interrupted: &AtomicBool,
         trace: Option<&Arc<Trace>>,
     ) -> Result<Self, Error> {
         let count = scenario.workers.count.0;
@@ -73,7 +74,7 @@ impl Server {
         let backend = sockets::open(&context, zmq::DEALER, &scenario.sockets)?;
         let frontend = sockets::open(&context, zmq::ROUTER, &scenario.sockets)?;
         let backend_endpoint = backend.listen(&scenario.proxy.backend)?;
-        let connected = connect_workers(scenario, &context, &backend_endpoint, stop)?;
+        let connected = connect_workers(scenario, &context, &backend_endpoint, stop, interrupted)?;
         let shared = Arc::new(Shared {
             plan: Arc::clone(plan),
             stop: Arc::clone(stop),
@@ -207,6 +208,7 @@ fn connect_workers(
     context: &Context,
     endpoint: &str,
     stop: &Stop,
+    interrupted: &AtomicBool,
 ) -> Result<Vec<Socket>, Error> {
     let mut connected = Vec::new();
     for _ in 0..scenario.workers.count.0 {
@@ -217,7 +219,10 @@ fn connect_workers(
     let (clock, timeout) = (Clock::start(), scenario.clients.connect_timeout);
     for socket in &connected {
         while !socket.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT)) {
-            if stop.requested() || clock.now_ns() > timeout.0 {
+            if interrupted.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            if clock.now_ns() > timeout.0 {
                 return Err(Error::Limit(format!(
                     "the workers did not connect to {endpoint} within {timeout}"
                 )));
