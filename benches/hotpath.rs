@@ -1,0 +1,149 @@
+//! What each part of the hot path costs: drawing the plan, writing and reading a header, recording a reply, keeping
+//! the exchanges, forwarding messages with each proxy engine.
+//!
+//! Times on a shared machine drift by tens of per cent: compare two builds in the same minute, or not at all.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use zload::measure::{Exchange, Outstanding, Recorder};
+use zload::plan::{DrawKey, Plan};
+use zload::scenario::{Engine, Scenario};
+use zload::topology::context::{Context, Socket};
+use zload::topology::counters::ProxyCounters;
+use zload::topology::frame::Frame;
+use zload::topology::proxy;
+use zload::topology::wire::{HEADER_SIZE, Header};
+
+/// Messages that are on their way through a proxy together.
+const MESSAGES: u64 = 64;
+
+fn plan(workers: &str) -> Plan {
+    let text = format!("load = {{ rate = '1k/s' }}\nworkers = {workers}");
+    Plan::new(&Scenario::parse("bench", &text, &[]).expect("the scenario is valid"))
+}
+
+fn draws(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("plan");
+    let constant = plan("{ replies = 1 }");
+    let drawn = plan(
+        "{ replies = { uniform = [0, 4] }, delay = { lognormal = { median = '1ms', p99 = '9ms' } } }",
+    );
+    let mut request = 0_u64;
+    let mut next = || {
+        request += 1;
+        request
+    };
+    group.bench_function("request, constant", |bencher| {
+        bencher.iter(|| constant.request(black_box(7), next()));
+    });
+    group.bench_function("request, uniform fan-out", |bencher| {
+        bencher.iter(|| drawn.request(black_box(7), next()));
+    });
+    group.bench_function("delay, lognormal", |bencher| {
+        bencher.iter(|| drawn.delay_ns(drawn.key(7, next()), black_box(0)));
+    });
+    group.finish();
+}
+
+fn headers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("wire");
+    let mut body = [b'.'; 64];
+    let header = Header { token: 7, request: 8, key: DrawKey(9) };
+    group.bench_function("stamp", |bencher| {
+        bencher.iter(|| black_box(header).encode(black_box(&mut body)))
+    });
+    group.bench_function("parse", |bencher| bencher.iter(|| Header::decode(black_box(&body[..]))));
+    assert!(body.len() >= HEADER_SIZE);
+    group.finish();
+}
+
+fn recording(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("measure");
+    let mut now_ns = 0;
+    for (name, single_reply) in [("one reply", true), ("several replies", false)] {
+        let mut recorder = Recorder::new(0, u64::MAX / 2, single_reply);
+        group.bench_function(format!("record a request and its reply, {name}"), |bencher| {
+            bencher.iter(|| {
+                now_ns += 1_000;
+                recorder.sent(now_ns, now_ns + 10, 1);
+                let exchange = Exchange {
+                    request: 0,
+                    intended_ns: now_ns,
+                    sent_ns: now_ns + 10,
+                    owed: 1,
+                    received: 1,
+                    given_up: false,
+                };
+                recorder.received(black_box(&exchange), now_ns + 150_000);
+            });
+        });
+    }
+    let mut outstanding = Outstanding::default();
+    let mut request = 0;
+    group.bench_function("keep an exchange among 128", |bencher| {
+        bencher.iter(|| {
+            outstanding.insert(Exchange {
+                request,
+                intended_ns: 0,
+                sent_ns: 0,
+                owed: 1,
+                received: 0,
+                given_up: false,
+            });
+            if let Some(old) = request.checked_sub(127) {
+                black_box(outstanding.get_mut(old));
+                outstanding.remove(old);
+            }
+            request += 1;
+        });
+    });
+    group.finish();
+}
+
+/// A proxy on its own thread, with one client and one worker in the hands of the caller.
+fn with_proxy(engine: Engine, body: impl FnOnce(&Socket, &Socket)) {
+    let context = Context::new(1, 16).expect("a context");
+    let socket = |kind| context.socket(kind).expect("a socket");
+    let (frontend, backend) = (socket(zmq::ROUTER), socket(zmq::DEALER));
+    frontend.listen("inproc://frontend").expect("a free name");
+    backend.listen("inproc://backend").expect("a free name");
+    let (client, worker) = (socket(zmq::DEALER), socket(zmq::DEALER));
+    client.dial("inproc://frontend").expect("the frontend is bound");
+    worker.dial("inproc://backend").expect("the backend is bound");
+    let counters = Arc::new(ProxyCounters::default());
+    let thread = std::thread::spawn(move || proxy::run(engine, &frontend, &backend, &counters));
+    body(&client, &worker);
+    context.shut_down();
+    thread.join().expect("the proxy does not panic").expect("the proxy ends with its context");
+}
+
+fn forwarding(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("forward over inproc");
+    group.throughput(Throughput::Elements(MESSAGES));
+    for (name, engine) in
+        [("poll", Engine::Poll), ("builtin", Engine::Builtin), ("batch", Engine::Batch)]
+    {
+        with_proxy(engine, |client, worker| {
+            let mut frame = Frame::new();
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| {
+                    for _ in 0..MESSAGES {
+                        Frame::copy_of(&[b'.'; 64])
+                            .and_then(|mut request| request.send(client, 0))
+                            .expect("there is room");
+                    }
+                    for _ in 0..MESSAGES {
+                        frame.receive(worker, 0).expect("an address");
+                        frame.receive(worker, 0).expect("a body");
+                    }
+                });
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, draws, headers, recording, forwarding);
+criterion_main!(benches);
