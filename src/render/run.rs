@@ -92,8 +92,7 @@ fn latency(result: &RunResult, style: Style) -> String {
     let header = ["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let too_small = rows.iter().flatten().any(|cell| cell == NOTHING);
     let mut text = format!("{}\n{}", style.heading("Latency"), table(&header, &rows));
-    text +=
-        "  replies count from the intended instant, service from the sent one; slip is between\n";
+    text += "  replies count from the intended instant, service from sent; slip is between\n";
     if too_small {
         text += "  – the sample is too small to carry this figure\n";
     }

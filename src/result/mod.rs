@@ -1,7 +1,7 @@
 //! What is saved: the result of a run, as one JSON object.
 //!
 //! The shape is the contract with every reader of the file; `schema` names its version. All times are integers in
-//! nanoseconds and their keys end in `_ns`; rates are per second. [`RunResult::load`] refuses a file whose ledger
+//! nanoseconds and their keys end in `_ns`; rates are per second. [`Saved::load`] refuses a file whose ledger
 //! does not add up, so whatever reads a result can rely on it. Invariant: never measures, only holds.
 
 mod build;
@@ -219,32 +219,38 @@ pub struct ServeResult {
     pub proxy_bytes_per_s: f64,
 }
 
-impl RunResult {
+/// A result as it lies in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saved {
+    /// Of `zload run`.
+    Run(Box<RunResult>),
+    /// Of `zload serve`.
+    Serve(Box<ServeResult>),
+}
+
+impl Saved {
     /// Reads a saved result; refuses other schemas and ledgers that do not add up.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let unreadable = |reason: String| Error::Result { path: path.to_owned(), reason };
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let value: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|error| unreadable(format!("not a JSON object: {error}")))?;
+        Self::parse(&text).map_err(|reason| Error::Result { path: path.to_owned(), reason })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
+        let known = format!("this zload reads {RUN_SCHEMA:?} and {SERVE_SCHEMA:?}");
+        let wrong = |error: serde_json::Error| error.to_string();
         match value.get("schema").and_then(serde_json::Value::as_str) {
-            Some(RUN_SCHEMA) => {}
-            Some(other) => {
-                return Err(unreadable(format!(
-                    "its schema is {other:?}; this zload reads {RUN_SCHEMA:?}"
-                )));
+            Some(RUN_SCHEMA) => {
+                let result: RunResult = serde_json::from_value(value).map_err(wrong)?;
+                result.ledger.contradiction().map_or(Ok(Self::Run(Box::new(result))), Err)
             }
-            None => {
-                return Err(unreadable(format!(
-                    "it has no `schema`; this zload reads {RUN_SCHEMA:?}"
-                )));
-            }
-        }
-        let result: Self =
-            serde_json::from_value(value).map_err(|error| unreadable(error.to_string()))?;
-        match result.ledger.contradiction() {
-            Some(contradiction) => Err(unreadable(contradiction)),
-            None => Ok(result),
+            Some(SERVE_SCHEMA) => serde_json::from_value(value)
+                .map_err(wrong)
+                .map(|result| Self::Serve(Box::new(result))),
+            Some(other) => Err(format!("its schema is {other:?}; {known}")),
+            None => Err(format!("it has no `schema`; {known}")),
         }
     }
 }

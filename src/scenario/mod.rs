@@ -1,7 +1,7 @@
 //! What the user wrote: the scenario file, its defaults and its meaning.
 //!
 //! [`Scenario`] is the file's own shape, with every default filled in: it is read from TOML, written into the
-//! result, and described by `zload schema`, all from the one definition below. [`load`] reads it, [`validate`]
+//! result, and described by `zload schema`, all from the one definition below. [`load`] reads it, `validate`
 //! says what cannot be meant. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
 pub mod distribution;

@@ -1,6 +1,6 @@
 //! What makes it happen: the only room that starts threads or names ZeroMQ.
 //!
-//! [`run`] plays a plan with clients and, unless the engine is external, a server; [`serve`] is the server alone.
+//! [`run()`] plays a plan with clients and, unless the engine is external, a server; [`serve()`] is the server alone.
 //! Both end when the plan does, when the caller asks for it, or when nothing moves any more, and both say what was
 //! measured until then.
 
