@@ -52,9 +52,7 @@ fn headers(criterion: &mut Criterion) {
     let mut body = [b'.'; 64];
     let header = Header { token: 7, request: 8, key: DrawKey(9) };
     group.bench_function("stamp", |bencher| {
-        bencher.iter(|| {
-            black_box(header).encode(black_box(&mut body));
-        })
+        bencher.iter(|| black_box(header).encode(black_box(&mut body)));
     });
     group.bench_function("parse", |bencher| bencher.iter(|| Header::decode(black_box(&body[..]))));
     assert!(body.len() >= HEADER_SIZE);
