@@ -130,7 +130,7 @@ fn forwarding(criterion: &mut Criterion) {
             group.bench_function(name, |bencher| {
                 bencher.iter(|| {
                     for _ in 0..MESSAGES {
-                        Frame::copy_of(&[b'.'; 64])
+                        Frame::filled(64, b'.')
                             .and_then(|mut request| request.send(client, 0))
                             .expect("there is room");
                     }

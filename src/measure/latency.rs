@@ -37,6 +37,19 @@ impl LatencyHistogram {
         self.histogram.saturating_record(ns);
     }
 
+    /// Records the same time `count` times.
+    pub fn record_n(&mut self, ns: u64, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if ns > HIGHEST_NS {
+            self.clipped += count;
+        }
+        self.min_ns = self.min_ns.min(ns);
+        self.max_ns = self.max_ns.max(ns);
+        self.histogram.saturating_record_n(ns, count);
+    }
+
     /// Adds all that `other` holds.
     pub fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("all latency histograms have the same bounds");

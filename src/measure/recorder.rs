@@ -43,6 +43,10 @@ pub struct Recorder {
     slice_end_ns: u64,
     /// Replies owed and not yet received or given up, warm-up included.
     in_flight: u64,
+    /// Counted requests that were sent at their intended instant: their slip is 0.
+    punctual: u64,
+    /// First replies to those: their response time is their service time, recorded once.
+    punctual_first_reply: LatencyHistogram,
 }
 
 impl Recorder {
@@ -56,6 +60,8 @@ impl Recorder {
             slice: SecondSlice::default(),
             slice_end_ns: warmup_ns + SECOND_NS,
             in_flight: 0,
+            punctual: 0,
+            punctual_first_reply: LatencyHistogram::new(),
         }
     }
 
@@ -88,7 +94,10 @@ impl Recorder {
         if owed == 0 {
             ledger.requests_silent += 1;
         }
-        self.recorded.slip.record(sent_ns.saturating_sub(intended_ns));
+        match sent_ns.saturating_sub(intended_ns) {
+            0 => self.punctual += 1,
+            slip_ns => self.recorded.slip.record(slip_ns),
+        }
     }
 
     /// A reply came that `exchange` was owed; `exchange.received` already includes it.
@@ -110,8 +119,12 @@ impl Recorder {
         let recorded = &mut self.recorded;
         recorded.ledger.replies_received += 1;
         if first {
-            recorded.first_reply.record(response_ns);
-            recorded.service.record(received_ns.saturating_sub(exchange.sent_ns));
+            if exchange.sent_ns == exchange.intended_ns {
+                self.punctual_first_reply.record(response_ns);
+            } else {
+                recorded.first_reply.record(response_ns);
+                recorded.service.record(received_ns.saturating_sub(exchange.sent_ns));
+            }
         }
         if last {
             recorded.ledger.requests_answered += 1;
@@ -195,6 +208,9 @@ impl Recorder {
                 self.given_up(exchange);
             }
         }
+        self.recorded.slip.record_n(0, self.punctual);
+        self.recorded.first_reply.merge(&self.punctual_first_reply);
+        self.recorded.service.merge(&self.punctual_first_reply);
         if self.single_reply {
             self.recorded.last_reply = self.recorded.first_reply.clone();
             self.recorded.reply = self.recorded.first_reply.clone();

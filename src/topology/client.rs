@@ -9,7 +9,10 @@ use super::errno::Errno;
 use super::frame::Frame;
 use super::wire::Header;
 use crate::measure::{Exchange, Outstanding, Recorder};
-use crate::plan::{Plan, Schedule};
+use crate::plan::{Plan, RequestPlan, Schedule};
+
+/// What a body holds after its header.
+const FILLING: u8 = b'.';
 
 /// A client as its driver carries it.
 pub(super) struct Client {
@@ -45,12 +48,8 @@ pub(super) enum Sending {
     Sent {
         /// Its number.
         request: u64,
-        /// When it left.
-        sent_ns: u64,
         /// Replies it is owed.
         owed: u32,
-        /// Size of its body in bytes.
-        payload: usize,
     },
     /// ZeroMQ takes no more for now.
     Blocked,
@@ -120,25 +119,28 @@ impl Client {
         }
     }
 
-    /// Hands the next request to ZeroMQ. `body` is a buffer with the filling of the longest body so far.
+    /// Writes the next request into `frame`: over what it holds, if that is a body of the right size that was ours.
+    #[inline]
+    pub(super) fn write(&self, planned: &RequestPlan, frame: &mut Frame) -> Result<(), Errno> {
+        if frame.size() != planned.payload {
+            *frame = Frame::filled(planned.payload, FILLING)?;
+        }
+        let header = Header { token: self.token, request: self.next_request, key: planned.key };
+        header.encode(frame.bytes_mut().expect("a driver shares no frame"));
+        Ok(())
+    }
+
+    /// Hands the next request, which is in `frame`, to ZeroMQ.
     #[inline]
     pub(super) fn send(
         &mut self,
-        plan: &Plan,
+        planned: &RequestPlan,
         intended_ns: u64,
-        body: &mut Vec<u8>,
-        now: impl FnOnce() -> u64,
+        sent_ns: u64,
+        frame: &mut Frame,
         recorder: &mut Recorder,
     ) -> Result<Sending, Errno> {
         let request = self.next_request;
-        let planned = plan.request(self.number, request);
-        if body.len() < planned.payload {
-            body.resize(planned.payload, b'.');
-        }
-        let bytes = &mut body[..planned.payload];
-        Header { token: self.token, request, key: planned.key }.encode(bytes);
-        let mut frame = Frame::copy_of(bytes)?;
-        let sent_ns = now();
         loop {
             match frame.send(&self.socket, zmq::DONTWAIT) {
                 Ok(()) => break,
@@ -172,7 +174,7 @@ impl Client {
                 given_up: false,
             });
         }
-        Ok(Sending::Sent { request, sent_ns, owed, payload: planned.payload })
+        Ok(Sending::Sent { request, owed })
     }
 
     /// Finds out what a received body answers, and records it.

@@ -9,25 +9,19 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
-
-use rustix::buffer::spare_capacity;
-use rustix::event::{PollFd, PollFlags, epoll, poll};
 
 use super::client::{Client, Received, Sending};
 use super::clients::Event;
 use super::clock::Clock;
-use super::connect::STOP_EVENT;
 use super::counters::DriverCounters;
 use super::errno::Errno;
 use super::frame::Frame;
-use super::stop::{Stop, timespec};
+use super::stop::Stop;
 use super::trace::Trace;
+use super::waiter::Waiter;
 use crate::measure::{Recorded, Recorder};
 use crate::plan::{Offered, Plan, Purpose};
 
-/// The longest time before a send that is spent awake: about what a sleeping thread is woken late on a virtual machine.
-const LONGEST_SPIN_NS: u64 = 100_000;
 /// Messages that one client may receive before the others have their turn.
 const BURST: u32 = 256;
 /// The longest wait: requests are looked at for their timeout this often.
@@ -36,6 +30,18 @@ const LONGEST_WAIT_NS: u64 = 100_000_000;
 const LATE_SEND_NS: u64 = 250_000_000;
 /// The longest drain once the end was asked for: the report is owed within a second.
 const STOPPED_DRAIN_NS: u64 = 200_000_000;
+
+/// Bodies longer than this take time to write: their request is stamped after that.
+const LONG_BODY: usize = 4 << 10;
+
+/// What a request is written over.
+#[derive(Clone, Copy)]
+enum Over {
+    /// A frame that is empty or was refused.
+    Nothing,
+    /// The reply that was received last, if it is as long: the cheapest frame is one that exists.
+    Reply,
+}
 
 /// What a driver needs besides its clients.
 pub(super) struct Surroundings {
@@ -50,21 +56,20 @@ pub(super) struct Surroundings {
 /// The event loop and what it carries.
 pub(super) struct Driver {
     around: Surroundings,
-    epoll: OwnedFd,
+    waiter: Waiter,
     clients: Vec<Client>,
     recorder: Recorder,
     /// Clients to serve in this pass, by index.
     ready: VecDeque<u32>,
     /// When which client has something to send.
     timers: BinaryHeap<Reverse<(u64, u32)>>,
-    events: Vec<epoll::Event>,
-    body: Vec<u8>,
-    frame: Frame,
+    /// What was received last.
+    received_frame: Frame,
+    /// What is sent next, unless it is written over a reply.
+    request_frame: Frame,
     send_end_ns: u64,
     drain_end_ns: u64,
     timeouts_at_ns: u64,
-    /// How long before a send the driver is awake.
-    spin_ns: u64,
     stopping: bool,
     /// Requests sent and messages received, warm-up and strays included.
     sent: u64,
@@ -79,21 +84,19 @@ impl Driver {
         let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply);
         let (send_end_ns, drain_end_ns) =
             (plan.send_end_ns(), plan.send_end_ns() + plan.drain_ns());
-        let spin_ns = spin_before_send_ns(plan, clients.len());
+        let waiter = Waiter::new(epoll, plan, clients.len());
         Self {
             around,
-            epoll,
+            waiter,
             clients,
             recorder,
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
-            events: Vec::with_capacity(256),
-            body: Vec::new(),
-            frame: Frame::new(),
+            received_frame: Frame::new(),
+            request_frame: Frame::new(),
             send_end_ns,
             drain_end_ns,
             timeouts_at_ns: LONGEST_WAIT_NS,
-            spin_ns,
             stopping: false,
             sent: 0,
             received: 0,
@@ -209,7 +212,7 @@ impl Driver {
             {
                 break;
             }
-            if !self.send(index, intended_ns)? {
+            if !self.send(index, intended_ns, now_ns, Over::Nothing)? {
                 break;
             }
             sent_any = true;
@@ -218,25 +221,44 @@ impl Driver {
     }
 
     /// Sends a client's next request; false if ZeroMQ takes no more.
+    ///
+    /// `now_ns` was read just before, and is when the request counts as sent: the time until ZeroMQ has it, some 50 ns
+    /// for a body of usual size, is less than reading the clock again would take.
     #[inline]
-    fn send(&mut self, index: u32, intended_ns: u64) -> Result<bool, Errno> {
-        let Self { around, clients, recorder, body, .. } = self;
+    fn send(
+        &mut self,
+        index: u32,
+        intended_ns: u64,
+        now_ns: u64,
+        over: Over,
+    ) -> Result<bool, Errno> {
+        let Self { around, clients, recorder, .. } = self;
         let client = &mut clients[index as usize];
-        let now = || around.clock.now_ns();
-        let Sending::Sent { request, sent_ns, owed, payload } =
-            client.send(&around.plan, intended_ns, body, now, recorder)?
+        let planned = around.plan.request(client.number, client.next_request());
+        let frame = match over {
+            Over::Nothing => &mut self.request_frame,
+            Over::Reply => &mut self.received_frame,
+        };
+        client.write(&planned, frame)?;
+        if let Some(trace) = &around.trace {
+            trace.show(format_args!(
+                "client {} sends request #{}, {} bytes",
+                client.identity,
+                client.next_request() + 1,
+                planned.payload
+            ));
+        }
+        let sent_ns = if planned.payload > LONG_BODY { around.clock.now_ns() } else { now_ns };
+        let Sending::Sent { request, owed } =
+            client.send(&planned, intended_ns, sent_ns, frame, recorder)?
         else {
+            if let Some(trace) = &around.trace {
+                trace.show(format_args!("client {} finds no room for it", client.identity));
+            }
             return Ok(false);
         };
         self.sent += 1;
-        self.bytes += payload as u64;
-        if let Some(trace) = &self.around.trace {
-            let identity = &self.clients[index as usize].identity;
-            trace.show(format_args!(
-                "client {identity} sends request #{}, {payload} bytes",
-                request + 1
-            ));
-        }
+        self.bytes += planned.payload as u64;
         if owed == 0 {
             self.slot_freed(index, request, sent_ns);
         }
@@ -268,10 +290,10 @@ impl Driver {
             }
             let now_ns = self.around.clock.now_ns();
             self.received += 1;
-            self.bytes += self.frame.size() as u64;
-            let Self { around, clients, recorder, frame, .. } = self;
+            self.bytes += self.received_frame.size() as u64;
+            let Self { around, clients, recorder, received_frame, .. } = self;
             let client = &mut clients[index as usize];
-            let received = client.receive(&around.plan, frame.bytes(), now_ns, recorder);
+            let received = client.receive(&around.plan, received_frame.bytes(), now_ns, recorder);
             if let Some(trace) = &around.trace {
                 show_received(trace, client, &received);
             }
@@ -279,35 +301,35 @@ impl Driver {
                 && number == owed
             {
                 self.slot_freed(index, request, now_ns);
-                self.fill_slots(index)?;
+                self.fill_slots(index, now_ns)?;
             }
         }
         Ok(false)
     }
 
-    /// Sends for the free slots of a closed load.
+    /// Sends for the free slots of a closed load, the first time over the reply that freed one at `now_ns`.
     #[inline]
-    fn fill_slots(&mut self, index: u32) -> Result<(), Errno> {
+    fn fill_slots(&mut self, index: u32, now_ns: u64) -> Result<(), Errno> {
         if matches!(self.around.plan.offered(), Offered::Open { .. })
             || self.clients[index as usize].blocked
         {
             return Ok(());
         }
         while let Some(intended_ns) = self.clients[index as usize].next_intended_ns() {
-            if !self.send(index, intended_ns)? {
+            if !self.send(index, intended_ns, now_ns, Over::Reply)? {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Receives one message, whose last frame is left in `self.frame`, as the example takes it.
+    /// Receives one message, whose last frame is left in `received_frame`, as the example takes it.
     #[inline]
     fn receive_message(&mut self, index: u32) -> Result<(), Errno> {
         let socket = &self.clients[index as usize].socket;
         loop {
-            match self.frame.receive(socket, zmq::DONTWAIT) {
-                Ok(()) if self.frame.more() => {}
+            match self.received_frame.receive(socket, zmq::DONTWAIT) {
+                Ok(()) if self.received_frame.more() => {}
                 Ok(()) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
@@ -384,38 +406,13 @@ impl Driver {
                 until_ns = until_ns.min(edge_ns);
             }
         }
-        let mut wait_ns = if self.ready.is_empty() { until_ns - now_ns } else { 0 };
-        if let Some(&Reverse((due_ns, _))) = self.timers.peek()
-            && wait_ns > 0
-        {
-            // Nothing but the wait itself is left out close to a send: replies are still taken as they come.
-            let asleep_ns = wait_ns.min(due_ns.saturating_sub(now_ns + self.spin_ns));
-            if asleep_ns > 0 {
-                // epoll_wait counts in milliseconds; polling its descriptor counts in nanoseconds.
-                let asleep = timespec(Duration::from_nanos(asleep_ns));
-                unless_interrupted(poll(
-                    &mut [PollFd::new(&self.epoll, PollFlags::IN)],
-                    Some(&asleep),
-                ))?;
-                self.around.counters.wakes.add(1);
-            }
-            wait_ns = 0;
-        }
-        let rest = timespec(Duration::from_nanos(wait_ns));
-        self.events.clear();
-        unless_interrupted(epoll::wait(
-            &self.epoll,
-            spare_capacity(&mut self.events),
-            Some(&rest),
-        ))?;
-        if wait_ns > 0 {
-            self.around.counters.wakes.add(1);
-        }
-        for position in 0..self.events.len() {
-            let data = self.events[position].data.u64();
-            if data != STOP_EVENT
-                && let Ok(index) = u32::try_from(data)
-            {
+        let wait_ns = if self.ready.is_empty() { until_ns - now_ns } else { 0 };
+        let due_in_ns =
+            self.timers.peek().map(|Reverse((due_ns, _))| due_ns.saturating_sub(now_ns));
+        let slept = self.waiter.wait(wait_ns, due_in_ns)?;
+        self.around.counters.wakes.add(u64::from(slept));
+        for position in 0..self.waiter.moved() {
+            if let Some(index) = self.waiter.client(position) {
                 self.queue(index);
             }
         }
@@ -436,27 +433,6 @@ impl Driver {
             let _gone = self.around.tell.send(Event::Second(slice));
         }
         recorded
-    }
-}
-
-/// How long before each send a driver of this many clients stays awake: at most a seventh of the time between its
-/// sends, so that punctuality never takes more than that share of a processor.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, then is capped"
-)]
-fn spin_before_send_ns(plan: &Plan, clients: usize) -> u64 {
-    let Some(requests_per_s) = plan.summary().requests_per_s else { return 0 };
-    let own_share = requests_per_s * clients as f64 / f64::from(plan.clients());
-    ((1e9 / own_share / 7.0) as u64).min(LONGEST_SPIN_NS)
-}
-
-/// A wait that a signal cut short is only a shorter wait.
-fn unless_interrupted(waited: rustix::io::Result<usize>) -> Result<(), Errno> {
-    match waited {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(Errno(error.raw_os_error())),
     }
 }
 

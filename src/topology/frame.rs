@@ -12,6 +12,9 @@
 use super::context::{Socket, last_errno};
 use super::errno::Errno;
 
+/// `ZMQ_SHARED`: the property that says whether others hold the same content.
+const SHARED: std::ffi::c_int = 3;
+
 /// A frame, empty or with content.
 pub struct Frame {
     message: zmq_sys::zmq_msg_t,
@@ -30,18 +33,17 @@ impl Frame {
         Self { message }
     }
 
-    /// A frame with a copy of `bytes`. Fails only when memory is short.
+    /// A frame of `size` bytes, each `filling`. Fails only when memory is short.
     #[inline]
-    pub fn copy_of(bytes: &[u8]) -> Result<Self, Errno> {
+    pub fn filled(size: usize, filling: u8) -> Result<Self, Errno> {
         let mut message = zmq_sys::zmq_msg_t::default();
-        // SAFETY: on success the message is initialized with room for exactly `bytes.len()` bytes, into which they are
-        // copied before anyone can read them; on failure nothing was initialized and nothing is kept.
+        // SAFETY: on success the message is initialized with room for exactly `size` bytes, which are written before
+        // anyone can read them; on failure nothing was initialized and nothing is kept.
         unsafe {
-            if zmq_sys::zmq_msg_init_size(&raw mut message, bytes.len()) != 0 {
+            if zmq_sys::zmq_msg_init_size(&raw mut message, size) != 0 {
                 return Err(last_errno());
             }
-            let data = zmq_sys::zmq_msg_data(&raw mut message).cast::<u8>();
-            data.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            zmq_sys::zmq_msg_data(&raw mut message).cast::<u8>().write_bytes(filling, size);
         }
         Ok(Self { message })
     }
@@ -67,6 +69,23 @@ impl Frame {
             match zmq_sys::zmq_msg_size(message) {
                 0 => &[],
                 size => std::slice::from_raw_parts(data, size),
+            }
+        }
+    }
+
+    /// The content, to be written over; `None` if another frame shares it.
+    #[inline]
+    pub fn bytes_mut(&mut self) -> Option<&mut [u8]> {
+        // SAFETY: the message is initialized. Content that is not shared belongs to this message alone, and the
+        // exclusive borrow keeps it so for as long as the slice lives.
+        unsafe {
+            if zmq_sys::zmq_msg_get(&raw const self.message, SHARED) != 0 {
+                return None;
+            }
+            let data = zmq_sys::zmq_msg_data(&raw mut self.message).cast::<u8>();
+            match zmq_sys::zmq_msg_size(&raw const self.message) {
+                0 => Some(&mut []),
+                size => Some(std::slice::from_raw_parts_mut(data, size)),
             }
         }
     }
@@ -116,5 +135,22 @@ impl Drop for Frame {
     fn drop(&mut self) {
         // SAFETY: the message is initialized and not used again.
         unsafe { zmq_sys::zmq_msg_close(&raw mut self.message) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_content_that_nobody_shares_can_be_written_over() {
+        for size in [0, 33, 34, 100_000] {
+            let mut frame = Frame::filled(size, b'a').unwrap();
+            frame.bytes_mut().unwrap().fill(b'b');
+            let copy = frame.share();
+            // Small content is copied and so never shared.
+            assert_eq!(frame.bytes_mut().is_some(), size <= 33, "{size}");
+            assert!(copy.bytes() == vec![b'b'; size] && copy.bytes() == frame.bytes(), "{size}");
+        }
     }
 }

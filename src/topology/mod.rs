@@ -23,6 +23,7 @@ mod server;
 mod sockets;
 mod threads;
 mod trace;
+mod waiter;
 mod watch;
 pub mod wire;
 mod worker;

@@ -94,14 +94,14 @@ impl Worker {
                 return Err(Errno::TERM);
             }
             self.counters.enter(WorkerState::Sending);
-            request.send_back(socket, reply + 1 == replies)?;
-            self.counters.replies.add(1);
-            self.counters.bytes.add(size);
             if let Some(trace) = &self.shared.trace {
                 let number = reply + 1;
                 trace
                     .show(format_args!("worker {} sends reply {number} of {replies}", self.number));
             }
+            request.send_back(socket, reply + 1 == replies)?;
+            self.counters.replies.add(1);
+            self.counters.bytes.add(size);
         }
         Ok(())
     }
