@@ -75,6 +75,7 @@ fn recording(criterion: &mut Criterion) {
                     owed: 1,
                     received: 1,
                     given_up: false,
+                    track: None,
                 };
                 recorder.received(black_box(&exchange), now_ns + 150_000);
             });
@@ -91,6 +92,7 @@ fn recording(criterion: &mut Criterion) {
                 owed: 1,
                 received: 0,
                 given_up: false,
+                track: None,
             });
             if let Some(old) = request.checked_sub(127) {
                 black_box(outstanding.get_mut(old));
@@ -113,7 +115,8 @@ fn with_proxy(engine: Engine, body: impl FnOnce(&Socket, &Socket)) {
     client.dial("inproc://frontend").expect("the frontend is bound");
     worker.dial("inproc://backend").expect("the backend is bound");
     let counters = Arc::new(ProxyCounters::default());
-    let thread = std::thread::spawn(move || proxy::run(engine, &frontend, &backend, &counters));
+    let thread =
+        std::thread::spawn(move || proxy::run(engine, &frontend, &backend, &counters, None));
     body(&client, &worker);
     context.shut_down();
     thread.join().expect("the proxy does not panic").expect("the proxy ends with its context");

@@ -3,14 +3,20 @@
 //! Everything here is of constant size however long the run, except for requests that are owed a reply.
 //! Invariant: nothing here reads a clock or a socket; instants come in as nanoseconds from the plan's start.
 
+pub mod hops;
 pub mod latency;
 pub mod ledger;
 pub mod outstanding;
 pub mod recorder;
 pub mod series;
+pub mod way;
+pub mod ways;
 
+pub use hops::{Hops, Owners};
 pub use latency::LatencyHistogram;
 pub use ledger::Ledger;
 pub use outstanding::{Exchange, Outstanding};
 pub use recorder::{Recorded, Recorder};
 pub use series::{SecondSlice, Series, SeriesEntry};
+pub use way::{Leg, Stamps, Way};
+pub use ways::Ways;

@@ -5,6 +5,7 @@
 //! moves to a map. Invariant: memory follows the number of exchanges held, not the length of the run.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 /// A ring never grows beyond this many places: a client with more in the air pays for the map instead.
 const LARGEST_RING: usize = 1 << 20;
@@ -24,6 +25,8 @@ pub struct Exchange {
     pub received: u32,
     /// Whether its client has stopped waiting: what still comes is late.
     pub given_up: bool,
+    /// Where its way is followed, if it is in the sample.
+    pub track: Option<NonZeroU32>,
 }
 
 /// The exchanges of one client.
@@ -120,6 +123,7 @@ mod tests {
             owed: 1,
             received: 0,
             given_up: false,
+            track: None,
         }
     }
 

@@ -4,7 +4,7 @@
 //! that every sent request is either in the ledger's places or an [`Exchange`] of its client.
 
 use super::series::SECOND_NS;
-use super::{Exchange, LatencyHistogram, Ledger, SecondSlice};
+use super::{Exchange, LatencyHistogram, Ledger, SecondSlice, Ways};
 
 /// What one driver recorded, or several merged.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,8 @@ pub struct Recorded {
     pub service: LatencyHistogram,
     /// Time from intended to sent.
     pub slip: LatencyHistogram,
+    /// The ways of the sampled requests, warm-up included.
+    pub ways: Ways,
     /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
     pub rest_uncounted: bool,
 }
@@ -230,6 +232,7 @@ impl Recorded {
         self.reply.merge(&other.reply);
         self.service.merge(&other.service);
         self.slip.merge(&other.slip);
+        self.ways.merge(&other.ways);
         self.rest_uncounted |= other.rest_uncounted;
     }
 }
@@ -257,7 +260,7 @@ mod tests {
                 recorder.sent(intended_ns, intended_ns + MS, owed);
                 if owed > 0 {
                     outstanding.insert(Exchange {
-                        request, intended_ns, sent_ns: intended_ns + MS, owed, received: 0, given_up: false,
+                        request, intended_ns, sent_ns: intended_ns + MS, owed, received: 0, given_up: false, track: None,
                     });
                 }
                 for reply_ns in replies {
@@ -289,7 +292,15 @@ mod tests {
     }
 
     fn exchange(intended_ns: u64, sent_ns: u64) -> Exchange {
-        Exchange { request: 0, intended_ns, sent_ns, owed: 1, received: 1, given_up: false }
+        Exchange {
+            request: 0,
+            intended_ns,
+            sent_ns,
+            owed: 1,
+            received: 1,
+            given_up: false,
+            track: None,
+        }
     }
 
     #[test]

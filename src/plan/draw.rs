@@ -34,13 +34,31 @@ pub enum Purpose {
 
 /// The key of one request's draws. It travels in the request, so that a worker finds the request's fan-out and
 /// delays in the request itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DrawKey(pub u64);
+
+/// What the keys of one client's requests are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientKey(u64);
+
+impl ClientKey {
+    /// The key of a client.
+    pub fn new(seed: u64, client: u32) -> Self {
+        Self(mix(mix(seed) ^ u64::from(client)))
+    }
+
+    /// The key of one of its requests.
+    #[inline]
+    pub fn request(self, request: u64) -> DrawKey {
+        DrawKey(mix(self.0 ^ request))
+    }
+}
 
 impl DrawKey {
     /// The key of a client's request.
+    #[inline]
     pub fn new(seed: u64, client: u32, request: u64) -> Self {
-        Self(mix(mix(mix(seed) ^ u64::from(client)) ^ request))
+        ClientKey::new(seed, client).request(request)
     }
 
     /// A generator for one decision about this request.
@@ -141,6 +159,7 @@ impl Sampler {
     }
 
     /// The value, if every draw gives the same one.
+    #[inline]
     pub fn constant(&self) -> Option<u64> {
         match self.shape {
             Shape::Constant(value) => Some(value),

@@ -16,7 +16,7 @@ use crate::scenario::{
     Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model, Nanos,
     Scenario,
 };
-pub use draw::{DrawKey, Purpose, Sampler};
+pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use schedule::Schedule;
 
 /// Version of the plan's definition: it enters the hash, and changes when the same scenario would offer other work.
@@ -88,6 +88,8 @@ pub struct Summary {
     pub replies_mean: f64,
     /// Time a worker is planned to be busy with one request, on average, in nanoseconds.
     pub work_ns_mean: f64,
+    /// Think time of a closed load before each request, on average, in nanoseconds.
+    pub think_ns_mean: f64,
     /// Share of the workers that an open load keeps busy; above 1 the queue grows without end.
     pub utilisation: Option<f64>,
 }
@@ -173,10 +175,20 @@ impl Plan {
         DrawKey::new(self.seed, client, request)
     }
 
+    /// What the keys of all of a client's requests are made of.
+    pub fn client_key(&self, client: u32) -> ClientKey {
+        ClientKey::new(self.seed, client)
+    }
+
     /// What the plan decides about a client's request.
     #[inline]
     pub fn request(&self, client: u32, request: u64) -> RequestPlan {
-        let key = self.key(client, request);
+        self.request_of(self.key(client, request))
+    }
+
+    /// What the plan decides about the request with this key.
+    #[inline]
+    pub fn request_of(&self, key: DrawKey) -> RequestPlan {
         let payload = self.payload.draw(key, Purpose::Payload);
         RequestPlan {
             key,
@@ -195,6 +207,12 @@ impl Plan {
     #[inline]
     pub fn delay_ns(&self, key: DrawKey, reply: u32) -> u64 {
         self.delay.draw(key, Purpose::Delay(reply))
+    }
+
+    /// Whether every request gets the same fan-out and the same delays.
+    #[inline]
+    pub fn serves_all_alike(&self) -> bool {
+        self.replies.constant().is_some() && self.delay.constant().is_some()
     }
 
     /// The fan-out, if every request has the same.
@@ -292,6 +310,14 @@ impl Plan {
 }
 
 impl Summary {
+    /// More requests per second than this load can send, over all clients: a closed load without delays or think time
+    /// is taken to need at least 30 µs for each of the requests in the air, and a million a second to be the most.
+    pub fn most_requests_per_s(&self) -> f64 {
+        let in_flight = self.in_flight.unwrap_or(0) as f64;
+        let slots_turn_in_ns = (self.work_ns_mean + self.think_ns_mean).max(30_000.0);
+        self.requests_per_s.unwrap_or_else(|| (in_flight / slots_turn_in_ns * 1e9).min(1e6))
+    }
+
     fn new(scenario: &Scenario, offered: &Offered) -> Self {
         let replies_mean = scenario.workers.replies.mean();
         let delay_mean = scenario.workers.delay.mean();
@@ -309,6 +335,7 @@ impl Summary {
             in_flight,
             replies_mean,
             work_ns_mean,
+            think_ns_mean: scenario.load.think.as_ref().map_or(0.0, Distribution::mean),
             utilisation: requests_per_s
                 .map(|rate| rate * work_ns_mean / 1e9 / f64::from(scenario.workers.count.0)),
         }

@@ -3,13 +3,15 @@
 //! Invariant: every request sent is in the recorder's ledger, and in `outstanding` for as long as it is owed a reply.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 use super::context::Socket;
 use super::errno::Errno;
 use super::frame::Frame;
+use super::stations::Tag;
 use super::wire::Header;
 use crate::measure::{Exchange, Outstanding, Recorder};
-use crate::plan::{Plan, RequestPlan, Schedule};
+use crate::plan::{ClientKey, DrawKey, Plan, RequestPlan, Schedule};
 
 /// What a body holds after its header.
 const FILLING: u8 = b'.';
@@ -28,6 +30,7 @@ pub(super) struct Client {
     /// ZeroMQ took no more; the socket tells when it does again.
     pub(super) blocked: bool,
     token: u32,
+    key: ClientKey,
     next_request: u64,
     /// The first request after warm-up: what comes for older ones is in no count.
     first_counted: Option<u64>,
@@ -40,6 +43,21 @@ enum Agenda {
     Open(Schedule),
     /// A request for each slot that is free, intended at the instant at which it became so.
     Closed(VecDeque<u64>),
+}
+
+/// How a request leaves.
+#[derive(Clone, Copy)]
+pub(super) struct Departure {
+    /// What the plan decides about it.
+    pub(super) planned: RequestPlan,
+    /// When the plan wanted it to leave.
+    pub(super) intended_ns: u64,
+    /// When it leaves.
+    pub(super) sent_ns: u64,
+    /// Where its way is followed, if it is.
+    pub(super) track: Option<NonZeroU32>,
+    /// What it carries along so that the server can stamp it.
+    pub(super) tag: Option<Tag>,
 }
 
 /// What became of an attempt to send.
@@ -57,15 +75,8 @@ pub(super) enum Sending {
 
 /// What a received message was.
 pub(super) enum Received {
-    /// A reply that was owed.
-    Reply {
-        /// Which request it answers.
-        request: u64,
-        /// Which of its replies, counted from 1.
-        number: u32,
-        /// How many replies the request is owed.
-        owed: u32,
-    },
+    /// A reply that was owed: the exchange as it is with it.
+    Reply(Exchange),
     /// Something else, which the ledger has counted.
     Other(&'static str),
 }
@@ -87,6 +98,7 @@ impl Client {
             blocked: false,
             // Any odd factor keeps the clients of one run apart.
             token: run_token ^ number.wrapping_mul(0x9e37_79b1),
+            key: plan.client_key(number),
             next_request: 0,
             first_counted: None,
             agenda: match plan.schedule(number) {
@@ -109,6 +121,23 @@ impl Client {
     #[inline]
     pub(super) fn next_request(&self) -> u64 {
         self.next_request
+    }
+
+    /// What the keys of its requests are made of.
+    pub(super) fn keys(&self) -> ClientKey {
+        self.key
+    }
+
+    /// The key of a request's draws.
+    #[inline]
+    pub(super) fn key(&self, request: u64) -> DrawKey {
+        self.key.request(request)
+    }
+
+    /// What the plan decides about the next request.
+    #[inline]
+    pub(super) fn next_planned(&self, plan: &Plan) -> RequestPlan {
+        plan.request_of(self.key(self.next_request))
     }
 
     /// A slot of a closed load is free for a request intended at `intended_ns`.
@@ -134,23 +163,22 @@ impl Client {
     #[inline]
     pub(super) fn send(
         &mut self,
-        planned: &RequestPlan,
-        intended_ns: u64,
-        sent_ns: u64,
+        departure: &Departure,
         frame: &mut Frame,
         recorder: &mut Recorder,
     ) -> Result<Sending, Errno> {
+        let Departure { planned, intended_ns, sent_ns, track, tag } = *departure;
         let request = self.next_request;
-        loop {
-            match frame.send(&self.socket, zmq::DONTWAIT) {
-                Ok(()) => break,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => {
-                    self.blocked = true;
-                    return Ok(Sending::Blocked);
-                }
-                Err(errno) => return Err(errno),
+        let left = match tag {
+            None => self.hand_over(frame, 0)?,
+            // If the body is refused, ZeroMQ takes the frame before it back as well.
+            Some(tag) => {
+                self.hand_over(&mut tag.frame()?, zmq::SNDMORE)? && self.hand_over(frame, 0)?
             }
+        };
+        if !left {
+            self.blocked = true;
+            return Ok(Sending::Blocked);
         }
         self.next_request += 1;
         match &mut self.agenda {
@@ -172,9 +200,23 @@ impl Client {
                 owed,
                 received: 0,
                 given_up: false,
+                track,
             });
         }
         Ok(Sending::Sent { request, owed })
+    }
+
+    /// Hands a frame to ZeroMQ; false if it takes no more.
+    #[inline]
+    fn hand_over(&self, frame: &mut Frame, flags: i32) -> Result<bool, Errno> {
+        loop {
+            match frame.send(&self.socket, zmq::DONTWAIT | flags) {
+                Ok(()) => return Ok(true),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(errno) => return Err(errno),
+            }
+        }
     }
 
     /// Finds out what a received body answers, and records it.
@@ -197,15 +239,15 @@ impl Client {
             return self.beyond_owed(plan, request, recorder);
         };
         exchange.received += 1;
-        let (number, owed) = (exchange.received, exchange.owed);
+        let over = exchange.received == exchange.owed;
         let received = if exchange.given_up {
             recorder.late(exchange);
             Received::Other("a late reply")
         } else {
             recorder.received(exchange, now_ns);
-            Received::Reply { request, number, owed }
+            Received::Reply(*exchange)
         };
-        if number == owed {
+        if over {
             self.outstanding.remove(request);
         }
         received
@@ -217,7 +259,7 @@ impl Client {
         if self.first_counted.is_none_or(|first| request < first) {
             return Received::Other("a reply from the warm-up");
         }
-        if plan.replies(plan.key(self.number, request)) == 0 {
+        if plan.replies(self.key(request)) == 0 {
             recorder.unexpected();
             return Received::Other("a reply to a silent request");
         }

@@ -10,7 +10,8 @@ use super::context::Context;
 use super::counters::DriverCounters;
 use super::driver::{Driver, Surroundings};
 use super::errno::Errno;
-use super::server::Server;
+use super::server::{Server, Watched};
+use super::stations::Stations;
 use super::stop::Stop;
 use super::threads::{self, ThreadId};
 use super::trace::Trace;
@@ -46,7 +47,7 @@ impl Clients {
         plan: &Arc<Plan>,
         server: Option<&Server>,
         stop: &Arc<Stop>,
-        trace: Option<&Arc<Trace>>,
+        watched: Watched<'_>,
     ) -> Result<Self, Error> {
         let endpoint = server
             .map_or_else(|| scenario.proxy.frontend.clone(), |server| server.frontend.clone());
@@ -72,7 +73,9 @@ impl Clients {
                 run_token,
                 stop: Arc::clone(stop),
                 counters: Arc::clone(&counters),
-                trace: trace.cloned(),
+                trace: watched.trace.cloned(),
+                stations: watched.stations.cloned(),
+                driver: (driver, drivers),
                 start: wait_for_start,
                 tell: tell.clone(),
             };
@@ -101,6 +104,8 @@ struct DriverThread {
     stop: Arc<Stop>,
     counters: Arc<DriverCounters>,
     trace: Option<Arc<Trace>>,
+    stations: Option<Arc<Stations>>,
+    driver: (u32, u32),
     start: Receiver<Clock>,
     tell: Sender<Event>,
 }
@@ -129,6 +134,8 @@ impl DriverThread {
                     counters: self.counters,
                     tell: self.tell.clone(),
                     trace: self.trace,
+                    stations: self.stations,
+                    driver: self.driver,
                 };
                 Event::Ended(Box::new(Driver::new(around, epoll, clients).run()))
             }

@@ -23,6 +23,12 @@ impl Clock {
         Self { origin: Self::start().origin + wait }
     }
 
+    /// What `other`, which began earlier, read when this clock read 0.
+    pub fn origin_in(self, other: Self) -> u64 {
+        let between = self.origin.saturating_duration_since(other.origin);
+        u64::try_from(between.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// Nanoseconds since the origin; 0 before it.
     #[inline]
     #[expect(

@@ -10,20 +10,23 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::client::{Client, Received, Sending};
+use super::client::{Client, Departure, Received, Sending};
 use super::clients::Event;
 use super::clock::Clock;
 use super::counters::DriverCounters;
 use super::errno::Errno;
 use super::frame::Frame;
+use super::inbox::Inbox;
+use super::stations::Stations;
 use super::stop::Stop;
 use super::trace::Trace;
+use super::tracker::Tracker;
 use super::waiter::Waiter;
-use crate::measure::{Recorded, Recorder};
+use crate::measure::{Exchange, Recorded, Recorder};
 use crate::plan::{Offered, Plan, Purpose};
 
 /// Messages that one client may receive before the others have their turn.
-const BURST: u32 = 256;
+const BURST: usize = 256;
 /// The longest wait: requests are looked at for their timeout this often.
 const LONGEST_WAIT_NS: u64 = 100_000_000;
 /// How long after the end of the sending a late request may still leave.
@@ -39,8 +42,8 @@ const LONG_BODY: usize = 4 << 10;
 enum Over {
     /// A frame that is empty or was refused.
     Nothing,
-    /// The reply that was received last, if it is as long: the cheapest frame is one that exists.
-    Reply,
+    /// The reply at this position of the inbox, if it is as long: the cheapest frame is one that exists.
+    Reply(usize),
 }
 
 /// What a driver needs besides its clients.
@@ -51,6 +54,10 @@ pub(super) struct Surroundings {
     pub(super) counters: Arc<DriverCounters>,
     pub(super) tell: Sender<Event>,
     pub(super) trace: Option<Arc<Trace>>,
+    /// Where the server stamps sampled requests, if it is ours.
+    pub(super) stations: Option<Arc<Stations>>,
+    /// Which driver of how many.
+    pub(super) driver: (u32, u32),
 }
 
 /// The event loop and what it carries.
@@ -59,12 +66,13 @@ pub(super) struct Driver {
     waiter: Waiter,
     clients: Vec<Client>,
     recorder: Recorder,
+    tracker: Tracker,
     /// Clients to serve in this pass, by index.
     ready: VecDeque<u32>,
     /// When which client has something to send.
     timers: BinaryHeap<Reverse<(u64, u32)>>,
     /// What was received last.
-    received_frame: Frame,
+    inbox: Inbox,
     /// What is sent next, unless it is written over a reply.
     request_frame: Frame,
     send_end_ns: u64,
@@ -84,15 +92,17 @@ impl Driver {
         let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply);
         let (send_end_ns, drain_end_ns) =
             (plan.send_end_ns(), plan.send_end_ns() + plan.drain_ns());
+        let tracker = Tracker::new(plan, around.stations.clone(), around.clock, around.driver);
         let waiter = Waiter::new(epoll, plan, clients.len());
         Self {
             around,
             waiter,
             clients,
             recorder,
+            tracker,
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
-            received_frame: Frame::new(),
+            inbox: Inbox::new(),
             request_frame: Frame::new(),
             send_end_ns,
             drain_end_ns,
@@ -232,12 +242,12 @@ impl Driver {
         now_ns: u64,
         over: Over,
     ) -> Result<bool, Errno> {
-        let Self { around, clients, recorder, .. } = self;
+        let Self { around, clients, recorder, tracker, .. } = self;
         let client = &mut clients[index as usize];
-        let planned = around.plan.request(client.number, client.next_request());
+        let planned = client.next_planned(&around.plan);
         let frame = match over {
             Over::Nothing => &mut self.request_frame,
-            Over::Reply => &mut self.received_frame,
+            Over::Reply(position) => self.inbox.frame(position),
         };
         client.write(&planned, frame)?;
         if let Some(trace) = &around.trace {
@@ -249,9 +259,18 @@ impl Driver {
             ));
         }
         let sent_ns = if planned.payload > LONG_BODY { around.clock.now_ns() } else { now_ns };
-        let Sending::Sent { request, owed } =
-            client.send(&planned, intended_ns, sent_ns, frame, recorder)?
-        else {
+        let tag = if planned.replies > 0 { tracker.begin(planned.key) } else { None };
+        let departure = Departure {
+            planned,
+            intended_ns,
+            sent_ns,
+            track: tag.and_then(|tag| tracker.track(tag)),
+            tag: tag.filter(|_| tracker.sends_tags()),
+        };
+        let Sending::Sent { request, owed } = client.send(&departure, frame, recorder)? else {
+            if let Some(tag) = tag {
+                tracker.cancel(tag);
+            }
             if let Some(trace) = &around.trace {
                 trace.show(format_args!("client {} finds no room for it", client.identity));
             }
@@ -273,7 +292,7 @@ impl Driver {
             return;
         }
         let client = &mut self.clients[index as usize];
-        let key = self.around.plan.key(client.number, request);
+        let key = client.key(request);
         match think.draw(key, Purpose::Think) {
             0 => client.free_slot(now_ns),
             think_ns => self.timers.push(Reverse((now_ns + think_ns, index))),
@@ -281,60 +300,66 @@ impl Driver {
     }
 
     /// Receives what has come for a client; true if nothing is left. A slot that frees is filled at once.
+    ///
+    /// It begins with one message and takes twice as many each time, up to a full inbox: what comes alone waits for
+    /// nothing. The last receive must have found nothing after the last send (see [`super::connect::connect`]).
     fn receive(&mut self, index: u32) -> Result<bool, Errno> {
-        for _ in 0..BURST {
-            match self.receive_message(index) {
-                Ok(()) => {}
-                Err(Errno::AGAIN) => return Ok(true),
-                Err(errno) => return Err(errno),
+        let (mut most, mut left) = (1, BURST);
+        while left > 0 {
+            let taken = self.inbox.take(&self.clients[index as usize].socket, most)?;
+            let sent = self.sent;
+            if taken.count > 0 {
+                let now_ns = self.around.clock.now_ns();
+                self.received += taken.count as u64;
+                self.bytes += taken.bytes;
+                for position in 0..taken.count {
+                    self.received(index, position, now_ns)?;
+                }
             }
-            let now_ns = self.around.clock.now_ns();
-            self.received += 1;
-            self.bytes += self.received_frame.size() as u64;
-            let Self { around, clients, recorder, received_frame, .. } = self;
-            let client = &mut clients[index as usize];
-            let received = client.receive(&around.plan, received_frame.bytes(), now_ns, recorder);
-            if let Some(trace) = &around.trace {
-                show_received(trace, client, &received);
+            if taken.emptied && self.sent == sent {
+                return Ok(true);
             }
-            if let Received::Reply { request, number, owed } = received
-                && number == owed
-            {
-                self.slot_freed(index, request, now_ns);
-                self.fill_slots(index, now_ns)?;
-            }
+            left = left.saturating_sub(most);
+            most = (most * 2).min(Inbox::MOST);
         }
         Ok(false)
     }
 
+    /// Takes in the message at `position` of the inbox, and fills the slot that it may free.
+    #[inline]
+    fn received(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
+        let Self { around, clients, recorder, tracker, inbox, .. } = self;
+        let client = &mut clients[index as usize];
+        let body = inbox.frame(position).bytes();
+        let received = client.receive(&around.plan, body, now_ns, recorder);
+        if let Some(trace) = &around.trace {
+            show_received(trace, client, &received);
+        }
+        let Received::Reply(exchange) = received else { return Ok(()) };
+        if exchange.track.is_some() {
+            tracker.reply(client.number, client.key(exchange.request), &exchange, now_ns);
+        }
+        if exchange.received == exchange.owed {
+            self.slot_freed(index, exchange.request, now_ns);
+            self.fill_slots(index, position, now_ns)?;
+        }
+        Ok(())
+    }
+
     /// Sends for the free slots of a closed load, the first time over the reply that freed one at `now_ns`.
     #[inline]
-    fn fill_slots(&mut self, index: u32, now_ns: u64) -> Result<(), Errno> {
+    fn fill_slots(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
         if matches!(self.around.plan.offered(), Offered::Open { .. })
             || self.clients[index as usize].blocked
         {
             return Ok(());
         }
         while let Some(intended_ns) = self.clients[index as usize].next_intended_ns() {
-            if !self.send(index, intended_ns, now_ns, Over::Reply)? {
+            if !self.send(index, intended_ns, now_ns, Over::Reply(position))? {
                 break;
             }
         }
         Ok(())
-    }
-
-    /// Receives one message, whose last frame is left in `received_frame`, as the example takes it.
-    #[inline]
-    fn receive_message(&mut self, index: u32) -> Result<(), Errno> {
-        let socket = &self.clients[index as usize].socket;
-        loop {
-            match self.received_frame.receive(socket, zmq::DONTWAIT) {
-                Ok(()) if self.received_frame.more() => {}
-                Ok(()) => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
     }
 
     /// Gives up requests that have waited beyond the timeout, and fills their slots.
@@ -427,8 +452,15 @@ impl Driver {
         let unsent =
             self.clients.iter().map(|client| client.unsent(plan.warmup_ns(), until_ns)).sum();
         self.recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        for client in &mut self.clients {
+            let (number, keys) = (client.number, client.keys());
+            for exchange in client.outstanding.iter_mut() {
+                self.tracker.unanswered(number, keys.request(exchange.request), exchange);
+            }
+        }
         let open = self.clients.iter_mut().flat_map(|client| client.outstanding.iter_mut());
-        let (recorded, cut_short) = self.recorder.finish(open, now_ns);
+        let (mut recorded, cut_short) = self.recorder.finish(open, now_ns);
+        recorded.ways = self.tracker.finish();
         if let Some(slice) = cut_short {
             let _gone = self.around.tell.send(Event::Second(slice));
         }
@@ -438,8 +470,8 @@ impl Driver {
 
 fn show_received(trace: &Trace, client: &Client, received: &Received) {
     match received {
-        Received::Reply { request, number, owed } => trace.show(format_args!(
-            "client {} receives reply {number} of {owed} to request #{}",
+        Received::Reply(Exchange { request, received, owed, .. }) => trace.show(format_args!(
+            "client {} receives reply {received} of {owed} to request #{}",
             client.identity,
             request + 1
         )),

@@ -104,14 +104,12 @@ impl Frame {
         unsafe { zmq_sys::zmq_msg_more(&raw const self.message) != 0 }
     }
 
-    /// Receives into this frame, which loses what it held.
+    /// Receives into this frame, which loses what it held; gives the number of bytes.
     #[inline]
-    pub fn receive(&mut self, from: &Socket, flags: i32) -> Result<(), Errno> {
+    pub fn receive(&mut self, from: &Socket, flags: i32) -> Result<usize, Errno> {
         // SAFETY: message and socket are valid; libzmq releases the old content.
-        match unsafe { zmq_sys::zmq_msg_recv(&raw mut self.message, from.raw(), flags) } {
-            -1 => Err(last_errno()),
-            _ => Ok(()),
-        }
+        let received = unsafe { zmq_sys::zmq_msg_recv(&raw mut self.message, from.raw(), flags) };
+        usize::try_from(received).map_err(|_| last_errno())
     }
 
     /// Sends the content. Taken: the frame is empty. Refused: it is as it was.

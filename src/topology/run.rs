@@ -6,9 +6,10 @@ use std::sync::atomic::AtomicBool;
 use super::clients::Clients;
 use super::controller::Controller;
 use super::limits::{self, Sides};
-use super::server::{Server, ServerTotals};
+use super::server::{Server, ServerTotals, Watched};
 use super::stop::Stop;
 use super::trace::Trace;
+use super::tracker;
 use super::{Phase, Snapshot};
 use crate::Error;
 use crate::measure::{Recorded, Recorder, SeriesEntry};
@@ -69,16 +70,19 @@ pub fn run(
     limits::ensure_descriptors(scenario, Sides::Run)?;
     let stop = Arc::new(Stop::new()?);
     let trace = trace.then(|| Arc::new(Trace::start()));
+    let stations =
+        (scenario.proxy.engine != Engine::External).then(|| Arc::new(tracker::stations()));
+    let watched = Watched { trace: trace.as_ref(), stations: stations.as_ref() };
     let server = match scenario.proxy.engine {
         Engine::External => None,
-        _ => match Server::start(scenario, plan, &stop, interrupted, trace.as_ref()) {
+        _ => match Server::start(scenario, plan, &stop, interrupted, watched) {
             Err(Error::Interrupted) => {
                 return Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0));
             }
             started => Some(started?),
         },
     };
-    let clients = Clients::start(scenario, plan, server.as_ref(), &stop, trace.as_ref());
+    let clients = Clients::start(scenario, plan, server.as_ref(), &stop, watched);
     let outcome = clients.and_then(|clients| {
         let mut controller = Controller {
             scenario,

@@ -15,6 +15,7 @@ use super::counters::{ProxyCounters, WorkerCounters, WorkerState};
 use super::errno::Errno;
 use super::proxy;
 use super::sockets;
+use super::stations::Stations;
 use super::stop::Stop;
 use super::threads::{self, ThreadId};
 use super::trace::Trace;
@@ -38,6 +39,15 @@ pub(super) struct Server {
     workers: Vec<JoinHandle<Result<(), Errno>>>,
     worker_counters: Vec<Arc<WorkerCounters>>,
     stop: Arc<Stop>,
+}
+
+/// How a server's messages are watched as they pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Watched<'a> {
+    /// Shows each of them.
+    pub(super) trace: Option<&'a Arc<Trace>>,
+    /// Stamps those of sampled requests.
+    pub(super) stations: Option<&'a Arc<Stations>>,
 }
 
 /// What a server has done up to an instant.
@@ -66,7 +76,7 @@ impl Server {
         plan: &Arc<Plan>,
         stop: &Arc<Stop>,
         interrupted: &AtomicBool,
-        trace: Option<&Arc<Trace>>,
+        watched: Watched<'_>,
     ) -> Result<Self, Error> {
         let count = scenario.workers.count.0;
         let context =
@@ -80,7 +90,9 @@ impl Server {
             stop: Arc::clone(stop),
             delay_by: scenario.workers.delay_by,
             foreign: AtomicU64::new(0),
-            trace: trace.cloned(),
+            trace: watched.trace.cloned(),
+            clock: watched.stations.map_or_else(Clock::start, |stations| stations.clock()),
+            stations: watched.stations.cloned(),
         });
         let mut workers = Vec::with_capacity(connected.len());
         let mut worker_counters = Vec::with_capacity(connected.len());
@@ -104,11 +116,12 @@ impl Server {
         })?;
         let proxy_counters = Arc::new(ProxyCounters::default());
         let (engine, counters) = (scenario.proxy.engine, Arc::clone(&proxy_counters));
+        let stations = watched.stations.cloned();
         let (tell_thread, thread) = mpsc::channel();
         let proxy = threads::start("zload/proxy", count, move || {
             // The receiver waits for exactly this.
             let _told = tell_thread.send(ThreadId::current());
-            proxy::run(engine, &frontend, &backend, &counters)
+            proxy::run(engine, &frontend, &backend, &counters, stations.as_deref())
         })?;
         let proxy_thread = thread.recv().expect("the proxy thread tells its id first of all");
         Ok(Self {

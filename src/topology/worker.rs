@@ -13,6 +13,7 @@ use super::context::Socket;
 use super::counters::{WorkerCounters, WorkerState};
 use super::errno::Errno;
 use super::frame::Frame;
+use super::stations::{Station, Stations, Tag};
 use super::stop::Stop;
 use super::trace::Trace;
 use super::wire::Header;
@@ -24,6 +25,10 @@ pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
     pub(super) stop: Arc<Stop>,
     pub(super) delay_by: DelayBy,
+    /// The clock that delays are kept by; that of the stations, if there are any.
+    pub(super) clock: Clock,
+    /// Where sampled requests are stamped.
+    pub(super) stations: Option<Arc<Stations>>,
     /// Requests of foreign clients so far: they carry no key, so each gets the draws of its place in this order.
     pub(super) foreign: AtomicU64,
     pub(super) trace: Option<Arc<Trace>>,
@@ -35,6 +40,8 @@ pub(super) struct Worker {
     counters: Arc<WorkerCounters>,
     /// How much earlier than it should be awake it asks to be woken, learnt from how late it is woken.
     lead_ns: u64,
+    /// When its last planned delay ended.
+    free_ns: u64,
 }
 
 /// What the lead grows by when the worker was woken too late, and half of which it shrinks by when it was not: it
@@ -53,7 +60,7 @@ struct Request {
 
 impl Worker {
     pub(super) fn new(number: u32, shared: Arc<Shared>, counters: Arc<WorkerCounters>) -> Self {
-        Self { number, shared, counters, lead_ns: 0 }
+        Self { number, shared, counters, lead_ns: 0, free_ns: 0 }
     }
 
     /// Serves until the context is shut down.
@@ -71,13 +78,13 @@ impl Worker {
 
     #[inline]
     fn serve_one(&mut self, socket: &Socket, request: &mut Request) -> Result<(), Errno> {
-        request.receive(socket)?;
-        let Some(content) = request.body.last() else {
+        let size = request.receive(socket)?;
+        if request.body.is_empty() {
             // Only an address: nothing to answer with.
             return Ok(());
-        };
-        let (header, size) = (Header::decode(content.bytes()), content.size() as u64);
-        let key = header.map_or_else(|| self.foreign_key(&request.address), |header| header.key);
+        }
+        let tag = self.stamp_start(request);
+        let key = self.key(request);
         let replies = self.shared.plan.replies(key);
         self.counters.requests.add(1);
         self.counters.bytes.add(size);
@@ -85,7 +92,7 @@ impl Worker {
             trace.show(format_args!(
                 "worker {} takes {}, {replies} replies planned",
                 self.number,
-                describe(request, header)
+                describe(request)
             ));
         }
         for reply in 0..replies {
@@ -94,6 +101,9 @@ impl Worker {
                 return Err(Errno::TERM);
             }
             self.counters.enter(WorkerState::Sending);
+            if let (Some(tag), Some(stations), 0) = (tag, &self.shared.stations, reply) {
+                stations.stamp(tag, Station::WorkerReply, stations.clock().now_ns());
+            }
             if let Some(trace) = &self.shared.trace {
                 let number = reply + 1;
                 trace
@@ -104,6 +114,29 @@ impl Worker {
             self.counters.bytes.add(size);
         }
         Ok(())
+    }
+
+    /// Stamps a request that is sampled, which has one frame more than others.
+    #[inline]
+    fn stamp_start(&self, request: &Request) -> Option<Tag> {
+        let [frame, _body] = &request.body[..] else { return None };
+        let stations = self.shared.stations.as_ref()?;
+        let tag = Tag::of(frame)?;
+        stations.stamp(tag, Station::WorkerStart, stations.clock().now_ns());
+        stations.stamp(tag, Station::WorkerFree, self.free_ns);
+        stations.stamp(tag, Station::Worker, u64::from(self.number));
+        Some(tag)
+    }
+
+    /// The key of the request's draws. Where all requests get the same, its body is not even looked at: another
+    /// thread has written it, so that takes time.
+    #[inline]
+    fn key(&self, request: &Request) -> DrawKey {
+        if self.shared.plan.serves_all_alike() {
+            return DrawKey(0);
+        }
+        let header = request.body.last().and_then(|body| Header::decode(body.bytes()));
+        header.map_or_else(|| self.foreign_key(&request.address), |header| header.key)
     }
 
     /// The key for a request that carries none: no two alike, and different clients' apart.
@@ -122,12 +155,13 @@ impl Worker {
             return;
         }
         self.counters.enter(WorkerState::Delaying);
-        let clock = Clock::start();
+        let clock = self.shared.clock;
+        let end_ns = clock.now_ns() + delay_ns;
         match self.shared.delay_by {
             DelayBy::Sleep => {
                 let mut late = true;
-                while clock.now_ns() < delay_ns && !self.shared.stop.requested() {
-                    let asleep = clock.until(delay_ns.saturating_sub(self.lead_ns));
+                while clock.now_ns() < end_ns && !self.shared.stop.requested() {
+                    let asleep = clock.until(end_ns.saturating_sub(self.lead_ns));
                     if asleep == Duration::ZERO {
                         late = false;
                         std::hint::spin_loop();
@@ -142,30 +176,32 @@ impl Worker {
                 };
             }
             DelayBy::Spin => {
-                while clock.now_ns() < delay_ns && !self.shared.stop.requested() {
+                while clock.now_ns() < end_ns && !self.shared.stop.requested() {
                     std::hint::spin_loop();
                 }
             }
         }
+        self.free_ns = clock.now_ns();
     }
 }
 
 impl Request {
+    /// Receives a request, and gives the size of its last frame in bytes.
     #[inline]
-    fn receive(&mut self, socket: &Socket) -> Result<(), Errno> {
-        receive_frame(&mut self.address, socket)?;
+    fn receive(&mut self, socket: &Socket) -> Result<u64, Errno> {
+        let mut size = receive_frame(&mut self.address, socket)?;
         let mut frames = 0;
         let mut more = self.address.more();
         while more {
             if self.body.len() == frames {
                 self.body.push(Frame::new());
             }
-            receive_frame(&mut self.body[frames], socket)?;
+            size = receive_frame(&mut self.body[frames], socket)?;
             more = self.body[frames].more();
             frames += 1;
         }
         self.body.truncate(frames);
-        Ok(())
+        Ok(size as u64)
     }
 
     /// Sends a copy back; the last copy is the request itself.
@@ -187,7 +223,7 @@ impl Request {
 }
 
 #[inline]
-fn receive_frame(frame: &mut Frame, socket: &Socket) -> Result<(), Errno> {
+fn receive_frame(frame: &mut Frame, socket: &Socket) -> Result<usize, Errno> {
     loop {
         match frame.receive(socket, 0) {
             Err(Errno::INTR) => {}
@@ -206,11 +242,11 @@ fn send_frame(frame: &mut Frame, socket: &Socket, flags: i32) -> Result<(), Errn
     }
 }
 
-fn describe(request: &Request, header: Option<Header>) -> String {
+fn describe(request: &Request) -> String {
     let address = String::from_utf8_lossy(request.address.bytes());
-    if let Some(header) = header {
-        return format!("request #{} of client {address}", header.request + 1);
+    let body = request.body.last().map_or(&[][..], Frame::bytes);
+    match Header::decode(body) {
+        Some(header) => format!("request #{} of client {address}", header.request + 1),
+        None => format!("{:?} of foreign client {address:?}", String::from_utf8_lossy(body)),
     }
-    let content = request.body.last().map(|frame| String::from_utf8_lossy(frame.bytes()));
-    format!("{:?} of foreign client {address:?}", content.unwrap_or_default())
 }

@@ -4,25 +4,27 @@
 
 mod batch;
 mod builtin;
+mod direction;
 mod poll;
 
 use super::context::Socket;
 use super::counters::ProxyCounters;
 use super::errno::Errno;
-use super::frame::Frame;
+use super::stations::Stations;
 use crate::scenario::Engine;
 
-/// Moves messages until the context is shut down.
+/// Moves messages until the context is shut down, and stamps sampled requests at `stations`.
 pub fn run(
     engine: Engine,
     frontend: &Socket,
     backend: &Socket,
     counters: &ProxyCounters,
+    stations: Option<&Stations>,
 ) -> Result<(), Errno> {
     let ended = match engine {
-        Engine::Poll => poll::run(frontend, backend, counters),
+        Engine::Poll => poll::run(frontend, backend, counters, stations),
         Engine::Builtin => builtin::run(frontend, backend),
-        Engine::Batch => batch::run(frontend, backend, counters),
+        Engine::Batch => batch::run(frontend, backend, counters, stations),
         Engine::External => Ok(()),
     };
     match ended {
@@ -69,39 +71,4 @@ impl Tally {
         counters.bytes.set(self.bytes);
         counters.wakes.set(self.wakes);
     }
-}
-
-/// Repeats a call that a signal interrupted.
-#[inline]
-fn uninterrupted(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Moves the frames that follow `frame`, which has been sent already with `more` to come.
-///
-/// Neither call can be refused: ZeroMQ delivers the frames of a message together, and takes the rest of a message of
-/// which it took the first frame.
-#[inline]
-fn forward_rest(
-    from: &Socket,
-    to: &Socket,
-    frame: &mut Frame,
-    mut more: bool,
-    tally: &mut Tally,
-) -> Result<(), Errno> {
-    while more {
-        uninterrupted(|| frame.receive(from, 0))?;
-        more = frame.more();
-        if !more {
-            tally.bytes += frame.size() as u64;
-        }
-        uninterrupted(|| frame.send(to, if more { zmq::SNDMORE } else { 0 }))?;
-    }
-    tally.messages_out += 1;
-    Ok(())
 }

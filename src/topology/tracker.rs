@@ -1,0 +1,217 @@
+//! The tracker: follows the sampled requests of one driver from their tag to their last reply.
+//!
+//! How many requests are sampled depends on the plan alone: few enough that following them costs the hot path nothing
+//! that could be measured, and all of them where the load is light. Invariant: a slot belongs to one request from its
+//! sending until every owed reply has come; a request for which none is free is not followed, and counted as skipped.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use super::clock::Clock;
+use super::stations::{Stations, Tag};
+use crate::measure::{Exchange, Stamps, Way, Ways};
+use crate::plan::{DrawKey, Plan};
+
+/// Sampled requests that can be under way at once, over all drivers.
+const SLOTS: usize = 1 << 14;
+/// Requests that are sampled per second at most, over all drivers.
+const SAMPLED_PER_S: f64 = 8192.0;
+
+/// One driver's share of the sample.
+pub(super) struct Tracker {
+    /// Absent where the server is not ours: only the client's own instants are known then.
+    stations: Option<Arc<Stations>>,
+    /// What the stations' clock read when the plan began.
+    zero_ns: u64,
+    first_slot: u32,
+    free: Vec<u32>,
+    /// By slot: when the first reply came; 0 as long as none has.
+    first_received_ns: Vec<u64>,
+    serial: u32,
+    ways: Ways,
+}
+
+/// The stations of a server of ours, for all drivers of a run.
+pub(super) fn stations() -> Stations {
+    Stations::new(SLOTS)
+}
+
+impl Tracker {
+    /// The share of the `driver`th of `drivers` drivers, which play `plan` by `clock`.
+    pub(super) fn new(
+        plan: &Plan,
+        stations: Option<Arc<Stations>>,
+        clock: Clock,
+        (driver, drivers): (u32, u32),
+    ) -> Self {
+        let share = SLOTS / drivers as usize;
+        let slots = u32::try_from(share).expect("the slots are counted in 32 bits");
+        let zero_ns = stations.as_ref().map_or(0, |stations| clock.origin_in(stations.clock()));
+        Self {
+            stations,
+            zero_ns,
+            first_slot: driver * slots,
+            free: (0..slots).rev().collect(),
+            first_received_ns: vec![0; share],
+            serial: 0,
+            ways: Ways::new(Ways::MOST / drivers as usize, one_in(plan)),
+        }
+    }
+
+    /// Begins to follow the request with this key, if it is in the sample.
+    #[inline]
+    pub(super) fn begin(&mut self, key: DrawKey) -> Option<Tag> {
+        if self.ways.wants(key) { self.begin_sampled() } else { None }
+    }
+
+    fn begin_sampled(&mut self) -> Option<Tag> {
+        let Some(index) = self.free.pop() else {
+            self.ways.skip();
+            return None;
+        };
+        self.first_received_ns[index as usize] = 0;
+        self.serial = self.serial.wrapping_add(1).max(1);
+        let tag = Tag { slot: self.first_slot + index, serial: self.serial };
+        if let Some(stations) = &self.stations {
+            stations.begin(tag);
+        }
+        Some(tag)
+    }
+
+    /// Whether a followed request carries its tag along.
+    #[inline]
+    pub(super) fn sends_tags(&self) -> bool {
+        self.stations.is_some()
+    }
+
+    /// The request did not leave after all.
+    pub(super) fn cancel(&mut self, tag: Tag) {
+        self.free.push(tag.slot - self.first_slot);
+    }
+
+    /// A reply came to a request that is followed; `exchange.received` already includes it.
+    pub(super) fn reply(&mut self, client: u32, key: DrawKey, exchange: &Exchange, now_ns: u64) {
+        let Some(index) = self.index(exchange) else { return };
+        if exchange.received == 1 {
+            self.first_received_ns[index as usize] = now_ns;
+        }
+        if exchange.received == exchange.owed {
+            self.keep(client, key, exchange, index, now_ns);
+            self.free.push(index);
+        }
+    }
+
+    /// The run is over, and a request is still owed replies.
+    pub(super) fn unanswered(&mut self, client: u32, key: DrawKey, exchange: &Exchange) {
+        if let Some(index) = self.index(exchange)
+            && self.first_received_ns[index as usize] > 0
+        {
+            self.keep(client, key, exchange, index, 0);
+        }
+    }
+
+    /// The sample.
+    pub(super) fn finish(self) -> Ways {
+        self.ways
+    }
+
+    fn index(&self, exchange: &Exchange) -> Option<u32> {
+        Some(exchange.track?.get() - 1)
+    }
+
+    fn keep(
+        &mut self,
+        client: u32,
+        key: DrawKey,
+        exchange: &Exchange,
+        index: u32,
+        last_received_ns: u64,
+    ) {
+        let slot = self.first_slot + index;
+        let stamps = self.stations.as_ref().map(|stations| stations.read(slot, self.zero_ns));
+        self.ways.keep(Way {
+            key,
+            client,
+            owed: exchange.owed,
+            request: exchange.request,
+            intended_ns: exchange.intended_ns,
+            sent_ns: exchange.sent_ns,
+            stamps: stamps.unwrap_or_else(Stamps::default),
+            received_ns: self.first_received_ns[index as usize],
+            last_received_ns,
+        });
+    }
+
+    /// What an exchange keeps of its tag.
+    pub(super) fn track(&self, tag: Tag) -> Option<NonZeroU32> {
+        NonZeroU32::new(tag.slot - self.first_slot + 1)
+    }
+}
+
+/// One of how many requests is sampled at first, so that neither the rate nor the whole run asks for too many.
+fn one_in(plan: &Plan) -> u64 {
+    let summary = plan.summary();
+    let seconds = plan.send_end_ns().max(1) as f64 / 1e9;
+    let per_s = summary.most_requests_per_s();
+    let most = SAMPLED_PER_S.min(Ways::MOST as f64 / seconds);
+    let mut one_in = 1;
+    while per_s / one_in as f64 > most && one_in < 1 << 40 {
+        one_in *= 2;
+    }
+    one_in
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    fn plan(text: &str) -> Plan {
+        Plan::new(&Scenario::parse("test.toml", text, &[]).unwrap())
+    }
+
+    #[test]
+    fn a_light_load_is_sampled_whole_and_a_heavy_one_in_part() {
+        assert_eq!(one_in(&plan("load = { rate = '2k/s' }")), 1);
+        assert_eq!(one_in(&plan("load = { rate = '2k/s' }\nrun = { duration = '100s' }")), 4);
+        assert_eq!(one_in(&plan("load = { rate = '50k/s' }\nrun = { duration = '1s' }")), 8);
+        let saturated = plan("load = { model = 'closed', in_flight = 128 }");
+        assert!((64..=256).contains(&one_in(&saturated)), "{}", one_in(&saturated));
+    }
+
+    #[test]
+    fn a_request_is_followed_until_its_last_reply() {
+        let plan = plan("load = { rate = '1/s' }\nworkers = { replies = 2 }");
+        let clock = Clock::start();
+        let mut tracker = Tracker::new(&plan, None, clock, (1, 2));
+        let key = plan.key(3, 0);
+        let tag = tracker.begin(key).unwrap();
+        assert_eq!(tag.slot, tracker.first_slot);
+        let mut exchange = Exchange {
+            request: 0,
+            intended_ns: 10,
+            sent_ns: 20,
+            owed: 2,
+            received: 1,
+            given_up: false,
+            track: tracker.track(tag),
+        };
+        tracker.reply(3, key, &exchange, 100);
+        exchange.received = 2;
+        tracker.reply(3, key, &exchange, 300);
+        let free = tracker.free.len();
+        let ways = tracker.finish();
+        let [way] = ways.kept() else { panic!("one way") };
+        assert_eq!((way.response_ns(), way.last_response_ns()), (90, Some(290)));
+        assert_eq!(free, SLOTS / 2, "its slot is free again");
+    }
+
+    #[test]
+    fn requests_beyond_the_slots_are_counted() {
+        let plan = plan("load = { rate = '1/s' }");
+        let mut tracker = Tracker::new(&plan, None, Clock::start(), (0, 1));
+        let begun = (0..20_000).filter(|&request| tracker.begin(plan.key(0, request)).is_some());
+        assert_eq!(begun.count(), SLOTS);
+        assert_eq!(tracker.finish().skipped(), 20_000 - SLOTS as u64);
+    }
+}
