@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 
 use super::{
-    Environment, GeneratorFigures, Latency, LatencySummary, ProxyFigures, RUN_SCHEMA, RunFigures,
-    RunResult, SERVE_SCHEMA, ServeResult, Throughput,
+    Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProxyFigures, RUN_SCHEMA,
+    RunFigures, RunResult, SERVE_SCHEMA, ServeResult, Throughput,
 };
-use crate::measure::{LatencyHistogram, Recorded, SeriesEntry};
+use crate::measure::{Hops, LatencyHistogram, Recorded, SeriesEntry};
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals};
@@ -30,7 +30,7 @@ impl RunResult {
     ) -> Self {
         let last = runs.last().expect("at least one run was made");
         let pooled = pool(runs);
-        let figures = RunFigures::new(scenario, &pooled);
+        let figures = RunFigures::new(scenario, plan, &pooled);
         Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
@@ -43,12 +43,13 @@ impl RunResult {
             ledger: figures.ledger,
             throughput: figures.throughput,
             latency: figures.latency,
+            hops: figures.hops,
             proxy: figures.proxy,
             generator: figures.generator,
             series: pooled.series,
             runs: match runs {
                 [_] => Vec::new(),
-                several => several.iter().map(|run| RunFigures::new(scenario, run)).collect(),
+                several => several.iter().map(|run| RunFigures::new(scenario, plan, run)).collect(),
             },
             scenario: scenario.clone(),
         }
@@ -76,7 +77,8 @@ impl ServeResult {
 }
 
 impl RunFigures {
-    fn new(scenario: &Scenario, run: &Measured) -> Self {
+    fn new(scenario: &Scenario, plan: &Plan, run: &Measured) -> Self {
+        let ways = run.recorded.ways.intended_from(plan.warmup_ns());
         let Recorded { ledger, window_requests, window_replies, .. } = run.recorded;
         // An external server's traffic is known only as the clients saw it.
         let (crossed, bytes) = match &run.server {
@@ -100,6 +102,7 @@ impl RunFigures {
                 service: summary(&run.recorded.service),
                 slip: summary(&run.recorded.slip),
             },
+            hops: Hops::of(&ways, plan).map(|hops| HopFigures::new(&hops, &run.recorded.ways)),
             proxy: proxy_figures(
                 scenario,
                 &run.frontend,
@@ -168,7 +171,7 @@ fn generator_figures(drivers: &DriverFigures, window_ns: u64) -> GeneratorFigure
     }
 }
 
-fn summary(latencies: &LatencyHistogram) -> LatencySummary {
+pub(super) fn summary(latencies: &LatencyHistogram) -> LatencySummary {
     let histogram = latencies.histogram();
     let any = |value: f64| (!histogram.is_empty()).then(|| nanos(value));
     LatencySummary {

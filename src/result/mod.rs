@@ -5,6 +5,7 @@
 //! does not add up, so whatever reads a result can rely on it. Invariant: never measures, only holds.
 
 mod build;
+mod hops;
 mod save;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use hops::{HopFigures, OwnerFigures};
 pub use save::{Destination, to_json};
 
 use crate::Error;
@@ -51,6 +53,8 @@ pub struct RunResult {
     pub throughput: Throughput,
     /// How long requests took.
     pub latency: Latency,
+    /// How long each leg of their way took; null if no request of the sample got a reply.
+    pub hops: Option<HopFigures>,
     /// What the proxy did.
     pub proxy: ProxyFigures,
     /// What the tool itself cost.
@@ -71,6 +75,8 @@ pub struct RunFigures {
     pub throughput: Throughput,
     /// How long requests took.
     pub latency: Latency,
+    /// How long each leg of their way took; null if no request of the sample got a reply.
+    pub hops: Option<HopFigures>,
     /// What the proxy did.
     pub proxy: ProxyFigures,
     /// What the tool itself cost.
