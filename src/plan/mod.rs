@@ -197,6 +197,17 @@ impl Plan {
         self.delay.draw(key, Purpose::Delay(reply))
     }
 
+    /// Closed load: how long after this request is over its slot is free for the next one, in nanoseconds.
+    #[inline]
+    pub fn think_ns(&self, client: u32, request: u64) -> Option<u64> {
+        match &self.offered {
+            Offered::Closed { think, .. } => {
+                Some(think.draw(self.key(client, request), Purpose::Think))
+            }
+            Offered::Open { .. } => None,
+        }
+    }
+
     /// The fan-out, if every request has the same.
     pub fn constant_replies(&self) -> Option<u64> {
         self.replies.constant()

@@ -20,7 +20,7 @@ use super::stop::Stop;
 use super::trace::Trace;
 use super::waiter::Waiter;
 use crate::measure::{Recorded, Recorder};
-use crate::plan::{Offered, Plan, Purpose};
+use crate::plan::{Offered, Plan};
 
 /// Messages that one client may receive before the others have their turn.
 const BURST: u32 = 256;
@@ -268,15 +268,14 @@ impl Driver {
     /// A request of a closed load is over: the next one leaves after the think time, or at once.
     #[inline]
     fn slot_freed(&mut self, index: u32, request: u64, now_ns: u64) {
-        let Offered::Closed { think, .. } = self.around.plan.offered() else { return };
         if self.stopping || now_ns >= self.send_end_ns {
             return;
         }
         let client = &mut self.clients[index as usize];
-        let key = self.around.plan.key(client.number, request);
-        match think.draw(key, Purpose::Think) {
-            0 => client.free_slot(now_ns),
-            think_ns => self.timers.push(Reverse((now_ns + think_ns, index))),
+        match self.around.plan.think_ns(client.number, request) {
+            None => {}
+            Some(0) => client.free_slot(now_ns),
+            Some(think_ns) => self.timers.push(Reverse((now_ns + think_ns, index))),
         }
     }
 
