@@ -99,7 +99,7 @@ fn round_robin_makes_each_worker_a_queue_with_erlang_arrivals() {
 #[test]
 fn above_capacity_the_queue_grows_with_the_run() {
     // One worker, a request every 1 ms, 1.5 ms of work: request n of n in T waits for (n - 1) half milliseconds.
-    for (seconds, last_ns) in [(1, 500 * MS), (4, 2_000 * MS)] {
+    for (seconds, last_ns) in [(1_u64, 500 * MS), (4, 2_000 * MS)] {
         let plan = plan(&format!(
             "load = {{ rate = '1k/s' }}\nclients = {{ count = 1 }}\nrun = {{ duration = '{seconds}s' }}\n\
              workers = {{ count = 1, delay = '1500us' }}"
@@ -111,7 +111,7 @@ fn above_capacity_the_queue_grows_with_the_run() {
         assert_eq!(ideal.reply.max(), Some(last_ns - MS / 2 + 3 * MS / 2));
         assert_eq!(ideal.reply.min(), Some(3 * MS / 2));
         // The worker is never idle in the window.
-        assert_eq!(ideal.window_replies, u64::from(seconds as u32) * SECOND / (3 * MS / 2));
+        assert_eq!(ideal.window_replies, seconds * SECOND / (3 * MS / 2));
     }
 }
 

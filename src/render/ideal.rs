@@ -11,6 +11,9 @@ use crate::twin::Policy;
 /// A percentile, its name, and how it is found.
 type Percentile = (&'static str, fn(&LatencySummary) -> Option<u64>);
 
+/// One of the three response times of a policy.
+type Part = fn(&IdealFigures) -> &LatencySummary;
+
 /// The percentiles that a price may be given at, the one that most ask for first.
 const PRICED: [Percentile; 4] = [
     ("p99", |latencies| latencies.p99_ns),
@@ -85,8 +88,7 @@ fn latency(result: &IdealResult, style: Style) -> String {
     let one_reply_each = result.policies.iter().all(|figures| {
         figures.first_reply == figures.last_reply && figures.first_reply == figures.reply
     });
-    let mut parts: Vec<(&str, fn(&IdealFigures) -> &LatencySummary)> =
-        vec![("first reply", |figures| &figures.first_reply)];
+    let mut parts: Vec<(&str, Part)> = vec![("first reply", |figures| &figures.first_reply)];
     if !one_reply_each {
         parts.push(("last reply", |figures| &figures.last_reply));
         parts.push(("every reply", |figures| &figures.reply));

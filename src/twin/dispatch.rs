@@ -114,7 +114,7 @@ impl Dispatch {
                 free.peek_mut().expect("the worker assigned last is still on top").0.0 = until_ns;
             }
             Way::LeastLoaded { loads, .. } | Way::PowerOfTwo(loads) => {
-                loads.enter(worker, until_ns)
+                loads.enter(worker, until_ns);
             }
         }
     }
