@@ -263,6 +263,32 @@ fn excess_is_the_difference_request_by_request() {
     assert!(silent > 0, "the plan must have silent requests to leave out");
 }
 
+#[test]
+fn a_closed_load_that_ran_ideally_has_no_excess() {
+    let plan = plan(
+        "load = { model = 'closed', in_flight = 3, think = { exponential = '1ms' } }\nrun = { duration = '200ms' }\n\
+         workers = { replies = { uniform = [0, 2] }, delay = { exponential = '1ms' } }",
+    );
+    let pool = pool(4, Policy::LeastLoaded);
+    let mut observed = Vec::new();
+    play(&plan, pool, |served| {
+        observed.extend(served.first_ns().map(|first_ns| Observed {
+            client: served.client,
+            request: served.request,
+            first_response_ns: first_ns - served.intended_ns,
+            last_response_ns: served.last_ns().map(|last_ns| last_ns - served.intended_ns),
+        }));
+    })
+    .expect("an ideal");
+    let total = observed.len() as u64;
+    let excess = excess(&plan, pool, observed).expect("an ideal");
+    assert_eq!(excess.unmatched, 0);
+    for differences in [excess.first_reply, excess.last_reply] {
+        assert_eq!(differences.histogram.histogram().len(), total);
+        assert_eq!((differences.histogram.max(), differences.faster), (Some(0), 0));
+    }
+}
+
 /// Any small scenario.
 fn scenarios() -> impl Strategy<Value = String> {
     let load = prop_oneof![
