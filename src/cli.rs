@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::scenario::load::Override;
+use crate::twin::Policy;
 
 /// Load tester for ZeroMQ ROUTER/DEALER proxies.
 #[derive(Debug, Parser)]
@@ -29,6 +30,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Validate scenarios and print the plan of each with its hash; starts nothing
     Check(CheckArgs),
+    /// Simulate the plan with a proxy, a network and a scheduler that cost nothing; starts nothing
+    Ideal(IdealArgs),
     /// Print the report of a saved result again
     Show(ShowArgs),
     /// Print a shell's completion script
@@ -135,6 +138,40 @@ pub struct CheckArgs {
     pub load: LoadOverrides,
 }
 
+/// `zload ideal`
+#[derive(Debug, Args)]
+pub struct IdealArgs {
+    /// The scenario file
+    pub scenario: PathBuf,
+    /// What to put in place of the scenario's settings
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// What to put in place of the scenario's load
+    #[command(flatten)]
+    pub load: LoadOverrides,
+    /// How requests find a worker
+    #[arg(long, value_enum, default_value_t = Policies::All)]
+    pub policy: Policies,
+    /// Where the result goes
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Which policies are simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Policies {
+    /// The next worker in turn, whatever it has to do: what a DEALER backend does
+    RoundRobin,
+    /// One queue, served by the first worker that is free: the best there can be
+    SharedQueue,
+    /// The worker with the fewest requests queued and running
+    LeastLoaded,
+    /// The less loaded of two workers drawn at random
+    PowerOfTwo,
+    /// Each of them
+    All,
+}
+
 /// `zload show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
@@ -175,6 +212,21 @@ pub enum SchemaOf {
     Scenario,
     /// Result files
     Result,
+    /// What `zload ideal` writes
+    Ideal,
+}
+
+impl Policies {
+    /// Those that are meant.
+    pub fn chosen(self) -> Vec<Policy> {
+        match self {
+            Self::RoundRobin => vec![Policy::RoundRobin],
+            Self::SharedQueue => vec![Policy::SharedQueue],
+            Self::LeastLoaded => vec![Policy::LeastLoaded],
+            Self::PowerOfTwo => vec![Policy::PowerOfTwo],
+            Self::All => Policy::ALL.to_vec(),
+        }
+    }
 }
 
 impl Overrides {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which data flows; each uses only itself, those before it, and the error.
-const ROOMS: [&str; 10] = [
+const ROOMS: [&str; 11] = [
     "scenario",
     "plan",
     "measure",
+    "twin",
     "topology",
     "result",
     "environment",

@@ -1,6 +1,7 @@
 //! The glue: one file for each command. Commands write to what they are given, and say which exit code they mean.
 
 mod check;
+mod ideal;
 mod run;
 mod serve;
 mod show;
@@ -17,7 +18,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
 use crate::render::Style;
-use crate::result::{Destination, RunResult, to_json};
+use crate::result::{Destination, IdealResult, RunResult, to_json};
 use crate::scenario::Scenario;
 
 /// Exit code of a command that did what it should.
@@ -31,6 +32,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Run(args) => run::run(args, out),
         Command::Serve(args) => serve::serve(args, out),
         Command::Check(args) => check::check(args, out),
+        Command::Ideal(args) => ideal::ideal(args, out),
         Command::Show(args) => show::show(args, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -48,6 +50,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
             let schema = match of {
                 SchemaOf::Scenario => schema_for!(Scenario),
                 SchemaOf::Result => schema_for!(RunResult),
+                SchemaOf::Ideal => schema_for!(IdealResult),
             };
             print(out, to_json(&schema).as_bytes())
         }

@@ -13,6 +13,8 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
         (Saved::Run(result), Format::Json) => to_json(&result),
         (Saved::Serve(result), Format::Text) => render::serve_report(&result, stdout_style()),
         (Saved::Serve(result), Format::Json) => to_json(&result),
+        (Saved::Ideal(result), Format::Text) => render::ideal_report(&result, stdout_style()),
+        (Saved::Ideal(result), Format::Json) => to_json(&result),
     };
     print(out, text.as_bytes())
 }

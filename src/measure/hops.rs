@@ -168,7 +168,7 @@ mod tests {
             (0..1_000).map(|number| way(if number < 10 { 1_000_000 } else { 10 })).collect();
         let hops = Hops::of(&ways, &plan()).unwrap();
         let [all, slow] = &hops.owners[..] else { panic!("0.1 % is one request: too few") };
-        assert_eq!((slow.requests, slow.at_least_ns), (10, 1_001_550));
+        assert_eq!((slow.requests, slow.at_least_ns), (10, 1_001_560));
         let to_worker = |owners: &Owners| owners.shares[Leg::ToWorker as usize].unwrap();
         assert!(to_worker(slow) > 0.99 && to_worker(all) < 0.9, "{hops:?}");
         for owners in &hops.owners {

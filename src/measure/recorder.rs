@@ -3,6 +3,8 @@
 //! Invariant: the equations of the [`Ledger`] hold once [`Recorder::finish`] has closed what is still open; before
 //! that every sent request is either in the ledger's places or an [`Exchange`] of its client.
 
+use std::collections::VecDeque;
+
 use super::series::SECOND_NS;
 use super::{Exchange, LatencyHistogram, Ledger, SecondSlice, Ways};
 
@@ -43,6 +45,8 @@ pub struct Recorder {
     slice: SecondSlice,
     /// When the slice's second ends.
     slice_end_ns: u64,
+    /// Slices whose second has passed, in order, until they are asked for.
+    finished: VecDeque<SecondSlice>,
     /// Replies owed and not yet received or given up, warm-up included.
     in_flight: u64,
     /// Counted requests that were sent at their intended instant: their slip is 0.
@@ -61,6 +65,7 @@ impl Recorder {
             single_reply,
             slice: SecondSlice::default(),
             slice_end_ns: warmup_ns + SECOND_NS,
+            finished: VecDeque::new(),
             in_flight: 0,
             punctual: 0,
             punctual_first_reply: LatencyHistogram::new(),
@@ -81,6 +86,7 @@ impl Recorder {
     /// A request left that is owed `owed` replies.
     #[inline]
     pub fn sent(&mut self, intended_ns: u64, sent_ns: u64, owed: u32) {
+        self.pass_seconds(sent_ns);
         self.in_flight += u64::from(owed);
         if self.in_window(sent_ns) {
             self.recorded.window_requests += 1;
@@ -105,6 +111,7 @@ impl Recorder {
     /// A reply came that `exchange` was owed; `exchange.received` already includes it.
     #[inline]
     pub fn received(&mut self, exchange: &Exchange, received_ns: u64) {
+        self.pass_seconds(received_ns);
         self.in_flight -= 1;
         let response_ns = received_ns.saturating_sub(exchange.intended_ns);
         let (first, last) = (exchange.received == 1, exchange.received == exchange.owed);
@@ -180,28 +187,41 @@ impl Recorder {
 
     /// The slice of a second that is over at `now_ns`, if there is one; call until there is none.
     pub fn finished_second(&mut self, now_ns: u64) -> Option<SecondSlice> {
-        if now_ns < self.slice_end_ns.min(self.send_end_ns)
-            || self.slice_start_ns() >= self.send_end_ns
+        self.pass_seconds(now_ns);
+        self.finished.pop_front()
+    }
+
+    /// Puts the slices away whose second is over at `now_ns`: what happens then is none of theirs.
+    #[inline]
+    fn pass_seconds(&mut self, now_ns: u64) {
+        while now_ns >= self.slice_end_ns.min(self.send_end_ns)
+            && self.slice_start_ns() < self.send_end_ns
         {
-            return None;
+            self.pass_second();
         }
+    }
+
+    #[cold]
+    fn pass_second(&mut self) {
         self.slice_end_ns += SECOND_NS;
         let next = SecondSlice { second: self.slice.second + 1, ..SecondSlice::default() };
         let mut finished = std::mem::replace(&mut self.slice, next);
         finished.in_flight = self.in_flight;
-        Some(finished)
+        self.finished.push_back(finished);
     }
 
     fn slice_start_ns(&self) -> u64 {
         self.slice_end_ns - SECOND_NS
     }
 
-    /// Ends the recording at `now_ns`: gives up the exchanges still open, hands out the second that was cut short.
+    /// Ends the recording at `now_ns`: gives up the exchanges still open, hands out the seconds that nobody asked for,
+    /// and the one that was cut short.
     pub fn finish<'a>(
         mut self,
         open: impl Iterator<Item = &'a mut Exchange>,
         now_ns: u64,
-    ) -> (Recorded, Option<SecondSlice>) {
+    ) -> (Recorded, Vec<SecondSlice>) {
+        self.pass_seconds(now_ns);
         let cut_short = (now_ns > self.slice_start_ns()
             && self.slice_start_ns() < self.send_end_ns)
             .then(|| SecondSlice { in_flight: self.in_flight, ..std::mem::take(&mut self.slice) });
@@ -217,7 +237,7 @@ impl Recorder {
             self.recorded.last_reply = self.recorded.first_reply.clone();
             self.recorded.reply = self.recorded.first_reply.clone();
         }
-        (self.recorded, cut_short)
+        (self.recorded, self.finished.into_iter().chain(cut_short).collect())
     }
 }
 
@@ -340,14 +360,27 @@ mod tests {
             "the half second"
         );
         assert!(recorder.finished_second(9_000 * MS).is_none());
-        assert!(recorder.finish(std::iter::empty(), 9_000 * MS).1.is_none());
+        assert!(recorder.finish(std::iter::empty(), 9_000 * MS).1.is_empty());
+    }
+
+    #[test]
+    fn what_comes_after_a_second_is_none_of_its() {
+        let mut recorder = Recorder::new(0, 2_000 * MS, true);
+        recorder.sent(900 * MS, 900 * MS, 1);
+        // The second was over when this reply came, and nobody had asked for it yet.
+        recorder.received(&exchange(900 * MS, 900 * MS), 1_001 * MS);
+        let first = recorder.finished_second(1_500 * MS).unwrap();
+        assert_eq!((first.requests, first.replies, first.in_flight), (1, 0, 1));
+        let rest = recorder.finish(std::iter::empty(), 2_500 * MS).1;
+        let replies: Vec<u64> = rest.iter().map(|slice| slice.replies).collect();
+        assert_eq!(replies, [1], "a second that nobody asked for is handed out at the end");
     }
 
     #[test]
     fn an_interrupted_second_is_handed_out_at_the_end() {
         let mut recorder = Recorder::new(0, 3_000 * MS, true);
         recorder.sent(MS, MS, 1);
-        let slice = recorder.finish(std::iter::empty(), 400 * MS).1.unwrap();
-        assert_eq!((slice.second, slice.requests), (0, 1));
+        let slices = recorder.finish(std::iter::empty(), 400 * MS).1;
+        assert_eq!((slices[0].second, slices[0].requests, slices.len()), (0, 1, 1));
     }
 }

@@ -30,6 +30,8 @@ pub enum Purpose {
     Identity(u32),
     /// Delay before the reply with this index.
     Delay(u32),
+    /// Which workers a simulated dispatch looks at; no part of the offered work.
+    Dispatch,
 }
 
 /// The key of one request's draws. It travels in the request, so that a worker finds the request's fan-out and
@@ -68,6 +70,7 @@ impl DrawKey {
             Purpose::Replies => 2,
             Purpose::Think => 3,
             Purpose::Gap => 4,
+            Purpose::Dispatch => 5,
             Purpose::Identity(attempt) => (1 << 32) | u64::from(attempt),
             Purpose::Delay(reply) => (2 << 32) | u64::from(reply),
         };

@@ -215,6 +215,15 @@ impl Plan {
         self.replies.constant().is_some() && self.delay.constant().is_some()
     }
 
+    /// Closed load: how long after this request is over its slot is free for the next one, in nanoseconds.
+    #[inline]
+    pub fn think_ns(&self, key: DrawKey) -> Option<u64> {
+        match &self.offered {
+            Offered::Closed { think, .. } => Some(think.draw(key, Purpose::Think)),
+            Offered::Open { .. } => None,
+        }
+    }
+
     /// The fan-out, if every request has the same.
     pub fn constant_replies(&self) -> Option<u64> {
         self.replies.constant()

@@ -1,12 +1,14 @@
 //! Value to text. Invariant: no decision, no I/O: the same value and style give the same text.
 
 mod histogram;
+mod ideal;
 mod plan;
 mod quantity;
 mod run;
 mod serve;
 mod table;
 
+pub use ideal::ideal_report;
 pub use plan::plan_report;
 pub use quantity::{duration, rate};
 pub use run::run_report;

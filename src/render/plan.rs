@@ -44,12 +44,32 @@ pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
 
 /// The settings of a run, a line for each part.
 pub(super) fn settings(scenario: &Scenario) -> String {
+    let workers = if scenario.proxy.engine == Engine::External {
+        format!("not ours; expected replies {}", spread(&scenario.workers.replies))
+    } else {
+        workers(scenario)
+    };
     [
         setting("load", &load(scenario)),
         setting("clients", &clients(scenario)),
         setting("proxy", &proxy(scenario)),
-        setting("workers", &workers(scenario)),
+        setting("workers", &workers),
         setting("phases", &phases(scenario)),
+    ]
+    .concat()
+}
+
+/// The settings that a simulation knows: nothing that only carries the work, and no drain, for nothing is given up.
+pub(super) fn settings_of_the_plan(scenario: &Scenario) -> String {
+    let mut workers = workers(scenario);
+    if scenario.proxy.engine == Engine::External {
+        workers += " (as the scenario says: the external server may have others)";
+    }
+    [
+        setting("load", &load(scenario)),
+        setting("clients", &count(u64::from(scenario.clients.count.0))),
+        setting("workers", &workers),
+        setting("phases", &format!("{}, {} counted", warmup(scenario), scenario.run.duration)),
     ]
     .concat()
 }
@@ -110,9 +130,6 @@ fn proxy(scenario: &Scenario) -> String {
 
 fn workers(scenario: &Scenario) -> String {
     let workers = &scenario.workers;
-    if scenario.proxy.engine == Engine::External {
-        return format!("not ours; expected replies {}", spread(&workers.replies));
-    }
     let delay = match (&workers.delay, workers.delay_by) {
         (Distribution::Constant(Nanos::ZERO), _) => "no delay".to_owned(),
         (delay, DelayBy::Sleep) => format!("delay {} before each, asleep", spread(delay)),
@@ -123,12 +140,14 @@ fn workers(scenario: &Scenario) -> String {
 
 fn phases(scenario: &Scenario) -> String {
     let run = &scenario.run;
-    let warmup = if run.warmup == Nanos::ZERO {
-        "no warm-up".to_owned()
-    } else {
-        format!("{} warm-up", run.warmup)
-    };
-    format!("{warmup}, {} measured, at most {} drain", run.duration, run.drain)
+    format!("{}, {} measured, at most {} drain", warmup(scenario), run.duration, run.drain)
+}
+
+fn warmup(scenario: &Scenario) -> String {
+    match scenario.run.warmup {
+        Nanos::ZERO => "no warm-up".to_owned(),
+        warmup => format!("{warmup} warm-up"),
+    }
 }
 
 /// A distribution in words.

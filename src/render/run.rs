@@ -100,7 +100,7 @@ fn latency(result: &RunResult, style: Style) -> String {
 }
 
 /// Stands where a figure is null.
-const NOTHING: &str = "–";
+pub(super) const NOTHING: &str = "–";
 
 fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
     let figures = [

@@ -119,7 +119,7 @@ fn crossed(totals: &ServerTotals) -> u64 {
     totals.messages_out.unwrap_or(totals.requests + totals.replies)
 }
 
-fn per_second(count: u64, window_ns: u64) -> f64 {
+pub(super) fn per_second(count: u64, window_ns: u64) -> f64 {
     if window_ns == 0 { 0.0 } else { count as f64 / window_ns as f64 * 1e9 }
 }
 
@@ -171,6 +171,7 @@ fn generator_figures(drivers: &DriverFigures, window_ns: u64) -> GeneratorFigure
     }
 }
 
+/// A distribution as it is saved.
 pub(super) fn summary(latencies: &LatencyHistogram) -> LatencySummary {
     let histogram = latencies.histogram();
     let any = |value: f64| (!histogram.is_empty()).then(|| nanos(value));

@@ -6,6 +6,7 @@
 
 mod build;
 mod hops;
+mod ideal;
 mod save;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use hops::{HopFigures, OwnerFigures};
+pub use ideal::{IDEAL_SCHEMA, IdealFigures, IdealResult};
 pub use save::{Destination, to_json};
 
 use crate::Error;
@@ -232,6 +234,8 @@ pub enum Saved {
     Run(Box<RunResult>),
     /// Of `zload serve`.
     Serve(Box<ServeResult>),
+    /// Of `zload ideal`.
+    Ideal(Box<IdealResult>),
 }
 
 impl Saved {
@@ -245,7 +249,8 @@ impl Saved {
     fn parse(text: &str) -> Result<Self, String> {
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
-        let known = format!("this zload reads {RUN_SCHEMA:?} and {SERVE_SCHEMA:?}");
+        let known =
+            format!("this zload reads {RUN_SCHEMA:?}, {SERVE_SCHEMA:?} and {IDEAL_SCHEMA:?}");
         let wrong = |error: serde_json::Error| error.to_string();
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(RUN_SCHEMA) => {
@@ -255,6 +260,9 @@ impl Saved {
             Some(SERVE_SCHEMA) => serde_json::from_value(value)
                 .map_err(wrong)
                 .map(|result| Self::Serve(Box::new(result))),
+            Some(IDEAL_SCHEMA) => serde_json::from_value(value)
+                .map_err(wrong)
+                .map(|result| Self::Ideal(Box::new(result))),
             Some(other) => Err(format!("its schema is {other:?}; {known}")),
             None => Err(format!("it has no `schema`; {known}")),
         }

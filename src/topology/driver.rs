@@ -23,7 +23,7 @@ use super::trace::Trace;
 use super::tracker::Tracker;
 use super::waiter::Waiter;
 use crate::measure::{Exchange, Recorded, Recorder};
-use crate::plan::{Offered, Plan, Purpose};
+use crate::plan::{Offered, Plan};
 
 /// Messages that one client may receive before the others have their turn.
 const BURST: usize = 256;
@@ -287,15 +287,14 @@ impl Driver {
     /// A request of a closed load is over: the next one leaves after the think time, or at once.
     #[inline]
     fn slot_freed(&mut self, index: u32, request: u64, now_ns: u64) {
-        let Offered::Closed { think, .. } = self.around.plan.offered() else { return };
         if self.stopping || now_ns >= self.send_end_ns {
             return;
         }
         let client = &mut self.clients[index as usize];
-        let key = client.key(request);
-        match think.draw(key, Purpose::Think) {
-            0 => client.free_slot(now_ns),
-            think_ns => self.timers.push(Reverse((now_ns + think_ns, index))),
+        match self.around.plan.think_ns(client.key(request)) {
+            None => {}
+            Some(0) => client.free_slot(now_ns),
+            Some(think_ns) => self.timers.push(Reverse((now_ns + think_ns, index))),
         }
     }
 
@@ -459,9 +458,9 @@ impl Driver {
             }
         }
         let open = self.clients.iter_mut().flat_map(|client| client.outstanding.iter_mut());
-        let (mut recorded, cut_short) = self.recorder.finish(open, now_ns);
+        let (mut recorded, seconds) = self.recorder.finish(open, now_ns);
         recorded.ways = self.tracker.finish();
-        if let Some(slice) = cut_short {
+        for slice in seconds {
             let _gone = self.around.tell.send(Event::Second(slice));
         }
         recorded

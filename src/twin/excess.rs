@@ -1,0 +1,101 @@
+//! What the world cost: measured minus ideal, request by request.
+//!
+//! Each observed request is held against the same request of the same plan, so the plan's own luck cancels out, which
+//! the difference of two percentiles does not offer. Invariant: memory follows the requests observed, and not the plan.
+
+use super::{NoIdeal, Pool, Served, play};
+use crate::measure::LatencyHistogram;
+use crate::plan::Plan;
+
+/// What was measured of one request. Times count from its intended instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Observed {
+    /// Who sent it.
+    pub client: u32,
+    /// Its number at its client.
+    pub request: u64,
+    /// Response time to its first reply, in nanoseconds.
+    pub first_response_ns: u64,
+    /// Response time to its last reply, in nanoseconds, if all came.
+    pub last_response_ns: Option<u64>,
+}
+
+/// Measured minus ideal response times.
+#[derive(Debug, Clone, Default)]
+pub struct Excess {
+    /// To the first reply.
+    pub first_reply: Differences,
+    /// To the last reply.
+    pub last_reply: Differences,
+    /// Observed requests that the twin does not answer: of another plan, or of a closed load that sent more in the
+    /// world than its twin did.
+    pub unmatched: u64,
+}
+
+/// Differences of response times in nanoseconds.
+#[derive(Debug, Clone, Default)]
+pub struct Differences {
+    /// Measured minus ideal; 0 where the measured time was the shorter one.
+    pub histogram: LatencyHistogram,
+    /// How many measured times were the shorter ones: where requests queue, another order of arrival makes some of them
+    /// faster than in the twin, at the cost of others.
+    pub faster: u64,
+}
+
+impl Differences {
+    #[inline]
+    fn record(&mut self, measured_ns: u64, ideal_ns: u64) {
+        self.faster += u64::from(measured_ns < ideal_ns);
+        self.histogram.record(measured_ns.saturating_sub(ideal_ns));
+    }
+}
+
+/// Plays the plan and holds every observed request, in whatever order they come, against its twin. In a closed load,
+/// too, the twin of a request is the one with its number at its client, which has the same work.
+pub fn excess(plan: &Plan, pool: Pool, mut observed: Vec<Observed>) -> Result<Excess, NoIdeal> {
+    observed.sort_unstable_by_key(|observed| (observed.client, observed.request));
+    let mut matching = Matching::new(plan, &observed);
+    play(plan, pool, |served| matching.add(served))?;
+    Ok(matching.finish())
+}
+
+struct Matching<'a> {
+    /// By client and request.
+    observed: &'a [Observed],
+    /// Of each client, the first of `observed` that has not been matched: a client's requests come in order.
+    next: Vec<usize>,
+    matched: u64,
+    excess: Excess,
+}
+
+impl<'a> Matching<'a> {
+    fn new(plan: &Plan, observed: &'a [Observed]) -> Self {
+        let next = (0..plan.clients())
+            .map(|client| observed.partition_point(|observed| observed.client < client))
+            .collect();
+        Self { observed, next, matched: 0, excess: Excess::default() }
+    }
+
+    #[inline]
+    fn add(&mut self, served: &Served<'_>) {
+        let next = &mut self.next[served.client as usize];
+        while let Some(observed) = self.observed.get(*next)
+            && (observed.client, observed.request) == (served.client, served.request)
+        {
+            *next += 1;
+            let (Some(first_ns), Some(last_ns)) = (served.first_ns(), served.last_ns()) else {
+                continue;
+            };
+            self.matched += 1;
+            let Excess { first_reply, last_reply, .. } = &mut self.excess;
+            first_reply.record(observed.first_response_ns, first_ns - served.intended_ns);
+            if let Some(measured_ns) = observed.last_response_ns {
+                last_reply.record(measured_ns, last_ns - served.intended_ns);
+            }
+        }
+    }
+
+    fn finish(self) -> Excess {
+        Excess { unmatched: self.observed.len() as u64 - self.matched, ..self.excess }
+    }
+}

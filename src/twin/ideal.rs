@@ -1,0 +1,125 @@
+//! The twin's figures: what a run of the plan would show, were the world free.
+//!
+//! Invariant: of constant size, however long the plan.
+
+use super::{NoIdeal, Pool, Served, play};
+use crate::measure::LatencyHistogram;
+use crate::plan::{Offered, Plan};
+
+/// What an ideal topology does with a plan. As in a measurement, requests intended before the end of the warm-up are
+/// served and not counted, and rates cover the window from there to the end of the sending.
+#[derive(Debug, Clone)]
+pub struct Ideal {
+    /// Requests.
+    pub requests: u64,
+    /// Requests with a fan-out of 0.
+    pub silent: u64,
+    /// Replies, up to the last one that is owed.
+    pub replies: u64,
+    /// Response time to a request's first reply, from its intended instant, as all three.
+    pub first_reply: LatencyHistogram,
+    /// Response time to a request's last reply.
+    pub last_reply: LatencyHistogram,
+    /// Response time of every reply.
+    pub reply: LatencyHistogram,
+    /// Length of the window.
+    pub window_ns: u64,
+    /// Replies that came in the window, also those to requests of the warm-up.
+    pub window_replies: u64,
+    /// The work of the window's requests as a share of what the workers can do in the window.
+    pub utilisation: f64,
+    /// Whether the window offers more work than the workers can do: the queue grows as long as the plan, and so do the
+    /// response times, which then say nothing about a plan of another length.
+    pub queue_grows: bool,
+}
+
+/// Plays the plan and keeps what a measurement would keep.
+pub fn ideal(plan: &Plan, pool: Pool) -> Result<Ideal, NoIdeal> {
+    let mut tally = Tally::new(plan);
+    play(plan, pool, |served| tally.add(served))?;
+    Ok(tally.finish(plan, pool))
+}
+
+struct Tally {
+    warmup_ns: u64,
+    send_end_ns: u64,
+    /// Whether every request has one reply, so that one histogram stands for all three.
+    single_reply: bool,
+    requests: u64,
+    silent: u64,
+    replies: u64,
+    window_replies: u64,
+    busy_ns: u128,
+    first_reply: LatencyHistogram,
+    last_reply: LatencyHistogram,
+    reply: LatencyHistogram,
+}
+
+impl Tally {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            warmup_ns: plan.warmup_ns(),
+            send_end_ns: plan.send_end_ns(),
+            single_reply: plan.constant_replies() == Some(1),
+            requests: 0,
+            silent: 0,
+            replies: 0,
+            window_replies: 0,
+            busy_ns: 0,
+            first_reply: LatencyHistogram::new(),
+            last_reply: LatencyHistogram::new(),
+            reply: LatencyHistogram::new(),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, served: &Served<'_>) {
+        let in_window = |ns: &&u64| (self.warmup_ns..self.send_end_ns).contains(*ns);
+        self.window_replies += served.replies_ns.iter().filter(in_window).count() as u64;
+        if served.intended_ns < self.warmup_ns {
+            return;
+        }
+        self.requests += 1;
+        self.busy_ns += u128::from(served.ended_ns() - served.started_ns);
+        let response_ns = |at_ns: u64| at_ns - served.intended_ns;
+        match served.replies_ns {
+            [] => self.silent += 1,
+            [only_ns] if self.single_reply => {
+                self.replies += 1;
+                self.reply.record(response_ns(*only_ns));
+            }
+            [first_ns, ..] => {
+                self.replies += served.replies_ns.len() as u64;
+                self.first_reply.record(response_ns(*first_ns));
+                self.last_reply.record(response_ns(served.ended_ns()));
+                for at_ns in served.replies_ns {
+                    self.reply.record(response_ns(*at_ns));
+                }
+            }
+        }
+    }
+
+    fn finish(self, plan: &Plan, pool: Pool) -> Ideal {
+        let window_ns = self.send_end_ns - self.warmup_ns;
+        let capacity_ns = f64::from(pool.workers) * window_ns as f64;
+        let utilisation = self.busy_ns as f64 / capacity_ns;
+        let (first_reply, last_reply) = if self.single_reply {
+            (self.reply.clone(), self.reply.clone())
+        } else {
+            (self.first_reply, self.last_reply)
+        };
+        Ideal {
+            requests: self.requests,
+            silent: self.silent,
+            replies: self.replies,
+            first_reply,
+            last_reply,
+            reply: self.reply,
+            window_ns,
+            window_replies: self.window_replies,
+            utilisation,
+            // A closed load waits for its replies, so its queue is never longer than its slots.
+            queue_grows: utilisation > 1.0 && matches!(plan.offered(), Offered::Open { .. }),
+        }
+    }
+}

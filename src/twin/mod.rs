@@ -1,0 +1,163 @@
+//! What could have happened: the same plan with a proxy, a network and a scheduler that cost nothing.
+//!
+//! A simulation of discrete events: the plan's own requests, instants, fan-outs and delays meet the same number of
+//! workers, and the only thing left to wait for is a worker. What a measurement shows beyond it is what the real world
+//! cost. Every request's course is known when it is dispatched, because each queue is first come, first served: one
+//! step per request, and no event for its end. Nobody gives up and nothing is lost here.
+//! Invariant: never reads a clock or a socket; the same plan and pool give the same course, on every machine.
+
+mod arrivals;
+mod dispatch;
+mod excess;
+mod ideal;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use excess::{Differences, Excess, Observed, excess};
+pub use ideal::{Ideal, ideal};
+
+use crate::plan::Plan;
+use arrivals::Arrivals;
+use dispatch::Dispatch;
+
+/// Who serves, and who decides which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pool {
+    /// Workers, each of which serves one request at a time; at least 1.
+    pub workers: u32,
+    /// How requests find a worker.
+    pub policy: Policy,
+}
+
+/// How a request finds its worker. A worker that becomes free at an instant is free for a request of that instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// The next worker in turn, whatever it has to do: what a DEALER backend does. Each worker has a queue of its own.
+    RoundRobin,
+    /// One queue for all, served by the first worker that is free. No policy that does not know a request's work
+    /// beforehand makes the waits shorter on average (Daley, "Certain optimality properties of the first-come
+    /// first-served discipline for G/G/s queues", 1987).
+    SharedQueue,
+    /// The worker with the fewest requests queued and running; among equals, the first in turn after the one chosen
+    /// last.
+    LeastLoaded,
+    /// The less loaded of two workers that the request's key draws; the one drawn first if they are equal.
+    PowerOfTwo,
+}
+
+impl Policy {
+    /// Every policy, what real backends do first.
+    pub const ALL: [Self; 4] =
+        [Self::RoundRobin, Self::SharedQueue, Self::LeastLoaded, Self::PowerOfTwo];
+
+    /// The name that users write.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round-robin",
+            Self::SharedQueue => "shared-queue",
+            Self::LeastLoaded => "least-loaded",
+            Self::PowerOfTwo => "power-of-two",
+        }
+    }
+}
+
+/// The course of one request. Instants are nanoseconds from the plan's start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served<'a> {
+    /// Who sent it.
+    pub client: u32,
+    /// Its number at its client.
+    pub request: u64,
+    /// Who served it, counted from 0.
+    pub worker: u32,
+    /// When it left its client and reached the pool.
+    pub intended_ns: u64,
+    /// When its worker took it.
+    pub started_ns: u64,
+    /// When each of its replies came, in order; empty for a silent request.
+    pub replies_ns: &'a [u64],
+}
+
+impl Served<'_> {
+    /// When the first reply came; `None` for a silent request.
+    pub fn first_ns(&self) -> Option<u64> {
+        self.replies_ns.first().copied()
+    }
+
+    /// When the last reply came; `None` for a silent request.
+    pub fn last_ns(&self) -> Option<u64> {
+        self.replies_ns.last().copied()
+    }
+
+    /// When its worker was free again: with the last reply, or at once.
+    pub fn ended_ns(&self) -> u64 {
+        self.last_ns().unwrap_or(self.started_ns)
+    }
+}
+
+/// Why a plan has no ideal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoIdeal {
+    /// A closed load in which nothing takes time.
+    #[error(
+        "a closed load without work and without think time has no ideal: with a proxy that costs nothing its rate is \
+         infinite; give workers.delay or load.think a value above 0, or offer an open load"
+    )]
+    InfiniteRate,
+    /// A closed load in which next to nothing takes time.
+    #[error(
+        "this closed load has no ideal: {requests} requests left at one instant ({at_ns} ns), because nearly all are \
+         silent, or without work, and without think time; give load.think a value above 0, or let more requests have \
+         replies and work"
+    )]
+    StandsStill {
+        /// The instant that does not pass.
+        at_ns: u64,
+        /// Requests that left at it.
+        requests: u64,
+    },
+    /// A closed load that keeps more in the air than fits into memory.
+    #[error(
+        "{in_flight} requests in the air are more than can be simulated (at most {MOST_IN_FLIGHT})"
+    )]
+    TooManyInFlight {
+        /// Requests in the air, over all clients.
+        in_flight: u64,
+    },
+}
+
+/// The most slots of a closed load, 16 bytes each.
+const MOST_IN_FLIGHT: u64 = 100_000_000;
+
+/// Plays the plan, and shows each request to `each` in the order in which they arrive: by intended instant, and of one
+/// instant by client. Requests of the warm-up are shown, too. Memory follows the clients, the workers and the requests
+/// in the air, and not the length of the run.
+pub fn play(plan: &Plan, pool: Pool, mut each: impl FnMut(&Served<'_>)) -> Result<(), NoIdeal> {
+    let mut arrivals = Arrivals::new(plan)?;
+    let mut dispatch = Dispatch::new(pool);
+    let mut replies_ns = Vec::new();
+    while let Some(arrival) = arrivals.next()? {
+        let key = plan.key(arrival.client, arrival.request);
+        let turn = dispatch.assign(key, arrival.intended_ns);
+        let mut now_ns = turn.started_ns;
+        replies_ns.clear();
+        replies_ns.extend((0..plan.replies(key)).map(|reply| {
+            // A queue of hours of work, in a plan of a day, could pass the end of 64 bits.
+            now_ns = now_ns.saturating_add(plan.delay_ns(key, reply));
+            now_ns
+        }));
+        dispatch.occupy(turn.worker, now_ns);
+        each(&Served {
+            client: arrival.client,
+            request: arrival.request,
+            worker: turn.worker,
+            intended_ns: arrival.intended_ns,
+            started_ns: turn.started_ns,
+            replies_ns: &replies_ns,
+        });
+        arrivals.ended(&arrival, now_ns);
+    }
+    Ok(())
+}
