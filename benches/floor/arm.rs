@@ -49,6 +49,8 @@ pub(crate) struct Measured {
     pub(crate) readings: Readings,
     /// zload said that its figures must not be used.
     pub(crate) doubted: bool,
+    /// Cores that other programs kept busy meanwhile.
+    pub(crate) others: Option<f64>,
     /// Version, library, kernel and processor, as zload names them.
     pub(crate) environment: Option<Value>,
 }
@@ -71,6 +73,7 @@ impl Arm {
         Ok(Measured {
             readings,
             doubted: allowed,
+            others: finished.others(),
             environment: finished.output.get("environment").cloned(),
         })
     }

@@ -23,6 +23,8 @@ pub(crate) struct Sample {
     pub(crate) resident_kib: f64,
     /// CPU time of all its threads so far; the kernel tells it in ticks of usually 10 ms.
     pub(crate) cpu_ns: f64,
+    /// CPU time that the whole machine spent so far, and that its hypervisor kept from it.
+    pub(crate) machine_ns: f64,
 }
 
 /// What one run of a program left.
@@ -32,6 +34,16 @@ pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
     pub(crate) took_ns: u64,
     pub(crate) samples: Vec<Sample>,
+}
+
+impl Finished {
+    /// Cores that others than this child kept busy while it ran.
+    pub(crate) fn others(&self) -> Option<f64> {
+        let (first, last) = (self.samples.first()?, self.samples.last()?);
+        let took_ns = last.at_ns.checked_sub(first.at_ns).filter(|took_ns| *took_ns > 0)?;
+        let others_ns = (last.machine_ns - first.machine_ns) - (last.cpu_ns - first.cpu_ns);
+        Some(others_ns.max(0.0) / took_ns as f64)
+    }
 }
 
 /// Runs `command` to its end and reads the JSON that it prints; an error after `limit_ns`.
@@ -81,9 +93,15 @@ fn watch(
         if at_ns > limit_ns {
             return Ok(None);
         }
-        if let Some((pages, ticks)) = look(child.id()) {
-            let (resident_kib, cpu_ns) = (pages * page_kib, ticks / ticks_per_s * 1e9);
-            samples.push(Sample { at_ns, resident_kib, cpu_ns });
+        if let (Some((pages, ticks)), Some(all_ticks)) = (look(child.id()), machine_ticks()) {
+            let ns = |ticks: f64| ticks / ticks_per_s * 1e9;
+            let resident_kib = pages * page_kib;
+            samples.push(Sample {
+                at_ns,
+                resident_kib,
+                cpu_ns: ns(ticks),
+                machine_ns: ns(all_ticks),
+            });
         }
         sleep_ns(LOOK_NS);
     }
@@ -102,6 +120,18 @@ fn look(id: u32) -> Option<(f64, f64)> {
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
     Some((field(24)?, field(14)? + field(15)?))
+}
+
+/// User, nice, system, interrupts and stolen: all of the first line of `/proc/stat` but idle, waiting, and the guests'
+/// time, which the kernel counts as user already (`proc_stat(5)`).
+fn machine_ticks() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/stat").ok()?;
+    let fields = text.lines().next()?.split_whitespace().skip(1).take(8);
+    let ticks: Vec<f64> = fields.filter_map(|field| field.parse().ok()).collect();
+    let [user, nice, system, _idle, _waiting, interrupts, soft, stolen] = ticks[..] else {
+        return None;
+    };
+    Some(user + nice + system + interrupts + soft + stolen)
 }
 
 /// Monotonic time.

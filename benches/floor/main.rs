@@ -12,6 +12,8 @@ mod rounds;
 mod rows;
 mod sleeper;
 mod statistics;
+mod sweep;
+mod sweep_plot;
 
 use std::fs::File;
 use std::io::Write;
@@ -30,12 +32,16 @@ type Outcome<T> = Result<T, String>;
 
 /// Where `--write` puts what was found.
 const DOCUMENT: &str = "docs/performance.md";
+/// Where `--sweep --write` puts its plot and its figures.
+const SWEEP_PLOT: &str = "docs/cost-model.svg";
+const SWEEP_FIGURES: &str = "docs/cost-model.csv";
 /// Instants a second of the loop that only sleeps; as the load of its row.
 const SLEEP_RATE: f64 = 2_000.0;
 
 /// Compare zload side by side with a bare C program of the same topology, and with itself
 #[derive(Debug, Parser)]
 #[command(name = "scripts/floor")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 struct Options {
     /// Only this row of the table; repeatable
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
@@ -49,9 +55,9 @@ struct Options {
     /// Begin no further round of a load after so many minutes
     #[arg(long, value_name = "M", default_value_t = 8.0)]
     minutes: f64,
-    /// Length of each run
-    #[arg(long, value_name = "S", default_value_t = 2.0)]
-    seconds: f64,
+    /// Length of each run; 2 for the table, 3 for the sweep
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
     /// Pinned to one core, on all cores, or one after the other
     #[arg(long, value_enum, default_value_t = CoresOption::Both)]
     cores: CoresOption,
@@ -61,10 +67,13 @@ struct Options {
     /// Link the C program to the system's libzmq and not to the one that zload's build made
     #[arg(long)]
     system: bool,
+    /// Not the table but the cost model: rates and CPU over clients, requests in flight, workers, fan-out and payload
+    #[arg(long, conflicts_with_all = ["row", "pairs", "max_pairs", "minutes", "quick"])]
+    sweep: bool,
     /// Write every single run to this file, as JSON, one a line
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Put the table into docs/performance.md, too
+    /// Put the result into docs/performance.md, too, and the sweep's figures and plot beside it
     #[arg(long)]
     write: bool,
     /// Used by the command itself: sleep to 2,000 instants a second for so many seconds, and tell how late that was
@@ -72,7 +81,7 @@ struct Options {
     sleep_loop: Option<f64>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CoresOption {
     #[value(name = "1")]
     One,
@@ -106,6 +115,9 @@ fn run(options: &Options) -> Outcome<String> {
     }
     let mut session = session(options)?;
     say(&session.programs.libraries);
+    if options.sweep {
+        return sweep(options, &mut session);
+    }
     let text = compare(options, &mut session)?;
     if options.write {
         report::put(Path::new(DOCUMENT), "floor", &text)?;
@@ -128,9 +140,14 @@ fn session(options: &Options) -> Outcome<Session> {
     Ok(Session {
         log: options.output.as_ref().map(open).transpose()?,
         programs: Programs::build(options.system)?,
-        seconds: if options.quick { 1.0 } else { options.seconds },
+        seconds: options.seconds.unwrap_or(match (options.sweep, options.quick) {
+            (true, _) => 3.0,
+            (_, true) => 1.0,
+            _ => 2.0,
+        }),
         limits,
         environment: None,
+        others: Vec::new(),
     })
 }
 
@@ -159,9 +176,26 @@ fn compare(options: &Options, session: &mut Session) -> Outcome<String> {
             }
         }
     }
-    let origin =
-        report::origin(session.environment.as_ref(), &session.programs.libraries, session.seconds);
-    Ok(format!("{origin}\n{}", report::table(lines, affinity.count())))
+    Ok(format!("{}\n{}", session.origin(), report::table(lines, affinity.count())))
+}
+
+/// Plays the sweeps: on all cores, unless one was asked for.
+fn sweep(options: &Options, session: &mut Session) -> Outcome<String> {
+    let cores = if options.cores == CoresOption::One { Cores::One } else { Cores::All };
+    Affinity::at_start()?.choose(cores)?;
+    let points = sweep::play(session)?;
+    let text = format!("{}On {}.\n\n{}", session.origin(), cores.label(), sweep::tables(&points));
+    if options.write {
+        sweep_plot::draw(Path::new(SWEEP_PLOT), &points)?;
+        std::fs::write(SWEEP_FIGURES, sweep::csv(&points))
+            .map_err(|error| format!("{SWEEP_FIGURES}: {error}"))?;
+        report::put(
+            Path::new(DOCUMENT),
+            "sweep",
+            &format!("![cost model](cost-model.svg)\n\n{text}"),
+        )?;
+    }
+    Ok(text)
 }
 
 impl CoresOption {

@@ -4,8 +4,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::Outcome;
 use crate::rounds::{Cell, NARROW};
 use crate::rows::{Comparison, Goal};
@@ -37,29 +35,11 @@ pub(crate) fn table(mut lines: Vec<Line>, cores: u32) -> String {
         "\nA cell is the median over n rounds, its distribution-free 95 % interval, and how that stands to the limits: \
          `aim` or `reach` if the whole interval meets it, `missed` if the whole interval misses what must be reached, \
          `open` if the interval holds the limit, and `few` where there were too few rounds for an interval. `~`: the \
-         interval's half-width is more than {:.0} %. Rounds went on until it was not, which makes the intervals \
+         interval's half-width is more than {:.0} % of the median or of a larger limit. Rounds went on until it was not, which makes the intervals \
          slightly too narrow, or until their number or time was used up.\n",
         NARROW * 100.0
     );
     text
-}
-
-/// What a reader must know about where a table comes from.
-pub(crate) fn origin(environment: Option<&Value>, libraries: &str, seconds: f64) -> String {
-    let name = |key: &str| {
-        environment
-            .and_then(|environment| environment[key].as_str())
-            .unwrap_or("unknown")
-            .to_owned()
-    };
-    format!(
-        "{}, {}; zload {}, libzmq {}. {libraries} {seconds} s a run after 0.5 s of warm-up, high-water marks 0, \
-         payload 64 B, one reply, no delay.\n",
-        name("cpu_model"),
-        name("kernel"),
-        name("zload"),
-        name("libzmq")
-    )
 }
 
 fn limits(goal: Goal) -> (String, String) {

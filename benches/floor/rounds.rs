@@ -8,15 +8,15 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::arm::Phases;
+use crate::arm::{Arm, Measured, Phases};
 use crate::child::now_ns;
 use crate::cores::Cores;
 use crate::programs::Programs;
-use crate::rows::{Comparison, Group, Round};
-use crate::statistics::Summary;
+use crate::rows::{Comparison, Goal, Group, Round};
+use crate::statistics::{Summary, median};
 use crate::{Outcome, say};
 
-/// Half an interval's width, as a share of the median, at which no more rounds are made.
+/// Half an interval's width, as a share of the median or of a larger limit, at which no more rounds are made.
 pub(crate) const NARROW: f64 = 0.03;
 
 /// When a group is done.
@@ -45,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) log: Option<File>,
     /// As zload described it, from the last of its runs.
     pub(crate) environment: Option<Value>,
+    /// Cores that other programs kept busy, for each run so far.
+    pub(crate) others: Vec<f64>,
 }
 
 impl Session {
@@ -53,7 +55,8 @@ impl Session {
         let started = now_ns();
         let mut values = vec![Vec::new(); group.comparisons.len()];
         let mut doubted = 0;
-        for index in 0.. {
+        let mut index = 0;
+        loop {
             let round = self.round(group, cores, index, &mut doubted)?;
             for (comparison, values) in group.comparisons.iter().zip(&mut values) {
                 let value = (comparison.value)(&round).filter(|value| value.is_finite());
@@ -61,11 +64,17 @@ impl Session {
                     format!("{}: a figure is missing in {round:?}", comparison.what)
                 })?);
             }
-            let settled = group
+            let cells = group
                 .comparisons
                 .iter()
                 .zip(&values)
-                .all(|(comparison, values)| !comparison.goal.decides() || narrow(values));
+                .map(|(comparison, values)| cell(values, comparison.goal, doubted))
+                .collect::<Outcome<Vec<Cell>>>()?;
+            let settled = group
+                .comparisons
+                .iter()
+                .zip(&cells)
+                .all(|(comparison, cell)| !comparison.goal.decides() || !cell.wide);
             say(&format!(
                 "{}, {}: round {}{}",
                 cores.label(),
@@ -77,10 +86,10 @@ impl Session {
             let limits = self.limits;
             let enough = index + 1 >= limits.least && (settled || minutes >= limits.minutes);
             if enough || index + 1 >= limits.most {
-                break;
+                return Ok(cells);
             }
+            index += 1;
         }
-        values.iter().map(|values| cell(values, doubted)).collect()
     }
 
     /// Runs every program of the group once.
@@ -101,38 +110,53 @@ impl Session {
         }
         let mut round = Round::new();
         for arm in arms {
-            let measured = arm.run(&self.programs, phases)?;
+            let measured = self.run(arm, phases, &json!([cores.label(), group.load, index + 1]))?;
             *doubted += usize::from(measured.doubted);
-            if measured.environment.is_some() {
-                self.environment = measured.environment;
-            }
-            self.write_down(&json!({
-                "cores": cores.label(), "load": group.load, "round": index + 1, "program": arm.name,
-                "settings": arm.settings, "seconds": phases.seconds, "invalid": measured.doubted,
-                "figures": measured.readings,
-            }))?;
             round.insert(arm.name, measured.readings);
         }
         Ok(round)
     }
 
-    /// Adds one run to the log, if there is one.
-    pub(crate) fn write_down(&mut self, run: &Value) -> Outcome<()> {
-        self.log
-            .as_mut()
-            .map_or(Ok(()), |log| writeln!(log, "{run}"))
-            .map_err(|error| format!("the log of runs: {error}"))
+    /// Runs one program once and writes it down; `place` says where in the whole it stands.
+    pub(crate) fn run(&mut self, arm: &Arm, phases: Phases, place: &Value) -> Outcome<Measured> {
+        let measured = arm.run(&self.programs, phases)?;
+        self.others.extend(measured.others);
+        self.environment = measured.environment.clone().or_else(|| self.environment.take());
+        if let Some(log) = &mut self.log {
+            let run = json!({
+                "place": place, "program": arm.name, "settings": arm.settings, "seconds": phases.seconds,
+                "invalid": measured.doubted, "others": measured.others, "figures": measured.readings,
+            });
+            writeln!(log, "{run}").map_err(|error| format!("the log of runs: {error}"))?;
+        }
+        Ok(measured)
+    }
+
+    /// What a reader must know about where the figures come from.
+    pub(crate) fn origin(&self) -> String {
+        let name = |key: &str| {
+            let value = self.environment.as_ref().and_then(|environment| environment[key].as_str());
+            value.unwrap_or("unknown").to_owned()
+        };
+        let most = self.others.iter().copied().fold(0.0, f64::max);
+        format!(
+            "{}, {}; zload {}, libzmq {}. {} {} s a run after 0.5 s of warm-up. Other programs and the hypervisor took \
+             {:.2} cores during the median run, {most:.2} during the worst of {}.\n",
+            name("cpu_model"),
+            name("kernel"),
+            name("zload"),
+            name("libzmq"),
+            self.programs.libraries,
+            self.seconds,
+            median(&self.others).unwrap_or(0.0),
+            self.others.len()
+        )
     }
 }
 
-fn narrow(values: &[f64]) -> bool {
-    let width = Summary::of(values).and_then(|summary| summary.relative_half_width());
-    width.is_some_and(|width| width <= NARROW)
-}
-
-fn cell(values: &[f64], doubted: usize) -> Outcome<Cell> {
+fn cell(values: &[f64], goal: Goal, doubted: usize) -> Outcome<Cell> {
     let summary = Summary::of(values).ok_or("no round was played")?;
-    Ok(Cell { summary, wide: !narrow(values), doubted })
+    Ok(Cell { summary, wide: !summary.is_narrow(NARROW, goal.reach().unwrap_or(0.0)), doubted })
 }
 
 /// The latest value of each comparison that has something to reach.

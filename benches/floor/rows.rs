@@ -55,7 +55,15 @@ pub(crate) enum Goal {
 impl Goal {
     /// Whether runs go on until this figure's interval is narrow.
     pub(crate) fn decides(self) -> bool {
-        matches!(self, Self::AtLeast { .. } | Self::AtMost { .. })
+        self.reach().is_some()
+    }
+
+    /// What must be reached.
+    pub(crate) fn reach(self) -> Option<f64> {
+        match self {
+            Self::AtLeast { reach, .. } | Self::AtMost { reach, .. } => Some(reach),
+            Self::Aim(_) | Self::None => None,
+        }
     }
 }
 

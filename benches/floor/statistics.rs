@@ -52,10 +52,11 @@ impl Summary {
         Some(Self { median, interval: median_interval(values), n: values.len() })
     }
 
-    /// Half the interval's width as a share of the median.
-    pub(crate) fn relative_half_width(&self) -> Option<f64> {
-        let (low, high) = self.interval?;
-        Some((high - low) / 2.0 / self.median.abs())
+    /// Whether half the interval's width is at most this share of the median, or of the limit that the median is held
+    /// against if that is larger: what is far below its limit need not be known better.
+    pub(crate) fn is_narrow(&self, share: f64, limit: f64) -> bool {
+        let half_width = self.interval.map(|(low, high)| (high - low) / 2.0);
+        half_width.is_some_and(|half_width| half_width <= share * self.median.abs().max(limit))
     }
 }
 
@@ -96,6 +97,14 @@ mod tests {
         ] {
             assert_eq!(median_interval(&first(n)), Some((low, high)), "{n} values");
         }
+    }
+
+    #[test]
+    fn narrow_is_measured_by_the_median_or_a_larger_limit() {
+        let summary = Summary { median: 0.5, interval: Some((0.48, 0.52)), n: 9 };
+        assert!(!summary.is_narrow(0.03, 0.0));
+        assert!(summary.is_narrow(0.03, 1.0));
+        assert!(!Summary { interval: None, ..summary }.is_narrow(0.03, 1.0), "too few to say");
     }
 
     proptest! {
