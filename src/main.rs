@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use zload::cli::Cli;
-use zload::{Error, command};
+use zload::command;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -19,10 +19,6 @@ fn main() -> ExitCode {
     };
     match command::execute(&cli, &mut std::io::stdout().lock()) {
         Ok(code) => ExitCode::from(code),
-        // Whoever closed the pipe has read enough.
-        Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
         Err(error) => {
             let _closed = writeln!(std::io::stderr(), "{}", error.report(colored()));
             ExitCode::from(2)

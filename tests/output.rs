@@ -169,7 +169,15 @@ fn completions_and_the_man_page_know_the_commands() {
 #[test]
 fn an_output_that_cannot_be_written_is_found_before_the_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for path in ["/nowhere/result.json", "/proc/result.json", utf8(folder.path())] {
+    let no_folder = folder.path().join("result.json/");
+    let paths = [
+        "/nowhere/result.json",
+        "/proc/result.json",
+        "/dev/null/result.json",
+        utf8(folder.path()),
+        utf8(&no_folder),
+    ];
+    for path in paths {
         // Were the run made first, this test would take ten minutes.
         let scenario = "load = { rate = '1/s' }\nrun = { duration = '10m' }";
         let ended = Zload::run(scenario).args(&["-o", path]).end();
@@ -229,4 +237,50 @@ fn a_shell_pipe_that_closes_early_ends_quietly() {
         .status()
         .expect("bash runs");
     assert_eq!(status.code(), Some(0));
+}
+
+/// Devices, pipes and links are what people put behind `-o` when they want no file, or not here.
+#[test]
+fn saving_never_takes_the_place_of_a_device_a_pipe_or_a_link() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| utf8(&folder.path().join(name)).to_owned();
+    let made = Command::new("mkfifo").arg(at("pipe")).status().expect("mkfifo runs");
+    assert!(made.success());
+    let pipe = at("pipe");
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).expect("reading"));
+    let printed = Zload::run(SHORT).args(&["-o", &at("pipe")]).end();
+    printed.result(0);
+    assert_eq!(reader.join().expect("the reader ends"), printed.stdout);
+    std::fs::write(at("target.json"), "old").expect("writing");
+    std::os::unix::fs::symlink("target.json", at("link.json")).expect("a link");
+    let printed = Zload::run(SHORT).args(&["-o", &at("link.json")]).end();
+    printed.result(0);
+    assert!(std::fs::symlink_metadata(at("link.json")).expect("the link").is_symlink());
+    assert_eq!(std::fs::read_to_string(at("target.json")).expect("reading"), printed.stdout);
+    std::os::unix::fs::symlink("/dev/full", at("full.json")).expect("a link");
+    let ended = Zload::run(SHORT).args(&["-o", &at("full.json")]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("No space left"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_result_never_takes_the_place_of_the_scenario() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, "load = { rate = '1/s' }\nrun = { duration = '10m' }").expect("writing");
+    for command in ["run", "serve"] {
+        let ended = Zload::new(&[command, utf8(&path), "-o", utf8(&path)]).end();
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.stderr.contains("it is the scenario"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_closed_pipe_does_not_turn_a_failure_into_a_success() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let good = Zload::with_scenario("check", "load = { rate = '1/s' }");
+    let ended = good.args(&["/nowhere.toml"]).stdout(writer).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("/nowhere.toml"), "{}", ended.stderr);
 }

@@ -5,7 +5,8 @@ mod run;
 mod serve;
 mod show;
 
-use std::io::{IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -56,8 +57,24 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
 
 /// Writes a command's output to its end, so that a full disk is an error and not a loss.
 fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(Error::Output)?;
-    Ok(DONE)
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // Whoever closed the pipe has read enough; what the command found out still decides the exit code.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(DONE),
+        Err(error) => Err(Error::Output(error)),
+        Ok(()) => Ok(DONE),
+    }
+}
+
+/// Where the result goes, if it is to be saved: found out before the run, and not after it.
+fn reserve(output: &OutputArgs, scenario: &Path) -> Result<Option<Destination>, Error> {
+    let Some(path) = &output.output else { return Ok(None) };
+    if std::fs::canonicalize(path)
+        .is_ok_and(|path| std::fs::canonicalize(scenario).is_ok_and(|scenario| scenario == path))
+    {
+        let source = io::Error::other("it is the scenario, which the result would replace");
+        return Err(Error::Write { path: path.clone(), source });
+    }
+    Destination::reserve(path).map(Some)
 }
 
 /// Saves and prints a result. The file comes first: a closed pipe must not cost the figures.
@@ -80,7 +97,7 @@ fn deliver<T: Serialize>(
 
 /// Colours only for a terminal that has not asked for none.
 fn stdout_style() -> Style {
-    let terminal = std::io::stdout().is_terminal();
+    let terminal = io::stdout().is_terminal();
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     Style::new(terminal && !no_color)
 }

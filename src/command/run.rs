@@ -3,17 +3,17 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::{deliver, exit_code, interruption};
+use super::{deliver, exit_code, interruption, reserve};
 use crate::cli::RunArgs;
 use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, RunResult};
+use crate::result::RunResult;
 use crate::scenario::Scenario;
 use crate::{Error, environment, render, topology};
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
-    let destination = args.output.output.as_deref().map(Destination::reserve).transpose()?;
+    let destination = reserve(&args.output, &args.scenario)?;
     let interrupted = interruption()?;
     let plan = Arc::new(Plan::new(&scenario));
     let environment = environment::describe();

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use super::{deliver, exit_code, interruption};
+use super::{deliver, exit_code, interruption, reserve};
 use crate::cli::ServeArgs;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, ServeResult};
+use crate::result::ServeResult;
 use crate::scenario::{Engine, Scenario};
 use crate::topology::{self, Serving};
 use crate::{Error, environment, render};
@@ -19,7 +19,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
             args.scenario.display()
         )));
     }
-    let destination = args.output.output.as_deref().map(Destination::reserve).transpose()?;
+    let destination = reserve(&args.output, &args.scenario)?;
     let interrupted = interruption()?;
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };

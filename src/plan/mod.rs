@@ -275,11 +275,6 @@ impl Plan {
         self.timeout_ns
     }
 
-    /// The largest body that can be drawn, in bytes, if the scenario bounds it.
-    pub fn constant_payload(&self) -> Option<u64> {
-        self.payload.constant()
-    }
-
     /// The load in figures.
     pub fn summary(&self) -> Summary {
         self.summary
