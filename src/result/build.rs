@@ -28,15 +28,14 @@ impl RunResult {
         environment: Environment,
         runs: &[Measured],
     ) -> Self {
-        let last = runs.last().expect("at least one run was made");
         let pooled = pool(runs);
         let figures = RunFigures::new(scenario, &pooled);
         Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
             seed: scenario.seed,
-            interrupted: last.interrupted,
-            failure: last.failure.clone(),
+            interrupted: pooled.interrupted,
+            failure: pooled.failure.clone(),
             notes: notes(scenario, plan, &pooled, &figures, &environment),
             environment,
             repeat: u32::try_from(runs.len()).unwrap_or(u32::MAX),
@@ -210,6 +209,8 @@ fn pool(runs: &[Measured]) -> Measured {
     let (first, rest) = runs.split_first().expect("at least one run was made");
     let mut pooled = first.clone();
     for run in rest {
+        pooled.interrupted |= run.interrupted;
+        pooled.failure = pooled.failure.or_else(|| run.failure.clone());
         pooled.recorded.merge(&run.recorded);
         let offset_ns = pooled.window_ns;
         pooled.series.extend(
@@ -219,13 +220,20 @@ fn pool(runs: &[Measured]) -> Measured {
         );
         pooled.window_ns += run.window_ns;
         pooled.server_window_ns += run.server_window_ns;
-        pooled.server = pooled.server.zip(run.server).map(|(sum, more)| sum.plus(&more));
-        pooled.server_in_all =
-            pooled.server_in_all.zip(run.server_in_all).map(|(sum, more)| sum.plus(&more));
+        pooled.server = both(pooled.server, run.server);
+        pooled.server_in_all = both(pooled.server_in_all, run.server_in_all);
         pooled.received_in_all += run.received_in_all;
         pooled.drivers = pooled.drivers.plus(&run.drivers);
     }
     pooled
+}
+
+/// What the server did in two parts of a whole; a part that was interrupted before it began adds nothing.
+fn both(sum: Option<ServerTotals>, more: Option<ServerTotals>) -> Option<ServerTotals> {
+    match (sum, more) {
+        (Some(sum), Some(more)) => Some(sum.plus(&more)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// What a reader must know to read the figures rightly.
