@@ -6,7 +6,6 @@ mod serve;
 mod show;
 
 use std::io::{self, IsTerminal as _, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -18,7 +17,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
 use crate::render::Style;
-use crate::result::{Destination, RunResult, to_json};
+use crate::result::{Destination, RunResult, ServeResult, to_json};
 use crate::scenario::Scenario;
 
 /// Exit code of a command that did what it should.
@@ -38,21 +37,31 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
             clap_complete::generate(*shell, &mut Cli::command(), "zload", &mut script);
             print(out, &script)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut page)
-                .expect("writing to memory cannot fail");
-            print(out, &page)
-        }
+        Command::Man { command } => print(out, &man_page(command.as_deref())?),
         Command::Schema { of } => {
             let schema = match of {
                 SchemaOf::Scenario => schema_for!(Scenario),
                 SchemaOf::Result => schema_for!(RunResult),
+                SchemaOf::Serve => schema_for!(ServeResult),
             };
             print(out, to_json(&schema).as_bytes())
         }
     }
+}
+
+/// The page of zload or, with all its options, of one command.
+fn man_page(command: Option<&str>) -> Result<Vec<u8>, Error> {
+    let mut zload = Cli::command();
+    zload.build();
+    let of = match command {
+        None => zload,
+        Some(name) => zload.find_subcommand(name).cloned().ok_or_else(|| {
+            Error::Failed(format!("there is no command {name:?}; see zload help"))
+        })?,
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(of).render(&mut page).expect("writing to memory cannot fail");
+    Ok(page)
 }
 
 /// Writes a command's output to its end, so that a full disk is an error and not a loss.
@@ -63,18 +72,6 @@ fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
         Err(error) => Err(Error::Output(error)),
         Ok(()) => Ok(DONE),
     }
-}
-
-/// Where the result goes, if it is to be saved: found out before the run, and not after it.
-fn reserve(output: &OutputArgs, scenario: &Path) -> Result<Option<Destination>, Error> {
-    let Some(path) = &output.output else { return Ok(None) };
-    if std::fs::canonicalize(path)
-        .is_ok_and(|path| std::fs::canonicalize(scenario).is_ok_and(|scenario| scenario == path))
-    {
-        let source = io::Error::other("it is the scenario, which the result would replace");
-        return Err(Error::Write { path: path.clone(), source });
-    }
-    Destination::reserve(path).map(Some)
 }
 
 /// Saves and prints a result. The file comes first: a closed pipe must not cost the figures.

@@ -3,18 +3,18 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::{deliver, exit_code, interruption, reserve};
+use super::{deliver, exit_code, interruption};
 use crate::cli::RunArgs;
 use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
-use crate::result::RunResult;
+use crate::result::{Destination, RunResult};
 use crate::scenario::Scenario;
 use crate::topology::{self, Measured};
 use crate::{Error, environment, render};
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
-    let destination = reserve(&args.output, &args.scenario)?;
+    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let interrupted = interruption()?;
     let plan = Arc::new(Plan::new(&scenario));
     let environment = environment::describe();

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::{deliver, exit_code, interruption, reserve};
+use super::{deliver, exit_code, interruption};
 use crate::cli::ServeArgs;
 use crate::progress::{Mode, Progress};
-use crate::result::ServeResult;
-use crate::scenario::{Engine, Scenario};
+use crate::result::{Destination, ServeResult};
+use crate::scenario::{Engine, Nanos, Scenario};
 use crate::topology::{self, Serving};
 use crate::{Error, environment, render};
 
@@ -19,7 +19,12 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
             args.scenario.display()
         )));
     }
-    let destination = reserve(&args.output, &args.scenario)?;
+    if args.duration == Some(Nanos::ZERO) {
+        return Err(Error::Failed(
+            "--duration must be above 0; leave it out to serve until Ctrl-C".to_owned(),
+        ));
+    }
+    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let interrupted = interruption()?;
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };

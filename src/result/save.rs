@@ -27,9 +27,17 @@ enum Place {
 }
 
 impl Destination {
-    /// Opens what will be written to, so that an unwritable place is found before anything is measured.
-    pub fn reserve(path: &Path) -> Result<Self, Error> {
+    /// Opens what will be written to, if the result of `scenario` is to be saved at all, so that an unwritable place is
+    /// found before anything is measured.
+    pub fn reserve(path: Option<&Path>, scenario: &Path) -> Result<Option<Self>, Error> {
+        let Some(path) = path else { return Ok(None) };
+        let same = |path: &Path| {
+            Some(std::fs::canonicalize(path).ok()? == std::fs::canonicalize(scenario).ok()?)
+        };
         let place = match std::fs::metadata(path) {
+            _ if same(path) == Some(true) => {
+                Err(io::Error::other("it is the scenario, which the result would replace"))
+            }
             Ok(there) if there.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
             // A rename would ask nobody: what may not be written to is not replaced either.
             Ok(there) => OpenOptions::new().write(true).open(path).and_then(|stream| {
@@ -43,7 +51,7 @@ impl Destination {
             Err(_) => beside(path.to_owned(), Permissions::from_mode(0o644)),
         };
         let place = place.map_err(|source| Error::Write { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), place })
+        Ok(Some(Self { path: path.to_owned(), place }))
     }
 
     /// Writes `value` as JSON. A regular file is moved into place: readers see the old one or the new one, never a part.
