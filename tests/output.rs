@@ -139,6 +139,12 @@ fn schemas_describe_scenarios_and_results() {
     let errors: Vec<String> = valid.iter_errors(&result).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
     assert!(!valid.is_valid(&serde_json::json!({ "schema": "zload.result/1" })));
+    let of_servers = Zload::new(&["schema", "serve"]).end().result(0);
+    let valid = jsonschema::validator_for(&of_servers).expect("a JSON Schema");
+    let serving = Zload::with_scenario("serve", SHORT).args(&["--format", "json"]);
+    let result = serving.args(&["--duration", "50ms", "-q"]).result(0);
+    let errors: Vec<String> = valid.iter_errors(&result).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
 }
 
 #[test]
@@ -149,7 +155,11 @@ fn completions_and_the_man_page_know_the_commands() {
             "{shell}"
         );
     }
-    assert!(Zload::new(&["man"]).end().stdout.contains("zload"));
+    let page = Zload::new(&["man"]).end().stdout;
+    assert!(page.contains("zload\\-run(1)"), "{page}");
+    let page = Zload::new(&["man", "run"]).end().stdout;
+    assert!(page.contains("\\-\\-repeat") && page.contains("zload\\-run"), "{page}");
+    assert!(Zload::new(&["man", "dance"]).end().stderr.contains("no command \"dance\""));
     assert_eq!(Zload::new(&["--help"]).end().code, Some(0));
     assert_eq!(
         Zload::new(&["--version"]).end().stdout,
@@ -209,6 +219,8 @@ fn what_is_no_result_is_refused_by_show() {
     let good = Zload::run(SHORT).result(0);
     let mut wrong_ledger = good.clone();
     wrong_ledger["ledger"]["requests_sent"] = 61.into();
+    let mut hostile = good.clone();
+    hostile["environment"]["kernel"] = "Linux \u{1b}[2J".into();
     let mut other_schema = good;
     other_schema["schema"] = "zload.result/2".into();
     for (text, reason) in [
@@ -217,6 +229,7 @@ fn what_is_no_result_is_refused_by_show() {
         ("{\"schema\": \"zload.result/1\"}".to_owned(), "missing field"),
         (wrong_ledger.to_string(), "does not hold"),
         (other_schema.to_string(), "zload.result/2"),
+        (hostile.to_string(), "control characters"),
     ] {
         std::fs::write(&path, text).expect("writing");
         let ended = Zload::new(&["show", utf8(&path)]).end();

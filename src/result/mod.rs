@@ -239,6 +239,9 @@ impl Saved {
     fn parse(text: &str) -> Result<Self, String> {
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
+        if holds_control_characters(&value) {
+            return Err("it holds control characters, which zload writes nowhere".to_owned());
+        }
         let known = format!("this zload reads {RUN_SCHEMA:?} and {SERVE_SCHEMA:?}");
         let wrong = |error: serde_json::Error| error.to_string();
         match value.get("schema").and_then(serde_json::Value::as_str) {
@@ -252,5 +255,16 @@ impl Saved {
             Some(other) => Err(format!("its schema is {other:?}; {known}")),
             None => Err(format!("it has no `schema`; {known}")),
         }
+    }
+}
+
+/// Whether a text in it could play tricks on a terminal.
+fn holds_control_characters(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.chars().any(char::is_control),
+        Value::Array(values) => values.iter().any(holds_control_characters),
+        Value::Object(fields) => fields.values().any(holds_control_characters),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
