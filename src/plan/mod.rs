@@ -13,8 +13,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::scenario::{
-    Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model, Nanos,
-    Scenario,
+    Arrivals, Count, Distribution, Engine, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model,
+    Nanos, Scenario,
 };
 pub use draw::{DrawKey, Purpose, Sampler};
 pub use schedule::Schedule;
@@ -88,7 +88,7 @@ pub struct Summary {
     pub replies_mean: f64,
     /// Time a worker is planned to be busy with one request, on average, in nanoseconds.
     pub work_ns_mean: f64,
-    /// Share of the workers that an open load keeps busy; above 1 the queue grows without end.
+    /// Share of our workers that an open load keeps busy; above 1 the queue grows without end.
     pub utilisation: Option<f64>,
 }
 
@@ -305,6 +305,7 @@ impl Summary {
             replies_mean,
             work_ns_mean,
             utilisation: requests_per_s
+                .filter(|_| scenario.proxy.engine != Engine::External)
                 .map(|rate| rate * work_ns_mean / 1e9 / f64::from(scenario.workers.count.0)),
         }
     }

@@ -244,7 +244,6 @@ fn notes(
     figures: &RunFigures,
     environment: &Environment,
 ) -> Vec<String> {
-    let ledger = &figures.ledger;
     let mut notes = Vec::new();
     if environment.build == "debug" {
         notes.push(
@@ -264,22 +263,7 @@ fn notes(
             utilisation * 100.0
         ));
     }
-    if ledger.replies_lost > 0 {
-        notes.push(lost_because(scenario, run, figures));
-    }
-    if ledger.replies_duplicate > 0 {
-        notes.push(format!(
-            "{} replies came beyond the number owed by `workers.replies`: the server answered more often than planned",
-            ledger.replies_duplicate
-        ));
-    }
-    if ledger.requests_unsent > 0 && !run.interrupted && run.failure.is_none() {
-        notes.push(format!(
-            "{} requests could not be sent: ZeroMQ took no more (high-water mark, or no connection) or the drivers \
-             were too late",
-            ledger.requests_unsent
-        ));
-    }
+    notes.extend(of_ledger(scenario, run, figures));
     if run.recorded.rest_uncounted {
         notes.push(
             "the rest of this Poisson plan is too long to be counted within the second that an interrupted run has: \
@@ -291,6 +275,43 @@ fn notes(
         notes.push(format!(
             "{} replies took more than an hour and stand as one hour",
             figures.latency.reply.clipped
+        ));
+    }
+    notes
+}
+
+/// What the ledger's exceptions mean.
+fn of_ledger(scenario: &Scenario, run: &Measured, figures: &RunFigures) -> Vec<String> {
+    let ledger = &figures.ledger;
+    let whole = !run.interrupted && run.failure.is_none();
+    let mut notes = Vec::new();
+    if ledger.requests_planned == 0 && whole {
+        notes.push(
+            "no request was due in the measured window, so there is nothing to read here: raise load.rate or run.duration"
+                .to_owned(),
+        );
+    }
+    if ledger.replies_lost > 0 {
+        notes.push(lost_because(scenario, run, figures));
+    }
+    if ledger.replies_duplicate > 0 {
+        notes.push(format!(
+            "{} replies came beyond the number owed by `workers.replies`: the server answered more often than planned",
+            ledger.replies_duplicate
+        ));
+    }
+    if ledger.requests_unsent > 0 && whole {
+        notes.push(format!(
+            "{} requests could not be sent: ZeroMQ took no more (high-water mark, or no connection) or the drivers \
+             were too late",
+            ledger.requests_unsent
+        ));
+    }
+    if ledger.replies_unexpected > 0 {
+        notes.push(format!(
+            "{} messages answer nothing that was asked: a reply to a request that is owed none, or no reply of zload's \
+             (a server must send each request's body back unchanged, as the last frame)",
+            ledger.replies_unexpected
         ));
     }
     notes
