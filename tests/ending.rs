@@ -98,8 +98,8 @@ fn a_signal_ends_a_poisson_plan_that_nobody_could_count_in_time() {
 #[test]
 fn a_signal_ends_a_server_whose_workers_cannot_connect() {
     // The backend's own connection is refused by its limit on the size of a handshake.
-    let scenario = "load = { rate = '1/s' }\nproxy = { backend = 'tcp://127.0.0.1:*' }\n\
-                    sockets = { maxmsgsize = '0B' }\nclients = { connect_timeout = '10m' }";
+    let scenario = "load = { rate = '1/s', payload = '24B' }\nproxy = { backend = 'tcp://127.0.0.1:*' }\n\
+                    sockets = { maxmsgsize = '24B' }\nclients = { connect_timeout = '10m' }";
     let mut running = Zload::with_scenario("run", scenario).args(&["--format", "json"]).start();
     running.await_line("connecting");
     running.signal(Signal::INT);
@@ -160,6 +160,10 @@ fn a_port_in_use_is_named_with_what_to_do() {
     );
     serving.signal(Signal::INT);
     assert_eq!(serving.end().code, Some(130));
+    let by_name = ["--set", "proxy.frontend=tcp://localhost:*"];
+    let ended = Zload::run("load = { rate = '1/s' }").args(&by_name).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("not to a host name"), "{}", ended.stderr);
 }
 
 #[test]
