@@ -87,6 +87,17 @@ fn repeated_runs_are_pooled_and_kept() {
     assert_eq!(number(&result, "latency.reply.count"), 360);
 }
 
+/// Half a second of replies is no rate per second, wherever in the series it stands.
+#[test]
+fn seconds_that_were_cut_short_are_not_drawn() {
+    let scenario = "load = { rate = '100/s' }\nrun = { duration = '1500ms' }";
+    let ended = Zload::with_scenario("run", scenario).args(&["-q", "--repeat", "2"]).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let line = ended.stdout.lines().skip_while(|line| *line != "By second").nth(1);
+    let bars = line.and_then(|line| line.split_whitespace().nth(1)).expect("a row of bars");
+    assert_eq!(bars.chars().count(), 2, "{line:?}");
+}
+
 #[test]
 fn trace_shows_each_message_as_it_passes() {
     let scenario = "load = { rate = '10/s' }\nclients = { count = 1 }\nrun = { duration = '100ms' }\n\
@@ -240,6 +251,13 @@ fn what_is_no_result_is_refused_by_show() {
             ended.stderr
         );
     }
+}
+
+#[test]
+fn an_endless_file_is_refused_by_show() {
+    let ended = Zload::new(&["show", "/dev/zero"]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("larger than 256MiB"), "{}", ended.stderr);
 }
 
 #[test]
