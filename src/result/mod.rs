@@ -7,6 +7,8 @@
 mod build;
 mod save;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -16,12 +18,15 @@ pub use save::{Destination, to_json};
 
 use crate::Error;
 pub use crate::measure::{Ledger, SeriesEntry};
-use crate::scenario::Scenario;
+use crate::scenario::{Bytes, Scenario};
 
 /// Version of the result's shape.
 pub const RUN_SCHEMA: &str = "zload.result/1";
 /// Version of the shape that `zload serve` writes.
 pub const SERVE_SCHEMA: &str = "zload.serve/1";
+
+/// A run of a day is saved in some 15 MiB; anything that is this large is no result.
+const LARGEST_FILE: u64 = 256 << 20;
 
 /// Everything that one `zload run` found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -231,8 +236,14 @@ pub enum Saved {
 impl Saved {
     /// Reads a saved result; refuses other schemas and ledgers that do not add up.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|file| file.take(LARGEST_FILE + 1).read_to_string(&mut text))
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        if text.len() as u64 > LARGEST_FILE {
+            let reason = format!("it is larger than {}", Bytes(LARGEST_FILE));
+            return Err(Error::Result { path: path.to_owned(), reason });
+        }
         Self::parse(&text).map_err(|reason| Error::Result { path: path.to_owned(), reason })
     }
 
