@@ -1,6 +1,6 @@
 //! The command line program: parse, run the command, print the error, choose the exit code. No logic.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -20,13 +20,12 @@ fn main() -> ExitCode {
     match command::execute(&cli, &mut std::io::stdout().lock()) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let _closed = writeln!(std::io::stderr(), "{}", error.report(colored()));
+            let _closed = writeln!(
+                std::io::stderr(),
+                "{}",
+                error.report(command::wants_color(&std::io::stderr()))
+            );
             ExitCode::from(2)
         }
     }
-}
-
-fn colored() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

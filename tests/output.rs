@@ -195,6 +195,7 @@ fn an_output_that_cannot_be_written_is_found_before_the_run() {
         "/nowhere/result.json",
         "/proc/result.json",
         "/dev/null/result.json",
+        "-",
         utf8(folder.path()),
         utf8(&no_folder),
     ];
@@ -251,6 +252,29 @@ fn what_is_no_result_is_refused_by_show() {
             ended.stderr
         );
     }
+}
+
+#[test]
+fn a_terminal_gets_colours_unless_it_cannot_or_will_not_show_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, SHORT).expect("writing");
+    // `script` runs a command in a terminal of its own.
+    let shown = |term: &str, no_color: &str, quiet: &str| {
+        let run = format!("{} run {} {quiet}", env!("CARGO_BIN_EXE_zload"), utf8(&path));
+        let output = Command::new("script")
+            .args(["-qec", &run, "/dev/null"])
+            .env("TERM", term)
+            .env("NO_COLOR", no_color)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("script runs");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(shown("xterm", "", "-q").contains("\u{1b}[1mLedger"));
+    assert!(!shown("xterm", "1", "-q").contains('\u{1b}'));
+    let dumb = shown("dumb", "", "");
+    assert!(dumb.contains("measuring: ") && !dumb.contains('\u{1b}'), "{dumb}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod run;
 mod serve;
 mod show;
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -16,6 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
+use crate::progress;
 use crate::render::Style;
 use crate::result::{Destination, RunResult, ServeResult, to_json};
 use crate::scenario::Scenario;
@@ -92,11 +93,14 @@ fn deliver<T: Serialize>(
     printed.map(|_| ())
 }
 
-/// Colours only for a terminal that has not asked for none.
 fn stdout_style() -> Style {
-    let terminal = io::stdout().is_terminal();
+    Style::new(wants_color(&io::stdout()))
+}
+
+/// Colours only for a terminal that knows them and has not asked for none.
+pub fn wants_color(stream: &impl IsTerminal) -> bool {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    Style::new(terminal && !no_color)
+    stream.is_terminal() && !no_color && !progress::is_dumb()
 }
 
 /// A flag that Ctrl-C and SIGTERM set; the second of them ends the process at once.

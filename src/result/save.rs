@@ -35,6 +35,9 @@ impl Destination {
             Some(std::fs::canonicalize(path).ok()? == std::fs::canonicalize(scenario).ok()?)
         };
         let place = match std::fs::metadata(path) {
+            _ if path == Path::new("-") => Err(io::Error::other(
+                "for standard output use --format json; for a file of that name, ./-",
+            )),
             _ if same(path) == Some(true) => {
                 Err(io::Error::other("it is the scenario, which the result would replace"))
             }
