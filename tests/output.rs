@@ -231,6 +231,8 @@ fn what_is_no_result_is_refused_by_show() {
     let good = Zload::run(SHORT).result(0);
     let mut wrong_ledger = good.clone();
     wrong_ledger["ledger"]["requests_sent"] = 61.into();
+    let mut wrong_run = Zload::run(SHORT).args(&["--repeat", "2"]).result(0);
+    wrong_run["runs"][1]["ledger"]["replies_lost"] = 1.into();
     let mut hostile = good.clone();
     hostile["environment"]["kernel"] = "Linux \u{1b}[2J".into();
     let mut other_schema = good;
@@ -240,6 +242,7 @@ fn what_is_no_result_is_refused_by_show() {
         ("[1]".to_owned(), "no `schema`"),
         ("{\"schema\": \"zload.result/1\"}".to_owned(), "missing field"),
         (wrong_ledger.to_string(), "does not hold"),
+        (wrong_run.to_string(), "does not hold"),
         (other_schema.to_string(), "zload.result/2"),
         (hostile.to_string(), "control characters"),
     ] {

@@ -234,7 +234,7 @@ pub enum Saved {
 }
 
 impl Saved {
-    /// Reads a saved result; refuses other schemas and ledgers that do not add up.
+    /// Reads a saved result; refuses other schemas, ledgers that do not add up, and texts made for a terminal.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let mut text = String::new();
         File::open(path)
@@ -258,7 +258,12 @@ impl Saved {
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(RUN_SCHEMA) => {
                 let result: RunResult = serde_json::from_value(value).map_err(wrong)?;
-                result.ledger.contradiction().map_or(Ok(Self::Run(Box::new(result))), Err)
+                let mut ledgers = std::iter::once(&result.ledger)
+                    .chain(result.runs.iter().map(|run| &run.ledger));
+                match ledgers.find_map(Ledger::contradiction) {
+                    Some(contradiction) => Err(contradiction),
+                    None => Ok(Self::Run(Box::new(result))),
+                }
             }
             Some(SERVE_SCHEMA) => serde_json::from_value(value)
                 .map_err(wrong)
