@@ -8,9 +8,9 @@ use super::{
     Environment, GeneratorFigures, Latency, LatencySummary, ProxyFigures, RUN_SCHEMA, RunFigures,
     RunResult, SERVE_SCHEMA, ServeResult, Throughput,
 };
-use crate::measure::{LatencyHistogram, Recorded, SeriesEntry};
+use crate::measure::{LatencyHistogram, Ledger, Recorded, SeriesEntry};
 use crate::plan::Plan;
-use crate::scenario::{Engine, Scenario};
+use crate::scenario::{Engine, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals};
 
 /// libzmq's own high-water mark.
@@ -263,7 +263,7 @@ fn notes(
             utilisation * 100.0
         ));
     }
-    notes.extend(of_ledger(scenario, run, figures));
+    notes.extend(of_ledger(scenario, plan, run, figures));
     if run.recorded.rest_uncounted {
         notes.push(
             "the rest of this Poisson plan is too long to be counted within the second that an interrupted run has: \
@@ -281,7 +281,12 @@ fn notes(
 }
 
 /// What the ledger's exceptions mean.
-fn of_ledger(scenario: &Scenario, run: &Measured, figures: &RunFigures) -> Vec<String> {
+fn of_ledger(
+    scenario: &Scenario,
+    plan: &Plan,
+    run: &Measured,
+    figures: &RunFigures,
+) -> Vec<String> {
     let ledger = &figures.ledger;
     let whole = !run.interrupted && run.failure.is_none();
     let mut notes = Vec::new();
@@ -292,7 +297,7 @@ fn of_ledger(scenario: &Scenario, run: &Measured, figures: &RunFigures) -> Vec<S
         );
     }
     if ledger.replies_lost > 0 {
-        notes.push(lost_because(scenario, run, figures));
+        notes.push(lost_because(scenario, plan, run, ledger));
     }
     if ledger.replies_duplicate > 0 {
         notes.push(format!(
@@ -318,20 +323,28 @@ fn of_ledger(scenario: &Scenario, run: &Measured, figures: &RunFigures) -> Vec<S
 }
 
 /// The likely cause of lost replies.
-fn lost_because(scenario: &Scenario, run: &Measured, figures: &RunFigures) -> String {
-    let lost = figures.ledger.replies_lost;
-    let Some(totals) = &run.server_in_all else {
-        return format!("{lost} replies owed by the external server did not come in time");
-    };
-    // Replies that workers sent and no client got; a few may still be on their way.
-    let missing = totals.replies.saturating_sub(run.received_in_all);
+fn lost_because(scenario: &Scenario, plan: &Plan, run: &Measured, ledger: &Ledger) -> String {
+    let lost = ledger.replies_lost;
+    // Replies that workers of ours sent and no client got; a few may still be on their way.
+    let missing =
+        run.server_in_all.map_or(0, |totals| totals.replies.saturating_sub(run.received_in_all));
     let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
+    let timeout_ns =
+        plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);
     if run.interrupted || run.failure.is_some() {
         format!("{lost} replies were still owed when the run was cut short, and count as lost")
     } else if sndhwm > 0 && missing * 2 > lost {
         format!(
             "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise sockets.sndhwm and sockets.rcvhwm, or set them to 0 for no limit"
         )
+    } else if let Some(timeout_ns) = timeout_ns {
+        format!(
+            "{lost} replies had not come when their requests were given up, {} after they were sent (load.timeout); {} of them came later",
+            Nanos(timeout_ns),
+            ledger.replies_late
+        )
+    } else if run.server_in_all.is_none() {
+        format!("{lost} replies owed by the external server did not come in time")
     } else {
         format!(
             "{lost} replies were still on their way when the drain ended: give run.drain more time, or offer less load"
