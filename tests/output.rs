@@ -205,7 +205,9 @@ fn an_output_that_cannot_be_written_is_found_before_the_run() {
         let ended = Zload::run(scenario).args(&["-o", path]).end();
         assert_eq!(ended.code, Some(2));
         assert!(
-            ended.stderr.contains(path) && ended.stderr.contains("cannot be written"),
+            ended.stderr.contains(path)
+                && ended.stderr.contains("cannot be written")
+                && !ended.stderr.contains(".zload-"),
             "{}",
             ended.stderr
         );

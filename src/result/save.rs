@@ -62,6 +62,7 @@ impl Destination {
         let text = to_json(value);
         let written = match self.place {
             Place::Beside { target, mut file } => file
+                .as_file_mut()
                 .write_all(text.as_bytes())
                 .and_then(|()| file.as_file().sync_all())
                 .and_then(|()| file.persist(target).map_err(|error| error.error))
@@ -82,10 +83,13 @@ fn beside(target: PathBuf, permissions: Permissions) -> io::Result<Place> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    // The builder's own error would speak of a file that no user knows.
-    std::fs::read_dir(folder)?;
-    let file =
-        tempfile::Builder::new().prefix(".zload-").permissions(permissions).tempfile_in(folder)?;
+    std::fs::metadata(folder)?;
+    let file = tempfile::Builder::new()
+        .prefix(".zload-")
+        .permissions(permissions)
+        .tempfile_in(folder)
+        // The builder's own words name a file that no user knows.
+        .map_err(|error| io::Error::from(error.kind()))?;
     Ok(Place::Beside { target, file })
 }
 
