@@ -39,8 +39,11 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Print the man page
-    Man,
+    /// Print the man page of zload, or of one of its commands
+    Man {
+        /// The command
+        command: Option<String>,
+    },
     /// Print the JSON Schema of scenarios or results
     Schema {
         /// Whose schema
@@ -210,8 +213,10 @@ pub enum Format {
 pub enum SchemaOf {
     /// Scenario files
     Scenario,
-    /// Result files
+    /// Result files of `zload run`
     Result,
+    /// Result files of `zload serve`
+    Serve,
     /// What `zload ideal` writes
     Ideal,
 }

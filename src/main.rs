@@ -1,12 +1,12 @@
 //! The command line program: parse, run the command, print the error, choose the exit code. No logic.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use zload::cli::Cli;
-use zload::{Error, command};
+use zload::command;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -19,18 +19,13 @@ fn main() -> ExitCode {
     };
     match command::execute(&cli, &mut std::io::stdout().lock()) {
         Ok(code) => ExitCode::from(code),
-        // Whoever closed the pipe has read enough.
-        Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            ExitCode::SUCCESS
-        }
         Err(error) => {
-            let _closed = writeln!(std::io::stderr(), "{}", error.report(colored()));
+            let _closed = writeln!(
+                std::io::stderr(),
+                "{}",
+                error.report(command::wants_color(&std::io::stderr()))
+            );
             ExitCode::from(2)
         }
     }
-}
-
-fn colored() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

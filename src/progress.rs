@@ -34,7 +34,7 @@ pub struct Progress {
 impl Mode {
     /// A bar where people look, lines where logs are kept, nothing where that is asked for.
     pub fn choose(quiet: bool) -> Self {
-        match (quiet, std::io::stderr().is_terminal()) {
+        match (quiet, std::io::stderr().is_terminal() && !is_dumb()) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Bar,
             (false, false) => Self::Lines,
@@ -89,6 +89,11 @@ impl Progress {
     pub fn finish(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Whether the terminal can neither move its cursor nor show colours.
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 fn name(phase: Phase) -> &'static str {

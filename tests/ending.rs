@@ -3,7 +3,7 @@
 mod support;
 
 use rustix::process::Signal;
-use support::{Zload, ledger, number};
+use support::{ForeignServer, Zload, ledger, number};
 
 const NOBODY: &str = "proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:9' }\n\
                       load = { rate = '10/s' }\nrun = { duration = '1s' }";
@@ -51,6 +51,38 @@ fn a_signal_ends_the_measured_part_and_the_result_is_saved() {
 }
 
 #[test]
+fn a_signal_ends_repeated_runs_and_is_not_taken_for_overload() {
+    let scenario = "load = { rate = '1k/s' }\nrun = { duration = '1s' }";
+    let mut running =
+        Zload::with_scenario("run", scenario).args(&["--format", "json", "--repeat", "9"]).start();
+    running.await_line("2/9 measuring");
+    running.signal(Signal::INT);
+    let result = running.end().result(130);
+    assert_eq!((result["repeat"].as_u64(), result["interrupted"].as_bool()), (Some(2), Some(true)));
+    assert!(number(&result, "ledger.requests_unsent") > 0);
+    let notes = result["notes"].to_string();
+    assert!(!notes.contains("could not be sent"), "{notes}");
+}
+
+#[test]
+fn what_earlier_runs_found_outlives_a_later_one_that_cannot_begin() {
+    let mut server = ForeignServer::start("tcp://127.0.0.1:*", |_, body| vec![body.to_vec()]);
+    let scenario = server.scenario(
+        "load = { rate = '100/s' }\nrun = { duration = '500ms' }\nclients = { connect_timeout = '500ms' }",
+    );
+    let mut running = Zload::with_scenario("run", &scenario)
+        .args(&["--format", "json", "--repeat", "99"])
+        .start();
+    running.await_line("2/99 connecting");
+    server.kill();
+    let ended = running.end();
+    let result = ended.result(2);
+    assert!(ended.stderr.contains("did not begin: 0 of 3 clients connected"), "{}", ended.stderr);
+    assert!(result["failure"].as_str().expect("a failure").contains("did not begin"));
+    assert!(number(&result, "ledger.requests_answered") >= 50);
+}
+
+#[test]
 fn a_signal_ends_a_poisson_plan_that_nobody_could_count_in_time() {
     let scenario = "load = { rate = '20k/s', arrivals = 'poisson' }\nrun = { duration = '24h' }\n\
                     proxy = { engine = 'batch' }";
@@ -66,8 +98,8 @@ fn a_signal_ends_a_poisson_plan_that_nobody_could_count_in_time() {
 #[test]
 fn a_signal_ends_a_server_whose_workers_cannot_connect() {
     // The backend's own connection is refused by its limit on the size of a handshake.
-    let scenario = "load = { rate = '1/s' }\nproxy = { backend = 'tcp://127.0.0.1:*' }\n\
-                    sockets = { maxmsgsize = '0B' }\nclients = { connect_timeout = '10m' }";
+    let scenario = "load = { rate = '1/s', payload = '24B' }\nproxy = { backend = 'tcp://127.0.0.1:*' }\n\
+                    sockets = { maxmsgsize = '24B' }\nclients = { connect_timeout = '10m' }";
     let mut running = Zload::with_scenario("run", scenario).args(&["--format", "json"]).start();
     running.await_line("connecting");
     running.signal(Signal::INT);
@@ -128,6 +160,10 @@ fn a_port_in_use_is_named_with_what_to_do() {
     );
     serving.signal(Signal::INT);
     assert_eq!(serving.end().code, Some(130));
+    let by_name = ["--set", "proxy.frontend=tcp://localhost:*"];
+    let ended = Zload::run("load = { rate = '1/s' }").args(&by_name).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("not to a host name"), "{}", ended.stderr);
 }
 
 #[test]

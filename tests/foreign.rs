@@ -99,6 +99,11 @@ fn a_reply_after_its_request_was_given_up_is_late() {
     let result = Zload::run(&scenario).result(0);
     let ledger = ledger(&result);
     assert_eq!((&ledger["replies_late"], &ledger["replies_lost"]), (&1.into(), &1.into()));
+    let notes = result["notes"].to_string();
+    assert!(
+        notes.contains("100ms after they were sent (load.timeout); 1 of them came later"),
+        "{notes}"
+    );
 }
 
 #[test]
@@ -186,6 +191,7 @@ fn a_stall_is_felt_by_every_request_that_was_due_in_it() {
 fn dealer(endpoint: &str, kind: zmq::SocketType) -> zmq::Socket {
     let socket = zmq::Context::new().socket(kind).expect("a socket");
     socket.set_linger(0).expect("linger");
+    socket.set_rcvhwm(0).expect("rcvhwm");
     socket.set_rcvtimeo(30_000).expect("rcvtimeo");
     socket.connect(endpoint).expect("connecting");
     socket
@@ -236,7 +242,9 @@ fn a_req_client_with_its_empty_frame_is_answered_too() {
 
 #[test]
 fn foreign_requests_get_the_scenarios_distribution() {
-    let scenario = "load = { rate = '1/s' }\nworkers = { replies = { uniform = [0, 4] } }";
+    // Two thousand replies at once are more than ROUTER and DEALER hold by themselves.
+    let scenario = "load = { rate = '1/s' }\nworkers = { replies = { uniform = [0, 4] } }\n\
+                    sockets = { sndhwm = 0, rcvhwm = 0 }";
     let mut serving =
         Zload::with_scenario("serve", scenario).args(&["-q", "--format", "json"]).start();
     let line = serving.await_line("listening on ");
@@ -278,4 +286,24 @@ fn serving_for_a_given_time_ends_well() {
         .end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("0 requests served"), "{}", ended.stdout);
+}
+
+#[test]
+fn serving_for_no_time_is_refused() {
+    let ended =
+        Zload::with_scenario("serve", "load = { rate = '1/s' }").args(&["--duration", "0s"]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("must be above 0"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_note_says_what_unexpected_messages_are_and_none_speaks_of_workers_that_are_not_ours() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |_, body| vec![body[1..].to_vec()]);
+    let scenario = "load = { rate = '100/s' }\nrun = { duration = '200ms', drain = '100ms' }\n\
+                    workers = { delay = '10s' }";
+    let result = Zload::run(&server.scenario(scenario)).result(0);
+    assert_eq!(number(&result, "ledger.replies_unexpected"), 20);
+    let notes = result["notes"].to_string();
+    assert!(notes.contains("20 messages answer nothing"), "{notes}");
+    assert!(!notes.contains("what the workers can do"), "{notes}");
 }

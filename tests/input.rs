@@ -197,7 +197,7 @@ const MISTAKES: &[Mistake] = &[
         &["needs a unit"],
     ),
     mistake("seed = -1\nload = { rate = '1/s' }", "1:8", "-1", &["at least 0"]),
-    deep_mistake("load = { rate = '0/s' }", "1:17", "'0/s'", &["must be above 0"]),
+    mistake("load = { rate = '0/s' }", "1:17", "'0/s'", &["must be above 0"]),
     deep_mistake(
         "load = { rate = '1/s', payload = '8B' }",
         "1:34",
@@ -246,6 +246,30 @@ const MISTAKES: &[Mistake] = &[
         "0",
         &["needs replies"],
     ),
+    mistake(
+        "load = { rate = '1/s' }\nworkers = { replies = 1.5 }",
+        "2:23",
+        "1.5",
+        &["error: 1.5 is not a whole number\n"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nworkers = { replies = { choice = [[-1, 3], [2, 1]] } }",
+        "2:23",
+        "{ choice = [[-1, 3], [2, 1]] }",
+        &["weights of at least 0"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s', payload = '4KiB' }\nsockets = { maxmsgsize = '1KiB' }",
+        "2:26",
+        "'1KiB'",
+        &["less than the 4KiB of load.payload"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s' }\nsockets = { affinity = 2 }",
+        "2:24",
+        "2",
+        &["none of the I/O threads, of which there are 1", "lowest bit"],
+    ),
 ];
 
 #[test]
@@ -261,6 +285,18 @@ fn a_mistake_is_shown_where_it_is_with_what_is_allowed() {
             assert!(shown.contains(part), "{part:?} is not in\n{shown}");
         }
     }
+}
+
+/// A result carries its scenario, so a name that no scenario may have would make it unusable.
+#[test]
+fn a_scenario_without_a_name_is_called_as_its_file_as_far_as_that_goes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join(format!("a\n{}.toml", "ä".repeat(110)));
+    std::fs::write(&path, "load = { rate = '1/s' }").expect("writing");
+    let scenario = Scenario::load(&path, &[]).expect("a scenario");
+    assert!(scenario.name.starts_with("a\u{fffd}ä"), "{}", scenario.name);
+    let again = toml::to_string(&scenario).expect("a scenario is TOML");
+    assert_eq!(Scenario::parse("a.toml", &again, &[]), Ok(scenario));
 }
 
 #[test]

@@ -128,6 +128,27 @@ fn messages_travel_over_every_transport() {
     }
 }
 
+/// Where the machine has IPv6 at all.
+#[test]
+fn messages_travel_over_ipv6() {
+    let frontend = "proxy.frontend=tcp://[::1]:*";
+    let ended = Zload::run(FAN_OUT).args(&["--set", frontend]).end();
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        assert_eq!(ledger(&ended.result(0))["requests_lost"], 0);
+    } else {
+        assert!(ended.stderr.contains("no such address"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_plan_without_a_request_says_so() {
+    let scenario =
+        "load = { rate = '1/h' }\nrun = { warmup = '1ms', duration = '50ms', drain = '0s' }";
+    let result = Zload::run(scenario).result(0);
+    assert_eq!(ledger(&result)["requests_planned"], 0);
+    assert!(result["notes"].to_string().contains("no request was due"), "{}", result["notes"]);
+}
+
 #[test]
 fn payloads_of_all_sizes_come_back() {
     let scenario = "load = { rate = '100/s', payload = { choice = [[1, '24B'], [1, '33B'], [1, '64KiB'], [1, '1MiB']] } }\n\

@@ -87,6 +87,17 @@ fn repeated_runs_are_pooled_and_kept() {
     assert_eq!(number(&result, "latency.reply.count"), 360);
 }
 
+/// Half a second of replies is no rate per second, wherever in the series it stands.
+#[test]
+fn seconds_that_were_cut_short_are_not_drawn() {
+    let scenario = "load = { rate = '100/s' }\nrun = { duration = '1500ms' }";
+    let ended = Zload::with_scenario("run", scenario).args(&["-q", "--repeat", "2"]).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let line = ended.stdout.lines().skip_while(|line| *line != "By second").nth(1);
+    let bars = line.and_then(|line| line.split_whitespace().nth(1)).expect("a row of bars");
+    assert_eq!(bars.chars().count(), 2, "{line:?}");
+}
+
 #[test]
 fn trace_shows_each_message_as_it_passes() {
     let scenario = "load = { rate = '10/s' }\nclients = { count = 1 }\nrun = { duration = '100ms' }\n\
@@ -139,6 +150,12 @@ fn schemas_describe_scenarios_and_results() {
     let errors: Vec<String> = valid.iter_errors(&result).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:?}");
     assert!(!valid.is_valid(&serde_json::json!({ "schema": "zload.result/1" })));
+    let of_servers = Zload::new(&["schema", "serve"]).end().result(0);
+    let valid = jsonschema::validator_for(&of_servers).expect("a JSON Schema");
+    let serving = Zload::with_scenario("serve", SHORT).args(&["--format", "json"]);
+    let result = serving.args(&["--duration", "50ms", "-q"]).result(0);
+    let errors: Vec<String> = valid.iter_errors(&result).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
 }
 
 #[test]
@@ -149,7 +166,11 @@ fn completions_and_the_man_page_know_the_commands() {
             "{shell}"
         );
     }
-    assert!(Zload::new(&["man"]).end().stdout.contains("zload"));
+    let page = Zload::new(&["man"]).end().stdout;
+    assert!(page.contains("zload\\-run(1)"), "{page}");
+    let page = Zload::new(&["man", "run"]).end().stdout;
+    assert!(page.contains("\\-\\-repeat") && page.contains("zload\\-run"), "{page}");
+    assert!(Zload::new(&["man", "dance"]).end().stderr.contains("no command \"dance\""));
     assert_eq!(Zload::new(&["--help"]).end().code, Some(0));
     assert_eq!(
         Zload::new(&["--version"]).end().stdout,
@@ -169,13 +190,24 @@ fn completions_and_the_man_page_know_the_commands() {
 #[test]
 fn an_output_that_cannot_be_written_is_found_before_the_run() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for path in ["/nowhere/result.json", "/proc/result.json", utf8(folder.path())] {
+    let no_folder = folder.path().join("result.json/");
+    let paths = [
+        "/nowhere/result.json",
+        "/proc/result.json",
+        "/dev/null/result.json",
+        "-",
+        utf8(folder.path()),
+        utf8(&no_folder),
+    ];
+    for path in paths {
         // Were the run made first, this test would take ten minutes.
         let scenario = "load = { rate = '1/s' }\nrun = { duration = '10m' }";
         let ended = Zload::run(scenario).args(&["-o", path]).end();
         assert_eq!(ended.code, Some(2));
         assert!(
-            ended.stderr.contains(path) && ended.stderr.contains("cannot be written"),
+            ended.stderr.contains(path)
+                && ended.stderr.contains("cannot be written")
+                && !ended.stderr.contains(".zload-"),
             "{}",
             ended.stderr
         );
@@ -201,6 +233,10 @@ fn what_is_no_result_is_refused_by_show() {
     let good = Zload::run(SHORT).result(0);
     let mut wrong_ledger = good.clone();
     wrong_ledger["ledger"]["requests_sent"] = 61.into();
+    let mut wrong_run = Zload::run(SHORT).args(&["--repeat", "2"]).result(0);
+    wrong_run["runs"][1]["ledger"]["replies_lost"] = 1.into();
+    let mut hostile = good.clone();
+    hostile["environment"]["kernel"] = "Linux \u{1b}[2J".into();
     let mut other_schema = good;
     other_schema["schema"] = "zload.result/2".into();
     for (text, reason) in [
@@ -208,7 +244,9 @@ fn what_is_no_result_is_refused_by_show() {
         ("[1]".to_owned(), "no `schema`"),
         ("{\"schema\": \"zload.result/1\"}".to_owned(), "missing field"),
         (wrong_ledger.to_string(), "does not hold"),
+        (wrong_run.to_string(), "does not hold"),
         (other_schema.to_string(), "zload.result/2"),
+        (hostile.to_string(), "control characters"),
     ] {
         std::fs::write(&path, text).expect("writing");
         let ended = Zload::new(&["show", utf8(&path)]).end();
@@ -222,6 +260,36 @@ fn what_is_no_result_is_refused_by_show() {
 }
 
 #[test]
+fn a_terminal_gets_colours_unless_it_cannot_or_will_not_show_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, SHORT).expect("writing");
+    // `script` runs a command in a terminal of its own.
+    let shown = |term: &str, no_color: &str, quiet: &str| {
+        let run = format!("{} run {} {quiet}", env!("CARGO_BIN_EXE_zload"), utf8(&path));
+        let output = Command::new("script")
+            .args(["-qec", &run, "/dev/null"])
+            .env("TERM", term)
+            .env("NO_COLOR", no_color)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("script runs");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(shown("xterm", "", "-q").contains("\u{1b}[1mLedger"));
+    assert!(!shown("xterm", "1", "-q").contains('\u{1b}'));
+    let dumb = shown("dumb", "", "");
+    assert!(dumb.contains("measuring: ") && !dumb.contains('\u{1b}'), "{dumb}");
+}
+
+#[test]
+fn an_endless_file_is_refused_by_show() {
+    let ended = Zload::new(&["show", "/dev/zero"]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("larger than 256MiB"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_shell_pipe_that_closes_early_ends_quietly() {
     let zload = env!("CARGO_BIN_EXE_zload");
     let status = Command::new("bash")
@@ -229,4 +297,50 @@ fn a_shell_pipe_that_closes_early_ends_quietly() {
         .status()
         .expect("bash runs");
     assert_eq!(status.code(), Some(0));
+}
+
+/// Devices, pipes and links are what people put behind `-o` when they want no file, or not here.
+#[test]
+fn saving_never_takes_the_place_of_a_device_a_pipe_or_a_link() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| utf8(&folder.path().join(name)).to_owned();
+    let made = Command::new("mkfifo").arg(at("pipe")).status().expect("mkfifo runs");
+    assert!(made.success());
+    let pipe = at("pipe");
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).expect("reading"));
+    let printed = Zload::run(SHORT).args(&["-o", &at("pipe")]).end();
+    printed.result(0);
+    assert_eq!(reader.join().expect("the reader ends"), printed.stdout);
+    std::fs::write(at("target.json"), "old").expect("writing");
+    std::os::unix::fs::symlink("target.json", at("link.json")).expect("a link");
+    let printed = Zload::run(SHORT).args(&["-o", &at("link.json")]).end();
+    printed.result(0);
+    assert!(std::fs::symlink_metadata(at("link.json")).expect("the link").is_symlink());
+    assert_eq!(std::fs::read_to_string(at("target.json")).expect("reading"), printed.stdout);
+    std::os::unix::fs::symlink("/dev/full", at("full.json")).expect("a link");
+    let ended = Zload::run(SHORT).args(&["-o", &at("full.json")]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("No space left"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_result_never_takes_the_place_of_the_scenario() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, "load = { rate = '1/s' }\nrun = { duration = '10m' }").expect("writing");
+    for command in ["run", "serve"] {
+        let ended = Zload::new(&[command, utf8(&path), "-o", utf8(&path)]).end();
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.stderr.contains("it is the scenario"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_closed_pipe_does_not_turn_a_failure_into_a_success() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let good = Zload::with_scenario("check", "load = { rate = '1/s' }");
+    let ended = good.args(&["/nowhere.toml"]).stdout(writer).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("/nowhere.toml"), "{}", ended.stderr);
 }

@@ -12,7 +12,7 @@ use crate::{Error, render};
 
 pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
-    let destination = args.output.output.as_deref().map(Destination::reserve).transpose()?;
+    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let plan = Plan::new(&scenario);
     let workers = scenario.workers.count.0;
     let ideals = args

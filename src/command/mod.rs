@@ -6,7 +6,7 @@ mod run;
 mod serve;
 mod show;
 
-use std::io::{IsTerminal as _, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -17,8 +17,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
+use crate::progress;
 use crate::render::Style;
-use crate::result::{Destination, IdealResult, RunResult, to_json};
+use crate::result::{Destination, IdealResult, RunResult, ServeResult, to_json};
 use crate::scenario::Scenario;
 
 /// Exit code of a command that did what it should.
@@ -39,28 +40,42 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
             clap_complete::generate(*shell, &mut Cli::command(), "zload", &mut script);
             print(out, &script)
         }
-        Command::Man => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut page)
-                .expect("writing to memory cannot fail");
-            print(out, &page)
-        }
+        Command::Man { command } => print(out, &man_page(command.as_deref())?),
         Command::Schema { of } => {
             let schema = match of {
                 SchemaOf::Scenario => schema_for!(Scenario),
                 SchemaOf::Result => schema_for!(RunResult),
                 SchemaOf::Ideal => schema_for!(IdealResult),
+                SchemaOf::Serve => schema_for!(ServeResult),
             };
             print(out, to_json(&schema).as_bytes())
         }
     }
 }
 
+/// The page of zload or, with all its options, of one command.
+fn man_page(command: Option<&str>) -> Result<Vec<u8>, Error> {
+    let mut zload = Cli::command();
+    zload.build();
+    let of = match command {
+        None => zload,
+        Some(name) => zload.find_subcommand(name).cloned().ok_or_else(|| {
+            Error::Failed(format!("there is no command {name:?}; see zload help"))
+        })?,
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(of).render(&mut page).expect("writing to memory cannot fail");
+    Ok(page)
+}
+
 /// Writes a command's output to its end, so that a full disk is an error and not a loss.
 fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(Error::Output)?;
-    Ok(DONE)
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // Whoever closed the pipe has read enough; what the command found out still decides the exit code.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(DONE),
+        Err(error) => Err(Error::Output(error)),
+        Ok(()) => Ok(DONE),
+    }
 }
 
 /// Saves and prints a result. The file comes first: a closed pipe must not cost the figures.
@@ -81,11 +96,14 @@ fn deliver<T: Serialize>(
     printed.map(|_| ())
 }
 
-/// Colours only for a terminal that has not asked for none.
 fn stdout_style() -> Style {
-    let terminal = std::io::stdout().is_terminal();
+    Style::new(wants_color(&io::stdout()))
+}
+
+/// Colours only for a terminal that knows them and has not asked for none.
+pub fn wants_color(stream: &impl IsTerminal) -> bool {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    Style::new(terminal && !no_color)
+    stream.is_terminal() && !no_color && !progress::is_dumb()
 }
 
 /// A flag that Ctrl-C and SIGTERM set; the second of them ends the process at once.

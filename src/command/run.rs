@@ -9,23 +9,33 @@ use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
 use crate::result::{Destination, RunResult};
 use crate::scenario::Scenario;
-use crate::{Error, environment, render, topology};
+use crate::topology::{self, Measured};
+use crate::{Error, environment, render};
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
-    let destination = args.output.output.as_deref().map(Destination::reserve).transpose()?;
+    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let interrupted = interruption()?;
     let plan = Arc::new(Plan::new(&scenario));
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
-    let mut runs = Vec::new();
+    let mut runs: Vec<Measured> = Vec::new();
     for index in 1..=args.repeat {
         progress.begin_run(index, args.repeat);
-        let measured =
-            topology::run(&scenario, &plan, args.trace, &interrupted, &mut |snapshot| {
-                progress.update(snapshot);
-            })?;
+        let outcome = topology::run(&scenario, &plan, args.trace, &interrupted, &mut |snapshot| {
+            progress.update(snapshot);
+        });
+        let measured = match (outcome, runs.last_mut()) {
+            (Ok(measured), _) => measured,
+            (Err(error), None) => return Err(error),
+            // What the runs before this one found must not be lost with it.
+            (Err(error), Some(last)) => {
+                last.failure =
+                    Some(format!("run {index} of {} did not begin: {error}", args.repeat));
+                break;
+            }
+        };
         let whole = !measured.interrupted && measured.failure.is_none();
         runs.push(measured);
         if !whole {

@@ -6,7 +6,7 @@ use super::{deliver, exit_code, interruption};
 use crate::cli::ServeArgs;
 use crate::progress::{Mode, Progress};
 use crate::result::{Destination, ServeResult};
-use crate::scenario::{Engine, Scenario};
+use crate::scenario::{Engine, Nanos, Scenario};
 use crate::topology::{self, Serving};
 use crate::{Error, environment, render};
 
@@ -19,7 +19,12 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
             args.scenario.display()
         )));
     }
-    let destination = args.output.output.as_deref().map(Destination::reserve).transpose()?;
+    if args.duration == Some(Nanos::ZERO) {
+        return Err(Error::Failed(
+            "--duration must be above 0; leave it out to serve until Ctrl-C".to_owned(),
+        ));
+    }
+    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let interrupted = interruption()?;
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };

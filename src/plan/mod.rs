@@ -13,8 +13,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::scenario::{
-    Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model, Nanos,
-    Scenario,
+    Arrivals, Count, Distribution, Engine, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model,
+    Nanos, Scenario,
 };
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use schedule::Schedule;
@@ -90,7 +90,7 @@ pub struct Summary {
     pub work_ns_mean: f64,
     /// Think time of a closed load before each request, on average, in nanoseconds.
     pub think_ns_mean: f64,
-    /// Share of the workers that an open load keeps busy; above 1 the queue grows without end.
+    /// Share of our workers that an open load keeps busy; above 1 the queue grows without end.
     pub utilisation: Option<f64>,
 }
 
@@ -302,11 +302,6 @@ impl Plan {
         self.timeout_ns
     }
 
-    /// The largest body that can be drawn, in bytes, if the scenario bounds it.
-    pub fn constant_payload(&self) -> Option<u64> {
-        self.payload.constant()
-    }
-
     /// The load in figures.
     pub fn summary(&self) -> Summary {
         self.summary
@@ -346,6 +341,7 @@ impl Summary {
             work_ns_mean,
             think_ns_mean: scenario.load.think.as_ref().map_or(0.0, Distribution::mean),
             utilisation: requests_per_s
+                .filter(|_| scenario.proxy.engine != Engine::External)
                 .map(|rate| rate * work_ns_mean / 1e9 / f64::from(scenario.workers.count.0)),
         }
     }

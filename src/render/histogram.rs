@@ -10,6 +10,8 @@ use crate::result::LatencySummary;
 
 /// Bars are at most this long.
 const LONGEST_BAR: usize = 36;
+/// No recorded time is longer: an hour, and what 3 significant digits make of it.
+const LONGEST_NS: u64 = 3_610_000_000_000;
 /// At most this many bars are drawn.
 const MOST_ROWS: usize = 16;
 
@@ -38,10 +40,11 @@ pub(super) fn draw(latencies: &LatencySummary) -> Option<String> {
     Some(text)
 }
 
-/// The histogram that a result carries; `None` if it is not one.
+/// The histogram that a result carries; `None` if it is not one, or holds what no latency can be.
 pub(super) fn decode(text: &str) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(text).ok()?;
-    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
+    (histogram.max() <= LONGEST_NS).then_some(histogram)
 }
 
 /// Values of at least `low` and below `high`.
@@ -111,6 +114,7 @@ fn bar(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hdrhistogram::serialization::{Serializer as _, V2Serializer};
     use proptest::prelude::*;
 
     proptest! {
@@ -137,5 +141,22 @@ mod tests {
         assert!(decode("").is_none());
         assert!(decode("AAAA").is_none());
         assert!(decode("not base64!").is_none());
+        // Well-formed, but of times that no edges are made for.
+        let mut centuries = Histogram::<u64>::new(3).unwrap();
+        centuries += 1;
+        centuries += u64::MAX / 4;
+        let mut bytes = Vec::new();
+        V2Serializer::new().serialize(&centuries, &mut bytes).unwrap();
+        assert!(decode(&STANDARD.encode(bytes)).is_none());
+    }
+
+    #[test]
+    fn a_clipped_time_is_drawn_like_any_other() {
+        let mut latencies = crate::measure::LatencyHistogram::new();
+        latencies.record(1);
+        latencies.record(u64::MAX);
+        let mut bytes = Vec::new();
+        V2Serializer::new().serialize(latencies.histogram(), &mut bytes).unwrap();
+        assert_eq!(decode(&STANDARD.encode(bytes)).unwrap().len(), 2);
     }
 }

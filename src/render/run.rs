@@ -224,11 +224,14 @@ fn seconds(result: &RunResult, style: Style) -> String {
     let figures = |part: fn(&SeriesEntry) -> Option<u64>| -> Vec<f64> {
         series.iter().filter_map(part).map(|value| value as f64).collect()
     };
-    // A last second that was cut short would look like a slump.
+    // A second that its run's end cut short would look like a slump.
+    let ends =
+        series.iter().skip(1).map(|next| next.offset_ns).chain([result.throughput.window_ns]);
     let whole: Vec<f64> = series
         .iter()
-        .filter(|entry| entry.offset_ns + 1_000_000_000 <= result.throughput.window_ns)
-        .map(|entry| entry.replies as f64)
+        .zip(ends)
+        .filter(|(entry, end_ns)| end_ns.saturating_sub(entry.offset_ns) >= 1_000_000_000)
+        .map(|(entry, _)| entry.replies as f64)
         .collect();
     format!(
         "{}\n{}{}{}",

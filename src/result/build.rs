@@ -8,9 +8,9 @@ use super::{
     Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProxyFigures, RUN_SCHEMA,
     RunFigures, RunResult, SERVE_SCHEMA, ServeResult, Throughput,
 };
-use crate::measure::{Hops, LatencyHistogram, Recorded, SeriesEntry};
+use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SeriesEntry};
 use crate::plan::Plan;
-use crate::scenario::{Engine, Scenario};
+use crate::scenario::{Engine, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals};
 
 /// libzmq's own high-water mark.
@@ -28,15 +28,14 @@ impl RunResult {
         environment: Environment,
         runs: &[Measured],
     ) -> Self {
-        let last = runs.last().expect("at least one run was made");
         let pooled = pool(runs);
         let figures = RunFigures::new(scenario, plan, &pooled);
         Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
             seed: scenario.seed,
-            interrupted: last.interrupted,
-            failure: last.failure.clone(),
+            interrupted: pooled.interrupted,
+            failure: pooled.failure.clone(),
             notes: notes(scenario, plan, &pooled, &figures, &environment),
             environment,
             repeat: u32::try_from(runs.len()).unwrap_or(u32::MAX),
@@ -214,6 +213,8 @@ fn pool(runs: &[Measured]) -> Measured {
     let (first, rest) = runs.split_first().expect("at least one run was made");
     let mut pooled = first.clone();
     for run in rest {
+        pooled.interrupted |= run.interrupted;
+        pooled.failure = pooled.failure.or_else(|| run.failure.clone());
         pooled.recorded.merge(&run.recorded);
         let offset_ns = pooled.window_ns;
         pooled.series.extend(
@@ -223,13 +224,20 @@ fn pool(runs: &[Measured]) -> Measured {
         );
         pooled.window_ns += run.window_ns;
         pooled.server_window_ns += run.server_window_ns;
-        pooled.server = pooled.server.zip(run.server).map(|(sum, more)| sum.plus(&more));
-        pooled.server_in_all =
-            pooled.server_in_all.zip(run.server_in_all).map(|(sum, more)| sum.plus(&more));
+        pooled.server = both(pooled.server, run.server);
+        pooled.server_in_all = both(pooled.server_in_all, run.server_in_all);
         pooled.received_in_all += run.received_in_all;
         pooled.drivers = pooled.drivers.plus(&run.drivers);
     }
     pooled
+}
+
+/// What the server did in two parts of a whole; a part that was interrupted before it began adds nothing.
+fn both(sum: Option<ServerTotals>, more: Option<ServerTotals>) -> Option<ServerTotals> {
+    match (sum, more) {
+        (Some(sum), Some(more)) => Some(sum.plus(&more)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// What a reader must know to read the figures rightly.
@@ -240,7 +248,6 @@ fn notes(
     figures: &RunFigures,
     environment: &Environment,
 ) -> Vec<String> {
-    let ledger = &figures.ledger;
     let mut notes = Vec::new();
     if environment.build == "debug" {
         notes.push(
@@ -260,22 +267,7 @@ fn notes(
             utilisation * 100.0
         ));
     }
-    if ledger.replies_lost > 0 {
-        notes.push(lost_because(scenario, run, figures));
-    }
-    if ledger.replies_duplicate > 0 {
-        notes.push(format!(
-            "{} replies came beyond the number owed by `workers.replies`: the server answered more often than planned",
-            ledger.replies_duplicate
-        ));
-    }
-    if ledger.requests_unsent > 0 && !run.interrupted && run.failure.is_none() {
-        notes.push(format!(
-            "{} requests could not be sent: ZeroMQ took no more (high-water mark, or no connection) or the drivers \
-             were too late",
-            ledger.requests_unsent
-        ));
-    }
+    notes.extend(of_ledger(scenario, plan, run, figures));
     if run.recorded.rest_uncounted {
         notes.push(
             "the rest of this Poisson plan is too long to be counted within the second that an interrupted run has: \
@@ -292,21 +284,71 @@ fn notes(
     notes
 }
 
+/// What the ledger's exceptions mean.
+fn of_ledger(
+    scenario: &Scenario,
+    plan: &Plan,
+    run: &Measured,
+    figures: &RunFigures,
+) -> Vec<String> {
+    let ledger = &figures.ledger;
+    let whole = !run.interrupted && run.failure.is_none();
+    let mut notes = Vec::new();
+    if ledger.requests_planned == 0 && whole {
+        notes.push(
+            "no request was due in the measured window, so there is nothing to read here: raise load.rate or run.duration"
+                .to_owned(),
+        );
+    }
+    if ledger.replies_lost > 0 {
+        notes.push(lost_because(scenario, plan, run, ledger));
+    }
+    if ledger.replies_duplicate > 0 {
+        notes.push(format!(
+            "{} replies came beyond the number owed by `workers.replies`: the server answered more often than planned",
+            ledger.replies_duplicate
+        ));
+    }
+    if ledger.requests_unsent > 0 && whole {
+        notes.push(format!(
+            "{} requests could not be sent: ZeroMQ took no more (high-water mark, or no connection) or the drivers \
+             were too late",
+            ledger.requests_unsent
+        ));
+    }
+    if ledger.replies_unexpected > 0 {
+        notes.push(format!(
+            "{} messages answer nothing that was asked: a reply to a request that is owed none, or no reply of zload's \
+             (a server must send each request's body back unchanged, as the last frame)",
+            ledger.replies_unexpected
+        ));
+    }
+    notes
+}
+
 /// The likely cause of lost replies.
-fn lost_because(scenario: &Scenario, run: &Measured, figures: &RunFigures) -> String {
-    let lost = figures.ledger.replies_lost;
-    let Some(totals) = &run.server_in_all else {
-        return format!("{lost} replies owed by the external server did not come in time");
-    };
-    // Replies that workers sent and no client got; a few may still be on their way.
-    let missing = totals.replies.saturating_sub(run.received_in_all);
+fn lost_because(scenario: &Scenario, plan: &Plan, run: &Measured, ledger: &Ledger) -> String {
+    let lost = ledger.replies_lost;
+    // Replies that workers of ours sent and no client got; a few may still be on their way.
+    let missing =
+        run.server_in_all.map_or(0, |totals| totals.replies.saturating_sub(run.received_in_all));
     let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
+    let timeout_ns =
+        plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);
     if run.interrupted || run.failure.is_some() {
         format!("{lost} replies were still owed when the run was cut short, and count as lost")
     } else if sndhwm > 0 && missing * 2 > lost {
         format!(
             "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise sockets.sndhwm and sockets.rcvhwm, or set them to 0 for no limit"
         )
+    } else if let Some(timeout_ns) = timeout_ns {
+        format!(
+            "{lost} replies had not come when their requests were given up, {} after they were sent (load.timeout); {} of them came later",
+            Nanos(timeout_ns),
+            ledger.replies_late
+        )
+    } else if run.server_in_all.is_none() {
+        format!("{lost} replies owed by the external server did not come in time")
     } else {
         format!(
             "{lost} replies were still on their way when the drain ended: give run.drain more time, or offer less load"

@@ -9,6 +9,8 @@ mod hops;
 mod ideal;
 mod save;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -20,12 +22,15 @@ pub use save::{Destination, to_json};
 
 use crate::Error;
 pub use crate::measure::{Ledger, SeriesEntry};
-use crate::scenario::Scenario;
+use crate::scenario::{Bytes, Scenario};
 
 /// Version of the result's shape.
 pub const RUN_SCHEMA: &str = "zload.result/1";
 /// Version of the shape that `zload serve` writes.
 pub const SERVE_SCHEMA: &str = "zload.serve/1";
+
+/// A run of a day is saved in some 15 MiB; anything that is this large is no result.
+const LARGEST_FILE: u64 = 256 << 20;
 
 /// Everything that one `zload run` found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -239,23 +244,37 @@ pub enum Saved {
 }
 
 impl Saved {
-    /// Reads a saved result; refuses other schemas and ledgers that do not add up.
+    /// Reads a saved result; refuses other schemas, ledgers that do not add up, and texts made for a terminal.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
+        let mut text = String::new();
+        File::open(path)
+            .and_then(|file| file.take(LARGEST_FILE + 1).read_to_string(&mut text))
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        if text.len() as u64 > LARGEST_FILE {
+            let reason = format!("it is larger than {}", Bytes(LARGEST_FILE));
+            return Err(Error::Result { path: path.to_owned(), reason });
+        }
         Self::parse(&text).map_err(|reason| Error::Result { path: path.to_owned(), reason })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
+        if holds_control_characters(&value) {
+            return Err("it holds control characters, which zload writes nowhere".to_owned());
+        }
         let known =
             format!("this zload reads {RUN_SCHEMA:?}, {SERVE_SCHEMA:?} and {IDEAL_SCHEMA:?}");
         let wrong = |error: serde_json::Error| error.to_string();
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(RUN_SCHEMA) => {
                 let result: RunResult = serde_json::from_value(value).map_err(wrong)?;
-                result.ledger.contradiction().map_or(Ok(Self::Run(Box::new(result))), Err)
+                let mut ledgers = std::iter::once(&result.ledger)
+                    .chain(result.runs.iter().map(|run| &run.ledger));
+                match ledgers.find_map(Ledger::contradiction) {
+                    Some(contradiction) => Err(contradiction),
+                    None => Ok(Self::Run(Box::new(result))),
+                }
             }
             Some(SERVE_SCHEMA) => serde_json::from_value(value)
                 .map_err(wrong)
@@ -266,5 +285,16 @@ impl Saved {
             Some(other) => Err(format!("its schema is {other:?}; {known}")),
             None => Err(format!("it has no `schema`; {known}")),
         }
+    }
+}
+
+/// Whether a text in it could play tricks on a terminal.
+fn holds_control_characters(value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => text.chars().any(char::is_control),
+        Value::Array(values) => values.iter().any(holds_control_characters),
+        Value::Object(fields) => fields.values().any(holds_control_characters),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -156,8 +156,17 @@ enum Form<T> {
     /// Pareto: P(X > x) = (min / x)^shape.
     Pareto(ParetoTable<T>),
     /// One of several values: pairs of weight and value.
-    Choice(Vec<(f64, T)>),
+    Choice(#[schemars(with = "Vec<(Weight, T)>", length(min = 1))] Vec<(f64, T)>),
 }
+
+/// How often this value is drawn, against the others' weights.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct Weight(
+    #[schemars(range(min = 0))]
+    #[expect(dead_code, reason = "it is only described")]
+    f64,
+);
 
 /// The keys of the table forms.
 #[derive(Deserialize)]
@@ -189,6 +198,7 @@ struct LognormalTable<T> {
 #[serde(deny_unknown_fields)]
 struct ParetoTable<T> {
     min: T,
+    #[schemars(extend("exclusiveMinimum" = 0))]
     shape: f64,
 }
 

@@ -3,6 +3,7 @@
 //! File and overrides are one text with one set of places: each override is a line after the file's last. Invariant:
 //! whatever the bytes, reading ends quickly with a scenario or with an error that names the source.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
@@ -15,7 +16,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::problem::nearest;
-use super::validate::{Complaint, complaint};
+use super::validate::{Complaint, LONGEST_NAME, complaint};
 use super::{Problem, Scenario};
 use crate::Error;
 
@@ -38,7 +39,8 @@ impl Override {
     /// The override as a line of TOML: its value as it is or, if that is no TOML, as a string.
     fn line(&self) -> String {
         let as_it_is = format!("{} = {}", self.key, self.value);
-        if DeTable::parse(&as_it_is).is_ok() {
+        // More lines would be more keys.
+        if !self.value.contains('\n') && DeTable::parse(&as_it_is).is_ok() {
             return as_it_is;
         }
         format!("{} = {}", self.key, toml::Value::String(self.value.clone()))
@@ -74,9 +76,10 @@ impl Scenario {
         let text = read(path)?;
         let mut scenario = Self::parse(&source_name, &text, overrides)?;
         if scenario.name.is_empty() {
-            scenario.name = path
-                .file_stem()
-                .map_or_else(|| source_name, |stem| stem.to_string_lossy().into_owned());
+            let stem = path.file_stem().map_or_else(|| source_name.into(), OsStr::to_string_lossy);
+            // A file may be called what no name may be.
+            let printable = stem.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+            scenario.name = printable.take(LONGEST_NAME).collect();
         }
         Ok(scenario)
     }
@@ -326,6 +329,12 @@ mod tests {
         assert!(shown.contains("did you mean `count`?"), "{shown}");
         let shown = parse(&["workers.count=4", "run.duration=5"]).unwrap_err().to_string();
         assert!(shown.contains("run.duration = 5") && shown.contains("5 has no unit"), "{shown}");
+    }
+
+    #[test]
+    fn an_override_sets_one_key_and_no_other() {
+        let shown = parse(&["workers.count=4\nclients.count=9"]).unwrap_err().to_string();
+        assert!(shown.contains("wrong type: the text"), "{shown}");
     }
 
     #[test]

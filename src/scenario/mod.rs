@@ -26,8 +26,10 @@ pub use validate::{MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
 #[schemars(extend("required" = ["load"]))]
 pub struct Scenario {
     /// Name in reports; the file's stem if absent.
+    #[schemars(regex(pattern = schema::ONE_LINE), length(max = 100))]
     pub name: String,
     /// One line for the reader of a report.
+    #[schemars(regex(pattern = schema::ONE_LINE))]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The same seed is the same plan, on every machine, at any thread count.
@@ -239,7 +241,7 @@ pub struct Sockets {
     pub affinity: Option<u32>,
     /// `ZMQ_BACKLOG`: length of the queue of connections not yet accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 65535))]
+    #[schemars(range(min = 1))]
     pub backlog: Option<i32>,
     /// `ZMQ_HANDSHAKE_IVL`: the longest ZMTP handshake.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -23,6 +23,9 @@ pub(super) fn load_models(schema: &mut Schema) {
     schema.insert("else".to_owned(), json!({ "allOf": open }));
 }
 
+/// Text without control characters.
+pub(super) const ONE_LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+
 const PORT: &str =
     "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error as _, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A duration in nanoseconds; written `500us`, `1m30s`.
@@ -323,7 +323,13 @@ text_quantity!(
     "A size with its unit.",
     r"^(N(\.0*)?B|N(\.[0-9]*)?(kB|KiB|MB|MiB|GB|GiB))$"
 );
-text_quantity!(Rate, RATE_HELP, "A rate with its unit.", r"^N(\.[0-9]*)?(/s|k/s|M/s|/m|/h)$");
+// Every rate that a scenario has must be above 0.
+text_quantity!(
+    Rate,
+    RATE_HELP,
+    "A rate with its unit.",
+    r"^(?=[0-9.]*[1-9])N(\.[0-9]*)?(/s|k/s|M/s|/m|/h)$"
+);
 
 impl fmt::Display for Count {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -362,7 +368,7 @@ impl<'de> Deserialize<'de> for Count {
             }
         }
 
-        deserializer.deserialize_any(CountVisitor).map_err(D::Error::custom)
+        deserializer.deserialize_any(CountVisitor)
     }
 }
 

@@ -19,7 +19,8 @@ const MAX_WORKERS: u32 = 100_000;
 const MAX_DRIVERS: u32 = 256;
 const MAX_IO_THREADS: u32 = 64;
 const MAX_IN_FLIGHT: u32 = 1_000_000;
-const LONGEST_NAME: usize = 100;
+/// The longest name of a scenario, in characters.
+pub(super) const LONGEST_NAME: usize = 100;
 
 /// What is wrong with the value of a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +42,9 @@ pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
         counts(scenario)?;
         endpoints(scenario)?;
         workers(scenario)?;
-        sockets(&scenario.sockets)
+        sockets(&scenario.sockets)?;
+        large_enough(scenario)?;
+        affinity(scenario)
     };
     check().err()
 }
@@ -346,4 +349,33 @@ fn sockets(sockets: &Sockets) -> Verdict {
         return refuse("sockets.tos", "must be at most 255");
     }
     Ok(())
+}
+
+/// Messages beyond `maxmsgsize` never arrive: libzmq closes the connection that brings one.
+fn large_enough(scenario: &Scenario) -> Verdict {
+    let Some(most) = scenario.sockets.maxmsgsize else { return Ok(()) };
+    match scenario.load.payload.greatest().filter(|payload| *payload > most) {
+        Some(payload) => refuse(
+            "sockets.maxmsgsize",
+            format!(
+                "is {most}, less than the {payload} of load.payload: such requests would never arrive"
+            ),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// A socket needs one I/O thread that may serve it.
+fn affinity(scenario: &Scenario) -> Verdict {
+    let threads = scenario.proxy.io_threads.0;
+    match scenario.sockets.affinity {
+        Some(mask) if mask != 0 && mask.trailing_zeros() >= threads => refuse_with_help(
+            "sockets.affinity",
+            format!(
+                "names none of the I/O threads, of which there are {threads} (proxy.io_threads)"
+            ),
+            "its lowest bit is the first I/O thread; 0 is all of them",
+        ),
+        _ => Ok(()),
+    }
 }

@@ -97,6 +97,7 @@ impl Socket {
     pub fn listen(&self, endpoint: &str) -> Result<String, Error> {
         let what = || format!("cannot bind {endpoint}");
         let name = c_name(endpoint, what)?;
+        self.allow_ipv6(endpoint)?;
         // SAFETY: socket and name are valid for the call.
         if unsafe { zmq_sys::zmq_bind(self.raw(), name.as_ptr()) } != 0 {
             return Err(failed(&what()));
@@ -111,11 +112,23 @@ impl Socket {
     pub fn dial(&self, endpoint: &str) -> Result<(), Error> {
         let what = || format!("cannot connect to {endpoint}");
         let name = c_name(endpoint, what)?;
+        self.allow_ipv6(endpoint)?;
         // SAFETY: socket and name are valid for the call.
         match unsafe { zmq_sys::zmq_connect(self.raw(), name.as_ptr()) } {
             0 => Ok(()),
             _ => Err(failed(&what())),
         }
+    }
+
+    /// libzmq takes addresses such as `[::1]` only from sockets that were told to expect them.
+    fn allow_ipv6(&self, endpoint: &str) -> Result<(), Error> {
+        if !endpoint.starts_with("tcp://[") {
+            return Ok(());
+        }
+        self.set_ipv6(true).map_err(|error| Error::Socket {
+            what: format!("allowing IPv6 for {endpoint}"),
+            errno: error.into(),
+        })
     }
 
     /// The pointer for calls that the crate does not wrap; valid as long as `self`.

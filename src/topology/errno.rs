@@ -26,7 +26,7 @@ impl Errno {
                  (`*` is any free one)"
             }
             zmq_sys::errno::EADDRNOTAVAIL | zmq_sys::errno::ENODEV => {
-                "; this machine has no such address"
+                "; this machine has no such address (a server binds to an IP address or *, not to a host name)"
             }
             zmq_sys::errno::EACCES => "; ports below 1024 and other users' folders need privileges",
             zmq_sys::errno::EMFILE => {

@@ -122,7 +122,7 @@ impl Measured {
             server: None,
             server_in_all: None,
             server_window_ns: 0,
-            drivers: DriverFigures { cpu_ns: vec![None; drivers], ..DriverFigures::default() },
+            drivers: DriverFigures { cpu_ns: vec![Some(0); drivers], ..DriverFigures::default() },
             received_in_all: 0,
         }
     }
@@ -140,12 +140,16 @@ impl DriverFigures {
         }
     }
 
-    /// Both together.
+    /// Both together. A run that was interrupted before it had drivers adds nothing to theirs.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
-        let cpu_ns = self.cpu_ns.iter().zip(&other.cpu_ns);
+        let none = Some(0);
+        let cpu_ns = (0..self.cpu_ns.len().max(other.cpu_ns.len())).map(|driver| {
+            let [one, more] = [self, other].map(|part| *part.cpu_ns.get(driver).unwrap_or(&none));
+            Some(one? + more?)
+        });
         Self {
-            cpu_ns: cpu_ns.map(|(one, more)| Some((*one)? + (*more)?)).collect(),
+            cpu_ns: cpu_ns.collect(),
             requests: self.requests + other.requests,
             replies: self.replies + other.replies,
             bytes: self.bytes + other.bytes,
