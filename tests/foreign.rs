@@ -132,6 +132,27 @@ fn what_answers_nothing_is_unexpected() {
 }
 
 #[test]
+fn damaged_replies_are_unexpected_and_never_taken_for_those_of_other_requests() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
+        let mut reply = body.to_vec();
+        match number % 10 {
+            // The header is whole and the rest is missing, or something follows.
+            0 => reply.truncate(24),
+            1 => reply.push(b'!'),
+            // The number of a request that was sent before, in a header that is another's.
+            2 => reply[8] ^= 1,
+            _ => {}
+        }
+        vec![reply]
+    });
+    let ledger = &ledger(&Zload::run(&server.scenario(OPEN_LOAD)).result(0)).clone();
+    assert_eq!(ledger["replies_unexpected"], 150);
+    assert_eq!(ledger["replies_duplicate"], 0);
+    assert_eq!(ledger["requests_lost"], 150);
+    assert_eq!(ledger["requests_answered"], 350);
+}
+
+#[test]
 fn a_reply_to_a_silent_request_is_unexpected() {
     let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
     let scenario = server.scenario(&format!("{OPEN_LOAD}workers = {{ replies = 0 }}"));

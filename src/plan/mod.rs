@@ -189,12 +189,17 @@ impl Plan {
     /// What the plan decides about the request with this key.
     #[inline]
     pub fn request_of(&self, key: DrawKey) -> RequestPlan {
-        let payload = self.payload.draw(key, Purpose::Payload);
         RequestPlan {
             key,
-            payload: usize::try_from(payload).expect("MAX_PAYLOAD fits"),
+            payload: usize::try_from(self.payload(key)).expect("MAX_PAYLOAD fits"),
             replies: self.replies(key),
         }
+    }
+
+    /// The size of the body of the request with this key, in bytes.
+    #[inline]
+    pub fn payload(&self, key: DrawKey) -> u64 {
+        self.payload.draw(key, Purpose::Payload)
     }
 
     /// The fan-out of the request with this key.

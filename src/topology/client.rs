@@ -228,10 +228,7 @@ impl Client {
         now_ns: u64,
         recorder: &mut Recorder,
     ) -> Received {
-        let header = Header::decode(body).filter(|header| header.token == self.token);
-        let Some(Header { request, .. }) =
-            header.filter(|header| header.request < self.next_request)
-        else {
+        let Some(Header { request, .. }) = self.own_header(plan, body) else {
             recorder.unexpected();
             return Received::Other("something that answers nothing");
         };
@@ -251,6 +248,18 @@ impl Client {
             self.outstanding.remove(request);
         }
         received
+    }
+
+    /// The header of a body that this client may have sent. One whose key is not that of its request, or whose size is
+    /// not the planned one, came back damaged, and could be taken for a reply to another request.
+    #[inline]
+    fn own_header(&self, plan: &Plan, body: &[u8]) -> Option<Header> {
+        let header = Header::decode(body)?;
+        (header.token == self.token
+            && header.request < self.next_request
+            && header.key == self.key(header.request)
+            && body.len() as u64 == plan.payload(header.key))
+        .then_some(header)
     }
 
     /// A reply to a request that is owed none, or none any more.
