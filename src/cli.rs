@@ -100,6 +100,9 @@ pub struct RunArgs {
     /// Show each message as it passes, on stderr; for small runs
     #[arg(long)]
     pub trace: bool,
+    /// Save the ways of the sampled requests in the Chrome trace format, for Perfetto
+    #[arg(long, value_name = "FILE")]
+    pub trace_out: Option<PathBuf>,
 }
 
 /// `zload serve`

@@ -86,7 +86,7 @@ fn deliver<T: Serialize>(
     report: impl FnOnce(&T, Style) -> String,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let saved = destination.map_or(Ok(()), |destination| destination.save(result));
+    let saved = destination.map_or(Ok(()), |destination| destination.save(&to_json(result)));
     let text = match output.format {
         Format::Text => report(result, stdout_style()),
         Format::Json => to_json(result),

@@ -214,6 +214,11 @@ impl Plan {
         self.delay.draw(key, Purpose::Delay(reply))
     }
 
+    /// Whether no request has any delay.
+    pub fn serves_at_once(&self) -> bool {
+        self.delay.constant() == Some(0)
+    }
+
     /// Whether every request gets the same fan-out and the same delays.
     #[inline]
     pub fn serves_all_alike(&self) -> bool {

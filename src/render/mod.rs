@@ -1,6 +1,8 @@
 //! Value to text. Invariant: no decision, no I/O: the same value and style give the same text.
 
+mod chrome_trace;
 mod histogram;
+mod hops;
 mod ideal;
 mod plan;
 mod quantity;
@@ -8,6 +10,7 @@ mod run;
 mod serve;
 mod table;
 
+pub use chrome_trace::chrome_trace;
 pub use ideal::ideal_report;
 pub use plan::plan_report;
 pub use quantity::{duration, rate};

@@ -1,5 +1,6 @@
 //! The report of a run, for people.
 
+use super::hops::hops;
 use super::plan::settings;
 use super::quantity::{bytes_per_second, count, counted, duration, percent, rate};
 use super::table::table;
@@ -17,6 +18,7 @@ pub fn run_report(result: &RunResult, style: Style) -> String {
         throughput(result, style),
         latency(result, style),
         drawing(result, style),
+        hops(result, style),
         ledger(&result.ledger, style),
         costs(result, style),
         seconds(result, style),
@@ -87,12 +89,20 @@ fn latency(result: &RunResult, style: Style) -> String {
         rows.push(latency_row("last reply", &latency.last_reply));
         rows.push(latency_row("every reply", &latency.reply));
     }
+    if let Some(ideal) = &result.ideal {
+        rows.push(latency_row("ideal", &ideal.figures.first_reply));
+        rows.push(latency_row("excess", &ideal.excess.first_reply));
+    }
     rows.push(latency_row("service", &latency.service));
     rows.push(latency_row("slip", &latency.slip));
     let header = ["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let too_small = rows.iter().flatten().any(|cell| cell == NOTHING);
     let mut text = format!("{}\n{}", style.heading("Latency"), table(&header, &rows));
     text += "  replies count from the intended instant, service from sent; slip is between\n";
+    if result.ideal.is_some() {
+        text += "  ideal is the first reply with a proxy, network and scheduler that cost nothing;\n  \
+                 excess is measured minus ideal, request by request\n";
+    }
     if too_small {
         text += "  – the sample is too small to carry this figure\n";
     }

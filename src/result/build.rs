@@ -6,7 +6,7 @@ use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 
 use super::{
     Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProxyFigures, RUN_SCHEMA,
-    RunFigures, RunResult, SERVE_SCHEMA, ServeResult, Throughput,
+    RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult, Throughput,
 };
 use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SeriesEntry};
 use crate::plan::Plan;
@@ -43,6 +43,7 @@ impl RunResult {
             throughput: figures.throughput,
             latency: figures.latency,
             hops: figures.hops,
+            ideal: figures.ideal,
             proxy: figures.proxy,
             generator: figures.generator,
             series: pooled.series,
@@ -78,6 +79,7 @@ impl ServeResult {
 impl RunFigures {
     fn new(scenario: &Scenario, plan: &Plan, run: &Measured) -> Self {
         let ways = run.recorded.ways.intended_from(plan.warmup_ns());
+        let whole = !run.interrupted && run.failure.is_none();
         let Recorded { ledger, window_requests, window_replies, .. } = run.recorded;
         // An external server's traffic is known only as the clients saw it.
         let (crossed, bytes) = match &run.server {
@@ -101,6 +103,7 @@ impl RunFigures {
                 service: summary(&run.recorded.service),
                 slip: summary(&run.recorded.slip),
             },
+            ideal: if whole { RunIdeal::new(scenario, plan, &ways) } else { None },
             hops: Hops::of(&ways, plan).map(|hops| HopFigures::new(&hops, &run.recorded.ways)),
             proxy: proxy_figures(
                 scenario,

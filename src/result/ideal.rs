@@ -7,9 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::LatencySummary;
 use super::build::{per_second, summary};
+use crate::measure::Way;
 use crate::plan::Plan;
-use crate::scenario::Scenario;
-use crate::twin::{Ideal, Policy};
+use crate::scenario::{Engine, Scenario};
+use crate::twin::{self, Differences, Ideal, NoIdeal, Observed, Policy, Pool};
+
+/// The longest plan that is simulated beside a run: some seconds.
+const MOST_REQUESTS: f64 = 2e7;
 
 /// Version of the shape that `zload ideal` writes.
 pub const IDEAL_SCHEMA: &str = "zload.ideal/1";
@@ -56,6 +60,67 @@ pub struct IdealFigures {
     pub last_reply: LatencySummary,
     /// Response time of every reply.
     pub reply: LatencySummary,
+}
+
+/// The simulated twin of a run: what an ideal topology does with the same plan, and what the world cost beyond it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunIdeal {
+    /// The twin's figures, with the dispatch of a DEALER backend.
+    #[serde(flatten)]
+    pub figures: IdealFigures,
+    /// Measured minus ideal, request by request.
+    pub excess: ExcessFigures,
+}
+
+/// Measured minus ideal response times of the sampled requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExcessFigures {
+    /// To the first reply. Where the measured time was the shorter one it counts as 0.
+    pub first_reply: LatencySummary,
+    /// To the last reply.
+    pub last_reply: LatencySummary,
+    /// Requests whose first reply came sooner than in the twin: where requests queue, another order of arrival makes
+    /// some faster at the cost of others.
+    pub faster_first_replies: u64,
+    /// Requests whose last reply did.
+    pub faster_last_replies: u64,
+    /// Sampled requests that the twin of a closed load did not come to.
+    pub unmatched: u64,
+}
+
+impl RunIdeal {
+    /// The twin of a run of `plan` in which these ways were measured; `None` where there is no ideal, or where it would
+    /// take too long to find.
+    pub(super) fn new(scenario: &Scenario, plan: &Plan, ways: &[Way]) -> Option<Self> {
+        let requests = plan.summary().most_requests_per_s() * plan.send_end_ns() as f64 / 1e9;
+        if scenario.proxy.engine == Engine::External || requests > MOST_REQUESTS {
+            return None;
+        }
+        Self::played(scenario, plan, ways).ok()
+    }
+
+    fn played(scenario: &Scenario, plan: &Plan, ways: &[Way]) -> Result<Self, NoIdeal> {
+        let pool = Pool { workers: scenario.workers.count.0, policy: Policy::RoundRobin };
+        let observed = |way: &Way| Observed {
+            client: way.client,
+            request: way.request,
+            first_response_ns: way.response_ns(),
+            last_response_ns: way.last_response_ns(),
+        };
+        let ideal = twin::ideal(plan, pool)?;
+        let excess = twin::excess(plan, pool, ways.iter().map(observed).collect())?;
+        let summarised = |differences: &Differences| summary(&differences.histogram);
+        Ok(Self {
+            figures: IdealFigures::new(pool.policy, &ideal),
+            excess: ExcessFigures {
+                first_reply: summarised(&excess.first_reply),
+                last_reply: summarised(&excess.last_reply),
+                faster_first_replies: excess.first_reply.faster,
+                faster_last_replies: excess.last_reply.faster,
+                unmatched: excess.unmatched,
+            },
+        })
+    }
 }
 
 impl IdealResult {

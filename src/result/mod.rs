@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use hops::{HopFigures, OwnerFigures};
-pub use ideal::{IDEAL_SCHEMA, IdealFigures, IdealResult};
+pub use ideal::{ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal};
 pub use save::{Destination, to_json};
 
 use crate::Error;
@@ -62,6 +62,9 @@ pub struct RunResult {
     pub latency: Latency,
     /// How long each leg of their way took; null if no request of the sample got a reply.
     pub hops: Option<HopFigures>,
+    /// What an ideal topology would have done with the same plan; null where there is none (an external server, a closed
+    /// load without work or think time, a run that was cut short) and for plans of more than 20 million requests.
+    pub ideal: Option<RunIdeal>,
     /// What the proxy did.
     pub proxy: ProxyFigures,
     /// What the tool itself cost.
@@ -84,6 +87,9 @@ pub struct RunFigures {
     pub latency: Latency,
     /// How long each leg of their way took; null if no request of the sample got a reply.
     pub hops: Option<HopFigures>,
+    /// What an ideal topology would have done with the same plan; null where there is none (an external server, a closed
+    /// load without work or think time, a run that was cut short) and for plans of more than 20 million requests.
+    pub ideal: Option<RunIdeal>,
     /// What the proxy did.
     pub proxy: ProxyFigures,
     /// What the tool itself cost.

@@ -57,9 +57,8 @@ impl Destination {
         Ok(Some(Self { path: path.to_owned(), place }))
     }
 
-    /// Writes `value` as JSON. A regular file is moved into place: readers see the old one or the new one, never a part.
-    pub fn save(self, value: &impl Serialize) -> Result<(), Error> {
-        let text = to_json(value);
+    /// Writes the text. A regular file is moved into place: readers see the old one or the new one, never a part.
+    pub fn save(self, text: &str) -> Result<(), Error> {
         let written = match self.place {
             Place::Beside { target, mut file } => file
                 .as_file_mut()

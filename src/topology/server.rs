@@ -100,7 +100,14 @@ impl Server {
             let counters = Arc::new(WorkerCounters::default());
             worker_counters.push(Arc::clone(&counters));
             let mut worker = Worker::new(number, Arc::clone(&shared), counters);
-            let started = threads::start("zload/worker", number - 1, move || worker.serve(&socket));
+            let at_once = plan.serves_at_once();
+            let started = threads::start("zload/worker", number - 1, move || {
+                // One that sleeps must be woken in time; one that does not serves better what waits together.
+                if at_once {
+                    threads::schedule_as_batch();
+                }
+                worker.serve(&socket)
+            });
             match started {
                 Ok(handle) => workers.push(handle),
                 Err(error) => {

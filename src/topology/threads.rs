@@ -28,6 +28,16 @@ pub(super) fn start<T: Send + 'static>(
         .map_err(|source| Error::Thread { started, source })
 }
 
+/// Tells the kernel that the calling thread has work by the batch (`SCHED_BATCH`, see sched(7)): when it is woken, it does
+/// not push the thread aside that woke it, which goes on to find more work for it.
+#[expect(unsafe_code, reason = "rustix does not wrap this call")]
+pub(super) fn schedule_as_batch() {
+    // SAFETY: the parameter is plain data that is valid for the call, and 0 is the calling thread.
+    let _allowed = unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_BATCH, &libc::sched_param { sched_priority: 0 })
+    };
+}
+
 /// A thread whose CPU time others can read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ThreadId(Pid);
