@@ -144,10 +144,15 @@ impl Sampler {
     /// The value for `key` and `purpose`.
     #[inline]
     pub fn draw(&self, key: DrawKey, purpose: Purpose) -> u64 {
-        // Most loads are constant somewhere: they pay for no generator.
-        if let Shape::Constant(value) = self.shape {
-            return value;
+        // Most loads are constant somewhere: they pay for no generator and no call.
+        match self.shape {
+            Shape::Constant(value) => value,
+            _ => self.draw_varied(key, purpose),
         }
+    }
+
+    #[inline(never)]
+    fn draw_varied(&self, key: DrawKey, purpose: Purpose) -> u64 {
         let mut generator = key.generator(purpose);
         let drawn = match &self.shape {
             Shape::Constant(value) => *value,
