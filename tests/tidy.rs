@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which data flows; each uses only itself, those before it, and the error.
-const ROOMS: [&str; 10] = [
+const ROOMS: [&str; 12] = [
+    "stats",
     "scenario",
     "plan",
     "measure",
     "topology",
+    "verdict",
     "result",
     "environment",
     "render",
