@@ -6,6 +6,7 @@
 //! the [`stats`] of it; a [`result`] is what is saved, and [`render`] turns it into text. [`command`] glues them together, one file for each subcommand of [`cli`].
 
 pub mod error;
+pub mod quantity;
 pub mod stats;
 pub mod scenario;
 pub mod plan;

@@ -2,16 +2,16 @@
 
 mod histogram;
 mod plan;
-mod quantity;
 mod run;
 mod serve;
 mod table;
 
+pub use crate::quantity::{duration, rate};
 pub use plan::plan_report;
-pub use quantity::{duration, rate};
 pub use run::run_report;
 pub use serve::serve_report;
 
+use crate::quantity;
 use crate::result::Environment;
 
 /// How a text may look.

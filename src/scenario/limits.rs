@@ -11,8 +11,8 @@ use super::Nanos;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The 99th percentile of the time by which requests left late. If absent: 10 % of the 99th percentile of the
-    /// response time, and for the median 10 % of the median.
+    /// The 99th percentile of the time by which requests left late. If absent: lateness may make up a tenth of the
+    /// response time's median and 99th percentile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_slip: Option<Nanos>,
     /// Share of the requests that left late by more than their client's mean time between requests.
@@ -62,7 +62,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_slip: None,
-            max_late: 0.001,
+            max_late: 0.01,
             max_unsent: 0.001,
             max_rate_error: 0.01,
             max_generator_cpu: 0.8,

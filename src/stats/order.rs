@@ -14,18 +14,24 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// Whether `size` independent values carry the percentile `quantile` (0.5 and above): whether the upper end of its
-/// 95 % interval, the value with rank n·p + 1.96·√(n·p·(1-p)) + 2, is within the sample.
+/// How many independent values carry the percentile `quantile` (0.5 and above): as many as it takes for the upper end of
+/// its 95 % interval, the value with rank n·p + 1.96·√(n·p·(1-p)) + 2, to be within the sample.
 ///
 /// Hahn and Meeker, "Statistical intervals", 5.2, normal approximation: a p50 needs 11 values, a p99 726.
+pub fn size_for(quantile: f64) -> f64 {
+    // With a = n·(1-p), the values above, that is a - 1.96·√p·√a - 2 >= 0.
+    let half = Z_95 * quantile.sqrt() / 2.0;
+    (half + (half * half + 2.0).sqrt()).powi(2) / (1.0 - quantile)
+}
+
+/// Whether `size` independent values carry the percentile `quantile` (0.5 and above).
 pub fn carries(size: f64, quantile: f64) -> bool {
-    let above = size * (1.0 - quantile);
-    above >= Z_95 * (above * quantile).sqrt() + 2.0
+    size >= size_for(quantile)
 }
 
 /// The percentile `quantile` of the values with its 95 % interval; `None` if they do not carry it.
 ///
-/// The interval is that of [`carries`], with the ranks taken in a sample of `effective` independent values, which is
+/// The interval is that of [`size_for`], with the ranks taken in a sample of `effective` independent values, which is
 /// what autocorrelated values are worth (`n / autocorrelation_time`), and scaled to the real one.
 pub fn percentile(values: &[f64], quantile: f64, effective: f64) -> Option<Estimate> {
     let effective = effective.min(values.len() as f64);
