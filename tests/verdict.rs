@@ -1,146 +1,16 @@
 //! The verdict on synthetic runs: what is wrong is named by the check that is there for it, and nothing else is invented.
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_distr::{Distribution as _, StandardNormal};
+#[path = "support/evidence.rs"]
+mod evidence;
+
+use evidence::{MS, clean, percentiles, thread, waves};
+use rand::SeedableRng as _;
 use rand_xoshiro::SplitMix64;
-use zload::measure::Ledger;
 use zload::scenario::Scenario;
-use zload::topology::host::{HostUse, MachineUse, Role, Thread, ThreadCost};
+use zload::topology::host::{MachineUse, Role};
 use zload::verdict::{
-    CeilingBy, CheckStatus, Delays, Evidence, Leg, Limits, OpenLoad, Percentiles, SecondOfLoad,
-    ServerCounts, Status, TimeSeries, Verdict, judge,
+    CeilingBy, CheckStatus, Evidence, Limits, Percentiles, Status, Verdict, judge,
 };
-
-const SECOND_NS: f64 = 1e9;
-const MS: u64 = 1_000_000;
-
-/// Noise around 0 with variance 1, in waves.
-fn waves(random: &mut SplitMix64, count: usize, phi: f64) -> Vec<f64> {
-    let mut value: f64 = StandardNormal.sample(random);
-    let step = |_| {
-        let noise: f64 = StandardNormal.sample(random);
-        value = phi * value + (1.0 - phi * phi).sqrt() * noise;
-        value
-    };
-    (0..count).map(step).collect()
-}
-
-fn percentiles(values: &[f64], count: u64) -> Percentiles {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| sorted.get((share * sorted.len() as f64) as usize).map(|ns| *ns as u64);
-    Percentiles { count, p50_ns: at(0.5), p99_ns: at(0.99) }
-}
-
-fn thread(role: Role, cpu_share: f64, wait_share: f64, span_ns: u64) -> (Thread, ThreadCost) {
-    let part = |share: f64| (share * span_ns as f64) as u64;
-    let cost = ThreadCost {
-        cpu_ns: part(cpu_share),
-        wait_ns: part(wait_share),
-        voluntary: Some(1_000),
-        involuntary: Some(100),
-    };
-    (Thread { id: 1, name: format!("{role:?}"), role }, cost)
-}
-
-/// A run with nothing wrong but what a clean machine shared with others does to any run.
-fn clean(seed: u64) -> Evidence {
-    let random = &mut SplitMix64::seed_from_u64(seed);
-    let seconds = random.random_range(4..30_u64);
-    let window_ns = seconds * 1_000_000_000;
-    let rate = 10_f64.powf(random.random_range(2.5..4.0)).round();
-    let sent = rate as u64 * seconds;
-    let median_ns = 10_f64.powf(random.random_range(5.0..7.0));
-    let spread = random.random_range(0.1..0.5);
-    let phi = random.random_range(0.0..0.5);
-    let sampled = sent.min(1_000);
-    let service: Vec<f64> = waves(random, sampled as usize, phi)
-        .into_iter()
-        .map(|noise| median_ns * (noise * spread).exp())
-        .collect();
-    let slip: Vec<f64> = waves(random, sampled as usize, 0.0)
-        .into_iter()
-        .map(|noise| if noise > 1.3 { 30_000.0 * (noise - 1.3) } else { 0.0 })
-        .collect();
-    let responses: Vec<f64> =
-        service.iter().zip(&slip).map(|(service, slip)| service + slip).collect();
-    let mean_ns = responses.iter().sum::<f64>() / responses.len() as f64;
-    let in_flight = rate * mean_ns / SECOND_NS;
-    let ledger = Ledger {
-        requests_planned: sent,
-        requests_sent: sent,
-        requests_answered: sent,
-        replies_expected: sent,
-        replies_received: sent,
-        ..Ledger::default()
-    };
-    let planned = rate as u64;
-    Evidence {
-        window_ns,
-        ledger,
-        requests_per_s: rate,
-        replies_per_s: rate,
-        open: Some(OpenLoad {
-            slip: percentiles(&slip, sent),
-            late: Some(1 + sent / random.random_range(200..10_000)),
-            seconds: (0..seconds)
-                .map(|_| SecondOfLoad { planned, sent: planned + random.random_range(0..3) - 1 })
-                .collect(),
-            ..OpenLoad::default()
-        }),
-        response: percentiles(&responses, sent),
-        service: percentiles(&service, sent),
-        in_flight: TimeSeries {
-            values: waves(random, seconds as usize * 10, 0.3)
-                .into_iter()
-                .map(|noise| (in_flight + noise * in_flight.sqrt()).max(0.0).round())
-                .collect(),
-            every: 1,
-        },
-        legs: vec![Leg {
-            name: "in all".to_owned(),
-            mean_in_flight: in_flight * random.random_range(0.99..1.01),
-            rate_per_s: rate,
-            mean_ns,
-        }],
-        responses: TimeSeries { values: responses, every: sent / sampled },
-        server: Some(ServerCounts {
-            requests_taken: sent,
-            replies_sent: sent,
-            requests_sent: sent,
-            replies_received: sent,
-            ..ServerCounts::default()
-        }),
-        delays: Some(Delays {
-            planned_mean_ns: MS,
-            overshoot: Percentiles { count: sent, p50_ns: Some(40_000), p99_ns: Some(300_000) },
-        }),
-        host: Some(host(random, window_ns)),
-        clock_resolution_ns: Some(20),
-        ..Evidence::default()
-    }
-}
-
-fn host(random: &mut SplitMix64, span_ns: u64) -> HostUse {
-    let mut share = |most: f64| random.random_range(0.0..most);
-    HostUse {
-        span_ns,
-        threads: vec![
-            thread(Role::Driver, share(0.7), share(0.08), span_ns),
-            thread(Role::ClientIo, share(0.5), share(0.08), span_ns),
-            thread(Role::ServerIo, share(0.5), share(0.3), span_ns),
-            thread(Role::Proxy, share(0.7), share(0.3), span_ns),
-            thread(Role::Worker, share(0.5), share(0.3), span_ns),
-        ],
-        machine: Some(MachineUse {
-            steal_share: share(0.015),
-            other_share: share(0.08),
-            busy_share: share(0.8),
-        }),
-        realtime_step_ns: 20_000,
-        suspended_ns: 0,
-    }
-}
 
 fn judged(evidence: &Evidence) -> Verdict {
     judge(evidence, &Limits::default())
@@ -169,7 +39,6 @@ fn clean_runs_are_never_invalid_and_seldom_suspect() {
         assert_eq!(ceiling_by(&verdict), CeilingBy::OfferedLoad, "{seed}: {verdict:#?}");
         if verdict.status == Status::Suspect {
             suspect += 1;
-            println!("{seed}: {:?}", named(&verdict));
         }
     }
     assert!(suspect <= 50, "{suspect} of 1000");
@@ -466,7 +335,7 @@ fn several_runs_are_as_good_as_the_worst_of_them() {
     let slow_begin = judged(&Evidence { debug_build: true, ..clean(15) });
     let failed = judged(&Evidence { failure: Some("it died".to_owned()), ..clean(1) });
     assert_eq!(Verdict::of_all(&[]), None);
-    assert_eq!(Verdict::of_all(&[good.clone()]), Some(good.clone()));
+    assert_eq!(Verdict::of_all(std::slice::from_ref(&good)), Some(good.clone()));
     let both = Verdict::of_all(&[good.clone(), slow_begin.clone()]).unwrap();
     assert_eq!((both.status, named(&both)), (Status::Suspect, named(&slow_begin)));
     let all = Verdict::of_all(&[good, failed, slow_begin]).unwrap();

@@ -5,11 +5,13 @@ mod plan;
 mod run;
 mod serve;
 mod table;
+mod verdict;
 
 pub use crate::quantity::{duration, rate};
 pub use plan::plan_report;
 pub use run::run_report;
 pub use serve::serve_report;
+pub use verdict::verdict_report;
 
 use crate::quantity;
 use crate::result::Environment;

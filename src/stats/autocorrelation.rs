@@ -1,12 +1,12 @@
 //! How many independent values a series in time is worth.
 
 /// Fewer batches than this do not tell the variance of their means.
-const LEAST_BATCHES: usize = 30;
+const LEAST_BATCHES: usize = 50;
 
 /// The integrated autocorrelation time τ in steps, at least 1: `n` values are worth `n / τ` independent ones.
 ///
 /// By batch means (Flegal and Jones, "Batch means and spectral variance estimators in Markov chain Monte Carlo", 2010):
-/// τ = b · var(mean of batches of b) / var(values), for b = 1, 2, 4, … as long as there are 30 batches, the largest of
+/// τ = b · var(mean of batches of b) / var(values), for b = 1, 2, 4, … as long as there are 50 batches, the largest of
 /// them, so that a batch shorter than the correlation does not hide it. A series without variance has τ = 1.
 pub fn autocorrelation_time(values: &[f64]) -> f64 {
     let whole = variance(values);

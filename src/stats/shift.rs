@@ -51,13 +51,15 @@ fn best_split(values: &[f64], side: usize) -> usize {
     let mean = values.iter().sum::<f64>() / count;
     let mut sum = 0.0;
     let mut best = (-1.0, side);
-    for (at, value) in (1..).zip(values) {
+    for (before, value) in values.iter().enumerate() {
+        let at = before + 1;
         sum += value - mean;
-        let left = f64::from(at);
-        let between = sum * sum / (left * (count - left));
-        let at = at as usize;
-        if at >= side && at <= values.len() - side && between > best.0 {
-            best = (between, at);
+        let left = at as f64;
+        if at >= side && at <= values.len() - side {
+            let between = sum * sum / (left * (count - left));
+            if between > best.0 {
+                best = (between, at);
+            }
         }
     }
     best.1

@@ -32,7 +32,8 @@ pub struct Evidence {
     pub in_flight: TimeSeries,
     /// Parts of a request's way whose mean number, rate and time were measured independently.
     pub legs: Vec<Leg>,
-    /// Response times to first replies in the order in which their requests were intended, each `every`-th of them.
+    /// Response times to first replies in the order in which their requests were intended, each `every`-th of them. Keep
+    /// some 5,000 or more: few of very many leave open how long slow replies last, and are taken for the worst.
     pub responses: TimeSeries,
     /// What our own server counted; `None` if it was not ours.
     pub server: Option<ServerCounts>,

@@ -139,7 +139,7 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
         .collect();
     // The lowest that is printed and not carried decides, up to p99; what is not printed claims nothing.
     let judged = || printed.iter().filter(|worth| worth.quantile <= JUDGED);
-    let decisive = judged().find(|worth| !worth.is_carried()).or(judged().last());
+    let decisive = judged().find(|worth| !worth.is_carried()).or(judged().next_back());
     let (size, needed) = decisive.map_or_else(
         || (effective_size(evidence, 0.5), stats::size_for(0.5)),
         |worth| (worth.size, stats::size_for(worth.quantile)),

@@ -6,7 +6,7 @@ use crate::quantity::{count, duration, percent, rate};
 use crate::stats;
 
 /// The trend of the in-flight is taken over at most so many blocks.
-const BLOCKS: usize = 100;
+const BLOCKS: usize = 60;
 /// A backlog of so many times the limit leaves percentiles that only say how long the run was.
 const BACKLOG_FAILS: f64 = 3.0;
 /// So few replies in flight more are no backlog, whatever share of a small load they are.
