@@ -286,6 +286,8 @@ fn a_busy_generator_in_a_closed_load_makes_throughput_a_lower_bound() {
     );
     assert_eq!(ceiling_by(&generator), CeilingBy::Generator);
     assert!(generator.ceiling.unwrap().sentence.starts_with("at least "));
+    let host = evidence.host.as_mut().unwrap();
+    host.threads[1] = thread(Role::ClientIo, 0.1, 0.4, host.span_ns);
     let system = with(&mut evidence, 0.4, 0.99);
     assert_eq!((system.status, ceiling_by(&system)), (Status::Valid, CeilingBy::System));
     assert_eq!(ceiling_by(&with(&mut evidence, 0.99, 0.99)), CeilingBy::Unknown);
@@ -355,4 +357,17 @@ fn a_verdict_is_the_same_after_being_saved() {
         "{text}"
     );
     assert_eq!(serde_json::from_str::<Verdict>(&text).unwrap(), verdict);
+}
+
+#[test]
+fn the_documentation_has_every_check_and_every_limit_with_its_default() {
+    let text = std::fs::read_to_string("docs/verdict.md").expect("docs/verdict.md");
+    for check in &judged(&clean(1)).checks {
+        assert!(text.contains(&format!("**`{}`**", check.name)), "{}", check.name);
+    }
+    let limits = serde_json::to_value(Limits::default()).unwrap();
+    for (key, value) in limits.as_object().unwrap() {
+        let default = if value == 0.0 { "0".to_owned() } else { value.to_string() };
+        assert!(text.contains(&format!("| `{key}` | `{default}` |")), "{key} = {default}");
+    }
 }
