@@ -4,6 +4,7 @@
 mod evidence;
 
 use evidence::{MS, clean, percentiles, thread, waves};
+use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_xoshiro::SplitMix64;
 use zload::scenario::Scenario;
@@ -340,6 +341,10 @@ fn several_runs_are_as_good_as_the_worst_of_them() {
     assert_eq!(Verdict::of_all(std::slice::from_ref(&good)), Some(good.clone()));
     let both = Verdict::of_all(&[good.clone(), slow_begin.clone()]).unwrap();
     assert_eq!((both.status, named(&both)), (Status::Suspect, named(&slow_begin)));
+    let mut without_host = clean(1);
+    without_host.host = None;
+    let mixed = Verdict::of_all(&[good.clone(), judged(&without_host)]).unwrap();
+    assert_eq!(status_of(&mixed, "steal"), CheckStatus::NotApplicable, "not known of every run");
     let all = Verdict::of_all(&[good, failed, slow_begin]).unwrap();
     assert_eq!(all.status, Status::Invalid);
 }
@@ -369,5 +374,45 @@ fn the_documentation_has_every_check_and_every_limit_with_its_default() {
     for (key, value) in limits.as_object().unwrap() {
         let default = if value == 0.0 { "0".to_owned() } else { value.to_string() };
         assert!(text.contains(&format!("| `{key}` | `{default}` |")), "{key} = {default}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    /// Whatever was measured, or was not, there is a verdict that can be saved.
+    #[test]
+    fn there_is_a_verdict_on_every_evidence(
+        seed in 0..1_000_u64,
+        kept in 0..200_usize,
+        factor in prop_oneof![Just(0.0), Just(1e-9), Just(1.0), Just(1e9)],
+        count in prop_oneof![Just(0), Just(1), Just(700), Just(1 << 50)],
+        closed: bool,
+        interrupted: bool,
+    ) {
+        let mut evidence = clean(seed);
+        evidence.interrupted = interrupted;
+        if closed {
+            evidence.open = None;
+        }
+        for values in [&mut evidence.responses.values, &mut evidence.in_flight.values] {
+            values.truncate(kept);
+            values.iter_mut().for_each(|value| *value *= factor);
+        }
+        evidence.response.count = count;
+        evidence.clipped = count / 2;
+        evidence.window_ns = count;
+        evidence.host.as_mut().unwrap().span_ns = count / 3;
+        evidence.ledger.replies_lost = count;
+        evidence.delays.as_mut().unwrap().planned_mean_ns = count;
+        let verdict = judged(&evidence);
+        prop_assert!(!interrupted || verdict.status != Status::Valid);
+        for check in &verdict.checks {
+            let known = check.status != CheckStatus::NotApplicable;
+            prop_assert_eq!(check.value.is_some_and(f64::is_finite), known, "{:?}", check);
+            prop_assert_eq!(check.limit.is_some_and(f64::is_finite), known, "{:?}", check);
+        }
+        let text = serde_json::to_string(&verdict).unwrap();
+        let again: Verdict = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(again.status, verdict.status);
     }
 }

@@ -115,7 +115,7 @@ impl ThreadCost {
 }
 
 /// CPU time and waiting time in nanoseconds, from `/proc/<pid>/schedstat` (kernel: Documentation/scheduler/sched-stats).
-fn schedstat(text: &str) -> Option<(u64, u64)> {
+pub(super) fn schedstat(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.split_whitespace().map(u64::from_str);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }

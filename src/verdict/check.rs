@@ -20,16 +20,16 @@ pub struct Check {
     pub sentence: String,
 }
 
-/// What a check found. Ordered from harmless to bad.
+/// What a check found. Ordered from harmless to bad; to have no data is worse than to pass.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum CheckStatus {
-    /// It had no data; the sentence says why. Never counts as passed.
-    NotApplicable,
     /// Nothing to object to.
     Pass,
+    /// It had no data; the sentence says why. Never counts as passed.
+    NotApplicable,
     /// The figures are in doubt.
     Warn,
     /// The figures must not be used.
