@@ -396,7 +396,9 @@ proptest! {
         }
         for values in [&mut evidence.responses.values, &mut evidence.in_flight.values] {
             values.truncate(kept);
-            values.iter_mut().for_each(|value| *value *= factor);
+            for value in values.iter_mut() {
+                *value *= factor;
+            }
         }
         evidence.response.count = count;
         evidence.clipped = count / 2;

@@ -322,17 +322,20 @@ mod tests {
 
     #[test]
     fn the_threads_of_each_context_are_known_by_their_names() {
-        let named = |prefix| {
-            let context = Context::new(2, 16).unwrap().named(prefix).unwrap();
-            // The first socket starts the threads.
+        let socket_of = |prefix| {
+            let context = Context::new(1, 16).unwrap().named(prefix).unwrap();
             let socket = context.socket(zmq::DEALER).unwrap();
-            (context, socket)
+            socket.set_rcvtimeo(10_000).unwrap();
+            socket
         };
-        let _clients = named(CLIENT_THREADS);
-        let _server = named(SERVER_THREADS);
+        let (client, server) = (socket_of(CLIENT_THREADS), socket_of(SERVER_THREADS));
+        client.dial(&server.listen("tcp://127.0.0.1:*").unwrap()).unwrap();
+        // A thread names itself when it begins, so it has a name when a message has passed it.
+        client.send("x", 0).unwrap();
+        assert_eq!(server.recv_bytes(0).unwrap(), b"x");
         let threads = threads();
         let count = |role| threads.iter().filter(|thread| thread.role == role).count();
-        assert!(count(Role::ClientIo) >= 2 && count(Role::ServerIo) >= 2, "{threads:?}");
+        assert!(count(Role::ClientIo) >= 1 && count(Role::ServerIo) >= 1, "{threads:?}");
         assert_eq!(Role::of("1/ZMQbg/Reaper"), Role::Other);
         assert_eq!(Role::of("12/ZMQbg/IO/0"), Role::Other);
         assert_eq!(
