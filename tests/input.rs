@@ -179,6 +179,25 @@ const MISTAKES: &[Mistake] = &[
     mistake("load = { rate = '1/s' }\nproxy = { io_threads = 0 }", "2:24", "0", &["from 1 to 64"]),
     mistake("load = { rate = '1/s' }\nsockets = { sndhwm = -1 }", "2:22", "-1", &["at least 0"]),
     mistake(
+        "load = { rate = '1/s' }\nverdict = { max_lost = 1.5 }",
+        "2:24",
+        "1.5",
+        &["from 0 to 1"],
+    ),
+    mistake("load = { rate = '1/s' }\nverdict = { max_lost = -1 }", "2:24", "-1", &["from 0 to 1"]),
+    mistake(
+        "load = { rate = '1/s' }\nverdict = { max_slip = 1 }",
+        "2:24",
+        "1",
+        &["no unit", "1m30s"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nverdict = { max_drfit = 0.1 }",
+        "2:13",
+        "max_drfit",
+        &["did you mean `max_drift`?"],
+    ),
+    mistake(
         "load = { rate = '1/s' }\nsockets = { sendhwm = 1 }",
         "2:13",
         "sendhwm",
@@ -419,6 +438,7 @@ fn the_schema_accepts_what_the_tool_accepts() {
         "load = { rate = '1/s' }\nproxy = { engine = 'external', frontend = 'tcp://[::1]:5570', io_threads = 2 }",
         "load = { rate = '1/s' }\nproxy = { frontend = 'ipc:///tmp/x', backend = 'tcp://127.0.0.1:*' }",
         "load = { rate = '1/s' }\nsockets = { sndhwm = 0, sndbuf = '1MiB', heartbeat_ivl = '1s', tos = 8 }",
+        "load = { rate = '1/s' }\nverdict = { max_slip = '1ms', max_lost = 0, max_drift = 0.2, min_window = '1s' }",
     ] {
         Scenario::parse("a.toml", text, &[]).unwrap_or_else(|problem| panic!("{problem}"));
         let json: Value = toml::from_str(text).expect(text);

@@ -3,12 +3,15 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which data flows; each uses only itself, those before it, and the error.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 14] = [
+    "quantity",
+    "stats",
     "scenario",
     "plan",
     "measure",
     "twin",
     "topology",
+    "verdict",
     "result",
     "environment",
     "render",

@@ -2,6 +2,8 @@
 
 use hdrhistogram::Histogram;
 
+use crate::stats;
+
 /// Significant decimal digits of every recorded value.
 const DIGITS: u8 = 3;
 /// The largest value that can be told from a larger one: an hour, in nanoseconds.
@@ -80,13 +82,9 @@ impl LatencyHistogram {
 
     /// The value below which `quantile` of the values lie; `None` if the sample is too small to carry it.
     ///
-    /// It is when the 95 % confidence interval of the percentile ends within the sample. By order statistics that
-    /// interval goes up to the value with rank n·p + 1.96·√(n·p·(1-p)) + 2 (Hahn and Meeker, "Statistical intervals",
-    /// 5.2, normal approximation): a p99 needs 726 values, a p99.9 7,289.
+    /// [`stats::carries`] says when it does: a p99 needs 726 values, a p99.9 7,289.
     pub fn percentile(&self, quantile: f64) -> Option<u64> {
-        let count = self.histogram.len() as f64;
-        let above = count * (1.0 - quantile);
-        (above >= 1.96 * (above * quantile).sqrt() + 2.0)
+        stats::carries(self.histogram.len() as f64, quantile)
             .then(|| self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns))
     }
 }

@@ -5,18 +5,20 @@ mod histogram;
 mod hops;
 mod ideal;
 mod plan;
-mod quantity;
 mod run;
 mod serve;
 mod table;
+mod verdict;
 
+pub use crate::quantity::{duration, rate};
 pub use chrome_trace::chrome_trace;
 pub use ideal::ideal_report;
 pub use plan::plan_report;
-pub use quantity::{duration, rate};
 pub use run::run_report;
 pub use serve::serve_report;
+pub use verdict::verdict_report;
 
+use crate::quantity;
 use crate::result::Environment;
 
 /// How a text may look.

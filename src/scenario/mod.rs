@@ -5,6 +5,7 @@
 //! says what cannot be meant. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
 pub mod distribution;
+mod limits;
 pub mod load;
 pub mod problem;
 mod schema;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use distribution::Distribution;
+pub use limits::Limits;
 pub use problem::Problem;
 pub use units::{Bytes, Count, Nanos, Rate};
 pub use validate::{MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
@@ -53,6 +55,9 @@ pub struct Scenario {
     /// ZeroMQ options, by their own names, for every socket.
     #[serde(deserialize_with = "table::only")]
     pub sockets: Sockets,
+    /// From where on the verdict doubts a run.
+    #[serde(deserialize_with = "table::only")]
+    pub verdict: Limits,
 }
 
 /// `[run]`: the phases.
@@ -293,6 +298,7 @@ impl Default for Scenario {
             proxy: Proxy::default(),
             workers: Workers::default(),
             sockets: Sockets::default(),
+            verdict: Limits::default(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What a well-formed scenario can still not mean. Pure.
 
 use super::distribution::Quantity;
-use super::{Bytes, Count, Distribution, Engine, Load, Model, Nanos, Scenario, Sockets, Threads};
+use super::{
+    Bytes, Count, Distribution, Engine, Limits, Load, Model, Nanos, Scenario, Sockets, Threads,
+};
 
 /// A request's body holds at least the header by which its replies are told apart.
 pub const MIN_PAYLOAD: Bytes = Bytes(24);
@@ -44,7 +46,8 @@ pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
         workers(scenario)?;
         sockets(&scenario.sockets)?;
         large_enough(scenario)?;
-        affinity(scenario)
+        affinity(scenario)?;
+        limits(&scenario.verdict)
     };
     check().err()
 }
@@ -378,4 +381,17 @@ fn affinity(scenario: &Scenario) -> Verdict {
         ),
         _ => Ok(()),
     }
+}
+
+fn limits(limits: &Limits) -> Verdict {
+    for (path, share) in limits.shares() {
+        within(path, share, 0.0, 1.0)?;
+        if share.is_nan() {
+            return refuse(path, "must be a share from 0 to 1");
+        }
+    }
+    if let Some(max_slip) = limits.max_slip {
+        within("verdict.max_slip", max_slip, Nanos::ZERO, MAX_PHASE)?;
+    }
+    within("verdict.min_window", limits.min_window, Nanos::ZERO, MAX_PHASE)
 }

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::counters::DriverCounters;
 use super::driver::{Driver, Surroundings};
 use super::errno::Errno;
+use super::host::CLIENT_THREADS;
 use super::server::{Server, Watched};
 use super::stations::Stations;
 use super::stop::Stop;
@@ -51,7 +52,8 @@ impl Clients {
     ) -> Result<Self, Error> {
         let endpoint = server
             .map_or_else(|| scenario.proxy.frontend.clone(), |server| server.frontend.clone());
-        let context = Context::new(scenario.proxy.io_threads.0, plan.clients().saturating_add(16))?;
+        let context = Context::new(scenario.proxy.io_threads.0, plan.clients().saturating_add(16))?
+            .named(CLIENT_THREADS)?;
         let run_token = run_token();
         let drivers = driver_count(scenario);
         let mut shares: Vec<Vec<(u32, String)>> = (0..drivers).map(|_| Vec::new()).collect();

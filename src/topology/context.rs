@@ -58,6 +58,12 @@ impl Context {
         Ok(context)
     }
 
+    /// This context, whose threads are called `prefix/ZMQbg/…`; it must not have had a socket yet.
+    pub(super) fn named(self, prefix: u32) -> Result<Self, Error> {
+        self.set(zmq_sys::ZMQ_THREAD_NAME_PREFIX, prefix, "thread_name_prefix")?;
+        Ok(self)
+    }
+
     fn set(&self, option: u32, value: u32, name: &str) -> Result<(), Error> {
         let (Ok(option), Ok(value)) = (c_int::try_from(option), c_int::try_from(value)) else {
             return Err(Error::Limit(format!("{name} = {value} is more than ZeroMQ can take")));

@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::context::{Context, Socket};
 use super::counters::{ProxyCounters, WorkerCounters, WorkerState};
 use super::errno::Errno;
+use super::host::SERVER_THREADS;
 use super::proxy;
 use super::sockets;
 use super::stations::Stations;
@@ -80,7 +81,8 @@ impl Server {
     ) -> Result<Self, Error> {
         let count = scenario.workers.count.0;
         let context =
-            Context::new(scenario.proxy.io_threads.0, count.saturating_add(SPARE_SOCKETS))?;
+            Context::new(scenario.proxy.io_threads.0, count.saturating_add(SPARE_SOCKETS))?
+                .named(SERVER_THREADS)?;
         let backend = sockets::open(&context, zmq::DEALER, &scenario.sockets)?;
         let frontend = sockets::open(&context, zmq::ROUTER, &scenario.sockets)?;
         let backend_endpoint = backend.listen(&scenario.proxy.backend)?;

@@ -5,6 +5,7 @@ use std::thread::{Builder, JoinHandle};
 
 use rustix::thread::{Pid, gettid, set_current_timer_slack};
 
+use super::host::schedstat;
 use crate::Error;
 
 /// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
@@ -54,6 +55,6 @@ impl ThreadId {
     /// milliseconds, so it is for windows of a second and more.
     pub(super) fn cpu_ns(self) -> Option<u64> {
         let path = format!("/proc/self/task/{}/schedstat", self.0.as_raw_nonzero());
-        std::fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
+        schedstat(&std::fs::read_to_string(path).ok()?).map(|(cpu_ns, _)| cpu_ns)
     }
 }

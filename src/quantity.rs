@@ -1,4 +1,4 @@
-//! Numbers as people read them: 3 significant digits and a unit that fits.
+//! Numbers as people read them: 3 significant digits and a unit that fits. Invariant: pure.
 
 /// Nanoseconds: `153 µs`, `1.23 ms`, `2.90 s`.
 pub fn duration(ns: u64) -> String {
@@ -14,14 +14,14 @@ pub fn rate(per_second: f64) -> String {
 }
 
 /// Bytes per second: `550 B/s`, `74.1 MiB/s`.
-pub(super) fn bytes_per_second(per_second: f64) -> String {
+pub fn bytes_per_second(per_second: f64) -> String {
     const UNITS: [(&str, f64); 4] =
         [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)];
     format!("{}/s", scaled(per_second, &UNITS))
 }
 
 /// A whole number with its thousands apart: `1,234,567`.
-pub(super) fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
@@ -34,13 +34,13 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// A number of things: `1 driver`, `3 drivers`.
-pub(super) fn counted(number: u64, thing: &str) -> String {
+pub fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", count(number))
 }
 
 /// A share: `35.1 %`.
-pub(super) fn percent(ratio: f64) -> String {
+pub fn percent(ratio: f64) -> String {
     format!("{:.1} %", ratio * 100.0)
 }
 

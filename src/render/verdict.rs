@@ -1,0 +1,95 @@
+//! The verdict, as it stands above all figures of a report. Invariant: no decision, only words.
+
+use super::{Style, wrapped};
+use crate::quantity::counted;
+use crate::verdict::{Check, CheckStatus, Status, Verdict};
+
+/// Blanks before the sentence of a check.
+const SENTENCE_INDENT: usize = 4;
+
+/// The status first of all, then what did not pass, then how much did.
+pub fn verdict_report(verdict: &Verdict, style: Style) -> String {
+    let (code, headline) = match verdict.status {
+        Status::Valid => ("1;32", "VALID: nothing speaks against these figures"),
+        Status::Suspect => ("1;33", "SUSPECT: read these figures with the doubts below"),
+        Status::Invalid => ("1;31", "INVALID: do not use these figures"),
+    };
+    let mut text = format!("{}\n", style.paint(code, headline));
+    let mut doubts: Vec<&Check> =
+        verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn).collect();
+    // What makes a run invalid comes first; the order is otherwise that of the checks.
+    doubts.sort_by_key(|check| std::cmp::Reverse(check.status));
+    for check in doubts {
+        let mark = if check.status == CheckStatus::Fail { "✗" } else { "!" };
+        let sentence = format!("{}: {}", check.name, check.sentence);
+        text += &format!("  {mark} {}\n", wrapped(&sentence, SENTENCE_INDENT));
+    }
+    if let Some(ceiling) = &verdict.ceiling {
+        text += &format!("  · {}\n", wrapped(&ceiling.sentence, SENTENCE_INDENT));
+    }
+    text + &format!("  · {}\n", wrapped(&tally(verdict), SENTENCE_INDENT))
+}
+
+fn tally(verdict: &Verdict) -> String {
+    let of = |status| verdict.checks.iter().filter(move |check| check.status == status);
+    let passed = counted(of(CheckStatus::Pass).count() as u64, "check");
+    let names: Vec<&str> =
+        of(CheckStatus::NotApplicable).map(|check| check.name.as_str()).collect();
+    if names.is_empty() {
+        return format!("{passed} passed");
+    }
+    format!("{passed} passed, {} had no data ({})", names.len(), names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{Ceiling, CeilingBy};
+
+    fn check(name: &str, status: CheckStatus) -> Check {
+        Check {
+            name: name.to_owned(),
+            status,
+            value: Some(1.0),
+            limit: Some(2.0),
+            unit: "count".to_owned(),
+            sentence: format!("something about the {name}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_comes_first_and_what_passed_is_one_line() {
+        let verdict = Verdict {
+            status: Status::Invalid,
+            checks: vec![
+                check("build", CheckStatus::Pass),
+                check("slip", CheckStatus::Warn),
+                check("clock", CheckStatus::NotApplicable),
+                check("backlog", CheckStatus::Fail),
+            ],
+            ceiling: Some(Ceiling {
+                by: CeilingBy::Unknown,
+                sentence: "at least 5.00/s".to_owned(),
+            }),
+        };
+        let expected = "INVALID: do not use these figures\n  \
+                        ✗ backlog: something about the backlog\n  \
+                        ! slip: something about the slip\n  \
+                        · at least 5.00/s\n  \
+                        · 1 check passed, 1 had no data (clock)\n";
+        assert_eq!(verdict_report(&verdict, Style::new(false)), expected);
+        let coloured = verdict_report(&verdict, Style::new(true));
+        assert!(coloured.starts_with("\u{1b}[1;31mINVALID: "), "{coloured}");
+    }
+
+    #[test]
+    fn a_valid_run_takes_two_lines() {
+        let verdict = Verdict {
+            status: Status::Valid,
+            checks: vec![check("build", CheckStatus::Pass), check("slip", CheckStatus::Pass)],
+            ceiling: None,
+        };
+        let text = verdict_report(&verdict, Style::new(false));
+        assert_eq!(text, "VALID: nothing speaks against these figures\n  · 2 checks passed\n");
+    }
+}

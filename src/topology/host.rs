@@ -1,0 +1,351 @@
+//! What the machine did meanwhile: two looks at `/proc` and the clocks, and what lies between them.
+//!
+//! Threads are found once, before the window, so that a look at its edge costs two small files for each thread and one
+//! for each worker. What the kernel does not say is `None`, never 0. Invariant: nothing here is called on the hot path.
+
+use std::fs::read_to_string;
+use std::str::FromStr;
+
+use rustix::param::clock_ticks_per_second;
+use rustix::time::{ClockId, clock_gettime};
+
+/// What a thread of this process is for, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Carries clients.
+    Driver,
+    /// Moves the clients' messages between ZeroMQ and the kernel.
+    ClientIo,
+    /// The proxy.
+    Proxy,
+    /// Serves requests.
+    Worker,
+    /// Moves the server's messages between ZeroMQ and the kernel.
+    ServerIo,
+    /// Everything else: the controller, ZeroMQ's reapers.
+    Other,
+}
+
+/// Prefix of the names of the I/O threads of the clients' context.
+pub(super) const CLIENT_THREADS: u32 = 1;
+/// The same for the server's context.
+pub(super) const SERVER_THREADS: u32 = 2;
+
+impl Role {
+    fn of(name: &str) -> Self {
+        match name {
+            "zload/driver" => Self::Driver,
+            "zload/proxy" => Self::Proxy,
+            "zload/worker" => Self::Worker,
+            // libzmq calls its threads prefix/ZMQbg/IO/number.
+            _ => match name.split_once("/ZMQbg/IO").and_then(|(prefix, _)| prefix.parse().ok()) {
+                Some(CLIENT_THREADS) => Self::ClientIo,
+                Some(SERVER_THREADS) => Self::ServerIo,
+                _ => Self::Other,
+            },
+        }
+    }
+}
+
+/// A thread of this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// The kernel's number for it.
+    pub id: u32,
+    /// Its name, of which the kernel keeps 15 bytes.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// The threads of this process that are running now, in the order of their numbers.
+pub fn threads() -> Vec<Thread> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut threads: Vec<Thread> = ids
+        .filter_map(|id: u32| {
+            // A thread may end between the listing and this look at it.
+            let name = read_to_string(format!("/proc/self/task/{id}/comm")).ok()?;
+            let name = name.trim_end().to_owned();
+            Some(Thread { id, role: Role::of(&name), name })
+        })
+        .collect();
+    threads.sort_unstable_by_key(|thread| thread.id);
+    threads
+}
+
+/// What one thread has cost, or cost between two looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ThreadCost {
+    /// Time on a CPU, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Time it was ready and waited for a CPU, in nanoseconds.
+    pub wait_ns: u64,
+    /// How often it gave the CPU up by itself; `None` for workers, which are not looked at that closely.
+    pub voluntary: Option<u64>,
+    /// How often the CPU was taken from it.
+    pub involuntary: Option<u64>,
+}
+
+impl ThreadCost {
+    fn of(thread: &Thread) -> Option<Self> {
+        let folder = format!("/proc/self/task/{}", thread.id);
+        let (cpu_ns, wait_ns) = schedstat(&read_to_string(format!("{folder}/schedstat")).ok()?)?;
+        let status = (thread.role != Role::Worker)
+            .then(|| read_to_string(format!("{folder}/status")).ok())
+            .flatten()
+            .unwrap_or_default();
+        Some(Self {
+            cpu_ns,
+            wait_ns,
+            voluntary: field(&status, "voluntary_ctxt_switches:"),
+            involuntary: field(&status, "nonvoluntary_ctxt_switches:"),
+        })
+    }
+
+    fn since(&self, begin: &Self) -> Self {
+        let difference = |end: Option<u64>, begin: Option<u64>| Some(end?.saturating_sub(begin?));
+        Self {
+            cpu_ns: self.cpu_ns.saturating_sub(begin.cpu_ns),
+            wait_ns: self.wait_ns.saturating_sub(begin.wait_ns),
+            voluntary: difference(self.voluntary, begin.voluntary),
+            involuntary: difference(self.involuntary, begin.involuntary),
+        }
+    }
+}
+
+/// CPU time and waiting time in nanoseconds, from `/proc/<pid>/schedstat` (kernel: Documentation/scheduler/sched-stats).
+pub(super) fn schedstat(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.split_whitespace().map(u64::from_str);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// The number behind `name` at the begin of a line.
+fn field(text: &str, name: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+}
+
+/// CPU time of the whole machine since it was booted, in the kernel's ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct MachineTicks {
+    all: u64,
+    /// On a CPU: user, nice, system, irq, softirq.
+    busy: u64,
+    steal: u64,
+}
+
+impl MachineTicks {
+    /// From the first line of `/proc/stat` (proc(5)): user nice system idle iowait irq softirq steal.
+    fn parse(text: &str) -> Option<Self> {
+        let line = text.lines().next()?.strip_prefix("cpu ")?;
+        let ticks: Vec<u64> =
+            line.split_whitespace().take(8).map(u64::from_str).collect::<Result<_, _>>().ok()?;
+        let &[user, nice, system, idle, iowait, irq, softirq, steal] = ticks.as_slice() else {
+            return None;
+        };
+        let busy = user + nice + system + irq + softirq;
+        Some(Self { all: busy + idle + iowait + steal, busy, steal })
+    }
+}
+
+/// Everything that only grows, at one instant.
+#[derive(Debug, Clone)]
+pub struct Look {
+    monotonic_ns: u64,
+    realtime_ns: u64,
+    boottime_ns: u64,
+    process_cpu_ns: u64,
+    machine: Option<MachineTicks>,
+    threads: Vec<Option<ThreadCost>>,
+}
+
+impl Look {
+    /// Looks at the machine, its clocks and these threads.
+    pub fn at(threads: &[Thread]) -> Self {
+        Self {
+            monotonic_ns: read(ClockId::Monotonic),
+            realtime_ns: read(ClockId::Realtime),
+            boottime_ns: read(ClockId::Boottime),
+            process_cpu_ns: read(ClockId::ProcessCPUTime),
+            machine: read_to_string("/proc/stat").ok().and_then(|text| MachineTicks::parse(&text)),
+            threads: threads.iter().map(ThreadCost::of).collect(),
+        }
+    }
+
+    /// What happened between `begin` and this look, both at the same `threads`.
+    pub fn since(&self, begin: &Self, threads: &[Thread]) -> HostUse {
+        let span_ns = self.monotonic_ns.saturating_sub(begin.monotonic_ns);
+        let real_ns = self.realtime_ns.cast_signed() - begin.realtime_ns.cast_signed();
+        let own_ns = self.process_cpu_ns.saturating_sub(begin.process_cpu_ns);
+        let costs = self.threads.iter().zip(&begin.threads).zip(threads);
+        HostUse {
+            span_ns,
+            threads: costs
+                .filter_map(|((end, begin), thread)| {
+                    Some((thread.clone(), end.as_ref()?.since(begin.as_ref()?)))
+                })
+                .collect(),
+            machine: self
+                .machine
+                .zip(begin.machine)
+                .and_then(|(end, begin)| MachineUse::between(end, begin, own_ns)),
+            realtime_step_ns: real_ns - span_ns.cast_signed(),
+            suspended_ns: self
+                .boottime_ns
+                .saturating_sub(begin.boottime_ns)
+                .saturating_sub(span_ns),
+        }
+    }
+}
+
+/// What happened between two looks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HostUse {
+    /// Time between them, in nanoseconds.
+    pub span_ns: u64,
+    /// What each thread cost that was there at both.
+    pub threads: Vec<(Thread, ThreadCost)>,
+    /// What the whole machine did, if the kernel says.
+    pub machine: Option<MachineUse>,
+    /// By how much the time of day went on more than the monotonic clock, in nanoseconds: it was set, or is being led.
+    pub realtime_step_ns: i64,
+    /// How long the machine was suspended, in nanoseconds.
+    pub suspended_ns: u64,
+}
+
+/// How the CPU time of the whole machine was spent; shares from 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct MachineUse {
+    /// Given to other machines by the hypervisor.
+    pub steal_share: f64,
+    /// Used by other processes, or by the kernel for nobody in particular.
+    pub other_share: f64,
+    /// Used by anybody, this process too.
+    pub busy_share: f64,
+}
+
+impl MachineUse {
+    /// `None` if no tick passed in between.
+    fn between(end: MachineTicks, begin: MachineTicks, own_ns: u64) -> Option<Self> {
+        let all = end.all.checked_sub(begin.all).filter(|ticks| *ticks > 0)? as f64;
+        let busy = end.busy.saturating_sub(begin.busy) as f64;
+        let own = own_ns as f64 / 1e9 * clock_ticks_per_second() as f64;
+        Some(Self {
+            steal_share: end.steal.saturating_sub(begin.steal) as f64 / all,
+            other_share: (busy - own).max(0.0) / all,
+            busy_share: busy / all,
+        })
+    }
+}
+
+impl HostUse {
+    /// What the threads of this role cost.
+    pub fn of(&self, role: Role) -> impl Iterator<Item = &ThreadCost> {
+        self.threads.iter().filter(move |(thread, _)| thread.role == role).map(|(_, cost)| cost)
+    }
+
+    /// Share of the time between the looks that is `part_ns`.
+    pub fn share(&self, part_ns: u64) -> f64 {
+        if self.span_ns == 0 { 0.0 } else { part_ns as f64 / self.span_ns as f64 }
+    }
+}
+
+/// The smallest step of the clock that times are read from, in nanoseconds; `None` if it did not move in 10,000 reads.
+pub fn clock_resolution_ns() -> Option<u64> {
+    let mut before = read(ClockId::Monotonic);
+    let mut smallest = None;
+    for _ in 0..10_000 {
+        let now = read(ClockId::Monotonic);
+        let step = now.saturating_sub(before);
+        before = now;
+        if step > 0 {
+            smallest = Some(smallest.map_or(step, |least: u64| least.min(step)));
+        }
+    }
+    smallest
+}
+
+fn read(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::context::Context;
+
+    #[test]
+    fn files_of_the_kernel_are_read_as_documented() {
+        assert_eq!(schedstat("617849 20 1\n"), Some((617_849, 20)));
+        assert_eq!(schedstat("617849\n"), None);
+        let status = "Name:\tx\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t3\n";
+        assert_eq!(field(status, "voluntary_ctxt_switches:"), Some(7));
+        assert_eq!(field(status, "nonvoluntary_ctxt_switches:"), Some(3));
+        assert_eq!(field("", "voluntary_ctxt_switches:"), None);
+        let ticks = MachineTicks::parse("cpu  10 1 20 60 4 1 2 5 0 0\ncpu0 1\n").unwrap();
+        assert_eq!(ticks, MachineTicks { all: 103, busy: 34, steal: 5 });
+        assert_eq!(MachineTicks::parse("intr 5\n"), None);
+        assert_eq!(MachineTicks::parse("cpu  10 1 20\n"), None, "before steal was counted");
+    }
+
+    #[test]
+    fn shares_of_the_machine_leave_out_this_process() {
+        let begin = MachineTicks { all: 1_000, busy: 300, steal: 10 };
+        let end = MachineTicks { all: 1_200, busy: 400, steal: 20 };
+        let own_ns = 60 * 1_000_000_000 / clock_ticks_per_second();
+        let used = MachineUse::between(end, begin, own_ns).unwrap();
+        let near = |share: f64, expected: f64| (share - expected).abs() < 1e-9;
+        assert!(near(used.steal_share, 0.05) && near(used.other_share, 0.2), "{used:?}");
+        assert!(near(used.busy_share, 0.5), "{used:?}");
+        assert_eq!(MachineUse::between(begin, begin, 0), None);
+        assert!(MachineUse::between(end, begin, u64::MAX).unwrap().other_share.abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_thread_that_works_is_seen_to() {
+        let threads = threads();
+        let here = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        assert!(threads.iter().any(|thread| thread.id == here), "{threads:?}");
+        let begin = Look::at(&threads);
+        // The kernel brings its figures up to date at every tick.
+        while read(ClockId::ThreadCPUTime) < 30_000_000 {}
+        let used = Look::at(&threads).since(&begin, &threads);
+        let (_, cost) = used.threads.iter().find(|(thread, _)| thread.id == here).unwrap();
+        assert!(
+            cost.cpu_ns > 0 && used.share(cost.cpu_ns) > 0.0,
+            "{cost:?} in {} ns",
+            used.span_ns
+        );
+        assert_eq!(used.suspended_ns / 1_000_000_000, 0);
+    }
+
+    #[test]
+    fn the_threads_of_each_context_are_known_by_their_names() {
+        let socket_of = |prefix| {
+            let context = Context::new(1, 16).unwrap().named(prefix).unwrap();
+            let socket = context.socket(zmq::DEALER).unwrap();
+            socket.set_rcvtimeo(10_000).unwrap();
+            socket
+        };
+        let (client, server) = (socket_of(CLIENT_THREADS), socket_of(SERVER_THREADS));
+        client.dial(&server.listen("tcp://127.0.0.1:*").unwrap()).unwrap();
+        // A thread names itself when it begins, so it has a name when a message has passed it.
+        client.send("x", 0).unwrap();
+        assert_eq!(server.recv_bytes(0).unwrap(), b"x");
+        let threads = threads();
+        let count = |role| threads.iter().filter(|thread| thread.role == role).count();
+        assert!(count(Role::ClientIo) >= 1 && count(Role::ServerIo) >= 1, "{threads:?}");
+        assert_eq!(Role::of("1/ZMQbg/Reaper"), Role::Other);
+        assert_eq!(Role::of("12/ZMQbg/IO/0"), Role::Other);
+        assert_eq!(
+            [Role::of("zload/driver"), Role::of("zload/worker")],
+            [Role::Driver, Role::Worker]
+        );
+    }
+
+    #[test]
+    fn the_clock_moves_in_small_steps() {
+        assert!(clock_resolution_ns().is_some_and(|step| step > 0));
+    }
+}

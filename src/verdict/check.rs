@@ -1,0 +1,99 @@
+//! One check: what was found, what is allowed, and a sentence about it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One check of a verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Check {
+    /// Its name, as in docs/verdict.md.
+    pub name: String,
+    /// What it found.
+    pub status: CheckStatus,
+    /// What was measured, in `unit`; null if the check is not applicable.
+    pub value: Option<f64>,
+    /// The limit that decided, in `unit`: that of a warning unless the check failed.
+    pub limit: Option<f64>,
+    /// `ratio`, `ns` or `count`.
+    pub unit: String,
+    /// What it means and, unless it passed, what to do.
+    pub sentence: String,
+}
+
+/// What a check found. Ordered from harmless to bad; to have no data is worse than to pass.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStatus {
+    /// Nothing to object to.
+    Pass,
+    /// It had no data; the sentence says why. Never counts as passed.
+    NotApplicable,
+    /// The figures are in doubt.
+    Warn,
+    /// The figures must not be used.
+    Fail,
+}
+
+/// The lines that a value must not cross.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lines {
+    warn: f64,
+    fail: f64,
+}
+
+impl Lines {
+    /// Above it the figures are in doubt, however far.
+    pub(super) fn warn(warn: f64) -> Self {
+        Self { warn, fail: f64::INFINITY }
+    }
+
+    /// Above `fail` they must not be used. A warning line that a user set higher takes this one along.
+    pub(super) fn or_fail(self, fail: f64) -> Self {
+        Self { fail: fail.max(self.warn), ..self }
+    }
+}
+
+impl Check {
+    /// A check that has no data.
+    pub(super) fn not_applicable(name: &str, why: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            status: CheckStatus::NotApplicable,
+            value: None,
+            limit: None,
+            unit: String::new(),
+            sentence: why.to_owned(),
+        }
+    }
+
+    /// A value that should not be above the lines: `fact` says what it is, `advice` what to do if it is.
+    pub(super) fn at_most(
+        name: &str,
+        (value, unit): (f64, &str),
+        lines: Lines,
+        fact: String,
+        advice: &str,
+    ) -> Self {
+        let status = match value {
+            value if value > lines.fail => CheckStatus::Fail,
+            value if value > lines.warn => CheckStatus::Warn,
+            _ => CheckStatus::Pass,
+        };
+        Self {
+            name: name.to_owned(),
+            status,
+            value: Some(value),
+            limit: Some(if status == CheckStatus::Fail { lines.fail } else { lines.warn }),
+            unit: unit.to_owned(),
+            sentence: if status == CheckStatus::Pass { fact } else { format!("{fact}: {advice}") },
+        }
+    }
+
+    /// The same, not worse than `worst`, for a value that is not the whole story.
+    pub(super) fn no_worse_than(mut self, worst: CheckStatus) -> Self {
+        self.status = self.status.min(worst);
+        self
+    }
+}

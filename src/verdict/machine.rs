@@ -1,0 +1,128 @@
+//! Checks of the surroundings: how the run ended, how zload was built, what else the machine did, the clocks.
+
+use super::check::Lines;
+use super::{Check, Evidence, Limits};
+use crate::quantity::{duration, percent};
+
+/// A step of the clock may be this share of the median response time.
+const RESOLUTION_SHARE: f64 = 0.01;
+/// A finer clock than this is never asked for, in nanoseconds.
+const RESOLUTION_NS: f64 = 1_000.0;
+/// The time of day may differ from the monotonic clock by this, in nanoseconds, …
+const STEP_NS: f64 = 100_000_000.0;
+/// … and by this share of the window: clocks that are led by NTP run up to 500 ppm faster or slower.
+const STEP_SHARE: f64 = 0.001;
+/// A suspension is longer than this, in nanoseconds; less is the time between reading one clock and the next.
+const SUSPENDED_NS: f64 = 1_000_000.0;
+
+/// Whether the run came to its planned end.
+pub(super) fn ending(evidence: &Evidence) -> Check {
+    const NAME: &str = "ending";
+    if let Some(failure) = &evidence.failure {
+        let lines = Lines::warn(0.0).or_fail(0.0);
+        let advice = "what was measured until then is not the plan; mend the cause and run again";
+        return Check::at_most(
+            NAME,
+            (1.0, "count"),
+            lines,
+            format!("the run failed ({failure})"),
+            advice,
+        );
+    }
+    let (cut_short, fact) = if evidence.interrupted {
+        (1.0, "the run was interrupted")
+    } else {
+        (0.0, "the plan was played to its end")
+    };
+    let advice = "the figures cover only the time until then";
+    Check::at_most(NAME, (cut_short, "count"), Lines::warn(0.0), fact.to_owned(), advice)
+}
+
+/// Whether this is the build that people use.
+pub(super) fn build(evidence: &Evidence) -> Check {
+    let (debug, fact) = if evidence.debug_build {
+        (1.0, "this is a debug build")
+    } else {
+        (0.0, "this is a release build")
+    };
+    let advice = "its figures are not those of the tool that people use; build with --release";
+    Check::at_most("build", (debug, "count"), Lines::warn(0.0), fact.to_owned(), advice)
+}
+
+/// CPU time that the hypervisor gave to other machines.
+pub(super) fn steal(evidence: &Evidence, limits: &Limits) -> Check {
+    const NAME: &str = "steal";
+    let Some(machine) = evidence.host.as_ref().and_then(|host| host.machine) else {
+        return Check::not_applicable(
+            NAME,
+            "the kernel does not say how the machine's CPU time was spent",
+        );
+    };
+    Check::at_most(
+        NAME,
+        (machine.steal_share, "ratio"),
+        Lines::warn(limits.max_steal),
+        format!("other virtual machines took {} of the CPU time", percent(machine.steal_share)),
+        "latencies include times in which this machine stood still; run again at a quieter time, or elsewhere",
+    )
+}
+
+/// CPU time that other processes used.
+pub(super) fn other_load(evidence: &Evidence, limits: &Limits) -> Check {
+    const NAME: &str = "other_load";
+    if evidence.server.is_none() {
+        let why = "the external server may be one of this machine's other processes";
+        return Check::not_applicable(NAME, why);
+    }
+    let Some(machine) = evidence.host.as_ref().and_then(|host| host.machine) else {
+        return Check::not_applicable(
+            NAME,
+            "the kernel does not say how the machine's CPU time was spent",
+        );
+    };
+    Check::at_most(
+        NAME,
+        (machine.other_share, "ratio"),
+        Lines::warn(limits.max_other_load),
+        format!("other processes used {} of the CPU time", percent(machine.other_share)),
+        "they compete with generator and system; stop them, or run on a quieter machine",
+    )
+}
+
+/// Whether the clock is fine enough, and went on evenly.
+pub(super) fn clock(evidence: &Evidence) -> Check {
+    const NAME: &str = "clock";
+    let Some(host) = &evidence.host else {
+        return Check::not_applicable(NAME, "the clocks were not compared");
+    };
+    let suspended_ns = host.suspended_ns as f64;
+    if suspended_ns > SUSPENDED_NS {
+        let fact = format!("the machine was suspended for {}", duration(host.suspended_ns));
+        let lines = Lines::warn(SUSPENDED_NS).or_fail(SUSPENDED_NS);
+        return Check::at_most(
+            NAME,
+            (suspended_ns, "ns"),
+            lines,
+            fact,
+            "the clock stood still meanwhile; run again",
+        );
+    }
+    let step_ns = host.realtime_step_ns.unsigned_abs();
+    let allowed_ns = STEP_NS + STEP_SHARE * host.span_ns as f64;
+    if step_ns as f64 > allowed_ns {
+        let fact = format!("the time of day was set by {} during the run", duration(step_ns));
+        let advice = "latencies are not touched by it, but times of day in logs do not match";
+        return Check::at_most(NAME, (step_ns as f64, "ns"), Lines::warn(allowed_ns), fact, advice);
+    }
+    let Some(resolution_ns) = evidence.clock_resolution_ns else {
+        return Check::not_applicable(NAME, "the clock's resolution is not known");
+    };
+    let median_ns = evidence.response.p50_ns.unwrap_or(0) as f64;
+    Check::at_most(
+        NAME,
+        (resolution_ns as f64, "ns"),
+        Lines::warn(RESOLUTION_NS.max(RESOLUTION_SHARE * median_ns)),
+        format!("the clock moves in steps of {}", duration(resolution_ns)),
+        "shorter times cannot be told apart; see /sys/devices/system/clocksource for a finer source",
+    )
+}

@@ -1,0 +1,113 @@
+//! Whether to believe a run: checks, each a pure function of the evidence, and the verdict that follows from them.
+//!
+//! [`Evidence`] is plain data: whoever has measured a run fills in what is known of it. A check that lacks its data is not
+//! applicable and says why; it never passes. docs/verdict.md argues every limit. Invariant: no clock, no socket, no file.
+
+mod ceiling;
+mod check;
+mod evidence;
+mod generator;
+mod machine;
+mod omission;
+mod sample;
+mod system;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use ceiling::{Ceiling, CeilingBy};
+pub use check::{Check, CheckStatus};
+pub use evidence::{
+    Delays, Evidence, Leg, OpenLoad, Percentiles, SampledRequest, SecondOfLoad, ServerCounts,
+    TimeSeries,
+};
+pub use omission::{Omission, as_a_waiting_client};
+
+pub use crate::scenario::Limits;
+
+/// Whether to believe a run, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// The worst that a check found.
+    pub status: Status,
+    /// Every check.
+    pub checks: Vec<Check>,
+    /// What the throughput says about the system under test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<Ceiling>,
+}
+
+/// Whether the figures of a run may be used.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Status {
+    /// Nothing speaks against them.
+    Valid,
+    /// They may be used with the doubts that the checks name.
+    Suspect,
+    /// They must not be used.
+    Invalid,
+}
+
+/// Judges a run.
+pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
+    let checks = vec![
+        machine::ending(evidence),
+        machine::build(evidence),
+        system::conservation(evidence),
+        system::littles_law(evidence, limits),
+        generator::slip(evidence, limits),
+        generator::late(evidence, limits),
+        generator::delivered_rate(evidence, limits),
+        generator::delivered_each_second(evidence, limits),
+        generator::saturated(evidence, limits),
+        generator::cpu_wait(evidence, limits),
+        machine::steal(evidence, limits),
+        machine::other_load(evidence, limits),
+        machine::clock(evidence),
+        system::backlog(evidence, limits),
+        system::lost(evidence, limits),
+        system::delay_overshoot(evidence, limits),
+        sample::window(evidence, limits),
+        sample::warmup(evidence, limits),
+        sample::drift(evidence, limits),
+        sample::level_shift(evidence, limits),
+        sample::sample_size(evidence),
+        sample::clipped(evidence),
+    ];
+    let ceiling = ceiling::ceiling(evidence, limits, &checks);
+    Verdict { status: status_of(&checks), checks, ceiling }
+}
+
+impl Verdict {
+    /// One verdict on several runs of the same plan: of each check the worst, and the ceiling only if all agree on it.
+    ///
+    /// `None` of no runs.
+    pub fn of_all(runs: &[Self]) -> Option<Self> {
+        let (first, rest) = runs.split_first()?;
+        let mut all = first.clone();
+        for run in rest {
+            for (worst, other) in all.checks.iter_mut().zip(&run.checks) {
+                if other.status > worst.status {
+                    *worst = other.clone();
+                }
+            }
+            let by = |verdict: &Self| verdict.ceiling.as_ref().map(|ceiling| ceiling.by);
+            if by(&all) != by(run) {
+                all.ceiling = None;
+            }
+        }
+        all.status = status_of(&all.checks);
+        Some(all)
+    }
+}
+
+fn status_of(checks: &[Check]) -> Status {
+    match checks.iter().map(|check| check.status).max() {
+        Some(CheckStatus::Fail) => Status::Invalid,
+        Some(CheckStatus::Warn) => Status::Suspect,
+        _ => Status::Valid,
+    }
+}
