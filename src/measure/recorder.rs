@@ -29,6 +29,15 @@ pub struct Recorded {
     pub slip: LatencyHistogram,
     /// The ways of the sampled requests, warm-up included.
     pub ways: Ways,
+    /// Counted requests that left late by more than their client's mean time between requests.
+    pub late: u64,
+    /// Those of them that ZeroMQ had refused when they were due.
+    pub held_back: u64,
+    /// Replies owed, summed over the time of the whole run, in replies times nanoseconds.
+    pub in_flight_ns: u128,
+    /// Time from sent until it came or was given up, summed over all replies that were owed, in nanoseconds. That this is
+    /// the sum above is Little's law; it does not hold if an exchange is forgotten or a clock jumps.
+    pub sojourn_ns: u128,
     /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
     pub rest_uncounted: bool,
 }
@@ -49,6 +58,10 @@ pub struct Recorder {
     finished: VecDeque<SecondSlice>,
     /// Replies owed and not yet received or given up, warm-up included.
     in_flight: u64,
+    /// When that last changed.
+    changed_ns: u64,
+    /// A request that leaves later than this after its instant leaves a whole gap late.
+    late_after_ns: u64,
     /// Counted requests that were sent at their intended instant: their slip is 0.
     punctual: u64,
     /// First replies to those: their response time is their service time, recorded once.
@@ -67,9 +80,18 @@ impl Recorder {
             slice_end_ns: warmup_ns + SECOND_NS,
             finished: VecDeque::new(),
             in_flight: 0,
+            changed_ns: 0,
+            late_after_ns: u64::MAX,
             punctual: 0,
             punctual_first_reply: LatencyHistogram::new(),
         }
+    }
+
+    /// Counts requests as late that leave more than `ns` after their instant.
+    #[must_use]
+    pub fn late_after(mut self, ns: u64) -> Self {
+        self.late_after_ns = ns;
+        self
     }
 
     /// Whether what was intended at `intended_ns` counts.
@@ -87,6 +109,7 @@ impl Recorder {
     #[inline]
     pub fn sent(&mut self, intended_ns: u64, sent_ns: u64, owed: u32) {
         self.pass_seconds(sent_ns);
+        self.pass_time(sent_ns);
         self.in_flight += u64::from(owed);
         if self.in_window(sent_ns) {
             self.recorded.window_requests += 1;
@@ -104,14 +127,32 @@ impl Recorder {
         }
         match sent_ns.saturating_sub(intended_ns) {
             0 => self.punctual += 1,
-            slip_ns => self.recorded.slip.record(slip_ns),
+            slip_ns => {
+                self.recorded.slip.record(slip_ns);
+                self.recorded.late += u64::from(slip_ns > self.late_after_ns);
+            }
         }
+    }
+
+    /// The request that was sent last had been refused by ZeroMQ when it was due.
+    pub fn held_back(&mut self, intended_ns: u64, sent_ns: u64) {
+        let late = sent_ns.saturating_sub(intended_ns) > self.late_after_ns;
+        self.recorded.held_back += u64::from(late && self.counts(intended_ns));
+    }
+
+    #[inline]
+    fn pass_time(&mut self, now_ns: u64) {
+        let passed_ns = now_ns.saturating_sub(self.changed_ns);
+        self.recorded.in_flight_ns += u128::from(passed_ns) * u128::from(self.in_flight);
+        self.changed_ns = self.changed_ns.max(now_ns);
     }
 
     /// A reply came that `exchange` was owed; `exchange.received` already includes it.
     #[inline]
     pub fn received(&mut self, exchange: &Exchange, received_ns: u64) {
         self.pass_seconds(received_ns);
+        self.pass_time(received_ns);
+        self.recorded.sojourn_ns += u128::from(received_ns.saturating_sub(exchange.sent_ns));
         self.in_flight -= 1;
         let response_ns = received_ns.saturating_sub(exchange.intended_ns);
         let (first, last) = (exchange.received == 1, exchange.received == exchange.owed);
@@ -147,8 +188,11 @@ impl Recorder {
     }
 
     /// The client stopped waiting for what `exchange` is still owed.
-    pub fn given_up(&mut self, exchange: &Exchange) {
+    pub fn given_up(&mut self, exchange: &Exchange, now_ns: u64) {
         let missing = u64::from(exchange.owed - exchange.received);
+        self.pass_time(now_ns);
+        self.recorded.sojourn_ns +=
+            u128::from(missing) * u128::from(now_ns.saturating_sub(exchange.sent_ns));
         self.in_flight -= missing;
         if self.counts(exchange.intended_ns) {
             self.recorded.ledger.requests_lost += 1;
@@ -227,7 +271,7 @@ impl Recorder {
             .then(|| SecondSlice { in_flight: self.in_flight, ..std::mem::take(&mut self.slice) });
         for exchange in open {
             if !exchange.given_up {
-                self.given_up(exchange);
+                self.given_up(exchange, now_ns);
             }
         }
         self.recorded.slip.record_n(0, self.punctual);
@@ -253,6 +297,10 @@ impl Recorded {
         self.service.merge(&other.service);
         self.slip.merge(&other.slip);
         self.ways.merge(&other.ways);
+        self.late += other.late;
+        self.held_back += other.held_back;
+        self.in_flight_ns += other.in_flight_ns;
+        self.sojourn_ns += other.sojourn_ns;
         self.rest_uncounted |= other.rest_uncounted;
     }
 }
@@ -298,7 +346,7 @@ mod tests {
                         outstanding.remove(request);
                     } else if give_up {
                         exchange.given_up = true;
-                        recorder.given_up(exchange);
+                        recorder.given_up(exchange, intended_ns + MS + reply_ns);
                     }
                 }
             }
@@ -309,6 +357,45 @@ mod tests {
             prop_assert_eq!(recorded.last_reply.histogram().len(), recorded.ledger.requests_answered);
             prop_assert_eq!(recorded.slip.histogram().len(), recorded.ledger.requests_sent);
         }
+    }
+
+    proptest! {
+        #[test]
+        fn littles_law_holds_exactly(requests in prop::collection::vec((0..900 * MS, 0..300 * MS, any::<bool>()), 0..60)) {
+            let mut recorder = Recorder::new(100 * MS, 1_000 * MS, true);
+            let mut events = Vec::new();
+            for &(sent_ns, service_ns, answered) in &requests {
+                events.push((sent_ns, None));
+                if answered {
+                    events.push((sent_ns + service_ns, Some(sent_ns)));
+                }
+            }
+            events.sort_unstable();
+            for (at_ns, answers) in events {
+                match answers {
+                    None => recorder.sent(at_ns, at_ns, 1),
+                    Some(sent_ns) => recorder.received(&exchange(sent_ns, sent_ns), at_ns),
+                }
+            }
+            let mut open: Vec<Exchange> = requests.iter()
+                .filter(|(_, _, answered)| !answered)
+                .map(|(sent_ns, _, _)| Exchange { received: 0, ..exchange(*sent_ns, *sent_ns) })
+                .collect();
+            let (recorded, _) = recorder.finish(open.iter_mut(), 2_000 * MS);
+            prop_assert_eq!(recorded.in_flight_ns, recorded.sojourn_ns);
+        }
+    }
+
+    #[test]
+    fn a_request_is_late_that_leaves_a_whole_gap_after_its_instant() {
+        let mut driver = Recorder::new(0, 1_000 * MS, true).late_after(5 * MS);
+        for slip_ms in [0, 5, 6, 7] {
+            driver.sent(10 * MS, (10 + slip_ms) * MS, 0);
+        }
+        driver.held_back(10 * MS, 17 * MS);
+        driver.held_back(10 * MS, 12 * MS);
+        let (recorded, _) = driver.finish(std::iter::empty(), 40 * MS);
+        assert_eq!((recorded.late, recorded.held_back), (2, 1));
     }
 
     fn exchange(intended_ns: u64, sent_ns: u64) -> Exchange {

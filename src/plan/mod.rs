@@ -214,9 +214,9 @@ impl Plan {
         self.delay.draw(key, Purpose::Delay(reply))
     }
 
-    /// Whether no request has any delay.
-    pub fn serves_at_once(&self) -> bool {
-        self.delay.constant() == Some(0)
+    /// Whether this is a closed load without delays.
+    pub fn is_all_throughput(&self) -> bool {
+        matches!(self.offered, Offered::Closed { .. }) && self.delay.constant() == Some(0)
     }
 
     /// Whether every request gets the same fan-out and the same delays.
@@ -300,6 +300,14 @@ impl Plan {
     /// End of the sending.
     pub fn send_end_ns(&self) -> u64 {
         self.send_end_ns
+    }
+
+    /// Mean time between two requests of one client of an open load, in nanoseconds; without end for a closed load.
+    pub fn mean_gap_ns(&self) -> u64 {
+        match self.offered {
+            Offered::Open { rate, .. } => schedule::nanos(f64::from(self.clients) / rate * 1e9),
+            Offered::Closed { .. } => u64::MAX,
+        }
     }
 
     /// The longest wait after the last request for replies still owed.

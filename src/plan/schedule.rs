@@ -130,7 +130,7 @@ impl Spacing {
     clippy::cast_sign_loss,
     reason = "saturation is what is wanted"
 )]
-fn nanos(value: f64) -> u64 {
+pub(super) fn nanos(value: f64) -> u64 {
     libm::round(value) as u64
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Client {
     pub(super) queued: bool,
     /// ZeroMQ took no more; the socket tells when it does again.
     pub(super) blocked: bool,
+    /// Requests that were due until then waited because ZeroMQ took no more.
+    pub(super) held_until_ns: u64,
     token: u32,
     key: ClientKey,
     next_request: u64,
@@ -96,6 +98,7 @@ impl Client {
             outstanding: Outstanding::default(),
             queued: false,
             blocked: false,
+            held_until_ns: 0,
             // Any odd factor keeps the clients of one run apart.
             token: run_token ^ number.wrapping_mul(0x9e37_79b1),
             key: plan.client_key(number),
@@ -192,6 +195,9 @@ impl Client {
         }
         let owed = planned.replies;
         recorder.sent(intended_ns, sent_ns, owed);
+        if intended_ns < self.held_until_ns {
+            recorder.held_back(intended_ns, sent_ns);
+        }
         if owed > 0 {
             self.outstanding.insert(Exchange {
                 request,
@@ -277,12 +283,17 @@ impl Client {
     }
 
     /// Gives up every request that has waited since `sent_before_ns`; says how many slots that freed.
-    pub(super) fn give_up(&mut self, sent_before_ns: u64, recorder: &mut Recorder) -> u32 {
+    pub(super) fn give_up(
+        &mut self,
+        sent_before_ns: u64,
+        now_ns: u64,
+        recorder: &mut Recorder,
+    ) -> u32 {
         let mut freed = 0;
         for exchange in self.outstanding.iter_mut() {
             if !exchange.given_up && exchange.sent_ns < sent_before_ns {
                 exchange.given_up = true;
-                recorder.given_up(exchange);
+                recorder.given_up(exchange, now_ns);
                 freed += 1;
             }
         }

@@ -89,7 +89,8 @@ impl Driver {
     pub(super) fn new(around: Surroundings, epoll: OwnedFd, clients: Vec<Client>) -> Self {
         let plan = &around.plan;
         let single_reply = plan.constant_replies() == Some(1);
-        let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply);
+        let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
+            .late_after(plan.mean_gap_ns());
         let (send_end_ns, drain_end_ns) =
             (plan.send_end_ns(), plan.send_end_ns() + plan.drain_ns());
         let tracker = Tracker::new(plan, around.stations.clone(), around.clock, around.driver);
@@ -205,7 +206,11 @@ impl Driver {
 
     /// Sends all requests of a client that are due, and sets a timer for the first that is not.
     fn send_due(&mut self, index: u32) -> Result<(), Errno> {
-        self.clients[index as usize].blocked = false;
+        let client = &mut self.clients[index as usize];
+        if client.blocked {
+            client.blocked = false;
+            client.held_until_ns = self.around.clock.now_ns();
+        }
         let mut sent_any = false;
         while let Some(intended_ns) = self.clients[index as usize].next_intended_ns() {
             let now_ns = self.around.clock.now_ns();
@@ -371,7 +376,7 @@ impl Driver {
         };
         for index in 0..u32::try_from(self.clients.len()).unwrap_or(u32::MAX) {
             let client = &mut self.clients[index as usize];
-            let freed = client.give_up(sent_before_ns, &mut self.recorder);
+            let freed = client.give_up(sent_before_ns, now_ns, &mut self.recorder);
             let request = client.next_request();
             for slot in 0..u64::from(freed) {
                 self.slot_freed(index, request + slot, now_ns);

@@ -72,7 +72,25 @@ pub struct ServerTotals {
 
 impl Server {
     /// Starts everything and returns when clients can connect, or [`Error::Interrupted`] if that comes first.
+    ///
+    /// Under a closed load without delays, where only throughput counts and nobody must be woken in time, the threads of
+    /// engine `batch` are scheduled by the batch, too.
     pub(super) fn start(
+        scenario: &Scenario,
+        plan: &Arc<Plan>,
+        stop: &Arc<Stop>,
+        interrupted: &AtomicBool,
+        watched: Watched<'_>,
+    ) -> Result<Self, Error> {
+        let start = || Self::start_threads(scenario, plan, stop, interrupted, watched);
+        if scenario.proxy.engine == Engine::Batch && plan.is_all_throughput() {
+            threads::batch_scheduled(start)
+        } else {
+            start()
+        }
+    }
+
+    fn start_threads(
         scenario: &Scenario,
         plan: &Arc<Plan>,
         stop: &Arc<Stop>,
@@ -102,14 +120,7 @@ impl Server {
             let counters = Arc::new(WorkerCounters::default());
             worker_counters.push(Arc::clone(&counters));
             let mut worker = Worker::new(number, Arc::clone(&shared), counters);
-            let at_once = plan.serves_at_once();
-            let started = threads::start("zload/worker", number - 1, move || {
-                // One that sleeps must be woken in time; one that does not serves better what waits together.
-                if at_once {
-                    threads::schedule_as_batch();
-                }
-                worker.serve(&socket)
-            });
+            let started = threads::start("zload/worker", number - 1, move || worker.serve(&socket));
             match started {
                 Ok(handle) => workers.push(handle),
                 Err(error) => {

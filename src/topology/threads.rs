@@ -29,14 +29,22 @@ pub(super) fn start<T: Send + 'static>(
         .map_err(|source| Error::Thread { started, source })
 }
 
-/// Tells the kernel that the calling thread has work by the batch (`SCHED_BATCH`, see sched(7)): when it is woken, it does
-/// not push the thread aside that woke it, which goes on to find more work for it.
+/// Runs `start`, whose threads, libzmq's among them, have work by the batch (`SCHED_BATCH`, see sched(7)): one that is
+/// woken does not push the thread aside that woke it, which goes on to find more work for it.
+pub(super) fn batch_scheduled<T>(start: impl FnOnce() -> T) -> T {
+    // New threads have the policy of the one that starts them.
+    set_scheduling(libc::SCHED_BATCH);
+    let started = start();
+    set_scheduling(libc::SCHED_OTHER);
+    started
+}
+
 #[expect(unsafe_code, reason = "rustix does not wrap this call")]
-pub(super) fn schedule_as_batch() {
-    // SAFETY: the parameter is plain data that is valid for the call, and 0 is the calling thread.
-    let _allowed = unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_BATCH, &libc::sched_param { sched_priority: 0 })
-    };
+fn set_scheduling(policy: i32) {
+    // SAFETY: the parameter is plain data that is valid for the call, and 0 is the calling thread. Where it is not
+    // allowed, threads are scheduled as any others, which costs speed and nothing else.
+    let _allowed =
+        unsafe { libc::sched_setscheduler(0, policy, &libc::sched_param { sched_priority: 0 }) };
 }
 
 /// A thread whose CPU time others can read.
