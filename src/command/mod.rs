@@ -24,6 +24,8 @@ use crate::scenario::Scenario;
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
+/// Exit code of a run whose figures must not be used.
+const INVALID: u8 = 3;
 /// Exit code of a run that was ended by Ctrl-C or SIGTERM.
 const INTERRUPTED: u8 = 130;
 

@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::{deliver, exit_code, interruption};
+use super::{DONE, INVALID, deliver, exit_code, interruption};
 use crate::cli::RunArgs;
 use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
 use crate::result::{Destination, RunResult};
 use crate::scenario::Scenario;
 use crate::topology::{self, Measured};
+use crate::verdict::Status;
 use crate::{Error, environment, render};
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
@@ -51,5 +52,8 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         trace_out.save(&render::chrome_trace(&ways, &plan))?;
     }
     delivered?;
-    exit_code(result.interrupted, result.failure.as_deref())
+    match exit_code(result.interrupted, result.failure.as_deref())? {
+        DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
+        code => Ok(code),
+    }
 }

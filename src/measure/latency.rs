@@ -89,6 +89,18 @@ impl LatencyHistogram {
     }
 }
 
+impl LatencyHistogram {
+    /// The 95 % confidence interval of [`Self::percentile`], its ends in nanoseconds, if the values are worth `effective`
+    /// independent ones; `None` if that many do not carry it.
+    pub fn interval(&self, quantile: f64, effective: f64) -> Option<[u64; 2]> {
+        stats::carries(effective, quantile).then(|| {
+            stats::interval(quantile, effective).map(|share| {
+                self.histogram.value_at_quantile(share).clamp(self.min_ns, self.max_ns)
+            })
+        })
+    }
+}
+
 impl Default for LatencyHistogram {
     fn default() -> Self {
         Self::new()

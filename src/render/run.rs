@@ -4,6 +4,7 @@ use super::hops::hops;
 use super::plan::settings;
 use super::quantity::{bytes_per_second, count, counted, duration, percent, rate};
 use super::table::table;
+use super::verdict::verdict_report;
 use super::{Style, histogram, machine, setting, wrapped};
 use crate::result::{LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry};
 
@@ -14,6 +15,7 @@ const LONGEST_LINE: usize = 50;
 pub fn run_report(result: &RunResult, style: Style) -> String {
     [
         warnings(result, style),
+        verdict_report(&result.verdict, style),
         what_was_run(result, style),
         throughput(result, style),
         latency(result, style),
@@ -95,6 +97,10 @@ fn latency(result: &RunResult, style: Style) -> String {
     }
     rows.push(latency_row("service", &latency.service));
     rows.push(latency_row("slip", &latency.slip));
+    // Beneath the response time stand the ends of its percentiles' intervals.
+    let intervals = interval_rows(&latency.first_reply);
+    let has_intervals = !intervals.is_empty();
+    rows.splice(1..1, intervals);
     let header = ["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let too_small = rows.iter().flatten().any(|cell| cell == NOTHING);
     let mut text = format!("{}\n{}", style.heading("Latency"), table(&header, &rows));
@@ -103,6 +109,10 @@ fn latency(result: &RunResult, style: Style) -> String {
         text += "  ideal is the first reply with a proxy, network and scheduler that cost nothing;\n  \
                  excess is measured minus ideal, request by request\n";
     }
+    if has_intervals {
+        text += "  from, to: where 95 of 100 such runs would have these percentiles\n";
+    }
+    text += &others(result);
     if too_small {
         text += "  – the sample is too small to carry this figure\n";
     }
@@ -124,6 +134,53 @@ fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
     ];
     let figures = figures.map(|ns| ns.map_or_else(|| NOTHING.to_owned(), duration));
     [name.to_owned(), compact(latencies.count)].into_iter().chain(figures).collect()
+}
+
+/// The lower and the upper ends of the percentiles' intervals, if there are any.
+fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
+    let intervals = &latencies.intervals;
+    let intervals = [
+        intervals.p50_ns,
+        intervals.p90_ns,
+        intervals.p99_ns,
+        intervals.p999_ns,
+        intervals.p9999_ns,
+    ];
+    if intervals.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    [("  from", 0), ("  to", 1)]
+        .into_iter()
+        .map(|(name, end)| {
+            let ends = intervals
+                .map(|interval| interval.map_or_else(String::new, |ends| duration(ends[end])));
+            [name, "", ""]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(ends)
+                .chain([String::new()])
+                .collect()
+        })
+        .collect()
+}
+
+/// What a client that waits for its replies would have said, where that differs by a tenth and more.
+fn others(result: &RunResult) -> String {
+    let waiting = result.waiting_client.as_ref();
+    let p99s = waiting.and_then(|seen| seen.p99_ns).zip(result.latency.first_reply.p99_ns);
+    match (waiting, p99s) {
+        (Some(seen), Some((seen_ns, p99_ns))) if seen_ns.abs_diff(p99_ns) * 10 > p99_ns => {
+            let sentence = format!(
+                "a tool whose clients wait for each reply before they send again would have said: p99 {} (of {}; it would not \
+                 have sent {} at all)",
+                duration(seen_ns),
+                counted(seen.counted, "request"),
+                count(seen.left_out)
+            );
+            format!("  {}\n", wrapped(&sentence, 2))
+        }
+        _ => String::new(),
+    }
 }
 
 /// A count that fits into its column however large.

@@ -1,22 +1,19 @@
 //! Making a result of what was measured. Pure, except that it is told about the environment.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
-
+use super::evidence::evidence;
+use super::summary::Worth;
 use super::{
     Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProxyFigures, RUN_SCHEMA,
-    RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult, Throughput,
+    RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult, Throughput, WaitingClient,
 };
-use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SeriesEntry};
-use crate::plan::Plan;
+use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SeriesEntry, Way, Ways};
+use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals};
+use crate::verdict::{self, SampledRequest, Verdict};
 
 /// libzmq's own high-water mark.
 const DEFAULT_HWM: i32 = 1000;
-/// A driver that is on a CPU for more than this share of the time may itself be the limit.
-const SATURATED: f64 = 0.9;
 
 impl RunResult {
     /// The result of one run, or of several runs of the same plan: counts add up, histograms merge, windows add.
@@ -29,14 +26,23 @@ impl RunResult {
         runs: &[Measured],
     ) -> Self {
         let pooled = pool(runs);
-        let figures = RunFigures::new(scenario, plan, &pooled);
+        let of = |run: &Measured| RunFigures::new(scenario, plan, &environment, run);
+        let each: Vec<RunFigures> = match runs {
+            [_] => Vec::new(),
+            several => several.iter().map(of).collect(),
+        };
+        let figures = of(&pooled);
+        // Several runs have no common flow of time: their verdict is that on each.
+        let verdicts: Vec<Verdict> = each.iter().map(|run| run.verdict.clone()).collect();
+        let verdict = Verdict::of_all(&verdicts).unwrap_or(figures.verdict);
         Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
             seed: scenario.seed,
             interrupted: pooled.interrupted,
             failure: pooled.failure.clone(),
-            notes: notes(scenario, plan, &pooled, &figures, &environment),
+            verdict,
+            notes: notes(plan, &pooled, &figures.ledger),
             environment,
             repeat: u32::try_from(runs.len()).unwrap_or(u32::MAX),
             ledger: figures.ledger,
@@ -44,13 +50,11 @@ impl RunResult {
             latency: figures.latency,
             hops: figures.hops,
             ideal: figures.ideal,
+            waiting_client: figures.waiting_client,
             proxy: figures.proxy,
             generator: figures.generator,
             series: pooled.series,
-            runs: match runs {
-                [_] => Vec::new(),
-                several => several.iter().map(|run| RunFigures::new(scenario, plan, run)).collect(),
-            },
+            runs: each,
             scenario: scenario.clone(),
         }
     }
@@ -77,43 +81,74 @@ impl ServeResult {
 }
 
 impl RunFigures {
-    fn new(scenario: &Scenario, plan: &Plan, run: &Measured) -> Self {
-        let ways = run.recorded.ways.intended_from(plan.warmup_ns());
+    fn new(scenario: &Scenario, plan: &Plan, environment: &Environment, run: &Measured) -> Self {
+        let recorded = &run.recorded;
+        let ways = recorded.ways.intended_from(plan.warmup_ns());
+        let hops = Hops::of(&ways, plan);
+        let throughput = throughput(run);
+        let evidence =
+            evidence(scenario, plan, run, (&ways, hops.as_ref()), &throughput, environment);
+        let worth = Worth::of(&evidence);
         let whole = !run.interrupted && run.failure.is_none();
-        let Recorded { ledger, window_requests, window_replies, .. } = run.recorded;
-        // An external server's traffic is known only as the clients saw it.
-        let (crossed, bytes) = match &run.server {
-            Some(totals) => (crossed(totals), totals.bytes),
-            None => (run.drivers.requests + run.drivers.replies, run.drivers.bytes),
-        };
-        let window_ns = run.server_window_ns;
+        let summary = |latencies: &LatencyHistogram| LatencySummary::new(latencies, &worth);
+        let (window_ns, server) = (run.server_window_ns, run.server.as_ref());
         Self {
-            ledger,
-            throughput: Throughput {
-                window_ns: run.window_ns,
-                requests_per_s: per_second(window_requests, run.window_ns),
-                replies_per_s: per_second(window_replies, run.window_ns),
-                proxy_messages_per_s: per_second(crossed, window_ns),
-                proxy_bytes_per_s: per_second(bytes, window_ns),
-            },
+            ledger: recorded.ledger,
+            throughput,
             latency: Latency {
-                first_reply: summary(&run.recorded.first_reply),
-                last_reply: summary(&run.recorded.last_reply),
-                reply: summary(&run.recorded.reply),
-                service: summary(&run.recorded.service),
-                slip: summary(&run.recorded.slip),
+                first_reply: summary(&recorded.first_reply),
+                last_reply: summary(&recorded.last_reply),
+                reply: summary(&recorded.reply),
+                service: summary(&recorded.service),
+                slip: summary(&recorded.slip),
             },
-            ideal: if whole { RunIdeal::new(scenario, plan, &ways) } else { None },
-            hops: Hops::of(&ways, plan).map(|hops| HopFigures::new(&hops, &run.recorded.ways)),
-            proxy: proxy_figures(
-                scenario,
-                &run.frontend,
-                run.server.as_ref(),
-                run.server_window_ns,
-            ),
-            generator: generator_figures(&run.drivers, run.server_window_ns),
+            ideal: if whole { RunIdeal::new(scenario, plan, &ways, &worth) } else { None },
+            waiting_client: waiting_client(plan, &recorded.ways, &ways),
+            hops: hops.map(|hops| HopFigures::new(&hops, &recorded.ways, &worth)),
+            proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
+            generator: generator_figures(&run.drivers, window_ns),
+            verdict: verdict::judge(&evidence, &scenario.verdict),
         }
     }
+}
+
+fn throughput(run: &Measured) -> Throughput {
+    let Recorded { window_requests, window_replies, .. } = run.recorded;
+    // An external server's traffic is known only as the clients saw it.
+    let (crossed, bytes) = match &run.server {
+        Some(totals) => (crossed(totals), totals.bytes),
+        None => (run.drivers.requests + run.drivers.replies, run.drivers.bytes),
+    };
+    Throughput {
+        window_ns: run.window_ns,
+        requests_per_s: per_second(window_requests, run.window_ns),
+        replies_per_s: per_second(window_replies, run.window_ns),
+        proxy_messages_per_s: per_second(crossed, run.server_window_ns),
+        proxy_bytes_per_s: per_second(bytes, run.server_window_ns),
+    }
+}
+
+/// What a client that waits would have said, if every request of an open load was followed.
+fn waiting_client(plan: &Plan, sample: &Ways, ways: &[Way]) -> Option<WaitingClient> {
+    let whole = sample.one_in() == 1 && sample.skipped() == 0;
+    if ways.is_empty() || !whole || matches!(plan.offered(), Offered::Closed { .. }) {
+        return None;
+    }
+    let requests: Vec<SampledRequest> = ways
+        .iter()
+        .map(|way| SampledRequest {
+            client: way.client,
+            intended_ns: way.intended_ns,
+            sent_ns: way.sent_ns,
+            received_ns: way.received_ns,
+        })
+        .collect();
+    let seen = verdict::as_a_waiting_client(&requests);
+    Some(WaitingClient {
+        counted: seen.counted as u64,
+        left_out: seen.left_out as u64,
+        p99_ns: seen.p99_ns,
+    })
 }
 
 /// Messages that crossed the proxy, by its own count or, where the engine hides it, by the workers'.
@@ -173,44 +208,6 @@ fn generator_figures(drivers: &DriverFigures, window_ns: u64) -> GeneratorFigure
     }
 }
 
-/// A distribution as it is saved.
-pub(super) fn summary(latencies: &LatencyHistogram) -> LatencySummary {
-    let histogram = latencies.histogram();
-    let any = |value: f64| (!histogram.is_empty()).then(|| nanos(value));
-    LatencySummary {
-        count: histogram.len(),
-        clipped: latencies.clipped(),
-        min_ns: latencies.min(),
-        mean_ns: any(histogram.mean()),
-        stddev_ns: any(histogram.stdev()),
-        p50_ns: latencies.percentile(0.50),
-        p90_ns: latencies.percentile(0.90),
-        p99_ns: latencies.percentile(0.99),
-        p999_ns: latencies.percentile(0.999),
-        p9999_ns: latencies.percentile(0.9999),
-        max_ns: latencies.max(),
-        histogram: encode(latencies),
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a mean of u64 values is in their range"
-)]
-fn nanos(value: f64) -> u64 {
-    value.round() as u64
-}
-
-/// The whole histogram in the form that HdrHistogram's readers in every language take.
-fn encode(latencies: &LatencyHistogram) -> String {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(latencies.histogram(), &mut bytes)
-        .expect("writing to memory cannot fail");
-    STANDARD.encode(bytes)
-}
-
 /// Several runs as one.
 fn pool(runs: &[Measured]) -> Measured {
     let (first, rest) = runs.split_first().expect("at least one run was made");
@@ -229,7 +226,10 @@ fn pool(runs: &[Measured]) -> Measured {
         pooled.server_window_ns += run.server_window_ns;
         pooled.server = both(pooled.server, run.server);
         pooled.server_in_all = both(pooled.server_in_all, run.server_in_all);
+        pooled.sent_in_all += run.sent_in_all;
         pooled.received_in_all += run.received_in_all;
+        pooled.played_ns += run.played_ns;
+        pooled.in_flight.extend(&run.in_flight);
         pooled.drivers = pooled.drivers.plus(&run.drivers);
     }
     pooled
@@ -243,34 +243,16 @@ fn both(sum: Option<ServerTotals>, more: Option<ServerTotals>) -> Option<ServerT
     }
 }
 
-/// What a reader must know to read the figures rightly.
-fn notes(
-    scenario: &Scenario,
-    plan: &Plan,
-    run: &Measured,
-    figures: &RunFigures,
-    environment: &Environment,
-) -> Vec<String> {
+/// What a reader must know to read the figures rightly, and no check of the verdict says.
+fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
     let mut notes = Vec::new();
-    if environment.build == "debug" {
-        notes.push(
-            "this is a debug build: its figures are not those of `cargo build --release`"
-                .to_owned(),
-        );
-    }
-    if figures.generator.driver_busy_ratio > SATURATED {
-        notes.push(format!(
-            "a driver was on a CPU for {:.0} % of the window: the generator may have been the limit, so read throughput as \"at least\"",
-            figures.generator.driver_busy_ratio * 100.0
-        ));
-    }
     if let Some(utilisation) = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0) {
         notes.push(format!(
             "the offered load asks for {:.0} % of what the workers can do: the queue grows as long as the run lasts, and so do the latencies",
             utilisation * 100.0
         ));
     }
-    notes.extend(of_ledger(scenario, plan, run, figures));
+    notes.extend(of_ledger(run, ledger));
     if run.recorded.rest_uncounted {
         notes.push(
             "the rest of this Poisson plan is too long to be counted within the second that an interrupted run has: \
@@ -278,23 +260,11 @@ fn notes(
                 .to_owned(),
         );
     }
-    if figures.latency.reply.clipped > 0 {
-        notes.push(format!(
-            "{} replies took more than an hour and stand as one hour",
-            figures.latency.reply.clipped
-        ));
-    }
     notes
 }
 
 /// What the ledger's exceptions mean.
-fn of_ledger(
-    scenario: &Scenario,
-    plan: &Plan,
-    run: &Measured,
-    figures: &RunFigures,
-) -> Vec<String> {
-    let ledger = &figures.ledger;
+fn of_ledger(run: &Measured, ledger: &Ledger) -> Vec<String> {
     let whole = !run.interrupted && run.failure.is_none();
     let mut notes = Vec::new();
     if ledger.requests_planned == 0 && whole {
@@ -302,9 +272,6 @@ fn of_ledger(
             "no request was due in the measured window, so there is nothing to read here: raise load.rate or run.duration"
                 .to_owned(),
         );
-    }
-    if ledger.replies_lost > 0 {
-        notes.push(lost_because(scenario, plan, run, ledger));
     }
     if ledger.replies_duplicate > 0 {
         notes.push(format!(
@@ -330,7 +297,12 @@ fn of_ledger(
 }
 
 /// The likely cause of lost replies.
-fn lost_because(scenario: &Scenario, plan: &Plan, run: &Measured, ledger: &Ledger) -> String {
+pub(super) fn lost_because(
+    scenario: &Scenario,
+    plan: &Plan,
+    run: &Measured,
+    ledger: &Ledger,
+) -> String {
     let lost = ledger.replies_lost;
     // Replies that workers of ours sent and no client got; a few may still be on their way.
     let missing =

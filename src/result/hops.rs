@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LatencySummary;
-use super::build::summary;
+use super::summary::Worth;
 use crate::measure::{Hops, LatencyHistogram, Leg, Owners, Ways};
 
 /// How long each leg took, of a sample of the requests that got a reply. A leg whose end the engine or an external
@@ -63,8 +63,10 @@ pub struct OwnerFigures {
 }
 
 impl HopFigures {
-    pub(super) fn new(hops: &Hops, ways: &Ways) -> Self {
-        let of = |histogram: &Option<LatencyHistogram>| histogram.as_ref().map(summary);
+    pub(super) fn new(hops: &Hops, ways: &Ways, worth: &Worth) -> Self {
+        let of = |histogram: &Option<LatencyHistogram>| {
+            histogram.as_ref().map(|histogram| LatencySummary::new(histogram, worth))
+        };
         let leg = |leg: Leg| of(&hops.legs[leg as usize]);
         Self {
             sampled: hops.requests,

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LatencySummary;
-use super::build::{per_second, summary};
+use super::build::per_second;
+use super::summary::Worth;
 use crate::measure::Way;
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
@@ -91,15 +92,25 @@ pub struct ExcessFigures {
 impl RunIdeal {
     /// The twin of a run of `plan` in which these ways were measured; `None` where there is no ideal, or where it would
     /// take too long to find.
-    pub(super) fn new(scenario: &Scenario, plan: &Plan, ways: &[Way]) -> Option<Self> {
+    pub(super) fn new(
+        scenario: &Scenario,
+        plan: &Plan,
+        ways: &[Way],
+        worth: &Worth,
+    ) -> Option<Self> {
         let requests = plan.summary().most_requests_per_s() * plan.send_end_ns() as f64 / 1e9;
         if scenario.proxy.engine == Engine::External || requests > MOST_REQUESTS {
             return None;
         }
-        Self::played(scenario, plan, ways).ok()
+        Self::played(scenario, plan, ways, worth).ok()
     }
 
-    fn played(scenario: &Scenario, plan: &Plan, ways: &[Way]) -> Result<Self, NoIdeal> {
+    fn played(
+        scenario: &Scenario,
+        plan: &Plan,
+        ways: &[Way],
+        worth: &Worth,
+    ) -> Result<Self, NoIdeal> {
         let pool = Pool { workers: scenario.workers.count.0, policy: Policy::RoundRobin };
         let observed = |way: &Way| Observed {
             client: way.client,
@@ -109,7 +120,8 @@ impl RunIdeal {
         };
         let ideal = twin::ideal(plan, pool)?;
         let excess = twin::excess(plan, pool, ways.iter().map(observed).collect())?;
-        let summarised = |differences: &Differences| summary(&differences.histogram);
+        let summarised =
+            |differences: &Differences| LatencySummary::new(&differences.histogram, worth);
         Ok(Self {
             figures: IdealFigures::new(pool.policy, &ideal),
             excess: ExcessFigures {
@@ -151,9 +163,9 @@ impl IdealFigures {
             replies_per_s: per_second(ideal.window_replies, ideal.window_ns),
             utilisation: ideal.utilisation,
             queue_grows: ideal.queue_grows,
-            first_reply: summary(&ideal.first_reply),
-            last_reply: summary(&ideal.last_reply),
-            reply: summary(&ideal.reply),
+            first_reply: LatencySummary::new(&ideal.first_reply, &Worth::EXACT),
+            last_reply: LatencySummary::new(&ideal.last_reply, &Worth::EXACT),
+            reply: LatencySummary::new(&ideal.reply, &Worth::EXACT),
         }
     }
 }

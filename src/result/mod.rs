@@ -5,9 +5,11 @@
 //! does not add up, so whatever reads a result can rely on it. Invariant: never measures, only holds.
 
 mod build;
+mod evidence;
 mod hops;
 mod ideal;
 mod save;
+mod summary;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,10 +21,12 @@ use serde::{Deserialize, Serialize};
 pub use hops::{HopFigures, OwnerFigures};
 pub use ideal::{ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal};
 pub use save::{Destination, to_json};
+pub use summary::{Intervals, LatencySummary};
 
 use crate::Error;
 pub use crate::measure::{Ledger, SeriesEntry};
 use crate::scenario::{Bytes, Scenario};
+use crate::verdict::Verdict;
 
 /// Version of the result's shape.
 pub const RUN_SCHEMA: &str = "zload.result/1";
@@ -50,6 +54,8 @@ pub struct RunResult {
     /// Why the run could not be carried through, if it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Whether to believe the figures, and why.
+    pub verdict: Verdict,
     /// What a reader must know to read the figures rightly, a sentence each.
     pub notes: Vec<String>,
     /// How many runs of the same plan the figures pool (`--repeat`).
@@ -65,6 +71,8 @@ pub struct RunResult {
     /// What an ideal topology would have done with the same plan; null where there is none (an external server, a closed
     /// load without work or think time, a run that was cut short) and for plans of more than 20 million requests.
     pub ideal: Option<RunIdeal>,
+    /// What others would have said; null unless the load is open and every request is in the sample.
+    pub waiting_client: Option<WaitingClient>,
     /// What the proxy did.
     pub proxy: ProxyFigures,
     /// What the tool itself cost.
@@ -90,10 +98,26 @@ pub struct RunFigures {
     /// What an ideal topology would have done with the same plan; null where there is none (an external server, a closed
     /// load without work or think time, a run that was cut short) and for plans of more than 20 million requests.
     pub ideal: Option<RunIdeal>,
+    /// What others would have said; null unless the load is open and every request is in the sample.
+    pub waiting_client: Option<WaitingClient>,
     /// What the proxy did.
     pub proxy: ProxyFigures,
     /// What the tool itself cost.
     pub generator: GeneratorFigures,
+    /// Whether to believe the figures, and why.
+    pub verdict: Verdict,
+}
+
+/// What a client would have seen that waits for each reply before it sends again, as most load testers do: service times,
+/// without the requests that it would not have sent in the meantime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaitingClient {
+    /// Requests that it would have counted.
+    pub counted: u64,
+    /// Requests that it would have left out.
+    pub left_out: u64,
+    /// The 99th percentile that it would have reported.
+    pub p99_ns: Option<u64>,
 }
 
 /// Where and with what it was measured.
@@ -145,35 +169,6 @@ pub struct Latency {
     pub service: LatencySummary,
     /// Sent minus intended.
     pub slip: LatencySummary,
-}
-
-/// A latency distribution. A percentile that the sample is too small to carry is null.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatencySummary {
-    /// Number of values.
-    pub count: u64,
-    /// Values above the histogram's range, which stand in it as its largest value.
-    pub clipped: u64,
-    /// Smallest value.
-    pub min_ns: Option<u64>,
-    /// Mean.
-    pub mean_ns: Option<u64>,
-    /// Standard deviation.
-    pub stddev_ns: Option<u64>,
-    /// Median.
-    pub p50_ns: Option<u64>,
-    /// 90th percentile.
-    pub p90_ns: Option<u64>,
-    /// 99th percentile.
-    pub p99_ns: Option<u64>,
-    /// 99.9th percentile.
-    pub p999_ns: Option<u64>,
-    /// 99.99th percentile.
-    pub p9999_ns: Option<u64>,
-    /// Largest value.
-    pub max_ns: Option<u64>,
-    /// The whole distribution: HdrHistogram V2, compressed, base64.
-    pub histogram: String,
 }
 
 /// What the proxy did. A figure that the engine hides is null.

@@ -10,7 +10,7 @@ mod trend;
 mod warmup;
 
 pub use autocorrelation::{autocorrelation_time, inflation};
-pub use order::{Estimate, block_medians, carries, median, percentile, size_for};
+pub use order::{Estimate, block_medians, carries, interval, median, percentile, size_for};
 pub use shift::{Shift, level_shift};
 pub use trend::slope;
 pub use warmup::{Truncation, mser5};

@@ -40,13 +40,17 @@ pub fn percentile(values: &[f64], quantile: f64, effective: f64) -> Option<Estim
     }
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    let margin = Z_95 * (effective * quantile * (1.0 - quantile)).sqrt();
     let at = |share: f64| sorted[rank(share, sorted.len())];
-    Some(Estimate {
-        value: at(quantile),
-        low: at((effective * quantile - margin - 1.0) / effective),
-        high: at((effective * quantile + margin + 2.0) / effective),
-    })
+    let [low, high] = interval(quantile, effective);
+    Some(Estimate { value: at(quantile), low: at(low), high: at(high) })
+}
+
+/// The shares of the sorted values at which the interval of [`percentile`] begins and ends, from `effective` independent
+/// values; within 0 and 1 if they carry the percentile.
+pub fn interval(quantile: f64, effective: f64) -> [f64; 2] {
+    let margin = Z_95 * (effective * quantile * (1.0 - quantile)).sqrt();
+    let ranks = [effective * quantile - margin - 1.0, effective * quantile + margin + 2.0];
+    ranks.map(|rank| (rank / effective).clamp(0.0, 1.0))
 }
 
 /// Where the value that ends the lower `share` of `count` sorted values stands.

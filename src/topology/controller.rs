@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::clients::{Clients, Event};
 use super::clock::Clock;
 use super::counters::WorkerState;
+use super::gauge::Gauge;
+use super::host;
 use super::run::{DriverFigures, Measured};
 use super::server::{Server, ServerTotals};
 use super::stop::Stop;
@@ -20,6 +22,8 @@ use crate::scenario::Scenario;
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
+/// Gauges are looked at no more often than this: at most ticks, and not when an event ends one early.
+const GAUGE_EVERY_NS: u64 = 45_000_000;
 /// Time for all drivers to be told the start before it comes.
 const START_IN: Duration = Duration::from_millis(20);
 
@@ -38,6 +42,7 @@ pub(super) struct Controller<'a> {
 #[derive(Clone, Default)]
 struct Look {
     at_ns: u64,
+    host: Option<host::Look>,
     server: Option<ServerTotals>,
     drivers: DriverFigures,
 }
@@ -46,6 +51,12 @@ struct Look {
 struct Playing {
     clock: Clock,
     threads: Vec<ThreadId>,
+    /// All threads of this process, by what they are for.
+    all_threads: Vec<host::Thread>,
+    in_flight: Gauge,
+    workers_busy: Gauge,
+    /// When the gauges are looked at next.
+    gauge_at_ns: u64,
     series: Series,
     recorded: Recorded,
     /// Drivers that have not ended.
@@ -73,6 +84,10 @@ impl Controller<'_> {
             clock,
             left: threads.len(),
             threads,
+            all_threads: host::threads(),
+            in_flight: Gauge::new(),
+            workers_busy: Gauge::new(),
+            gauge_at_ns: 0,
             series: Series::new(u32::try_from(drivers).unwrap_or(u32::MAX)),
             recorded: Recorded::default(),
             begin: None,
@@ -125,12 +140,13 @@ impl Controller<'_> {
             self.stop.request();
         }
         if playing.begin.is_none() && now_ns >= self.plan.warmup_ns() {
-            playing.begin = Some(self.look(now_ns, &playing.threads));
+            playing.begin = Some(self.look(now_ns, playing));
         }
         let over = now_ns >= self.plan.send_end_ns() || self.stop.requested();
         if playing.end.is_none() && over && playing.begin.is_some() {
-            playing.end = Some(self.look(now_ns, &playing.threads));
+            playing.end = Some(self.look(now_ns, playing));
         }
+        self.gauge(now_ns, playing);
         if playing.failure.is_none()
             && let Some(failure) = self.trouble(now_ns, playing)
         {
@@ -185,9 +201,25 @@ impl Controller<'_> {
         playing.watch.look(now_ns, &sample)
     }
 
-    fn look(&self, at_ns: u64, threads: &[ThreadId]) -> Look {
+    /// Looks at what goes up and down, in the window.
+    fn gauge(&self, now_ns: u64, playing: &mut Playing) {
+        if playing.begin.is_none() || playing.end.is_some() || now_ns < playing.gauge_at_ns {
+            return;
+        }
+        playing.gauge_at_ns = now_ns + GAUGE_EVERY_NS;
+        let in_flight = self.clients.sum(|counters| counters.in_flight.get());
+        playing.in_flight.look(in_flight as f64);
+        if let Some(server) = self.server {
+            let idle = server.workers_in(WorkerState::Idle);
+            playing.workers_busy.look(1.0 - f64::from(idle) / f64::from(server.workers()));
+        }
+    }
+
+    fn look(&self, at_ns: u64, playing: &Playing) -> Look {
+        let threads = &playing.threads;
         Look {
             at_ns,
+            host: Some(host::Look::at(&playing.all_threads)),
             server: self.server.map(Server::totals),
             drivers: DriverFigures {
                 cpu_ns: threads.iter().map(|thread| thread.cpu_ns()).collect(),
@@ -245,8 +277,8 @@ impl Controller<'_> {
 
     fn measured(&self, playing: Playing) -> Measured {
         let now_ns = playing.clock.now_ns();
-        let begin = playing.begin.unwrap_or_else(|| self.look(now_ns, &playing.threads));
-        let end = playing.end.unwrap_or_else(|| begin.clone());
+        let begin = playing.begin.clone().unwrap_or_else(|| self.look(now_ns, &playing));
+        let end = playing.end.clone().unwrap_or_else(|| begin.clone());
         let cut_short = self.stop.requested();
         let window_end_ns = if cut_short {
             end.at_ns.min(self.plan.send_end_ns())
@@ -264,7 +296,20 @@ impl Controller<'_> {
             server_in_all: self.server.map(Server::totals),
             server_window_ns: end.at_ns - begin.at_ns,
             drivers: end.drivers.since(&begin.drivers),
+            sent_in_all: self.clients.sum(|counters| counters.requests.get()),
             received_in_all: self.clients.sum(|counters| counters.replies.get()),
+            played_ns: now_ns,
+            in_flight: playing.in_flight.finish(),
+            workers_busy: mean(&playing.workers_busy.finish()),
+            host: begin
+                .host
+                .zip(end.host)
+                .map(|(begin, end)| end.since(&begin, &playing.all_threads)),
+            clock_resolution_ns: host::clock_resolution_ns(),
         }
     }
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -15,6 +15,7 @@ pub mod context;
 pub mod counters;
 mod driver;
 pub mod frame;
+mod gauge;
 pub mod host;
 mod inbox;
 mod limits;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::clients::Clients;
 use super::controller::Controller;
+use super::host::HostUse;
 use super::limits::{self, Sides};
 use super::server::{Server, ServerTotals, Watched};
 use super::stop::Stop;
@@ -39,8 +40,20 @@ pub struct Measured {
     pub server_window_ns: u64,
     /// What the drivers cost.
     pub drivers: DriverFigures,
+    /// Requests that clients sent from first to last.
+    pub sent_in_all: u64,
     /// Messages that clients received from first to last.
     pub received_in_all: u64,
+    /// How long the plan was played, drain included, in nanoseconds.
+    pub played_ns: u64,
+    /// Replies owed, at regular instants of the window.
+    pub in_flight: Vec<f64>,
+    /// Share of the workers that served a request, on average over the window's instants; `None` if they are not ours.
+    pub workers_busy: Option<f64>,
+    /// What the machine and the threads did in the window.
+    pub host: Option<HostUse>,
+    /// Smallest step of the clock, in nanoseconds.
+    pub clock_resolution_ns: Option<u64>,
 }
 
 /// What the drivers cost between two looks.
@@ -123,7 +136,13 @@ impl Measured {
             server_in_all: None,
             server_window_ns: 0,
             drivers: DriverFigures { cpu_ns: vec![Some(0); drivers], ..DriverFigures::default() },
+            sent_in_all: 0,
             received_in_all: 0,
+            played_ns: 0,
+            in_flight: Vec::new(),
+            workers_busy: None,
+            host: None,
+            clock_resolution_ns: None,
         }
     }
 }

@@ -22,6 +22,7 @@ pub use evidence::{
     TimeSeries,
 };
 pub use omission::{Omission, as_a_waiting_client};
+pub use sample::effective_size;
 
 pub use crate::scenario::Limits;
 

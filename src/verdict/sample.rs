@@ -2,7 +2,7 @@
 
 use super::check::Lines;
 use super::{Check, Evidence, Limits, TimeSeries};
-use crate::quantity::{duration, percent};
+use crate::quantity::{self, duration, percent};
 use crate::stats;
 
 /// Response times are compared over time in at most this many blocks, of at least this many values each.
@@ -120,6 +120,15 @@ pub(super) fn level_shift(evidence: &Evidence, limits: &Limits) -> Check {
     Check::at_most(NAME, (relative.abs(), "ratio"), Lines::warn(limits.max_shift), fact, advice)
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a size is a positive number"
+)]
+fn whole(size: f64) -> u64 {
+    size as u64
+}
+
 /// The response times in blocks of time, as their medians.
 fn blocks(responses: &TimeSeries) -> Vec<f64> {
     stats::block_medians(&responses.values, BLOCKS.min(responses.values.len() / LEAST_IN_BLOCK))
@@ -150,8 +159,11 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
         [] => "no percentile".to_owned(),
         names => names.join(", "),
     };
-    let fact =
-        format!("{count} replies are worth {size:.0} independent ones, which carry {carries}");
+    let fact = format!(
+        "{} replies are worth {} independent ones, which carry {carries}",
+        quantity::count(evidence.response.count),
+        quantity::count(whole(size))
+    );
     let mut check = Check::at_most(
         NAME,
         (needed - size, "count"),
@@ -192,7 +204,7 @@ impl Worth {
 /// percentile that the ordered sample carries, that one stands in. If values were left out, the correlation r over `every` values
 /// is taken for the power of that of neighbours, as in a first-order autoregressive series, and is never taken for less
 /// than its own noise 1/√n: what was left out is not assumed to be independent without evidence.
-fn effective_size(evidence: &Evidence, quantile: f64) -> f64 {
+pub fn effective_size(evidence: &Evidence, quantile: f64) -> f64 {
     let TimeSeries { values, every } = &evidence.responses;
     let size = values.len() as f64;
     let seen = QUANTILES

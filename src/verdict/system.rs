@@ -146,9 +146,8 @@ pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
     let advice = format!("the latencies are only those of what came; {because}");
     let lines = Lines::warn(limits.max_lost).or_fail(fails);
     let check = Check::at_most(NAME, (share, "ratio"), lines, fact, &advice);
-    // Who cuts a run short has not lost what was on its way.
-    let cut_short = evidence.interrupted || evidence.failure.is_some();
-    check.no_worse_than(if cut_short { CheckStatus::Warn } else { CheckStatus::Fail })
+    // What was lost is counted exactly, and is the system's doing: the run has measured it well.
+    check.no_worse_than(CheckStatus::Warn)
 }
 
 /// Whether the workers did what was planned for them.

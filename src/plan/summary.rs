@@ -1,0 +1,57 @@
+//! The load in figures: what a plan will offer, before any of it is played. Pure.
+
+use super::Offered;
+use crate::scenario::{Distribution, Engine, Scenario};
+
+/// The load in figures, for a reader who decides whether to run it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// Requests per second of an open load, over all clients.
+    pub requests_per_s: Option<f64>,
+    /// Requests that an open load plans after warm-up (on average, if arrivals are Poisson).
+    pub requests: Option<f64>,
+    /// Requests that a closed load keeps in the air, over all clients.
+    pub in_flight: Option<u64>,
+    /// Replies per request, on average.
+    pub replies_mean: f64,
+    /// Time a worker is planned to be busy with one request, on average, in nanoseconds.
+    pub work_ns_mean: f64,
+    /// Think time of a closed load before each request, on average, in nanoseconds.
+    pub think_ns_mean: f64,
+    /// Share of our workers that an open load keeps busy; above 1 the queue grows without end.
+    pub utilisation: Option<f64>,
+}
+
+impl Summary {
+    /// More requests per second than this load can send, over all clients: a closed load without delays or think time
+    /// is taken to need at least 30 µs for each of the requests in the air, and a million a second to be the most.
+    pub fn most_requests_per_s(&self) -> f64 {
+        let in_flight = self.in_flight.unwrap_or(0) as f64;
+        let slots_turn_in_ns = (self.work_ns_mean + self.think_ns_mean).max(30_000.0);
+        self.requests_per_s.unwrap_or_else(|| (in_flight / slots_turn_in_ns * 1e9).min(1e6))
+    }
+
+    pub(super) fn new(scenario: &Scenario, offered: &Offered) -> Self {
+        let replies_mean = scenario.workers.replies.mean();
+        let delay_mean = scenario.workers.delay.mean();
+        // No delay is no work, however many replies: infinity times zero is not a number.
+        let work_ns_mean = if delay_mean == 0.0 { 0.0 } else { replies_mean * delay_mean };
+        let (requests_per_s, in_flight) = match offered {
+            Offered::Open { rate, .. } => (Some(*rate), None),
+            Offered::Closed { in_flight, .. } => {
+                (None, Some(u64::from(*in_flight) * u64::from(scenario.clients.count.0)))
+            }
+        };
+        Self {
+            requests_per_s,
+            requests: requests_per_s.map(|rate| rate * scenario.run.duration.as_secs_f64()),
+            in_flight,
+            replies_mean,
+            work_ns_mean,
+            think_ns_mean: scenario.load.think.as_ref().map_or(0.0, Distribution::mean),
+            utilisation: requests_per_s
+                .filter(|_| scenario.proxy.engine != Engine::External)
+                .map(|rate| rate * work_ns_mean / 1e9 / f64::from(scenario.workers.count.0)),
+        }
+    }
+}
