@@ -140,8 +140,8 @@ fn replies_that_router_drops_are_lost_with_the_likely_cause() {
                     workers = { count = 4, replies = 400 }\nsockets = { sndhwm = 2, rcvhwm = 2, sndbuf = '4KiB' }";
     let result = Zload::run(scenario).result(0);
     assert!(number(ledger(&result), "replies_lost") > 0, "{}", result["ledger"]);
-    let notes = result["notes"].to_string();
-    assert!(notes.contains("ROUTER drops") && notes.contains("sockets.sndhwm = 2"), "{notes}");
+    let checks = result["verdict"]["checks"].to_string();
+    assert!(checks.contains("ROUTER drops") && checks.contains("sockets.sndhwm = 2"), "{checks}");
 }
 
 #[test]

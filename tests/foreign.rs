@@ -99,10 +99,10 @@ fn a_reply_after_its_request_was_given_up_is_late() {
     let result = Zload::run(&scenario).result(0);
     let ledger = ledger(&result);
     assert_eq!((&ledger["replies_late"], &ledger["replies_lost"]), (&1.into(), &1.into()));
-    let notes = result["notes"].to_string();
+    let checks = result["verdict"]["checks"].to_string();
     assert!(
-        notes.contains("100ms after they were sent (load.timeout); 1 of them came later"),
-        "{notes}"
+        checks.contains("100ms after they were sent (load.timeout); 1 of them came later"),
+        "{checks}"
     );
 }
 

@@ -167,7 +167,7 @@ fn a_stalled_worker_is_named() {
 }
 
 #[test]
-fn lost_replies_are_a_doubt_and_many_of_them_the_end_of_the_percentiles() {
+fn lost_replies_are_a_doubt_however_many_they_are() {
     let with_lost = |share: u64| {
         let mut evidence = clean(8);
         let ledger = &mut evidence.ledger;
@@ -180,7 +180,7 @@ fn lost_replies_are_a_doubt_and_many_of_them_the_end_of_the_percentiles() {
     };
     assert_eq!(judged(&with_lost(1)).status, Status::Suspect);
     let many = with_lost(20);
-    assert_eq!((judged(&many).status, named(&judged(&many))), (Status::Invalid, vec!["lost"]));
+    assert_eq!((judged(&many).status, named(&judged(&many))), (Status::Suspect, vec!["lost"]));
     let cut_short = Evidence { interrupted: true, ..many };
     assert_eq!(named(&judged(&cut_short)), ["ending", "lost"]);
     assert_eq!(judged(&cut_short).status, Status::Suspect, "they were on their way");
@@ -323,8 +323,8 @@ fn limits_from_the_scenario_move_the_line_of_doubt() {
     assert_eq!(status(&evidence, "window", "min_window = '1h'"), CheckStatus::Warn);
     let mut lossy = evidence.clone();
     lossy.ledger.replies_lost = lossy.ledger.replies_expected / 20;
-    assert_eq!(status(&lossy, "lost", ""), CheckStatus::Fail);
-    assert_eq!(status(&lossy, "lost", "max_lost = 0.001"), CheckStatus::Fail);
+    assert_eq!(status(&lossy, "lost", ""), CheckStatus::Warn);
+    assert_eq!(status(&lossy, "lost", "max_lost = 0.001"), CheckStatus::Warn);
     assert_eq!(
         status(&lossy, "lost", "max_lost = 0.1"),
         CheckStatus::Pass,

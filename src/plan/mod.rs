@@ -14,8 +14,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::scenario::{
-    Arrivals, Count, Distribution, Engine, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model,
-    Nanos, Scenario,
+    Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model, Nanos,
+    Scenario,
 };
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use schedule::Schedule;

@@ -10,7 +10,7 @@ use crate::result::{HopFigures, LatencySummary, OwnerFigures, RunResult};
 /// The part of a run's report that says which leg owns the time.
 pub(super) fn hops(result: &RunResult, style: Style) -> String {
     let Some(hops) = &result.hops else { return String::new() };
-    let mut header = vec!["".to_owned(), "p50".to_owned(), "p99".to_owned(), "max".to_owned()];
+    let mut header = vec![String::new(), "p50".to_owned(), "p99".to_owned(), "max".to_owned()];
     header.extend(hops.owners.iter().map(column_of));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let heading = format!("Where the time went ({})", sample(hops));
@@ -41,7 +41,7 @@ fn column_of(owners: &OwnerFigures) -> String {
     if owners.slowest >= 1.0 {
         "of all".to_owned()
     } else {
-        format!("of slowest {} %", owners.slowest * 100.0)
+        format!("slowest {} %", owners.slowest * 100.0)
     }
 }
 

@@ -80,8 +80,7 @@ impl LatencySummary {
         let histogram = latencies.histogram();
         let count = histogram.len();
         let any = |value: f64| (count > 0).then(|| nanos(value));
-        let [p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns] =
-            QUANTILES.map(|quantile| latencies.percentile(quantile));
+        let percentile = |index: usize| latencies.percentile(QUANTILES[index]);
         let interval = |index: usize| {
             latencies.interval(QUANTILES[index], worth.0[index].min(1.0) * count as f64)
         };
@@ -91,11 +90,11 @@ impl LatencySummary {
             min_ns: latencies.min(),
             mean_ns: any(histogram.mean()),
             stddev_ns: any(histogram.stdev()),
-            p50_ns,
-            p90_ns,
-            p99_ns,
-            p999_ns,
-            p9999_ns,
+            p50_ns: percentile(0),
+            p90_ns: percentile(1),
+            p99_ns: percentile(2),
+            p999_ns: percentile(3),
+            p9999_ns: percentile(4),
             max_ns: latencies.max(),
             intervals: Intervals {
                 p50_ns: interval(0),

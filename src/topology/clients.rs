@@ -11,7 +11,7 @@ use super::counters::DriverCounters;
 use super::driver::{Driver, Surroundings};
 use super::errno::Errno;
 use super::host::CLIENT_THREADS;
-use super::server::{Server, Watched};
+use super::server::{Observation, Server};
 use super::stations::Stations;
 use super::stop::Stop;
 use super::threads::{self, ThreadId};
@@ -48,7 +48,7 @@ impl Clients {
         plan: &Arc<Plan>,
         server: Option<&Server>,
         stop: &Arc<Stop>,
-        watched: Watched<'_>,
+        observed: Observation<'_>,
     ) -> Result<Self, Error> {
         let endpoint = server
             .map_or_else(|| scenario.proxy.frontend.clone(), |server| server.frontend.clone());
@@ -75,8 +75,8 @@ impl Clients {
                 run_token,
                 stop: Arc::clone(stop),
                 counters: Arc::clone(&counters),
-                trace: watched.trace.cloned(),
-                stations: watched.stations.cloned(),
+                trace: observed.trace.cloned(),
+                stations: observed.stations.cloned(),
                 driver: (driver, drivers),
                 start: wait_for_start,
                 tell: tell.clone(),

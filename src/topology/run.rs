@@ -7,7 +7,7 @@ use super::clients::Clients;
 use super::controller::Controller;
 use super::host::HostUse;
 use super::limits::{self, Sides};
-use super::server::{Server, ServerTotals, Watched};
+use super::server::{Observation, Server, ServerTotals};
 use super::stop::Stop;
 use super::trace::Trace;
 use super::tracker;
@@ -85,17 +85,17 @@ pub fn run(
     let trace = trace.then(|| Arc::new(Trace::start()));
     let stations =
         (scenario.proxy.engine != Engine::External).then(|| Arc::new(tracker::stations()));
-    let watched = Watched { trace: trace.as_ref(), stations: stations.as_ref() };
+    let observed = Observation { trace: trace.as_ref(), stations: stations.as_ref() };
     let server = match scenario.proxy.engine {
         Engine::External => None,
-        _ => match Server::start(scenario, plan, &stop, interrupted, watched) {
+        _ => match Server::start(scenario, plan, &stop, interrupted, observed) {
             Err(Error::Interrupted) => {
                 return Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0));
             }
             started => Some(started?),
         },
     };
-    let clients = Clients::start(scenario, plan, server.as_ref(), &stop, watched);
+    let clients = Clients::start(scenario, plan, server.as_ref(), &stop, observed);
     let outcome = clients.and_then(|clients| {
         let mut controller = Controller {
             scenario,

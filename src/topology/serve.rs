@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::clock::Clock;
 use super::counters::WorkerState;
 use super::limits::{self, Sides};
-use super::server::{Server, ServerTotals, Watched};
+use super::server::{Observation, Server, ServerTotals};
 use super::stop::Stop;
 use super::trace::Trace;
 use super::watch::{Sample, Watch};
@@ -58,8 +58,8 @@ pub fn serve(
     let stop = Arc::new(Stop::new()?);
     let plan = Arc::new(Plan::new(scenario));
     let trace = trace.then(|| Arc::new(Trace::start()));
-    let watched = Watched { trace: trace.as_ref(), stations: None };
-    let server = match Server::start(scenario, &plan, &stop, interrupted, watched) {
+    let observed = Observation { trace: trace.as_ref(), stations: None };
+    let server = match Server::start(scenario, &plan, &stop, interrupted, observed) {
         Err(Error::Interrupted) => {
             return Ok(Served {
                 interrupted: true,

@@ -44,7 +44,7 @@ pub(super) struct Server {
 
 /// How a server's messages are watched as they pass.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Watched<'a> {
+pub(super) struct Observation<'a> {
     /// Shows each of them.
     pub(super) trace: Option<&'a Arc<Trace>>,
     /// Stamps those of sampled requests.
@@ -80,9 +80,9 @@ impl Server {
         plan: &Arc<Plan>,
         stop: &Arc<Stop>,
         interrupted: &AtomicBool,
-        watched: Watched<'_>,
+        observed: Observation<'_>,
     ) -> Result<Self, Error> {
-        let start = || Self::start_threads(scenario, plan, stop, interrupted, watched);
+        let start = || Self::start_threads(scenario, plan, stop, interrupted, observed);
         if scenario.proxy.engine == Engine::Batch && plan.is_all_throughput() {
             threads::batch_scheduled(start)
         } else {
@@ -95,7 +95,7 @@ impl Server {
         plan: &Arc<Plan>,
         stop: &Arc<Stop>,
         interrupted: &AtomicBool,
-        watched: Watched<'_>,
+        observed: Observation<'_>,
     ) -> Result<Self, Error> {
         let count = scenario.workers.count.0;
         let context =
@@ -110,9 +110,9 @@ impl Server {
             stop: Arc::clone(stop),
             delay_by: scenario.workers.delay_by,
             foreign: AtomicU64::new(0),
-            trace: watched.trace.cloned(),
-            clock: watched.stations.map_or_else(Clock::start, |stations| stations.clock()),
-            stations: watched.stations.cloned(),
+            trace: observed.trace.cloned(),
+            clock: observed.stations.map_or_else(Clock::start, |stations| stations.clock()),
+            stations: observed.stations.cloned(),
         });
         let mut workers = Vec::with_capacity(connected.len());
         let mut worker_counters = Vec::with_capacity(connected.len());
@@ -136,7 +136,7 @@ impl Server {
         })?;
         let proxy_counters = Arc::new(ProxyCounters::default());
         let (engine, counters) = (scenario.proxy.engine, Arc::clone(&proxy_counters));
-        let stations = watched.stations.cloned();
+        let stations = observed.stations.cloned();
         let (tell_thread, thread) = mpsc::channel();
         let proxy = threads::start("zload/proxy", count, move || {
             // The receiver waits for exactly this.

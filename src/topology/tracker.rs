@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::clock::Clock;
 use super::stations::{Stations, Tag};
-use crate::measure::{Exchange, Stamps, Way, Ways};
+use crate::measure::{Exchange, Way, Ways};
 use crate::plan::{DrawKey, Plan};
 
 /// Sampled requests that can be under way at once, over all drivers.
@@ -91,7 +91,7 @@ impl Tracker {
 
     /// A reply came to a request that is followed; `exchange.received` already includes it.
     pub(super) fn reply(&mut self, client: u32, key: DrawKey, exchange: &Exchange, now_ns: u64) {
-        let Some(index) = self.index(exchange) else { return };
+        let Some(index) = index(exchange) else { return };
         if exchange.received == 1 {
             self.first_received_ns[index as usize] = now_ns;
         }
@@ -103,7 +103,7 @@ impl Tracker {
 
     /// The run is over, and a request is still owed replies.
     pub(super) fn unanswered(&mut self, client: u32, key: DrawKey, exchange: &Exchange) {
-        if let Some(index) = self.index(exchange)
+        if let Some(index) = index(exchange)
             && self.first_received_ns[index as usize] > 0
         {
             self.keep(client, key, exchange, index, 0);
@@ -113,10 +113,6 @@ impl Tracker {
     /// The sample.
     pub(super) fn finish(self) -> Ways {
         self.ways
-    }
-
-    fn index(&self, exchange: &Exchange) -> Option<u32> {
-        Some(exchange.track?.get() - 1)
     }
 
     fn keep(
@@ -136,7 +132,7 @@ impl Tracker {
             request: exchange.request,
             intended_ns: exchange.intended_ns,
             sent_ns: exchange.sent_ns,
-            stamps: stamps.unwrap_or_else(Stamps::default),
+            stamps: stamps.unwrap_or_default(),
             received_ns: self.first_received_ns[index as usize],
             last_received_ns,
         });
@@ -146,6 +142,11 @@ impl Tracker {
     pub(super) fn track(&self, tag: Tag) -> Option<NonZeroU32> {
         NonZeroU32::new(tag.slot - self.first_slot + 1)
     }
+}
+
+/// Which of its driver's slots an exchange has.
+fn index(exchange: &Exchange) -> Option<u32> {
+    Some(exchange.track?.get() - 1)
 }
 
 /// One of how many requests is sampled at first, so that neither the rate nor the whole run asks for too many.

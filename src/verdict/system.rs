@@ -1,7 +1,7 @@
 //! Checks of what the system did with the load: kept up, lost nothing, and its counts and times agree with each other.
 
 use super::check::Lines;
-use super::{Check, CheckStatus, Evidence, Leg, Limits};
+use super::{Check, Evidence, Leg, Limits};
 use crate::quantity::{count, duration, percent, rate};
 use crate::stats;
 
@@ -13,12 +13,10 @@ const BACKLOG_FAILS: f64 = 3.0;
 const FEW: f64 = 10.0;
 /// Of what is in service by plan, so many times may be in flight more at the end than at the begin.
 const IN_SERVICE: f64 = 2.0;
+/// The last requests that got a reply waited for so much of what the queue at the end would cost.
+const WAITED: f64 = 0.25;
 /// A difference of so many times the limit is a defect of the measurement.
 const LITTLE_FAILS: f64 = 5.0;
-/// With more of the replies lost than this, the 99th percentile is one of those that never came.
-const LOST_FAILS: f64 = 0.01;
-/// The same where the sample carries no p99: it is the 90th.
-const LOST_OF_FEW_FAILS: f64 = 0.1;
 /// Timers and schedulers are late by this now and then, in nanoseconds.
 const TIMERS_NS: f64 = 1_000_000.0;
 
@@ -107,7 +105,9 @@ pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
     let owed = evidence.ledger.replies_expected as f64;
     let in_service = evidence.requests_per_s * open.planned_service_ns as f64 / 1e9
         * (owed / evidence.ledger.requests_sent.max(1) as f64);
-    let allowed = (limits.max_backlog * owed).max(IN_SERVICE * in_service).max(FEW);
+    let lost =
+        if is_waited_for(evidence, growth) { 0.0 } else { evidence.ledger.replies_lost as f64 };
+    let allowed = (limits.max_backlog * owed).max(IN_SERVICE * in_service).max(FEW) + lost;
     let offered = owed / (evidence.window_ns.max(1) as f64 / 1e9);
     let fact = if growth > allowed {
         format!(
@@ -124,6 +124,16 @@ pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
     Check::at_most(NAME, (growth, "count"), lines, fact, advice)
 }
 
+/// Whether so many replies in flight are a queue in which the last requests waited. A reply that was lost is owed to the
+/// end, too, but nobody waits behind it.
+///
+/// By Little's law a queue of B at a throughput of X makes its last request wait for B/X.
+fn is_waited_for(evidence: &Evidence, queue: f64) -> bool {
+    let wait_ns = queue / evidence.replies_per_s.max(f64::MIN_POSITIVE) * 1e9;
+    let blocks = stats::block_medians(&evidence.responses.values, BLOCKS);
+    blocks.last().is_none_or(|last_ns| *last_ns >= WAITED * wait_ns)
+}
+
 /// Whether replies were lost.
 pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
     const NAME: &str = "lost";
@@ -132,7 +142,6 @@ pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
         return Check::not_applicable(NAME, "no reply was owed");
     }
     let share = ledger.replies_lost as f64 / ledger.replies_expected as f64;
-    let fails = if evidence.response.p99_ns.is_some() { LOST_FAILS } else { LOST_OF_FEW_FAILS };
     let fact = format!(
         "{} of {} replies owed were lost ({})",
         count(ledger.replies_lost),
@@ -144,10 +153,8 @@ pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
         .as_deref()
         .unwrap_or("see whether the drain was long enough and the server alive");
     let advice = format!("the latencies are only those of what came; {because}");
-    let lines = Lines::warn(limits.max_lost).or_fail(fails);
-    let check = Check::at_most(NAME, (share, "ratio"), lines, fact, &advice);
     // What was lost is counted exactly, and is the system's doing: the run has measured it well.
-    check.no_worse_than(CheckStatus::Warn)
+    Check::at_most(NAME, (share, "ratio"), Lines::warn(limits.max_lost), fact, &advice)
 }
 
 /// Whether the workers did what was planned for them.

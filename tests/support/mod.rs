@@ -141,9 +141,11 @@ impl Running {
 }
 
 impl Ended {
-    /// The result object, after an end with this exit code.
+    /// The result object, after an end with this exit code. Tests run beside each other on a machine of any kind, so a
+    /// run that ended well may have figures that must not be used (3); its counts are right all the same.
     pub fn result(&self, code: i32) -> Value {
-        assert_eq!(self.code, Some(code), "stderr: {}\nstdout: {}", self.stderr, self.stdout);
+        let well = self.code == Some(code) || (code == 0 && self.code == Some(3));
+        assert!(well, "{:?}\nstderr: {}\nstdout: {}", self.code, self.stderr, self.stdout);
         serde_json::from_str(&self.stdout).expect("stdout is one JSON object")
     }
 }
