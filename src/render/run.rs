@@ -106,8 +106,8 @@ fn latency(result: &RunResult, style: Style) -> String {
     let mut text = format!("{}\n{}", style.heading("Latency"), table(&header, &rows));
     text += "  replies count from the intended instant, service from sent; slip is between\n";
     if result.ideal.is_some() {
-        text += "  ideal is the first reply with a proxy, network and scheduler that cost nothing;\n  \
-                 excess is measured minus ideal, request by request\n";
+        text += "  ideal is the first reply if proxy, network and scheduler cost nothing; excess\n  \
+                 is measured minus ideal, request by request\n";
     }
     if has_intervals {
         text += "  from, to: where 95 of 100 such runs would have these percentiles\n";
