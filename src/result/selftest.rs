@@ -21,7 +21,8 @@ pub struct SelftestResult {
     pub interrupted: bool,
     /// Every trial was made and every figure holds.
     pub passed: bool,
-    /// What the machine itself costs every measurement; null if the end came before it was known.
+    /// What the machine itself costs every measurement, as last looked at: at the start, and before a trial is made again.
+    /// Null if the end came before it was known.
     pub floor: Option<Floor>,
     /// The trials, in the order in which they were made.
     pub trials: Vec<Trial>,

@@ -45,7 +45,22 @@ pub(super) struct Played {
     sleep_overshoot: LatencyHistogram,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// Measures the machine's floor.
+    pub(super) fn new(
+        environment: &'a Environment,
+        interrupted: &'a AtomicBool,
+    ) -> Result<Self, Error> {
+        let floor = floor(environment, interrupted)?;
+        Ok(Self { environment, interrupted, floor })
+    }
+
+    /// Measures the machine's floor again.
+    pub(super) fn renew_floor(&mut self) -> Result<(), Error> {
+        self.floor = floor(self.environment, self.interrupted)?;
+        Ok(())
+    }
+
     /// Plays a scenario with our own server.
     pub(super) fn play(&self, text: &str) -> Result<Played, Error> {
         play(text, self.environment, self.interrupted)
@@ -94,8 +109,7 @@ impl Played {
     }
 }
 
-/// Measures the machine's floor.
-pub(super) fn floor(environment: &Environment, interrupted: &AtomicBool) -> Result<Floor, Error> {
+fn floor(environment: &Environment, interrupted: &AtomicBool) -> Result<Floor, Error> {
     let rested = play(RESTED, environment, interrupted)?;
     let idle = play(IDLE, environment, interrupted)?;
     let late = &rested.sleep_overshoot;
@@ -133,6 +147,12 @@ fn play(text: &str, environment: &Environment, interrupted: &AtomicBool) -> Resu
 /// The percentile, or of a sample that is too small to carry it the largest value, which it cannot exceed.
 fn percentile(latencies: &LatencyHistogram, quantile: f64) -> u64 {
     latencies.percentile(quantile).or(latencies.max()).unwrap_or(0)
+}
+
+/// How many values are above `ns`.
+pub(super) fn above(latencies: &LatencyHistogram, ns: u64) -> u64 {
+    let histogram = latencies.histogram();
+    histogram.len() - histogram.count_between(0, ns)
 }
 
 /// The value in the middle; the upper of two; `None` of nothing.
@@ -197,6 +217,7 @@ pub(super) mod tests {
         few.record(5);
         few.record(900);
         assert_eq!(percentile(&few, 0.99), 900);
+        assert_eq!([4, 5, 6, 900].map(|ns| above(&few, ns)), [2, 1, 1, 0]);
         assert_eq!((median(vec![3, 1, 2]), median(Vec::new())), (Some(2), None));
     }
 }

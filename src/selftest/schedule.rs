@@ -32,6 +32,8 @@ struct Seen {
     taken: u64,
     /// The most by which the requests sent in a second differed from those planned for it.
     difference: u64,
+    /// The recorded median of sent minus intended.
+    slip_p50_ns: Option<u64>,
     lateness: Vec<Lateness>,
 }
 
@@ -63,6 +65,7 @@ impl Seen {
             planned: played.planned(),
             taken: lateness.len() as u64,
             difference: differences.max().unwrap_or(u64::MAX),
+            slip_p50_ns: played.result.latency.slip.p50_ns,
             lateness,
         }
     }
@@ -105,27 +108,27 @@ pub(super) fn lateness(
 }
 
 /// By how much the witnesses disagree on the lateness of the middle one of these requests.
-pub(super) fn disagreement_ns<'a>(lateness: impl Iterator<Item = &'a Lateness>) -> Option<u64> {
-    median(lateness.map(|one| one.slip_ns.abs_diff(one.witnessed_ns)).collect())
+pub(super) fn disagreement_ns(lateness: &[Lateness]) -> Option<u64> {
+    median(lateness.iter().map(|one| one.slip_ns.abs_diff(one.witnessed_ns)).collect())
 }
 
 fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
-    let middle = |of: fn(&Lateness) -> u64| median(seen.lateness.iter().map(of).collect());
+    let witnessed = seen.lateness.iter().map(|one| one.witnessed_ns);
     // Those that were due so shortly before the end of a second may have left in the next.
     let over_the_edge = 1 + 2 * RATE * allowance_ns / (1_000 * MS);
     vec![
         Figure::exactly("requests taken by the server", seen.planned, seen.taken),
         Figure::count("off the plan in any second", 0, over_the_edge, seen.difference),
-        Figure::time_to("lateness as recorded, median", allowance_ns, middle(|one| one.slip_ns)),
+        Figure::time_to("lateness as recorded, median", allowance_ns, seen.slip_p50_ns),
         Figure::time_to(
             "lateness at the server, median",
             allowance_ns,
-            middle(|one| one.witnessed_ns),
+            median(witnessed.collect()),
         ),
         Figure::time_to(
             "difference of the two, median",
             allowance_ns,
-            disagreement_ns(seen.lateness.iter()),
+            disagreement_ns(&seen.lateness),
         ),
     ]
 }
@@ -136,7 +139,7 @@ mod tests {
 
     fn seen(slip_ns: u64, witnessed_ns: u64) -> Seen {
         let lateness = vec![Lateness { slip_ns, witnessed_ns }; 9];
-        Seen { planned: 9, taken: 9, difference: 0, lateness }
+        Seen { planned: 9, taken: 9, difference: 0, slip_p50_ns: Some(slip_ns), lateness }
     }
 
     fn hold(seen: &Seen) -> bool {
