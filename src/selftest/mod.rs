@@ -1,7 +1,7 @@
 //! Whether the tool measures truly on the machine at hand: trials with faults that are known beforehand.
 //!
 //! A trial plays a scenario against something planted and compares what a result says with what arithmetic says. Times
-//! are compared with an allowance, [`Bench::allowance_ns`]: what the machine did in the very seconds of the trial to a
+//! are compared with an allowance, `Bench::allowance_ns`: what the machine did in the very seconds of the trial to a
 //! thread that only sleeps, and what a round trip without work takes. So a busy machine widens what may be seen and does
 //! not fail a trial wrongly; where it widens it so far that nothing would be proven, the trial is made once more, and
 //! then fails for that reason. Invariant: what judges is a pure function of figures, and has tests with wrong ones.
