@@ -169,8 +169,6 @@ pub(super) fn of(engine: impl Display, name: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::measure::Recorder;
-    use crate::topology::DriverFigures;
 
     /// An environment for results that nobody looks at.
     pub(in crate::selftest) fn environment() -> Environment {
@@ -184,30 +182,6 @@ pub(super) mod tests {
             load_average: 0.0,
             time: String::new(),
         }
-    }
-
-    /// A result of requests that left so much later than intended; everything else of it is of a run of no length.
-    pub(in crate::selftest) fn result(slips_ns: &[u64]) -> RunResult {
-        let scenario = Scenario::parse("test", IDLE, &[]).unwrap();
-        let plan = Plan::new(&scenario);
-        let mut recorder = Recorder::new(0, plan.send_end_ns(), true);
-        for slip_ns in slips_ns {
-            recorder.sent(0, *slip_ns, 0);
-        }
-        let measured = Measured {
-            interrupted: false,
-            failure: None,
-            recorded: recorder.finish(std::iter::empty(), 0).0,
-            series: Vec::new(),
-            window_ns: 0,
-            frontend: String::new(),
-            server: None,
-            server_in_all: None,
-            server_window_ns: 0,
-            drivers: DriverFigures::default(),
-            received_in_all: 0,
-        };
-        RunResult::new(&scenario, &plan, environment(), &[measured])
     }
 
     #[test]

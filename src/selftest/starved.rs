@@ -3,6 +3,7 @@
 use super::bench::{Bench, MS};
 use super::{Found, Kind};
 use crate::Error;
+use crate::measure::Ledger;
 use crate::result::{Figure, RunResult};
 use crate::scenario::Sockets;
 use crate::topology::planted::Fault;
@@ -27,67 +28,77 @@ fn make(bench: &Bench<'_>) -> Result<Found, Error> {
     let options = Sockets { sndhwm: Some(0), rcvhwm: Some(0), ..Sockets::default() };
     let (starved, _) = bench.play_against(SWALLOW, &options, TOO_MUCH)?;
     let (light, _) = bench.play_against(Fault::None, &options, LIGHT)?;
-    Ok(Found {
-        figures: judge(&starved.result, &light.result),
-        allowance: Some((bench.allowance_ns(&light), 10 * MS)),
-    })
+    let allowance = Some((bench.allowance_ns(&light), 10 * MS));
+    let figures = judge(&Seen::of(&starved.result), &Seen::of(&light.result));
+    Ok(Found { figures, allowance })
 }
 
-fn judge(starved: &RunResult, light: &RunResult) -> Vec<Figure> {
-    let ledger = &starved.ledger;
-    vec![
-        Figure::exactly("requests planned", PLANNED, ledger.requests_planned),
-        Figure::exactly(
-            "requests sent and unsent",
-            PLANNED,
-            ledger.requests_sent + ledger.requests_unsent,
-        ),
-        Figure::count("requests unsent", PLANNED / 100, PLANNED - 1, ledger.requests_unsent),
-        Figure::time_from("lateness, median", MS, starved.latency.slip.p50_ns),
-        Figure::truth("the generator is named", true, names_the_generator(starved)),
-        Figure::truth("it is named under the light load", false, names_the_generator(light)),
-    ]
+/// What a result says of the generator.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    ledger: Ledger,
+    slip_p50_ns: Option<u64>,
+    named: bool,
 }
 
-/// Whether a result says that the generator did not send what was planned, when it was planned: requests did not leave at
-/// all, or most left later than a hundredth of the window.
+impl Seen {
+    fn of(result: &RunResult) -> Self {
+        Self {
+            ledger: result.ledger,
+            slip_p50_ns: result.latency.slip.p50_ns,
+            named: names_the_generator(result),
+        }
+    }
+}
+
+/// Whether a result says that the generator did not send what was planned, when it was planned.
 fn names_the_generator(result: &RunResult) -> bool {
-    let ledger = &result.ledger;
+    is_behind(&result.ledger, result.latency.slip.p50_ns, result.throughput.window_ns)
+}
+
+/// Whether requests did not leave at all, or most left later than a hundredth of the window.
+fn is_behind(ledger: &Ledger, slip_p50_ns: Option<u64>, window_ns: u64) -> bool {
     let unsent = ledger.requests_unsent * 1_000 > ledger.requests_planned;
-    let late = result.latency.slip.p50_ns.is_some_and(|ns| ns > result.throughput.window_ns / 100);
-    unsent || late
+    unsent || slip_p50_ns.is_some_and(|ns| ns > window_ns / 100)
+}
+
+fn judge(starved: &Seen, light: &Seen) -> Vec<Figure> {
+    let Ledger { requests_planned, requests_sent, requests_unsent, .. } = starved.ledger;
+    vec![
+        Figure::exactly("requests planned", PLANNED, requests_planned),
+        Figure::exactly("requests sent and unsent", PLANNED, requests_sent + requests_unsent),
+        Figure::count("requests unsent", PLANNED / 100, PLANNED - 1, requests_unsent),
+        Figure::time_from("lateness, median", MS, starved.slip_p50_ns),
+        Figure::truth("the generator is named", true, starved.named),
+        Figure::truth("it is named under the light load", false, light.named),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Ledger;
-    use crate::selftest::bench::tests::result;
 
-    /// A result of which so many requests did not leave, and the others this late.
-    fn seen(unsent: u64, late_ns: u64) -> RunResult {
-        let mut result = result(&[late_ns; 100]);
-        result.ledger = Ledger {
+    /// What is seen if so many requests did not leave, and the others this late.
+    fn seen(unsent: u64, late_ns: u64) -> Seen {
+        let ledger = Ledger {
             requests_planned: PLANNED,
             requests_sent: PLANNED - unsent,
             requests_unsent: unsent,
             ..Ledger::default()
         };
-        result.throughput.window_ns = 200 * MS;
-        result
+        let named = is_behind(&ledger, Some(late_ns), 200 * MS);
+        Seen { ledger, slip_p50_ns: Some(late_ns), named }
     }
 
     #[test]
     fn a_generator_that_was_late_is_named_and_no_other() {
         let hold = |starved, light| judge(&starved, &light).iter().all(|figure| figure.holds);
         let (starved, light) = (seen(PLANNED / 2, 50 * MS), seen(0, 1_000));
-        assert!(hold(starved.clone(), light.clone()));
-        assert!(!hold(seen(0, 1_000), light.clone()), "it claims to have sent all of it, in time");
-        assert!(!hold(seen(0, 50 * MS), light.clone()), "it claims to have sent all of it");
+        assert!(hold(starved, light));
+        assert!(!hold(seen(0, 1_000), light), "it claims to have sent all of it, in time");
+        assert!(!hold(seen(0, 50 * MS), light), "it claims to have sent all of it");
         assert!(!hold(seen(PLANNED / 2, 1_000), light), "it claims that what left was in time");
-        assert!(
-            !hold(starved, seen(0, 20 * MS)),
-            "it blames itself where there is nothing to blame"
-        );
+        assert!(!hold(starved, seen(0, 20 * MS)), "it blames itself where there is no cause");
+        assert!(!hold(Seen { named: false, ..starved }, light), "it says nothing of it");
     }
 }
