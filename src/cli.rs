@@ -32,6 +32,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Simulate the plan with a proxy, a network and a scheduler that cost nothing; starts nothing
     Ideal(IdealArgs),
+    /// Prove on this machine, in half a minute, that what is measured is true
+    Selftest(SelftestArgs),
     /// Print the report of a saved result again
     Show(ShowArgs),
     /// Print a shell's completion script
@@ -178,6 +180,14 @@ pub enum Policies {
     All,
 }
 
+/// `zload selftest`
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// Where the result goes
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// `zload show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
@@ -222,6 +232,8 @@ pub enum SchemaOf {
     Serve,
     /// What `zload ideal` writes
     Ideal,
+    /// What `zload selftest` writes
+    Selftest,
 }
 
 impl Policies {

@@ -3,8 +3,8 @@
 //! Data flows through the rooms in this order, and a room uses only those before it: a [`scenario`] is what the user
 //! wrote; the [`plan`] is everything that will happen, as a pure function of it; the [`topology`] makes it happen on
 //! real sockets, and [`measure`] keeps what happened in constant memory, while the [`twin`] plays the same plan without a
-//! world; the [`verdict`] says whether to believe it, by the [`stats`] of it; a [`result`] is what is saved, and [`render`]
-//! turns it into text. [`command`] glues them together, one file for each subcommand of [`cli`].
+//! world; the [`verdict`] says whether to believe it, by the [`stats`] of it; a [`result`] is what is saved, [`selftest`]
+//! tries all of that with faults that are known beforehand, and [`render`] turns results into text. [`command`] glues them together, one file for each subcommand of [`cli`].
 
 pub mod error;
 pub mod quantity;
@@ -16,6 +16,7 @@ pub mod twin;
 pub mod topology;
 pub mod verdict;
 pub mod result;
+pub mod selftest;
 pub mod environment;
 pub mod render;
 pub mod progress;

@@ -85,6 +85,23 @@ impl Progress {
         }
     }
 
+    /// Says which of several steps begins.
+    pub fn step(&mut self, step: usize, steps: usize, name: &str) {
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bar => {
+                self.bar.set_length(steps as u64);
+                self.bar.set_position(step as u64 - 1);
+                self.bar.set_prefix(format!("{step}/{steps}"));
+                self.bar.set_message(name.to_owned());
+            }
+            Mode::Lines => {
+                // A log that was closed wants no more lines; the steps go on.
+                let _closed = writeln!(std::io::stderr(), "{step}/{steps}: {name}");
+            }
+        }
+    }
+
     /// Takes the bar away.
     pub fn finish(self) {
         self.bar.finish_and_clear();
@@ -167,6 +184,7 @@ mod tests {
         for mode in [Mode::Quiet, Mode::Bar] {
             let mut progress = Progress::new(mode);
             progress.begin_run(2, 3);
+            progress.step(1, 9, "first");
             for phase in [Phase::Connect, Phase::Warmup, Phase::Measure, Phase::Drain, Phase::Serve]
             {
                 progress.update(&Snapshot {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which data flows; each uses only itself, those before it, and the error.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "quantity",
     "stats",
     "scenario",
@@ -13,6 +13,7 @@ const ROOMS: [&str; 14] = [
     "topology",
     "verdict",
     "result",
+    "selftest",
     "environment",
     "render",
     "progress",

@@ -3,6 +3,7 @@
 mod check;
 mod ideal;
 mod run;
+mod selftest;
 mod serve;
 mod show;
 
@@ -19,7 +20,7 @@ use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
 use crate::progress;
 use crate::render::Style;
-use crate::result::{Destination, IdealResult, RunResult, ServeResult, to_json};
+use crate::result::{Destination, IdealResult, RunResult, SelftestResult, ServeResult, to_json};
 use crate::scenario::Scenario;
 
 /// Exit code of a command that did what it should.
@@ -36,6 +37,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Serve(args) => serve::serve(args, out),
         Command::Check(args) => check::check(args, out),
         Command::Ideal(args) => ideal::ideal(args, out),
+        Command::Selftest(args) => selftest::selftest(args, out),
         Command::Show(args) => show::show(args, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -49,6 +51,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
                 SchemaOf::Result => schema_for!(RunResult),
                 SchemaOf::Ideal => schema_for!(IdealResult),
                 SchemaOf::Serve => schema_for!(ServeResult),
+                SchemaOf::Selftest => schema_for!(SelftestResult),
             };
             print(out, to_json(&schema).as_bytes())
         }

@@ -15,6 +15,8 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
         (Saved::Serve(result), Format::Json) => to_json(&result),
         (Saved::Ideal(result), Format::Text) => render::ideal_report(&result, stdout_style()),
         (Saved::Ideal(result), Format::Json) => to_json(&result),
+        (Saved::Selftest(result), Format::Text) => render::selftest_report(&result, stdout_style()),
+        (Saved::Selftest(result), Format::Json) => to_json(&result),
     };
     print(out, text.as_bytes())
 }

@@ -36,7 +36,7 @@ pub enum Purpose {
 
 /// The key of one request's draws. It travels in the request, so that a worker finds the request's fan-out and
 /// delays in the request itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DrawKey(pub u64);
 
 /// What the keys of one client's requests are made of.

@@ -6,6 +6,7 @@ mod hops;
 mod ideal;
 mod plan;
 mod run;
+mod selftest;
 mod serve;
 mod table;
 mod verdict;
@@ -15,6 +16,7 @@ pub use chrome_trace::chrome_trace;
 pub use ideal::ideal_report;
 pub use plan::plan_report;
 pub use run::run_report;
+pub use selftest::selftest_report;
 pub use serve::serve_report;
 pub use verdict::verdict_report;
 

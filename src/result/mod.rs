@@ -10,6 +10,7 @@ mod hops;
 mod ideal;
 mod save;
 mod summary;
+mod selftest;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use hops::{HopFigures, OwnerFigures};
 pub use ideal::{ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal};
 pub use save::{Destination, to_json};
+pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};
 
 use crate::Error;
@@ -242,6 +244,8 @@ pub enum Saved {
     Serve(Box<ServeResult>),
     /// Of `zload ideal`.
     Ideal(Box<IdealResult>),
+    /// Of `zload selftest`.
+    Selftest(Box<SelftestResult>),
 }
 
 impl Saved {
@@ -264,8 +268,9 @@ impl Saved {
         if holds_control_characters(&value) {
             return Err("it holds control characters, which zload writes nowhere".to_owned());
         }
-        let known =
-            format!("this zload reads {RUN_SCHEMA:?}, {SERVE_SCHEMA:?} and {IDEAL_SCHEMA:?}");
+        let known = format!(
+            "this zload reads {RUN_SCHEMA:?}, {SERVE_SCHEMA:?}, {IDEAL_SCHEMA:?} and {SELFTEST_SCHEMA:?}"
+        );
         let wrong = |error: serde_json::Error| error.to_string();
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(RUN_SCHEMA) => {
@@ -283,6 +288,9 @@ impl Saved {
             Some(IDEAL_SCHEMA) => serde_json::from_value(value)
                 .map_err(wrong)
                 .map(|result| Self::Ideal(Box::new(result))),
+            Some(SELFTEST_SCHEMA) => serde_json::from_value(value)
+                .map_err(wrong)
+                .map(|result| Self::Selftest(Box::new(result))),
             Some(other) => Err(format!("its schema is {other:?}; {known}")),
             None => Err(format!("it has no `schema`; {known}")),
         }

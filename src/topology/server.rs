@@ -268,8 +268,16 @@ fn connect_workers(
 
 /// Joins a thread, and says in words how it ended if not well.
 pub(super) fn ended(who: &str, thread: JoinHandle<Result<(), Errno>>) -> Result<(), String> {
-    match thread.join() {
-        Ok(Ok(())) => Ok(()),
+    outcome(who, thread.join())
+}
+
+/// Says in words how a thread ended that has been joined, if not well.
+pub(super) fn outcome<T>(
+    who: &str,
+    joined: std::thread::Result<Result<T, Errno>>,
+) -> Result<T, String> {
+    match joined {
+        Ok(Ok(kept)) => Ok(kept),
         Ok(Err(errno)) => Err(format!("{who} failed: {errno}")),
         Err(_panic) => Err(format!("{who} panicked, which is a defect of zload")),
     }

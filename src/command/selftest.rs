@@ -1,0 +1,30 @@
+//! `zload selftest`
+
+use std::io::Write;
+use std::path::Path;
+
+use super::{DONE, INTERRUPTED, deliver, interruption};
+use crate::cli::SelftestArgs;
+use crate::progress::{Mode, Progress};
+use crate::result::Destination;
+use crate::{Error, environment, render, selftest};
+
+/// Exit code of a command whose answer is no.
+const NO: u8 = 1;
+
+pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    // There is no scenario that the result could replace.
+    let destination = Destination::reserve(args.output.output.as_deref(), Path::new(""))?;
+    let interrupted = interruption()?;
+    let mut progress = Progress::new(Mode::choose(args.output.quiet));
+    let result = selftest::run(environment::describe(), &interrupted, &mut |step, steps, name| {
+        progress.step(step, steps, name);
+    })?;
+    progress.finish();
+    deliver(&result, &args.output, destination, render::selftest_report, out)?;
+    Ok(match (result.interrupted, result.passed) {
+        (true, _) => INTERRUPTED,
+        (false, true) => DONE,
+        (false, false) => NO,
+    })
+}

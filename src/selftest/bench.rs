@@ -1,0 +1,197 @@
+//! What every trial uses: playing a scenario, with a planted server or our own, and what the machine allowed meanwhile.
+//!
+//! Invariant: a run that was interrupted or failed is an error, so that no trial judges a part for the whole.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::Error;
+use crate::measure::{LatencyHistogram, Way};
+use crate::plan::Plan;
+use crate::result::{Environment, Floor, RunResult};
+use crate::scenario::{Scenario, Sockets};
+use crate::topology::hiccups::{Hiccups, clock_read_ns};
+use crate::topology::host::clock_resolution_ns;
+use crate::topology::planted::{Fault, Planted, Witness};
+use crate::topology::{self, Measured};
+
+/// One millisecond, in nanoseconds.
+pub(super) const MS: u64 = 1_000_000;
+
+/// One client, one request at a time back to back, through our own proxy and a worker that answers at once.
+const IDLE: &str = "load = { model = 'closed', in_flight = 1 }\nclients = { count = 1 }\n\
+                    run = { duration = '1s', warmup = '200ms' }\nproxy = { engine = 'batch', frontend = 'tcp://127.0.0.1:*' }\n\
+                    workers = { count = 1, replies = 1 }";
+
+/// The same, with a rest of 10 ms before each request, in which processors fall asleep.
+const RESTED: &str = "load = { model = 'closed', in_flight = 1, think = '10ms' }\nclients = { count = 1 }\n\
+                      run = { duration = '2s' }\nproxy = { engine = 'batch', frontend = 'tcp://127.0.0.1:*' }\n\
+                      workers = { count = 1, replies = 1 }";
+
+/// What trials are made with.
+pub(super) struct Bench<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) interrupted: &'a AtomicBool,
+    pub(super) floor: Floor,
+}
+
+/// A scenario that was played.
+pub(super) struct Played {
+    pub(super) plan: Arc<Plan>,
+    pub(super) measured: Measured,
+    pub(super) result: RunResult,
+    /// By how much sleeps of 1 ms were too long meanwhile.
+    sleep_overshoot: LatencyHistogram,
+}
+
+impl<'a> Bench<'a> {
+    /// Measures the machine's floor.
+    pub(super) fn new(
+        environment: &'a Environment,
+        interrupted: &'a AtomicBool,
+    ) -> Result<Self, Error> {
+        let floor = floor(environment, interrupted)?;
+        Ok(Self { environment, interrupted, floor })
+    }
+
+    /// Measures the machine's floor again.
+    pub(super) fn renew_floor(&mut self) -> Result<(), Error> {
+        self.floor = floor(self.environment, self.interrupted)?;
+        Ok(())
+    }
+
+    /// Plays a scenario with our own server.
+    pub(super) fn play(&self, text: &str) -> Result<Played, Error> {
+        play(text, self.environment, self.interrupted)
+    }
+
+    /// Plays a scenario, whose text must leave out `proxy`, against a server with this fault.
+    pub(super) fn play_against(
+        &self,
+        fault: Fault,
+        options: &Sockets,
+        text: &str,
+    ) -> Result<(Played, Witness), Error> {
+        let planted = Planted::start(fault, options)?;
+        let proxy = format!("proxy = {{ engine = 'external', frontend = '{}' }}", planted.endpoint);
+        let played = self.play(&format!("{proxy}\n{text}"))?;
+        Ok((played, planted.finish()?))
+    }
+
+    /// By how much the machine may have made a time longer in the seconds of `played`.
+    ///
+    /// By what a thread that only sleeps was late then (the 99th percentile), and by twice the 90th percentile of a round
+    /// trip of the floor: trials look at medians and at times far longer, so that is more than enough on a machine that
+    /// does as it did.
+    pub(super) fn allowance_ns(&self, played: &Played) -> u64 {
+        let Floor { idle_round_trip_p90_ns, rested_round_trip_p90_ns, .. } = self.floor;
+        percentile(&played.sleep_overshoot, 0.99)
+            + 2 * idle_round_trip_p90_ns.max(rested_round_trip_p90_ns)
+    }
+}
+
+impl Played {
+    /// The ways of the sampled requests, in the order in which they were intended.
+    pub(super) fn ways(&self) -> Vec<Way> {
+        self.measured.recorded.ways.intended_from(self.plan.warmup_ns())
+    }
+
+    /// Requests that the plan has in its measured window.
+    pub(super) fn planned(&self) -> u64 {
+        self.planned_between(self.plan.warmup_ns(), self.plan.send_end_ns())
+    }
+
+    /// Requests that the plan has from one instant to before another.
+    pub(super) fn planned_between(&self, from_ns: u64, to_ns: u64) -> u64 {
+        let schedules = (0..self.plan.clients()).filter_map(|client| self.plan.schedule(client));
+        schedules.map(|schedule| schedule.count_between(from_ns, to_ns)).sum()
+    }
+}
+
+fn floor(environment: &Environment, interrupted: &AtomicBool) -> Result<Floor, Error> {
+    let rested = play(RESTED, environment, interrupted)?;
+    let idle = play(IDLE, environment, interrupted)?;
+    let late = &rested.sleep_overshoot;
+    let [rested, idle] = [&rested, &idle].map(|played| &played.measured.recorded.first_reply);
+    Ok(Floor {
+        clock_read_ns: clock_read_ns(),
+        clock_resolution_ns: clock_resolution_ns(),
+        sleep_overshoot_p50_ns: percentile(late, 0.5),
+        sleep_overshoot_p99_ns: percentile(late, 0.99),
+        idle_round_trip_p50_ns: percentile(idle, 0.5),
+        idle_round_trip_p90_ns: percentile(idle, 0.9),
+        rested_round_trip_p50_ns: percentile(rested, 0.5),
+        rested_round_trip_p90_ns: percentile(rested, 0.9),
+    })
+}
+
+fn play(text: &str, environment: &Environment, interrupted: &AtomicBool) -> Result<Played, Error> {
+    let scenario = Scenario::parse("selftest", text, &[])?;
+    let plan = Arc::new(Plan::new(&scenario));
+    let hiccups = Hiccups::start()?;
+    let measured = topology::run(&scenario, &plan, false, interrupted, &mut |_| {})?;
+    let sleep_overshoot = hiccups.finish();
+    if measured.interrupted {
+        return Err(Error::Interrupted);
+    }
+    if let Some(failure) = measured.failure {
+        return Err(Error::Failed(failure));
+    }
+    let runs = [measured];
+    let result = RunResult::new(&scenario, &plan, environment.clone(), &runs);
+    let [measured] = runs;
+    Ok(Played { plan, measured, result, sleep_overshoot })
+}
+
+/// The percentile, or of a sample that is too small to carry it the largest value, which it cannot exceed.
+fn percentile(latencies: &LatencyHistogram, quantile: f64) -> u64 {
+    latencies.percentile(quantile).or(latencies.max()).unwrap_or(0)
+}
+
+/// How many values are above `ns`.
+pub(super) fn above(latencies: &LatencyHistogram, ns: u64) -> u64 {
+    let histogram = latencies.histogram();
+    histogram.len() - histogram.count_between(0, ns)
+}
+
+/// The value in the middle; the upper of two; `None` of nothing.
+pub(super) fn median(mut values: Vec<u64>) -> Option<u64> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
+
+/// A name with what it is of: `in_worker, median`.
+pub(super) fn of(engine: impl Display, name: &str) -> String {
+    format!("{engine}: {name}")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// An environment for results that nobody looks at.
+    pub(in crate::selftest) fn environment() -> Environment {
+        Environment {
+            zload: String::new(),
+            build: "release".to_owned(),
+            libzmq: String::new(),
+            kernel: String::new(),
+            cpu_model: String::new(),
+            cores: 2,
+            load_average: 0.0,
+            time: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_small_sample_gives_its_largest_value() {
+        let mut few = LatencyHistogram::new();
+        assert_eq!(percentile(&few, 0.99), 0);
+        few.record(5);
+        few.record(900);
+        assert_eq!(percentile(&few, 0.99), 900);
+        assert_eq!([4, 5, 6, 900].map(|ns| above(&few, ns)), [2, 1, 1, 0]);
+        assert_eq!((median(vec![3, 1, 2]), median(Vec::new())), (Some(2), None));
+    }
+}

@@ -1,0 +1,100 @@
+//! A known delay: it must be in the response time, in the worker's leg, and in no other.
+
+use super::bench::{Bench, MS, median};
+use super::{Found, Kind};
+use crate::Error;
+use crate::measure::{Leg, Way};
+use crate::result::Figure;
+
+pub(super) const KIND: Kind = Kind {
+    name: "known delay",
+    planted: "workers that wait for 20 ms before each reply, under a load that never makes them queue",
+    make,
+};
+
+const DELAY_NS: u64 = 20 * MS;
+
+/// Each of the five workers gets a request every 100 ms.
+const SCENARIO: &str = "load = { rate = '50/s' }\nclients = { count = 1 }\nrun = { duration = '2s', warmup = '200ms' }\n\
+                        proxy = { engine = 'batch', frontend = 'tcp://127.0.0.1:*' }\n\
+                        workers = { count = 5, replies = 1, delay = '20ms' }";
+
+fn make(bench: &Bench<'_>) -> Result<Found, Error> {
+    let played = bench.play(SCENARIO)?;
+    let allowance_ns = bench.allowance_ns(&played);
+    let answered = played.result.ledger.requests_answered;
+    let response = &played.result.latency.first_reply;
+    let mut figures = vec![Figure::exactly("requests answered", played.planned(), answered)];
+    figures.extend(judge((response.min_ns, response.p50_ns), &played.ways(), allowance_ns));
+    Ok(Found { figures, allowance: Some((allowance_ns, DELAY_NS / 2)) })
+}
+
+/// Judges the least and the median response time, and where the time of the requests went.
+fn judge(
+    (least_ns, median_ns): (Option<u64>, Option<u64>),
+    ways: &[Way],
+    allowance_ns: u64,
+) -> Vec<Figure> {
+    let in_worker = ways.iter().map(in_worker_ns);
+    let elsewhere = ways.iter().map(|way| way.response_ns().saturating_sub(in_worker_ns(way)));
+    // Histograms keep three digits, and a median stands for all that share them.
+    let most_ns = DELAY_NS + DELAY_NS / 1_000 + allowance_ns;
+    vec![
+        Figure::time_from("response time, least", DELAY_NS, least_ns),
+        Figure::time("response time, median", DELAY_NS, most_ns, median_ns),
+        Figure::time_from("in_worker, least", DELAY_NS, in_worker.clone().min()),
+        Figure::time("in_worker, median", DELAY_NS, most_ns, median(in_worker.collect())),
+        Figure::time_to(
+            "all other legs together, median",
+            allowance_ns,
+            median(elsewhere.collect()),
+        ),
+    ]
+}
+
+fn in_worker_ns(way: &Way) -> u64 {
+    way.legs()[Leg::InWorker as usize].unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Stamps;
+
+    /// A request that takes these nanoseconds to its worker, in it, and back.
+    fn way(there_ns: u64, in_worker_ns: u64, back_ns: u64) -> Way {
+        let start_ns = 1_000 + there_ns;
+        Way {
+            intended_ns: 1_000,
+            sent_ns: 1_000,
+            stamps: Stamps {
+                worker_start_ns: start_ns,
+                worker_reply_ns: start_ns + in_worker_ns,
+                ..Stamps::default()
+            },
+            received_ns: start_ns + in_worker_ns + back_ns,
+            ..Way::default()
+        }
+    }
+
+    fn hold(ways: &[Way]) -> bool {
+        let responses = || ways.iter().map(Way::response_ns);
+        judge((responses().min(), median(responses().collect())), ways, MS)
+            .iter()
+            .all(|figure| figure.holds)
+    }
+
+    #[test]
+    fn the_delay_must_be_where_it_was_planted() {
+        let right = [way(100_000, DELAY_NS, 100_000), way(100_000, DELAY_NS + 400_000, 100_000)];
+        assert!(hold(&right));
+        assert!(!hold(&[]), "nothing seen is nothing proven");
+        assert!(!hold(&[way(100_000, DELAY_NS - 1, 100_000)]), "shorter than it was");
+        assert!(!hold(&[way(100_000, DELAY_NS + 2 * MS, 100_000)]), "longer than it was");
+        assert!(!hold(&[way(MS, DELAY_NS, MS)]), "in other legs");
+        assert!(!hold(&[way(DELAY_NS / 2, DELAY_NS / 2, 0)]), "in the wrong leg");
+        let recorded =
+            |ns| judge((Some(ns), Some(ns)), &right, MS).iter().all(|figure| figure.holds);
+        assert!(recorded(DELAY_NS) && !recorded(DELAY_NS - 1) && !recorded(DELAY_NS + 3 * MS));
+    }
+}

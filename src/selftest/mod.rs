@@ -1,0 +1,175 @@
+//! Whether the tool measures truly on the machine at hand: trials with faults that are known beforehand.
+//!
+//! A trial plays a scenario against something planted and compares what a result says with what arithmetic says. Times
+//! are compared with an allowance, `Bench::allowance_ns`: what the machine did in the very seconds of the trial to a
+//! thread that only sleeps, and what a round trip without work takes. So a busy machine widens what may be seen and does
+//! not fail a trial wrongly; where it widens it so far that nothing would be proven, the trial is made once more, and
+//! then fails for that reason. Invariant: what judges is a pure function of figures, and has tests with wrong ones.
+
+mod bench;
+mod conservation;
+mod delay;
+mod held_back;
+mod losses;
+mod schedule;
+mod stall;
+mod starved;
+mod twin;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::Error;
+use crate::quantity::duration;
+use crate::result::{Environment, Figure, SelftestResult, Trial};
+use bench::Bench;
+
+/// A trial: its name, what is planted, and how it is made.
+struct Kind {
+    name: &'static str,
+    planted: &'static str,
+    make: fn(&Bench<'_>) -> Result<Found, Error>,
+}
+
+/// What a trial found.
+#[derive(Debug, Clone, PartialEq)]
+struct Found {
+    figures: Vec<Figure>,
+    /// Where time plays a part: what was allowed, and the most with which the trial proves something, in nanoseconds.
+    allowance: Option<(u64, u64)>,
+}
+
+/// All trials, those that need no machine last.
+const KINDS: [Kind; 8] = [
+    delay::KIND,
+    stall::KIND,
+    losses::KIND,
+    schedule::KIND,
+    held_back::KIND,
+    starved::KIND,
+    conservation::KIND,
+    twin::KIND,
+];
+
+/// How often a trial is made at most.
+const ATTEMPTS: u32 = 2;
+
+/// Makes all trials; says before each which of how many it is, and its name. Ends early when `interrupted` becomes true.
+pub fn run(
+    environment: Environment,
+    interrupted: &AtomicBool,
+    begins: &mut dyn FnMut(usize, usize, &str),
+) -> Result<SelftestResult, Error> {
+    let steps = KINDS.len() + 1;
+    begins(1, steps, "the machine's floor");
+    let mut bench = match Bench::new(&environment, interrupted) {
+        Ok(bench) => bench,
+        Err(Error::Interrupted) => {
+            return Ok(SelftestResult::new(environment, None, Vec::new(), false));
+        }
+        Err(error) => return Err(error),
+    };
+    let mut trials = Vec::new();
+    for (step, kind) in (2..).zip(&KINDS) {
+        begins(step, steps, kind.name);
+        let trial = kind.try_twice(&mut bench);
+        // What was cut short says nothing.
+        if interrupted.load(Ordering::Relaxed) {
+            break;
+        }
+        trials.push(trial);
+    }
+    let (floor, all) = (bench.floor, trials.len() == KINDS.len());
+    Ok(SelftestResult::new(environment, Some(floor), trials, all))
+}
+
+impl Kind {
+    fn try_twice(&self, bench: &mut Bench<'_>) -> Trial {
+        let mut trial = self.judged(1, (self.make)(bench));
+        for attempt in 2..=ATTEMPTS {
+            if trial.passed || bench.interrupted.load(Ordering::Relaxed) {
+                break;
+            }
+            // The machine may have been busy then, or be so now.
+            let again = bench.renew_floor().and_then(|()| (self.make)(bench));
+            trial = self.judged(attempt, again);
+        }
+        trial
+    }
+
+    fn judged(&self, attempts: u32, found: Result<Found, Error>) -> Trial {
+        let (found, reason) = match found {
+            Ok(found) => {
+                let reason = found.reason();
+                (found, reason)
+            }
+            Err(error) => (Found { figures: Vec::new(), allowance: None }, Some(error.to_string())),
+        };
+        Trial {
+            name: self.name.to_owned(),
+            planted: self.planted.to_owned(),
+            passed: reason.is_none(),
+            attempts,
+            allowance_ns: found.allowance.map(|(ns, _)| ns),
+            allowance_most_ns: found.allowance.map(|(_, most_ns)| most_ns),
+            reason,
+            figures: found.figures,
+        }
+    }
+}
+
+impl Found {
+    /// Why the trial has failed, if it has.
+    fn reason(&self) -> Option<String> {
+        if let Some((ns, most_ns)) = self.allowance
+            && ns > most_ns
+        {
+            return Some(format!(
+                "this machine was too busy: threads that only slept were woken so late that times had to be allowed {}, \
+                 and above {} this trial proves nothing; try again when nothing else runs",
+                duration(ns),
+                duration(most_ns)
+            ));
+        }
+        self.figures.iter().any(|figure| !figure.holds).then(|| {
+            "what was seen is not what was planted: do not trust measurements on this machine until the cause is known"
+                .to_owned()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(figures: Vec<Figure>, allowance: Option<(u64, u64)>) -> Trial {
+        delay::KIND.judged(2, Ok(Found { figures, allowance }))
+    }
+
+    #[test]
+    fn a_trial_passes_only_if_every_figure_holds() {
+        let (right, wrong) = (Figure::exactly("x", 1, 1), Figure::exactly("x", 1, 2));
+        assert!(judged(vec![right.clone()], Some((5, 10))).passed);
+        let lie = judged(vec![right, wrong], Some((5, 10)));
+        assert!(!lie.passed && lie.reason.unwrap().contains("not what was planted"));
+    }
+
+    #[test]
+    fn a_machine_too_busy_to_prove_anything_is_said_to_be() {
+        let busy = judged(vec![Figure::exactly("x", 1, 1)], Some((11, 10)));
+        assert!(!busy.passed && busy.reason.unwrap().starts_with("this machine was too busy"));
+    }
+
+    #[test]
+    fn a_trial_that_cannot_be_made_has_failed_with_the_reason() {
+        let trial = delay::KIND.judged(1, Err(Error::Failed("no more ports".to_owned())));
+        assert_eq!((trial.passed, trial.reason.as_deref()), (false, Some("no more ports")));
+    }
+
+    #[test]
+    fn a_selftest_with_a_trial_missing_has_not_passed() {
+        let trial = judged(vec![Figure::exactly("x", 1, 1)], None);
+        let environment = bench::tests::environment;
+        assert!(SelftestResult::new(environment(), None, vec![trial.clone()], true).passed);
+        assert!(!SelftestResult::new(environment(), None, vec![trial], false).passed);
+    }
+}

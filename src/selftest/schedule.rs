@@ -1,0 +1,177 @@
+//! The schedule: what left must be what the plan has, and the recorded instants those that the server witnessed.
+//!
+//! Server and clients have clocks that begin at different instants, so what is compared is always relative to the
+//! request for which the difference is least.
+
+use std::collections::BTreeMap;
+
+use super::bench::{Bench, MS, Played, median};
+use super::{Found, Kind};
+use crate::Error;
+use crate::measure::Way;
+use crate::plan::DrawKey;
+use crate::result::Figure;
+use crate::scenario::Sockets;
+use crate::topology::planted::{Fault, Witness};
+
+pub(super) const KIND: Kind = Kind {
+    name: "schedule",
+    planted: "500 requests per second at random instants (Poisson), of which the server notes by a clock of its own when \
+              it takes each",
+    make,
+};
+
+const RATE: u64 = 500;
+const SCENARIO: &str = "load = { rate = '500/s', arrivals = 'poisson' }\nclients = { count = 3 }\n\
+                        run = { duration = '3s', drain = '2s' }";
+
+/// What is known of the sending.
+struct Seen {
+    planned: u64,
+    /// Requests that the server took and the plan has.
+    taken: u64,
+    /// The most by which the requests sent in a second differed from those planned for it.
+    difference: u64,
+    /// The recorded median of sent minus intended.
+    slip_p50_ns: Option<u64>,
+    lateness: Vec<Lateness>,
+}
+
+/// One request's lateness, by both witnesses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lateness {
+    /// As recorded: sent minus intended.
+    pub(super) slip_ns: u64,
+    /// When the server took it minus when the plan wanted it to leave, less the least of all requests.
+    pub(super) witnessed_ns: u64,
+}
+
+fn make(bench: &Bench<'_>) -> Result<Found, Error> {
+    let (played, witness) = bench.play_against(Fault::None, &Sockets::default(), SCENARIO)?;
+    let allowance_ns = bench.allowance_ns(&played);
+    let figures = judge(&Seen::of(&played, &witness), allowance_ns);
+    Ok(Found { figures, allowance: Some((allowance_ns, 10 * MS)) })
+}
+
+impl Seen {
+    fn of(played: &Played, witness: &Witness) -> Self {
+        let second = |number: usize| number as u64 * 1_000 * MS;
+        let differences = played.measured.series.iter().enumerate().map(|(number, entry)| {
+            let planned = played.planned_between(second(number), second(number + 1));
+            planned.abs_diff(entry.requests)
+        });
+        let lateness = lateness(&intended(played), &played.ways(), witness);
+        Self {
+            planned: played.planned(),
+            taken: lateness.len() as u64,
+            difference: differences.max().unwrap_or(u64::MAX),
+            slip_p50_ns: played.result.latency.slip.p50_ns,
+            lateness,
+        }
+    }
+}
+
+/// When the plan itself wants each request to leave.
+pub(super) fn intended(played: &Played) -> BTreeMap<DrawKey, u64> {
+    let plan = &played.plan;
+    (0..plan.clients())
+        .filter_map(|client| Some((client, plan.schedule(client)?)))
+        .flat_map(|(client, schedule)| {
+            schedule.map(move |(request, at_ns)| (plan.key(client, request), at_ns))
+        })
+        .collect()
+}
+
+/// The lateness of each request that the plan has, the clients recorded and the server took, by both witnesses.
+pub(super) fn lateness(
+    intended: &BTreeMap<DrawKey, u64>,
+    ways: &[Way],
+    witness: &Witness,
+) -> Vec<Lateness> {
+    let sent: BTreeMap<DrawKey, u64> = ways.iter().map(|way| (way.key, way.sent_ns)).collect();
+    let both: Vec<(u64, i128)> = witness
+        .taken
+        .iter()
+        .filter_map(|(key, taken_ns)| {
+            let intended_ns = *intended.get(key)?;
+            let slip_ns = sent.get(key)?.saturating_sub(intended_ns);
+            Some((slip_ns, i128::from(*taken_ns) - i128::from(intended_ns)))
+        })
+        .collect();
+    let least = both.iter().map(|(_, apart)| *apart).min().unwrap_or(0);
+    both.into_iter()
+        .map(|(slip_ns, apart)| Lateness {
+            slip_ns,
+            witnessed_ns: u64::try_from(apart - least).unwrap_or(u64::MAX),
+        })
+        .collect()
+}
+
+/// By how much the witnesses disagree on the lateness of the middle one of these requests.
+pub(super) fn disagreement_ns(lateness: &[Lateness]) -> Option<u64> {
+    median(lateness.iter().map(|one| one.slip_ns.abs_diff(one.witnessed_ns)).collect())
+}
+
+fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
+    let witnessed = seen.lateness.iter().map(|one| one.witnessed_ns);
+    // Those that were due so shortly before the end of a second may have left in the next.
+    let over_the_edge = 1 + 2 * RATE * allowance_ns / (1_000 * MS);
+    vec![
+        Figure::exactly("requests taken by the server", seen.planned, seen.taken),
+        Figure::count("off the plan in any second", 0, over_the_edge, seen.difference),
+        Figure::time_to("lateness as recorded, median", allowance_ns, seen.slip_p50_ns),
+        Figure::time_to(
+            "lateness at the server, median",
+            allowance_ns,
+            median(witnessed.collect()),
+        ),
+        Figure::time_to(
+            "difference of the two, median",
+            allowance_ns,
+            disagreement_ns(&seen.lateness),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(slip_ns: u64, witnessed_ns: u64) -> Seen {
+        let lateness = vec![Lateness { slip_ns, witnessed_ns }; 9];
+        Seen { planned: 9, taken: 9, difference: 0, slip_p50_ns: Some(slip_ns), lateness }
+    }
+
+    fn hold(seen: &Seen) -> bool {
+        judge(seen, MS).iter().all(|figure| figure.holds)
+    }
+
+    #[test]
+    fn a_schedule_that_was_not_kept_is_noticed_whoever_says_so() {
+        assert!(hold(&seen(0, 100_000)));
+        assert!(!hold(&seen(0, 5 * MS)), "late, and not recorded so");
+        assert!(!hold(&seen(5 * MS, 5 * MS)), "late, and recorded so");
+        assert!(!hold(&seen(5 * MS, 0)), "recorded as late, and it was not");
+        assert!(!hold(&Seen { taken: 8, ..seen(0, 0) }));
+        assert!(!hold(&Seen { difference: 20, ..seen(0, 0) }));
+        assert!(!hold(&Seen { lateness: Vec::new(), ..seen(0, 0) }));
+    }
+
+    #[test]
+    fn clocks_that_began_at_different_instants_are_compared_all_the_same() {
+        let key = DrawKey;
+        let intended = BTreeMap::from([(key(1), 100), (key(2), 200), (key(3), 300)]);
+        let way = |key, sent_ns| Way { key, sent_ns, ..Way::default() };
+        let ways = [way(key(1), 100), way(key(2), 230), way(key(3), 300)];
+        let witness = Witness {
+            taken: vec![(key(1), 10), (key(2), 140), (key(9), 150), (key(3), 215)],
+            ..Witness::default()
+        };
+        let [first, second, third] = lateness(&intended, &ways, &witness)[..] else {
+            panic!("three")
+        };
+        assert_eq!(first, Lateness { slip_ns: 0, witnessed_ns: 5 - 5 });
+        assert_eq!(second, Lateness { slip_ns: 30, witnessed_ns: 30 });
+        assert_eq!(third, Lateness { slip_ns: 0, witnessed_ns: 5 });
+    }
+}

@@ -1,0 +1,104 @@
+//! A starved generator: a rate that no core can send must be named as what was not sent, and a light load must not.
+
+use super::bench::{Bench, MS};
+use super::{Found, Kind};
+use crate::Error;
+use crate::measure::Ledger;
+use crate::result::{Figure, RunResult};
+use crate::scenario::Sockets;
+use crate::topology::planted::Fault;
+
+pub(super) const KIND: Kind = Kind {
+    name: "starved generator",
+    planted: "10 million requests per second from one driver, which no core can send, to a server that only takes; then a \
+              load of 200 per second",
+    make,
+};
+
+/// What the server takes it never answers, and nobody waits for that.
+const SWALLOW: Fault = Fault::LoseAndDouble { lose_every: 1, double_every: 1 };
+/// Without high-water marks nothing holds the driver back but itself.
+const TOO_MUCH: &str = "load = { rate = '10M/s', payload = '24B' }\nclients = { count = 1, threads = 1 }\n\
+                        run = { duration = '200ms', drain = '100ms' }\nworkers = { replies = 0 }\n\
+                        sockets = { sndhwm = 0, rcvhwm = 0 }";
+const PLANNED: u64 = 2_000_000;
+const LIGHT: &str = "load = { rate = '200/s' }\nclients = { count = 1 }\nrun = { duration = '1s' }";
+
+fn make(bench: &Bench<'_>) -> Result<Found, Error> {
+    let options = Sockets { sndhwm: Some(0), rcvhwm: Some(0), ..Sockets::default() };
+    let (starved, _) = bench.play_against(SWALLOW, &options, TOO_MUCH)?;
+    let (light, _) = bench.play_against(Fault::None, &options, LIGHT)?;
+    let allowance = Some((bench.allowance_ns(&light), 10 * MS));
+    let figures = judge(&Seen::of(&starved.result), &Seen::of(&light.result));
+    Ok(Found { figures, allowance })
+}
+
+/// What a result says of the generator.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    ledger: Ledger,
+    slip_p50_ns: Option<u64>,
+    named: bool,
+}
+
+impl Seen {
+    fn of(result: &RunResult) -> Self {
+        Self {
+            ledger: result.ledger,
+            slip_p50_ns: result.latency.slip.p50_ns,
+            named: names_the_generator(result),
+        }
+    }
+}
+
+/// Whether a result says that the generator did not send what was planned, when it was planned.
+fn names_the_generator(result: &RunResult) -> bool {
+    is_behind(&result.ledger, result.latency.slip.p50_ns, result.throughput.window_ns)
+}
+
+/// Whether requests did not leave at all, or most left later than a hundredth of the window.
+fn is_behind(ledger: &Ledger, slip_p50_ns: Option<u64>, window_ns: u64) -> bool {
+    let unsent = ledger.requests_unsent * 1_000 > ledger.requests_planned;
+    unsent || slip_p50_ns.is_some_and(|ns| ns > window_ns / 100)
+}
+
+fn judge(starved: &Seen, light: &Seen) -> Vec<Figure> {
+    let Ledger { requests_planned, requests_sent, requests_unsent, .. } = starved.ledger;
+    vec![
+        Figure::exactly("requests planned", PLANNED, requests_planned),
+        Figure::exactly("requests sent and unsent", PLANNED, requests_sent + requests_unsent),
+        Figure::count("requests unsent", PLANNED / 100, PLANNED - 1, requests_unsent),
+        Figure::time_from("lateness, median", MS, starved.slip_p50_ns),
+        Figure::truth("the generator is named", true, starved.named),
+        Figure::truth("it is named under the light load", false, light.named),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is seen if so many requests did not leave, and the others this late.
+    fn seen(unsent: u64, late_ns: u64) -> Seen {
+        let ledger = Ledger {
+            requests_planned: PLANNED,
+            requests_sent: PLANNED - unsent,
+            requests_unsent: unsent,
+            ..Ledger::default()
+        };
+        let named = is_behind(&ledger, Some(late_ns), 200 * MS);
+        Seen { ledger, slip_p50_ns: Some(late_ns), named }
+    }
+
+    #[test]
+    fn a_generator_that_was_late_is_named_and_no_other() {
+        let hold = |starved, light| judge(&starved, &light).iter().all(|figure| figure.holds);
+        let (starved, light) = (seen(PLANNED / 2, 50 * MS), seen(0, 1_000));
+        assert!(hold(starved, light));
+        assert!(!hold(seen(0, 1_000), light), "it claims to have sent all of it, in time");
+        assert!(!hold(seen(0, 50 * MS), light), "it claims to have sent all of it");
+        assert!(!hold(seen(PLANNED / 2, 1_000), light), "it claims that what left was in time");
+        assert!(!hold(starved, seen(0, 20 * MS)), "it blames itself where there is no cause");
+        assert!(!hold(Seen { named: false, ..starved }, light), "it says nothing of it");
+    }
+}
