@@ -7,6 +7,7 @@ use crate::measure::Ledger;
 use crate::result::{Figure, RunResult};
 use crate::scenario::Sockets;
 use crate::topology::planted::Fault;
+use crate::verdict::{CheckStatus, Status};
 
 pub(super) const KIND: Kind = Kind {
     name: "starved generator",
@@ -51,15 +52,12 @@ impl Seen {
     }
 }
 
-/// Whether a result says that the generator did not send what was planned, when it was planned.
+/// Whether the verdict says that the generator did not send what was planned, when it was planned.
 fn names_the_generator(result: &RunResult) -> bool {
-    is_behind(&result.ledger, result.latency.slip.p50_ns, result.throughput.window_ns)
-}
-
-/// Whether requests did not leave at all, or most left later than a hundredth of the window.
-fn is_behind(ledger: &Ledger, slip_p50_ns: Option<u64>, window_ns: u64) -> bool {
-    let unsent = ledger.requests_unsent * 1_000 > ledger.requests_planned;
-    unsent || slip_p50_ns.is_some_and(|ns| ns > window_ns / 100)
+    const CHECKS: [&str; 3] = ["slip", "delivered_rate", "generator_saturated"];
+    let failed = result.verdict.checks.iter().filter(|check| check.status == CheckStatus::Fail);
+    result.verdict.status == Status::Invalid
+        && failed.into_iter().any(|check| CHECKS.contains(&check.name.as_str()))
 }
 
 fn judge(starved: &Seen, light: &Seen) -> Vec<Figure> {
@@ -78,27 +76,28 @@ fn judge(starved: &Seen, light: &Seen) -> Vec<Figure> {
 mod tests {
     use super::*;
 
-    /// What is seen if so many requests did not leave, and the others this late.
-    fn seen(unsent: u64, late_ns: u64) -> Seen {
+    /// What is seen if so many requests did not leave, the others this late, and the verdict names the generator or not.
+    fn seen(unsent: u64, late_ns: u64, named: bool) -> Seen {
         let ledger = Ledger {
             requests_planned: PLANNED,
             requests_sent: PLANNED - unsent,
             requests_unsent: unsent,
             ..Ledger::default()
         };
-        let named = is_behind(&ledger, Some(late_ns), 200 * MS);
         Seen { ledger, slip_p50_ns: Some(late_ns), named }
     }
 
     #[test]
     fn a_generator_that_was_late_is_named_and_no_other() {
         let hold = |starved, light| judge(&starved, &light).iter().all(|figure| figure.holds);
-        let (starved, light) = (seen(PLANNED / 2, 50 * MS), seen(0, 1_000));
+        let (starved, light) = (seen(PLANNED / 2, 50 * MS, true), seen(0, 1_000, false));
         assert!(hold(starved, light));
-        assert!(!hold(seen(0, 1_000), light), "it claims to have sent all of it, in time");
-        assert!(!hold(seen(0, 50 * MS), light), "it claims to have sent all of it");
-        assert!(!hold(seen(PLANNED / 2, 1_000), light), "it claims that what left was in time");
-        assert!(!hold(starved, seen(0, 20 * MS)), "it blames itself where there is no cause");
-        assert!(!hold(Seen { named: false, ..starved }, light), "it says nothing of it");
+        assert!(!hold(seen(0, 50 * MS, true), light), "it claims to have sent all of it");
+        assert!(
+            !hold(seen(PLANNED / 2, 1_000, true), light),
+            "it claims that what left was in time"
+        );
+        assert!(!hold(starved, seen(0, 1_000, true)), "it blames itself where there is no cause");
+        assert!(!hold(seen(PLANNED / 2, 50 * MS, false), light), "it says nothing of it");
     }
 }
