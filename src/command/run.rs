@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{DONE, INVALID, deliver, exit_code, interruption};
 use crate::cli::RunArgs;
+use crate::measure::Ways;
 use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
 use crate::result::{Destination, RunResult};
@@ -12,6 +13,9 @@ use crate::scenario::Scenario;
 use crate::topology::{self, Measured};
 use crate::verdict::Status;
 use crate::{Error, environment, render};
+
+/// Of each of many runs, at least so many ways are kept.
+const LEAST_WAYS: usize = 4096;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
@@ -23,13 +27,18 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
     let mut runs: Vec<Measured> = Vec::new();
+    // Many runs share the memory that one may have, as far as a p99 of each allows.
+    let most_ways = (Ways::MOST / args.repeat as usize).max(LEAST_WAYS);
     for index in 1..=args.repeat {
         progress.begin_run(index, args.repeat);
         let outcome = topology::run(&scenario, &plan, args.trace, &interrupted, &mut |snapshot| {
             progress.update(snapshot);
         });
         let measured = match (outcome, runs.last_mut()) {
-            (Ok(measured), _) => measured,
+            (Ok(mut measured), _) => {
+                measured.recorded.ways.shrink(most_ways);
+                measured
+            }
             (Err(error), None) => return Err(error),
             // What the runs before this one found must not be lost with it.
             (Err(error), Some(last)) => {

@@ -86,9 +86,17 @@ impl Ways {
         self.thin(self.one_in.max(other.one_in));
         let one_in = self.one_in;
         self.kept.extend(other.kept.iter().filter(|way| way.key.0 & (one_in - 1) == 0));
-        while self.kept.len() > Self::MOST && self.one_in < SPARSEST {
+        if self.kept.len() > Self::MOST {
+            self.shrink(Self::MOST);
+        }
+    }
+
+    /// Thins the sample until it holds at most `most` ways, and gives back the memory of the others.
+    pub fn shrink(&mut self, most: usize) {
+        while self.kept.len() > most && self.one_in < SPARSEST {
             self.thin(self.one_in * 2);
         }
+        self.kept.shrink_to_fit();
     }
 
     fn thin(&mut self, one_in: u64) {
@@ -121,6 +129,15 @@ mod tests {
             prop_assert!(ways.kept().len() <= most);
             all.retain(|key| key & (ways.one_in() - 1) == 0);
             prop_assert_eq!(keys(&ways), all);
+        }
+
+        #[test]
+        fn a_sample_that_shrinks_is_still_decided_by_the_key(all in prop::collection::vec(any::<u64>(), 0..200), most in 1..40_usize) {
+            let mut ways = filled(200, all.iter().copied());
+            ways.shrink(most);
+            prop_assert!(ways.kept().len() <= most);
+            let left = all.into_iter().filter(|key| key & (ways.one_in() - 1) == 0);
+            prop_assert_eq!(keys(&ways), left.collect::<Vec<_>>());
         }
 
         #[test]
