@@ -54,6 +54,8 @@ pub struct Recorder {
     slice: SecondSlice,
     /// When the slice's second ends.
     slice_end_ns: u64,
+    /// When the slice is over: with its second or with the window; never, once the window is.
+    edge_ns: u64,
     /// Slices whose second has passed, in order, until they are asked for.
     finished: VecDeque<SecondSlice>,
     /// Replies owed and not yet received or given up, warm-up included.
@@ -78,6 +80,11 @@ impl Recorder {
             single_reply,
             slice: SecondSlice::default(),
             slice_end_ns: warmup_ns + SECOND_NS,
+            edge_ns: if warmup_ns < send_end_ns {
+                send_end_ns.min(warmup_ns + SECOND_NS)
+            } else {
+                u64::MAX
+            },
             finished: VecDeque::new(),
             in_flight: 0,
             changed_ns: 0,
@@ -238,9 +245,7 @@ impl Recorder {
     /// Puts the slices away whose second is over at `now_ns`: what happens then is none of theirs.
     #[inline]
     fn pass_seconds(&mut self, now_ns: u64) {
-        while now_ns >= self.slice_end_ns.min(self.send_end_ns)
-            && self.slice_start_ns() < self.send_end_ns
-        {
+        while now_ns >= self.edge_ns {
             self.pass_second();
         }
     }
@@ -248,6 +253,8 @@ impl Recorder {
     #[cold]
     fn pass_second(&mut self) {
         self.slice_end_ns += SECOND_NS;
+        let over = self.slice_start_ns() >= self.send_end_ns;
+        self.edge_ns = if over { u64::MAX } else { self.slice_end_ns.min(self.send_end_ns) };
         let next = SecondSlice { second: self.slice.second + 1, ..SecondSlice::default() };
         let mut finished = std::mem::replace(&mut self.slice, next);
         finished.in_flight = self.in_flight;
