@@ -103,6 +103,31 @@ fn a_rate_above_what_the_workers_can_do_is_a_backlog() {
 }
 
 #[test]
+fn what_is_lost_at_the_end_of_an_overload_is_a_backlog_and_what_is_dropped_is_none() {
+    // Four times what the workers can do: three quarters are lost at the end, and what was served last had waited for
+    // three quarters of the window. Or three quarters are dropped, and nobody waits.
+    let with = |waits: bool| {
+        let mut evidence = clean(3);
+        let ledger = &mut evidence.ledger;
+        ledger.replies_lost = ledger.replies_expected * 3 / 4;
+        let lost = ledger.replies_lost as f64;
+        let steps = evidence.in_flight.values.len() as f64;
+        for (at, value) in evidence.in_flight.values.iter_mut().enumerate() {
+            *value += lost * at as f64 / steps;
+        }
+        let (waited_ns, count) =
+            (0.75 * evidence.window_ns as f64, evidence.responses.values.len() as f64);
+        for (at, value) in evidence.responses.values.iter_mut().enumerate() {
+            *value += if waits { waited_ns * at as f64 / count } else { 0.0 };
+        }
+        evidence.replies_per_s /= 4.0;
+        status_of(&judged(&evidence), "backlog")
+    };
+    assert_eq!(with(true), CheckStatus::Fail);
+    assert_eq!(with(false), CheckStatus::Pass);
+}
+
+#[test]
 fn a_cpu_hog_is_named_and_makes_the_run_suspect() {
     let mut evidence = clean(4);
     let host = evidence.host.as_mut().unwrap();

@@ -13,7 +13,7 @@ const BACKLOG_FAILS: f64 = 3.0;
 const FEW: f64 = 10.0;
 /// Of what is in service by plan, so many times may be in flight more at the end than at the begin.
 const IN_SERVICE: f64 = 2.0;
-/// The last requests that got a reply waited for so much of what the queue at the end would cost.
+/// The last requests that got a reply waited for at least so much of what a queue would have cost them.
 const WAITED: f64 = 0.25;
 /// A difference of so many times the limit is a defect of the measurement.
 const LITTLE_FAILS: f64 = 5.0;
@@ -127,9 +127,11 @@ pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
 /// Whether so many replies in flight are a queue in which the last requests waited. A reply that was lost is owed to the
 /// end, too, but nobody waits behind it.
 ///
-/// By Little's law a queue of B at a throughput of X makes its last request wait for B/X.
+/// A queue that grew to B while A came in per second began to grow B/A before what was served last came in, for all that
+/// came since is in it: so long has that waited.
 fn is_waited_for(evidence: &Evidence, queue: f64) -> bool {
-    let wait_ns = queue / evidence.replies_per_s.max(f64::MIN_POSITIVE) * 1e9;
+    let owed = evidence.ledger.replies_expected.max(1) as f64;
+    let wait_ns = queue / owed * evidence.window_ns as f64;
     let blocks = stats::block_medians(&evidence.responses.values, BLOCKS);
     blocks.last().is_none_or(|last_ns| *last_ns >= WAITED * wait_ns)
 }
