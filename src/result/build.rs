@@ -134,15 +134,7 @@ fn waiting_client(plan: &Plan, sample: &Ways, ways: &[Way]) -> Option<WaitingCli
     if ways.is_empty() || !whole || matches!(plan.offered(), Offered::Closed { .. }) {
         return None;
     }
-    let requests: Vec<SampledRequest> = ways
-        .iter()
-        .map(|way| SampledRequest {
-            client: way.client,
-            intended_ns: way.intended_ns,
-            sent_ns: way.sent_ns,
-            received_ns: way.received_ns,
-        })
-        .collect();
+    let requests: Vec<SampledRequest> = ways.iter().map(SampledRequest::from).collect();
     let seen = verdict::as_a_waiting_client(&requests);
     Some(WaitingClient {
         counted: seen.counted as u64,

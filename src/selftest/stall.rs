@@ -51,15 +51,7 @@ fn make(bench: &Bench<'_>) -> Result<Found, Error> {
 impl Seen {
     fn of(played: &Played, stalled_ns: u64) -> Self {
         let ways = played.ways();
-        let requests: Vec<SampledRequest> = ways
-            .iter()
-            .map(|way| SampledRequest {
-                client: way.client,
-                intended_ns: way.intended_ns,
-                sent_ns: way.sent_ns,
-                received_ns: way.received_ns,
-            })
-            .collect();
+        let requests: Vec<SampledRequest> = ways.iter().map(SampledRequest::from).collect();
         let response = &played.result.latency.first_reply;
         Self {
             stalled_ns,

@@ -1,6 +1,6 @@
 //! What a verdict is founded on. Plain data; `None`, an empty list or 0 values mean that it is not known.
 
-use crate::measure::Ledger;
+use crate::measure::{Ledger, Way};
 use crate::topology::host::HostUse;
 
 /// All that is known of one run. [`Default`] is a run of which nothing is known.
@@ -144,4 +144,15 @@ pub struct SampledRequest {
     pub sent_ns: u64,
     /// When its first reply came.
     pub received_ns: u64,
+}
+
+impl From<&Way> for SampledRequest {
+    fn from(way: &Way) -> Self {
+        Self {
+            client: way.client,
+            intended_ns: way.intended_ns,
+            sent_ns: way.sent_ns,
+            received_ns: way.received_ns,
+        }
+    }
 }
