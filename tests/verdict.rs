@@ -221,13 +221,13 @@ fn counts_that_contradict_each_other_make_a_run_invalid() {
     };
     let invalid = (Status::Invalid, "conservation".to_owned());
     assert_eq!(with(|evidence| evidence.ledger.requests_silent += 1), invalid);
-    assert_eq!(with(|evidence| evidence.server.as_mut().unwrap().requests_taken += 1), invalid);
+    let foreign = with(|evidence| evidence.server.as_mut().unwrap().requests_taken += 1);
+    assert_eq!(foreign, (Status::Suspect, "conservation".to_owned()), "another client's");
     assert_eq!(with(|evidence| evidence.server.as_mut().unwrap().requests_taken -= 1), invalid);
     assert_eq!(with(|evidence| evidence.server.as_mut().unwrap().replies_sent -= 1), invalid);
     let explained = with(|evidence| {
         let server = evidence.server.as_mut().unwrap();
-        server.requests_taken += 4;
-        server.foreign = 5;
+        server.requests_taken -= 1;
         server.may_be_missing = 1;
     });
     assert_eq!(explained, (Status::Valid, String::new()));

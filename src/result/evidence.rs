@@ -118,7 +118,6 @@ fn server_counts(run: &Measured) -> Option<ServerCounts> {
     let totals = run.server_in_all?;
     let ledger = &run.recorded.ledger;
     Some(ServerCounts {
-        foreign: 0,
         requests_taken: totals.requests,
         replies_sent: totals.replies,
         requests_sent: run.sent_in_all,

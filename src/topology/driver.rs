@@ -237,8 +237,9 @@ impl Driver {
 
     /// Sends a client's next request; false if ZeroMQ takes no more.
     ///
-    /// `now_ns` was read just before, and is when the request counts as sent: the time until ZeroMQ has it, some 50 ns
-    /// for a body of usual size, is less than reading the clock again would take.
+    /// `now_ns` is when the request counts as sent, unless its body takes long to write. It was read just before or, in a
+    /// closed load, with the inbox whose reply freed the slot: never later than ZeroMQ had the request, and earlier by no
+    /// more than what handling a full inbox takes, so that a service time is never too short.
     #[inline]
     fn send(
         &mut self,

@@ -53,7 +53,7 @@ impl Frame {
     #[must_use]
     pub fn share(&mut self) -> Self {
         let mut copy = Self::new();
-        // SAFETY: both messages are initialized. Shared content is never written: this type gives out `&[u8]` only.
+        // SAFETY: both messages are initialized. Shared content is never written: `bytes_mut` refuses it.
         unsafe { zmq_sys::zmq_msg_copy(&raw mut copy.message, &raw mut self.message) };
         copy
     }

@@ -110,8 +110,6 @@ pub struct Leg {
 /// What our own server counted and its clients did, from first to last: warm-up and drain included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerCounts {
-    /// Requests of foreign clients, which nobody here has sent.
-    pub foreign: u64,
     /// Requests that workers took.
     pub requests_taken: u64,
     /// Replies that workers sent.
