@@ -38,10 +38,11 @@ impl Ways {
         key.0 & (self.one_in - 1) == 0
     }
 
-    /// Keeps a way, if its request still is in the sample.
+    /// Keeps a way, if its request still is in the sample. A full sample is thinned until it has room: one more bit may
+    /// make none of its ways leave.
     pub fn keep(&mut self, way: Way) {
-        if self.kept.len() == self.most {
-            self.thin((self.one_in * 2).min(SPARSEST));
+        while self.wants(way.key) && self.kept.len() == self.most && self.one_in < SPARSEST {
+            self.thin(self.one_in * 2);
         }
         if self.wants(way.key) && self.kept.len() < self.most {
             self.kept.push(way);
@@ -120,6 +121,14 @@ mod tests {
 
     fn keys(ways: &Ways) -> Vec<u64> {
         ways.kept().iter().map(|way| way.key.0).collect()
+    }
+
+    #[test]
+    fn a_full_sample_is_thinned_until_it_has_room() {
+        let all = [2, 4, 8, 16, 32, 6];
+        let ways = filled(5, all);
+        assert_eq!(ways.one_in(), 4);
+        assert_eq!(keys(&ways), [4, 8, 16, 32]);
     }
 
     proptest! {
