@@ -234,6 +234,8 @@ pub enum SchemaOf {
     Ideal,
     /// What `zload selftest` writes
     Selftest,
+    /// What `zload compare` writes
+    Comparison,
 }
 
 impl Policies {

@@ -20,7 +20,9 @@ use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
 use crate::progress;
 use crate::render::Style;
-use crate::result::{Destination, IdealResult, RunResult, SelftestResult, ServeResult, to_json};
+use crate::result::{
+    ComparisonResult, Destination, IdealResult, RunResult, SelftestResult, ServeResult, to_json,
+};
 use crate::scenario::Scenario;
 
 /// Exit code of a command that did what it should.
@@ -52,6 +54,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
                 SchemaOf::Ideal => schema_for!(IdealResult),
                 SchemaOf::Serve => schema_for!(ServeResult),
                 SchemaOf::Selftest => schema_for!(SelftestResult),
+                SchemaOf::Comparison => schema_for!(ComparisonResult),
             };
             print(out, to_json(&schema).as_bytes())
         }

@@ -17,6 +17,10 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
         (Saved::Ideal(result), Format::Json) => to_json(&result),
         (Saved::Selftest(result), Format::Text) => render::selftest_report(&result, stdout_style()),
         (Saved::Selftest(result), Format::Json) => to_json(&result),
+        (Saved::Comparison(result), Format::Text) => {
+            render::comparison_report(&result, stdout_style())
+        }
+        (Saved::Comparison(result), Format::Json) => to_json(&result),
     };
     print(out, text.as_bytes())
 }

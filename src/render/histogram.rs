@@ -1,23 +1,18 @@
 //! A latency distribution drawn with bars, in buckets that people can read.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::Deserializer;
 
 use super::quantity::{count, duration};
 use crate::result::LatencySummary;
 
 /// Bars are at most this long.
 const LONGEST_BAR: usize = 36;
-/// No recorded time is longer: an hour, and what 3 significant digits make of it.
-const LONGEST_NS: u64 = 3_610_000_000_000;
 /// At most this many bars are drawn.
 const MOST_ROWS: usize = 16;
 
 /// The drawing, a line for each bucket; nothing if there is nothing to draw.
 pub(super) fn draw(latencies: &LatencySummary) -> Option<String> {
-    let histogram = decode(&latencies.histogram).filter(|histogram| !histogram.is_empty())?;
+    let histogram = latencies.distribution().filter(|histogram| !histogram.is_empty())?;
     let edges = edges(histogram.min(), histogram.max());
     let counts: Vec<u64> =
         edges.windows(2).map(|edge| count_between(&histogram, edge[0], edge[1])).collect();
@@ -38,13 +33,6 @@ pub(super) fn draw(latencies: &LatencySummary) -> Option<String> {
         );
     }
     Some(text)
-}
-
-/// The histogram that a result carries; `None` if it is not one, or holds what no latency can be.
-pub(super) fn decode(text: &str) -> Option<Histogram<u64>> {
-    let bytes = STANDARD.decode(text).ok()?;
-    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
-    (histogram.max() <= LONGEST_NS).then_some(histogram)
 }
 
 /// Values of at least `low` and below `high`.
@@ -114,7 +102,6 @@ fn bar(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hdrhistogram::serialization::{Serializer as _, V2Serializer};
     use proptest::prelude::*;
 
     proptest! {
@@ -134,29 +121,5 @@ mod tests {
         assert_eq!(bar(1e-9), "▏");
         assert_eq!(bar(0.5).chars().count(), LONGEST_BAR / 2);
         assert_eq!(bar(1.0).chars().count(), LONGEST_BAR);
-    }
-
-    #[test]
-    fn what_is_no_histogram_is_none() {
-        assert!(decode("").is_none());
-        assert!(decode("AAAA").is_none());
-        assert!(decode("not base64!").is_none());
-        // Well-formed, but of times that no edges are made for.
-        let mut centuries = Histogram::<u64>::new(3).unwrap();
-        centuries += 1;
-        centuries += u64::MAX / 4;
-        let mut bytes = Vec::new();
-        V2Serializer::new().serialize(&centuries, &mut bytes).unwrap();
-        assert!(decode(&STANDARD.encode(bytes)).is_none());
-    }
-
-    #[test]
-    fn a_clipped_time_is_drawn_like_any_other() {
-        let mut latencies = crate::measure::LatencyHistogram::new();
-        latencies.record(1);
-        latencies.record(u64::MAX);
-        let mut bytes = Vec::new();
-        V2Serializer::new().serialize(latencies.histogram(), &mut bytes).unwrap();
-        assert_eq!(decode(&STANDARD.encode(bytes)).unwrap().len(), 2);
     }
 }

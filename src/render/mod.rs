@@ -1,6 +1,7 @@
 //! Value to text. Invariant: no decision, no I/O: the same value and style give the same text.
 
 mod chrome_trace;
+mod comparison;
 mod histogram;
 mod hops;
 mod ideal;
@@ -13,6 +14,7 @@ mod verdict;
 
 pub use crate::quantity::{duration, rate};
 pub use chrome_trace::chrome_trace;
+pub use comparison::comparison_report;
 pub use ideal::ideal_report;
 pub use plan::plan_report;
 pub use run::run_report;

@@ -3,8 +3,9 @@
 use super::evidence::evidence;
 use super::summary::Worth;
 use super::{
-    Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProxyFigures, RUN_SCHEMA,
-    RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult, Throughput, WaitingClient,
+    Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProcessFigures,
+    ProxyFigures, RUN_SCHEMA, RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult,
+    Throughput, WaitingClient,
 };
 use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SeriesEntry, Way, Ways};
 use crate::plan::{Offered, Plan};
@@ -53,6 +54,7 @@ impl RunResult {
             waiting_client: figures.waiting_client,
             proxy: figures.proxy,
             generator: figures.generator,
+            process: figures.process,
             series: pooled.series,
             runs: each,
             scenario: scenario.clone(),
@@ -107,6 +109,7 @@ impl RunFigures {
             hops: hops.map(|hops| HopFigures::new(&hops, &recorded.ways, &worth)),
             proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
             generator: generator_figures(&run.drivers, window_ns),
+            process: process_figures(run),
             verdict: verdict::judge(&evidence, &scenario.verdict),
         }
     }
@@ -114,17 +117,22 @@ impl RunFigures {
 
 fn throughput(run: &Measured) -> Throughput {
     let Recorded { window_requests, window_replies, .. } = run.recorded;
-    // An external server's traffic is known only as the clients saw it.
-    let (crossed, bytes) = match &run.server {
-        Some(totals) => (crossed(totals), totals.bytes),
-        None => (run.drivers.requests + run.drivers.replies, run.drivers.bytes),
-    };
+    let (crossed, bytes) = traffic(run);
     Throughput {
         window_ns: run.window_ns,
         requests_per_s: per_second(window_requests, run.window_ns),
         replies_per_s: per_second(window_replies, run.window_ns),
         proxy_messages_per_s: per_second(crossed, run.server_window_ns),
         proxy_bytes_per_s: per_second(bytes, run.server_window_ns),
+    }
+}
+
+/// Messages that crossed the proxy in the window, and their bytes. An external server's are known only as the clients saw
+/// them.
+fn traffic(run: &Measured) -> (u64, u64) {
+    match &run.server {
+        Some(totals) => (crossed(totals), totals.bytes),
+        None => (run.drivers.requests + run.drivers.replies, run.drivers.bytes),
     }
 }
 
@@ -200,6 +208,13 @@ fn generator_figures(drivers: &DriverFigures, window_ns: u64) -> GeneratorFigure
     }
 }
 
+fn process_figures(run: &Measured) -> ProcessFigures {
+    ProcessFigures {
+        cpu_ns_per_message: run.process_cpu_ns.and_then(|cpu_ns| ratio(cpu_ns, traffic(run).0)),
+        resident_bytes: run.resident_bytes,
+    }
+}
+
 /// Several runs as one.
 fn pool(runs: &[Measured]) -> Measured {
     let (first, rest) = runs.split_first().expect("at least one run was made");
@@ -216,6 +231,9 @@ fn pool(runs: &[Measured]) -> Measured {
         );
         pooled.window_ns += run.window_ns;
         pooled.server_window_ns += run.server_window_ns;
+        pooled.process_cpu_ns =
+            pooled.process_cpu_ns.zip(run.process_cpu_ns).map(|(sum, ns)| sum + ns);
+        pooled.resident_bytes = pooled.resident_bytes.max(run.resident_bytes);
         pooled.server = both(pooled.server, run.server);
         pooled.server_in_all = both(pooled.server_in_all, run.server_in_all);
         pooled.sent_in_all += run.sent_in_all;

@@ -5,7 +5,9 @@
 //! does not add up, so whatever reads a result can rely on it. Invariant: never measures, only holds.
 
 mod build;
+mod comparison;
 mod evidence;
+mod field;
 mod hops;
 mod ideal;
 mod save;
@@ -19,6 +21,11 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use comparison::{
+    Answer, COMPARISON_SCHEMA, ComparisonResult, Difference, Direction, Fitness, Method,
+    MetricComparison, MetricUnit, QuantileComparison, SideFigures, Slice,
+};
+pub use field::number;
 pub use hops::{HopFigures, OwnerFigures};
 pub use ideal::{ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal};
 pub use save::{Destination, to_json};
@@ -79,6 +86,8 @@ pub struct RunResult {
     pub proxy: ProxyFigures,
     /// What the tool itself cost.
     pub generator: GeneratorFigures,
+    /// What zload as a whole cost: clients and, unless it is external, the server.
+    pub process: ProcessFigures,
     /// One entry per second of the measured window.
     pub series: Vec<SeriesEntry>,
     /// With `--repeat`: the figures of each run, in order.
@@ -106,6 +115,8 @@ pub struct RunFigures {
     pub proxy: ProxyFigures,
     /// What the tool itself cost.
     pub generator: GeneratorFigures,
+    /// What zload as a whole cost: clients and, unless it is external, the server.
+    pub process: ProcessFigures,
     /// Whether to believe the figures, and why.
     pub verdict: Verdict,
 }
@@ -207,6 +218,15 @@ pub struct GeneratorFigures {
     pub wakes: u64,
 }
 
+/// What zload as a whole cost: clients and, unless it is external, the server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessFigures {
+    /// CPU time of the whole process per message that crossed the proxy.
+    pub cpu_ns_per_message: Option<f64>,
+    /// Memory that was resident when the run was over; of several runs the largest.
+    pub resident_bytes: Option<u64>,
+}
+
 /// What `zload serve` carried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServeResult {
@@ -246,6 +266,8 @@ pub enum Saved {
     Ideal(Box<IdealResult>),
     /// Of `zload selftest`.
     Selftest(Box<SelftestResult>),
+    /// Of `zload compare`.
+    Comparison(Box<ComparisonResult>),
 }
 
 impl Saved {
@@ -269,7 +291,8 @@ impl Saved {
             return Err("it holds control characters, which zload writes nowhere".to_owned());
         }
         let known = format!(
-            "this zload reads {RUN_SCHEMA:?}, {SERVE_SCHEMA:?}, {IDEAL_SCHEMA:?} and {SELFTEST_SCHEMA:?}"
+            "this zload reads {RUN_SCHEMA:?}, {COMPARISON_SCHEMA:?}, {SERVE_SCHEMA:?}, {IDEAL_SCHEMA:?} and \
+             {SELFTEST_SCHEMA:?}"
         );
         let wrong = |error: serde_json::Error| error.to_string();
         match value.get("schema").and_then(serde_json::Value::as_str) {
@@ -291,6 +314,9 @@ impl Saved {
             Some(SELFTEST_SCHEMA) => serde_json::from_value(value)
                 .map_err(wrong)
                 .map(|result| Self::Selftest(Box::new(result))),
+            Some(COMPARISON_SCHEMA) => serde_json::from_value(value)
+                .map_err(wrong)
+                .map(|result| Self::Comparison(Box::new(result))),
             Some(other) => Err(format!("its schema is {other:?}; {known}")),
             None => Err(format!("it has no `schema`; {known}")),
         }

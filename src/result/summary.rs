@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,9 @@ use crate::verdict::{Evidence, effective_size};
 
 /// The percentiles of a summary.
 const QUANTILES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
+
+/// No recorded time is longer: an hour, and what 3 significant digits make of it.
+const LONGEST_NS: u64 = 3_610_000_000_000;
 
 /// A latency distribution. A percentile that the sample is too small to carry is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -108,6 +112,19 @@ impl LatencySummary {
     }
 }
 
+impl LatencySummary {
+    /// The whole distribution, in nanoseconds; `None` if the text is not one, or holds what no latency can be.
+    pub fn distribution(&self) -> Option<Histogram<u64>> {
+        decode(&self.histogram)
+    }
+}
+
+fn decode(text: &str) -> Option<Histogram<u64>> {
+    let bytes = STANDARD.decode(text).ok()?;
+    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
+    (histogram.max() <= LONGEST_NS).then_some(histogram)
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -124,4 +141,32 @@ fn encode(latencies: &LatencyHistogram) -> String {
         .serialize(latencies.histogram(), &mut bytes)
         .expect("writing to memory cannot fail");
     STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdrhistogram::serialization::V2Serializer;
+
+    #[test]
+    fn what_is_no_histogram_is_none() {
+        assert!(decode("").is_none());
+        assert!(decode("AAAA").is_none());
+        assert!(decode("not base64!").is_none());
+        // Well-formed, but of times that no report is made for.
+        let mut centuries = Histogram::<u64>::new(3).unwrap();
+        centuries += 1;
+        centuries += u64::MAX / 4;
+        let mut bytes = Vec::new();
+        V2Serializer::new().serialize(&centuries, &mut bytes).unwrap();
+        assert!(decode(&STANDARD.encode(bytes)).is_none());
+    }
+
+    #[test]
+    fn a_clipped_time_is_read_back_like_any_other() {
+        let mut latencies = LatencyHistogram::new();
+        latencies.record(1);
+        latencies.record(u64::MAX);
+        assert_eq!(decode(&encode(&latencies)).unwrap().len(), 2);
+    }
 }

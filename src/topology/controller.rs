@@ -285,6 +285,8 @@ impl Controller<'_> {
         } else {
             self.plan.send_end_ns()
         };
+        let host =
+            begin.host.zip(end.host).map(|(begin, end)| end.since(&begin, &playing.all_threads));
         Measured {
             interrupted: self.interrupted.load(Ordering::Relaxed),
             failure: playing.failure,
@@ -301,10 +303,9 @@ impl Controller<'_> {
             played_ns: now_ns,
             in_flight: playing.in_flight.finish(),
             workers_busy: mean(&playing.workers_busy.finish()),
-            host: begin
-                .host
-                .zip(end.host)
-                .map(|(begin, end)| end.since(&begin, &playing.all_threads)),
+            process_cpu_ns: host.as_ref().map(|host| host.process_cpu_ns),
+            resident_bytes: host::resident_bytes(),
+            host,
             clock_resolution_ns: host::clock_resolution_ns(),
         }
     }

@@ -189,6 +189,7 @@ impl Look {
                 .machine
                 .zip(begin.machine)
                 .and_then(|(end, begin)| MachineUse::between(end, begin, own_ns)),
+            process_cpu_ns: own_ns,
             realtime_step_ns: real_ns - span_ns.cast_signed(),
             suspended_ns: self
                 .boottime_ns
@@ -207,6 +208,8 @@ pub struct HostUse {
     pub threads: Vec<(Thread, ThreadCost)>,
     /// What the whole machine did, if the kernel says.
     pub machine: Option<MachineUse>,
+    /// CPU time of this process, in nanoseconds.
+    pub process_cpu_ns: u64,
     /// By how much the time of day went on more than the monotonic clock, in nanoseconds: it was set, or is being led.
     pub realtime_step_ns: i64,
     /// How long the machine was suspended, in nanoseconds.
@@ -248,6 +251,13 @@ impl HostUse {
     pub fn share(&self, part_ns: u64) -> f64 {
         if self.span_ns == 0 { 0.0 } else { part_ns as f64 / self.span_ns as f64 }
     }
+}
+
+/// Memory of this process that is resident, in bytes, if the kernel says.
+pub fn resident_bytes() -> Option<u64> {
+    let pages = read_to_string("/proc/self/statm").ok()?;
+    let resident: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;
+    Some(resident * rustix::param::page_size() as u64)
 }
 
 /// The smallest step of the clock that times are read from, in nanoseconds; `None` if it did not move in 10,000 reads.

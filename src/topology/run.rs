@@ -52,6 +52,10 @@ pub struct Measured {
     pub workers_busy: Option<f64>,
     /// What the machine and the threads did in the window.
     pub host: Option<HostUse>,
+    /// CPU time of the whole process within `server_window_ns`, in nanoseconds.
+    pub process_cpu_ns: Option<u64>,
+    /// Memory that was resident at the end.
+    pub resident_bytes: Option<u64>,
     /// Smallest step of the clock, in nanoseconds.
     pub clock_resolution_ns: Option<u64>,
 }
@@ -142,6 +146,8 @@ impl Measured {
             in_flight: Vec::new(),
             workers_busy: None,
             host: None,
+            process_cpu_ns: Some(0),
+            resident_bytes: None,
             clock_resolution_ns: None,
         }
     }

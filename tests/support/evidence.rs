@@ -150,6 +150,7 @@ fn host(random: &mut SplitMix64, span_ns: u64) -> HostUse {
             other_share: share(0.08),
             busy_share: share(0.8),
         }),
+        process_cpu_ns: 0,
         realtime_step_ns: 20_000,
         suspended_ns: 0,
     }
