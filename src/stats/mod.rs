@@ -1,18 +1,24 @@
-//! Numbers about numbers: intervals, autocorrelation, trend, warm-up, level shift. Pure.
+//! Numbers about numbers: intervals, autocorrelation, trend, warm-up, level shift, differences. Pure.
 //!
-//! Only what the verdict uses; each function names the source of its formula. Values are in order of time and evenly
+//! Only what the verdict and comparisons use; each function names the source of its formula. Values are in order of time and evenly
 //! spaced wherever order matters. Invariant: no clock, no socket, no unit: what goes in has the unit of what comes out.
 
 mod autocorrelation;
+mod multiplicity;
 mod order;
+mod paired;
 mod shift;
 mod trend;
+mod unpaired;
 mod warmup;
 
 pub use autocorrelation::{autocorrelation_time, inflation};
+pub use multiplicity::holm;
 pub use order::{Estimate, block_medians, carries, interval, median, percentile, size_for};
+pub use paired::{fewest_for, shift, signed_rank_p};
 pub use shift::{Shift, level_shift};
 pub use trend::slope;
+pub use unpaired::{rank_sum_p, shift_between};
 pub use warmup::{Truncation, mser5};
 
 #[cfg(test)]
