@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::experiment::{Profile, Wishes};
 use crate::scenario::load::Override;
+use crate::scenario::{Nanos, Percent};
 use crate::twin::Policy;
 
 /// Load tester for ZeroMQ ROUTER/DEALER proxies.
@@ -36,6 +38,13 @@ pub enum Command {
     Selftest(SelftestArgs),
     /// Print the report of a saved result again
     Show(ShowArgs),
+    /// Hold two scenarios, builds or saved results against each other: better, worse, same or unclear
+    Compare(CompareArgs),
+    /// Compare a scenario with itself: the noise of this machine, and the smallest change that can be found
+    Calibrate(CalibrateArgs),
+    /// Play slices of a scenario, as told on standard input; for `zload compare`
+    #[command(hide = true)]
+    Slices(SlicesArgs),
     /// Print a shell's completion script
     Completions {
         /// The shell
@@ -96,6 +105,9 @@ pub struct RunArgs {
     /// Run the plan this many times and pool the figures
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
+    /// Keep everything on so many processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub cpus: Option<u32>,
     /// Where the result goes
     #[command(flatten)]
     pub output: OutputArgs,
@@ -117,7 +129,7 @@ pub struct ServeArgs {
     pub set: Vec<Override>,
     /// Serve this long; until Ctrl-C if absent
     #[arg(long, value_name = "TIME")]
-    pub duration: Option<crate::scenario::Nanos>,
+    pub duration: Option<Nanos>,
     /// Short for --set workers.count=N
     #[arg(long, value_name = "N")]
     pub workers: Option<String>,
@@ -198,6 +210,126 @@ pub struct ShowArgs {
     pub format: Format,
 }
 
+/// `zload compare`
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Two scenario files, or two results that `zload run --repeat N -o FILE` saved; more are held against the first
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Compare builds: a zload that plays the scenario; give it twice or more, and one scenario
+    #[arg(long, value_name = "ZLOAD")]
+    pub exe: Vec<PathBuf>,
+    /// What to put in place of every scenario's settings
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// What to put in place of every scenario's load
+    #[command(flatten)]
+    pub load: LoadOverrides,
+    /// What is asked
+    #[command(flatten)]
+    pub questions: QuestionArgs,
+    /// How it is found out
+    #[command(flatten)]
+    pub design: DesignArgs,
+    /// Compare saved results although their plans differ
+    #[arg(long)]
+    pub allow_different_load: bool,
+    /// What `zload calibrate -o FILE` saved: chooses the blocks, and says how far saved results may have drifted
+    #[arg(long, value_name = "FILE")]
+    pub calibration: Option<PathBuf>,
+    /// Exit with 1 if the whole is this bad
+    #[arg(long, value_enum, value_name = "ANSWER")]
+    pub fail_on: Option<FailOn>,
+    /// Where the result goes
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `zload calibrate`
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The scenario file
+    pub scenario: PathBuf,
+    /// What to put in place of the scenario's settings
+    #[command(flatten)]
+    pub overrides: Overrides,
+    /// What to put in place of the scenario's load
+    #[command(flatten)]
+    pub load: LoadOverrides,
+    /// What is asked
+    #[command(flatten)]
+    pub questions: QuestionArgs,
+    /// How it is found out
+    #[command(flatten)]
+    pub design: DesignArgs,
+    /// Where the result goes
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `zload slices`
+#[derive(Debug, Args)]
+pub struct SlicesArgs {
+    /// The scenario file
+    pub scenario: PathBuf,
+    /// Override a key of the scenario by its dotted name; repeatable
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<Override>,
+}
+
+/// What is asked of a comparison.
+#[derive(Debug, Args)]
+pub struct QuestionArgs {
+    /// The metric that matters most, as in first_reply.p50; default: throughput (closed load), median (open load)
+    #[arg(long, value_name = "METRIC")]
+    pub primary: Option<String>,
+    /// Another metric whose answer counts for that of the whole; repeatable
+    #[arg(long, value_name = "METRIC")]
+    pub gate: Vec<String>,
+    /// A smaller difference of the primary metric counts as none; default: 3%, 5% for a p90, 10% for a p99
+    #[arg(long, value_name = "PERCENT")]
+    pub margin: Option<Percent>,
+}
+
+/// How long, how often, how many.
+#[derive(Debug, Args)]
+pub struct DesignArgs {
+    /// How thorough
+    #[arg(long, value_enum, default_value_t = ProfileArg::Quick)]
+    pub profile: ProfileArg,
+    /// Blocks, each a fresh start of all sides; 7 are the fewest that show anything
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(7..=1000))]
+    pub blocks: Option<u32>,
+    /// Slices of each side in a block
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub slices: Option<u32>,
+    /// The measured part of a slice
+    #[arg(long, value_name = "TIME")]
+    pub slice: Option<Nanos>,
+    /// Keep everything on so many processors: with 1 the noise of a small machine is about half, and what is compared is
+    /// work and no longer how it spreads over cores
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub cpus: Option<u32>,
+}
+
+/// How thorough a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// 12 blocks, about a minute unless the scenario is slow
+    Quick,
+    /// 20 blocks, about five minutes
+    Thorough,
+}
+
+/// Which answer of a comparison is exit code 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Shown to be worse
+    Worse,
+    /// Not shown to be the same or better
+    Unclear,
+}
+
 /// Where a result goes.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
@@ -236,6 +368,8 @@ pub enum SchemaOf {
     Selftest,
     /// What `zload compare` writes
     Comparison,
+    /// What `zload calibrate` writes
+    Calibration,
 }
 
 impl Policies {
@@ -273,6 +407,19 @@ impl ServeArgs {
         let mut all = self.set.clone();
         all.extend(short_forms(&[("workers.count", &self.workers), ("seed", &self.seed)]));
         all
+    }
+}
+
+impl DesignArgs {
+    /// The profile and what is wanted otherwise.
+    pub fn wishes(&self) -> (Profile, Wishes) {
+        let profile = match self.profile {
+            ProfileArg::Quick => Profile::Quick,
+            ProfileArg::Thorough => Profile::Thorough,
+        };
+        let wishes =
+            Wishes { blocks: self.blocks, slices: self.slices, slice: self.slice, cpus: self.cpus };
+        (profile, wishes)
     }
 }
 

@@ -16,6 +16,8 @@ pub mod twin;
 pub mod topology;
 pub mod verdict;
 pub mod result;
+pub mod compare;
+pub mod experiment;
 pub mod selftest;
 pub mod environment;
 pub mod render;

@@ -102,6 +102,40 @@ impl Progress {
         }
     }
 
+    /// Says once what is about to happen.
+    pub fn announce(&self, text: &str) {
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bar => self.bar.suspend(|| {
+                // Whoever closed the stream wants no more words.
+                let _closed = writeln!(std::io::stderr(), "{text}");
+            }),
+            Mode::Lines => {
+                let _closed = writeln!(std::io::stderr(), "{text}");
+            }
+        }
+    }
+
+    /// Shows how far a long piece of work is: `done` of `of` parts, and how long it will still take.
+    pub fn toward(&mut self, (done, of): (u32, u32), name: &str, left_ns: u64) {
+        let message = format!("{} left", duration(left_ns));
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bar => {
+                self.bar.set_length(u64::from(of));
+                self.bar.set_position(u64::from(done));
+                self.bar.set_prefix(name.to_owned());
+                self.bar.set_message(message);
+            }
+            Mode::Lines => {
+                if self.run != name {
+                    let _closed = writeln!(std::io::stderr(), "{name}: {message}");
+                    name.clone_into(&mut self.run);
+                }
+            }
+        }
+    }
+
     /// Takes the bar away.
     pub fn finish(self) {
         self.bar.finish_and_clear();

@@ -15,10 +15,16 @@ pub fn rate(per_second: f64) -> String {
 
 /// Bytes per second: `550 B/s`, `74.1 MiB/s`.
 pub fn bytes_per_second(per_second: f64) -> String {
-    const UNITS: [(&str, f64); 4] =
-        [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)];
-    format!("{}/s", scaled(per_second, &UNITS))
+    format!("{}/s", scaled(per_second, &BYTES))
 }
+
+/// Bytes: `550 B`, `74.1 MiB`.
+pub fn bytes(number: u64) -> String {
+    scaled(number as f64, &BYTES)
+}
+
+const BYTES: [(&str, f64); 4] =
+    [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)];
 
 /// A whole number with its thousands apart: `1,234,567`.
 pub fn count(number: u64) -> String {
@@ -42,6 +48,16 @@ pub fn counted(number: u64, thing: &str) -> String {
 /// A share: `35.1 %`.
 pub fn percent(ratio: f64) -> String {
     format!("{:.1} %", ratio * 100.0)
+}
+
+/// A change in percent, with its sign: `+9.80 %`, `-0.32 %`, `+210 %`.
+pub fn change(percent: f64) -> String {
+    let decimals = match percent.abs() {
+        size if size >= 99.95 => 0,
+        size if size >= 9.995 => 1,
+        _ => 2,
+    };
+    format!("{percent:+.decimals$} %")
 }
 
 fn scaled(value: f64, units: &[(&str, f64)]) -> String {

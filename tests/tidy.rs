@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which data flows; each uses only itself, those before it, and the error.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 17] = [
     "quantity",
     "stats",
     "scenario",
@@ -13,6 +13,8 @@ const ROOMS: [&str; 15] = [
     "topology",
     "verdict",
     "result",
+    "compare",
+    "experiment",
     "selftest",
     "environment",
     "render",

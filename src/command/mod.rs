@@ -1,11 +1,15 @@
 //! The glue: one file for each command. Commands write to what they are given, and say which exit code they mean.
 
+mod calibrate;
 mod check;
+mod compare;
+mod experiment;
 mod ideal;
 mod run;
 mod selftest;
 mod serve;
 mod show;
+mod slices;
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -21,12 +25,15 @@ use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
 use crate::progress;
 use crate::render::Style;
 use crate::result::{
-    ComparisonResult, Destination, IdealResult, RunResult, SelftestResult, ServeResult, to_json,
+    CalibrationResult, ComparisonResult, Destination, IdealResult, RunResult, SelftestResult,
+    ServeResult, to_json,
 };
 use crate::scenario::Scenario;
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
+/// Exit code of a command whose answer is no.
+const MISSED: u8 = 1;
 /// Exit code of a run whose figures must not be used.
 const INVALID: u8 = 3;
 /// Exit code of a run that was ended by Ctrl-C or SIGTERM.
@@ -41,6 +48,9 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Ideal(args) => ideal::ideal(args, out),
         Command::Selftest(args) => selftest::selftest(args, out),
         Command::Show(args) => show::show(args, out),
+        Command::Compare(args) => compare::compare(args, out),
+        Command::Calibrate(args) => calibrate::calibrate(args, out),
+        Command::Slices(args) => slices::slices(args, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "zload", &mut script);
@@ -55,6 +65,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
                 SchemaOf::Serve => schema_for!(ServeResult),
                 SchemaOf::Selftest => schema_for!(SelftestResult),
                 SchemaOf::Comparison => schema_for!(ComparisonResult),
+                SchemaOf::Calibration => schema_for!(CalibrationResult),
             };
             print(out, to_json(&schema).as_bytes())
         }

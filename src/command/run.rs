@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{DONE, INVALID, deliver, exit_code, interruption};
 use crate::cli::RunArgs;
+use crate::experiment::keep_on;
 use crate::measure::Ways;
 use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
@@ -21,6 +22,9 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let trace_out = Destination::reserve(args.trace_out.as_deref(), &args.scenario)?;
+    if let Some(cpus) = args.cpus {
+        keep_on(cpus)?;
+    }
     let interrupted = interruption()?;
     let plan = Arc::new(Plan::new(&scenario));
     let environment = environment::describe();

@@ -21,6 +21,10 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
             render::comparison_report(&result, stdout_style())
         }
         (Saved::Comparison(result), Format::Json) => to_json(&result),
+        (Saved::Calibration(result), Format::Text) => {
+            render::calibration_report(&result, stdout_style())
+        }
+        (Saved::Calibration(result), Format::Json) => to_json(&result),
     };
     print(out, text.as_bytes())
 }

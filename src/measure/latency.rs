@@ -60,6 +60,21 @@ impl LatencyHistogram {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
+    /// Adds the values of a histogram that was saved, with its extremes as they were and the number that it clipped.
+    pub fn merge_saved(
+        &mut self,
+        saved: &Histogram<u64>,
+        (min_ns, max_ns): (u64, u64),
+        clipped: u64,
+    ) {
+        for value in saved.iter_recorded() {
+            self.histogram.saturating_record_n(value.value_iterated_to(), value.count_at_value());
+        }
+        self.clipped += clipped;
+        self.min_ns = self.min_ns.min(min_ns);
+        self.max_ns = self.max_ns.max(max_ns);
+    }
+
     /// The values.
     pub fn histogram(&self) -> &Histogram<u64> {
         &self.histogram

@@ -1,5 +1,6 @@
 //! Value to text. Invariant: no decision, no I/O: the same value and style give the same text.
 
+mod calibration;
 mod chrome_trace;
 mod comparison;
 mod histogram;
@@ -13,6 +14,7 @@ mod table;
 mod verdict;
 
 pub use crate::quantity::{duration, rate};
+pub use calibration::calibration_report;
 pub use chrome_trace::chrome_trace;
 pub use comparison::comparison_report;
 pub use ideal::ideal_report;

@@ -228,6 +228,46 @@ pub struct QuantileComparison {
     pub ci_high_percent: Option<f64>,
 }
 
+/// Version of the shape that `zload calibrate` writes.
+pub const CALIBRATION_SCHEMA: &str = "zload.calibration/1";
+
+/// What `zload calibrate` finds: the noise of a machine, by a scenario that was compared with itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CalibrationResult {
+    /// Always [`CALIBRATION_SCHEMA`].
+    pub schema: String,
+    /// The noise of each metric.
+    pub noise: Vec<MetricNoise>,
+    /// The comparison with itself: every better or worse in it is a false alarm.
+    pub comparison: ComparisonResult,
+}
+
+/// The noise of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricNoise {
+    /// Its path in a result, without `_ns`.
+    pub name: String,
+    /// By how much the two sides of a block typically differ (standard deviation), although they are the same.
+    pub block_percent: f64,
+    /// By how much the levels of two blocks differ at most (in 98 of 100 pairs of blocks): what not to take turns would cost.
+    pub level_percent: f64,
+    /// Share of false alarms among so many random choices of blocks and sides.
+    pub false_alarms: f64,
+    /// The smallest change that would be found four times of five, by the number of blocks.
+    pub smallest_visible: Vec<SmallestVisible>,
+    /// Blocks after which a change of twice the margin is found four times of five; null if more than 10,000.
+    pub blocks_for_twice_the_margin: Option<u32>,
+}
+
+/// The smallest change that so many blocks find.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SmallestVisible {
+    /// Blocks.
+    pub blocks: u32,
+    /// The change.
+    pub percent: f64,
+}
+
 /// One slice of one side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Slice {

@@ -10,6 +10,7 @@ mod evidence;
 mod field;
 mod hops;
 mod ideal;
+mod pool;
 mod save;
 mod summary;
 mod selftest;
@@ -22,13 +23,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use comparison::{
-    Answer, COMPARISON_SCHEMA, ComparisonResult, Difference, Direction, Fitness, Method,
-    MetricComparison, MetricUnit, QuantileComparison, SideFigures, Slice,
+    Answer, CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, Difference,
+    Direction, Fitness, Method, MetricComparison, MetricNoise, MetricUnit, QuantileComparison,
+    SideFigures, Slice, SmallestVisible,
 };
 pub use field::number;
 pub use hops::{HopFigures, OwnerFigures};
 pub use ideal::{ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal};
-pub use save::{Destination, to_json};
+pub use pool::{PooledHops, PooledLatencies, PooledLatency};
+pub use save::{Destination, to_json, to_value};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};
 
@@ -268,6 +271,8 @@ pub enum Saved {
     Selftest(Box<SelftestResult>),
     /// Of `zload compare`.
     Comparison(Box<ComparisonResult>),
+    /// Of `zload calibrate`.
+    Calibration(Box<CalibrationResult>),
 }
 
 impl Saved {
@@ -284,6 +289,15 @@ impl Saved {
         Self::parse(&text).map_err(|reason| Error::Result { path: path.to_owned(), reason })
     }
 
+    /// Whether the file at `path` looks like a saved result: those are JSON objects, which no scenario begins like.
+    pub fn is(path: &Path) -> Result<bool, Error> {
+        let mut begin = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(4096).read_to_end(&mut begin))
+            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        Ok(begin.trim_ascii_start().first() == Some(&b'{'))
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
@@ -291,8 +305,8 @@ impl Saved {
             return Err("it holds control characters, which zload writes nowhere".to_owned());
         }
         let known = format!(
-            "this zload reads {RUN_SCHEMA:?}, {COMPARISON_SCHEMA:?}, {SERVE_SCHEMA:?}, {IDEAL_SCHEMA:?} and \
-             {SELFTEST_SCHEMA:?}"
+            "this zload reads {RUN_SCHEMA:?}, {COMPARISON_SCHEMA:?}, {CALIBRATION_SCHEMA:?}, \
+             {SERVE_SCHEMA:?}, {IDEAL_SCHEMA:?} and {SELFTEST_SCHEMA:?}"
         );
         let wrong = |error: serde_json::Error| error.to_string();
         match value.get("schema").and_then(serde_json::Value::as_str) {
@@ -317,6 +331,9 @@ impl Saved {
             Some(COMPARISON_SCHEMA) => serde_json::from_value(value)
                 .map_err(wrong)
                 .map(|result| Self::Comparison(Box::new(result))),
+            Some(CALIBRATION_SCHEMA) => serde_json::from_value(value)
+                .map_err(wrong)
+                .map(|result| Self::Calibration(Box::new(result))),
             Some(other) => Err(format!("its schema is {other:?}; {known}")),
             None => Err(format!("it has no `schema`; {known}")),
         }

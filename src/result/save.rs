@@ -92,6 +92,11 @@ fn beside(target: PathBuf, permissions: Permissions) -> io::Result<Place> {
     Ok(Place::Beside { target, file })
 }
 
+/// A result as a JSON value, in which fields are found by their names.
+pub fn to_value(value: &impl Serialize) -> serde_json::Value {
+    serde_json::to_value(value).expect("results have string keys and no failing serializer")
+}
+
 /// The JSON text of a result, with a newline at its end.
 pub fn to_json(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value)

@@ -46,6 +46,11 @@ impl Override {
         format!("{} = {}", self.key, toml::Value::String(self.value.clone()))
     }
 
+    /// As it is given on the command line.
+    pub fn setting(&self) -> String {
+        format!("{}={}", self.key, self.value)
+    }
+
     fn depth(&self) -> usize {
         self.key.split('.').count()
     }

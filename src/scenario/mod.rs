@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use distribution::Distribution;
 pub use limits::Limits;
 pub use problem::Problem;
-pub use units::{Bytes, Count, Nanos, Rate};
+pub(crate) use problem::nearest;
+pub use units::{Bytes, Count, Nanos, Percent, Rate};
 pub use validate::{MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
 
 /// A scenario: who sends what to whom, for how long.
@@ -58,6 +59,9 @@ pub struct Scenario {
     /// From where on the verdict doubts a run.
     #[serde(deserialize_with = "table::only")]
     pub verdict: Limits,
+    /// What `zload compare` asks.
+    #[serde(deserialize_with = "table::only", skip_serializing_if = "Compare::is_empty")]
+    pub compare: Compare,
 }
 
 /// `[run]`: the phases.
@@ -286,6 +290,28 @@ pub struct Sockets {
     pub tos: Option<i32>,
 }
 
+/// `[compare]`: what `zload compare` asks of two runs of this scenario. All optional.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Compare {
+    /// The one metric that matters most, by its path in the result, as in `latency.first_reply.p50`. If absent: the
+    /// throughput of a closed load, the median response time of an open one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// Metrics whose answers count, too: one that is worse makes the whole worse.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<String>,
+    /// A smaller difference of the primary metric counts as none. If absent: what the metric has by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<Percent>,
+}
+
+impl Compare {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for Scenario {
     fn default() -> Self {
         Self {
@@ -299,6 +325,7 @@ impl Default for Scenario {
             workers: Workers::default(),
             sockets: Sockets::default(),
             verdict: Limits::default(),
+            compare: Compare::default(),
         }
     }
 }

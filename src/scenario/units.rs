@@ -28,6 +28,10 @@ pub struct Count(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
+/// A share in percent; written `3%`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Percent(f64);
+
 /// The units of one kind of quantity, each with its value in the base unit.
 type Units = &'static [(&'static str, u64)];
 
@@ -55,6 +59,37 @@ const RATE: Units = &[("/s", 0), ("k/s", 3), ("M/s", 6), ("/m", 0), ("/h", 0)];
 const DURATION_HELP: &str = "a duration needs a unit, as in \"500us\", \"10ms\" or \"1m30s\"";
 const SIZE_HELP: &str = "a size needs a unit, as in \"64B\" or \"4KiB\"";
 const RATE_HELP: &str = "a rate needs a unit, as in \"100/s\", \"10k/s\" or \"30/m\"";
+
+const PERCENT_HELP: &str = "a share is above 0 and at most 100 and ends in %, as in \"3%\"";
+
+impl Percent {
+    /// As a number, from 0 to 100.
+    pub fn value(self) -> f64 {
+        self.0
+    }
+}
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').map(str::trim_end).filter(|number| {
+            number.starts_with(|c: char| c.is_ascii_digit())
+                && number.chars().all(|c| c.is_ascii_digit() || c == '.')
+        });
+        number
+            .and_then(|number| number.parse().ok())
+            .filter(|share| *share > 0.0 && *share <= 100.0)
+            .map(Self)
+            .ok_or_else(|| PERCENT_HELP.to_owned())
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}%", self.0)
+    }
+}
 
 impl Nanos {
     /// No time at all.
@@ -331,6 +366,13 @@ text_quantity!(
     r"^(?=[0-9.]*[1-9])N(\.[0-9]*)?(/s|k/s|M/s|/m|/h)$"
 );
 
+text_quantity!(
+    Percent,
+    PERCENT_HELP,
+    "A share in percent.",
+    r"^(?=[0-9.]*[1-9])(100(\.0*)?|[0-9]?[0-9](\.[0-9]*)?) ?%$"
+);
+
 impl fmt::Display for Count {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
@@ -410,6 +452,16 @@ mod tests {
         assert!("1KiB2B".parse::<Bytes>().unwrap_err().contains("needs a unit"));
         assert!("10".parse::<Rate>().unwrap_err().contains("100/s"));
         assert!("1e3/s".parse::<Rate>().is_err());
+    }
+
+    #[test]
+    fn shares_are_in_percent() {
+        let share = |text: &str| text.parse::<Percent>().map(Percent::value);
+        assert_eq!((share("3%"), share("0.5 %"), share("100%")), (Ok(3.0), Ok(0.5), Ok(100.0)));
+        for wrong in ["3", "0%", "-1%", "101%", "%", "inf%", "1e1%", "3%%"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(share(&Percent(0.25).to_string()), Ok(0.25));
     }
 
     proptest! {

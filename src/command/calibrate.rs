@@ -1,0 +1,45 @@
+//! `zload calibrate`
+
+use std::io::Write;
+
+use super::experiment::{contender, play, questions};
+use super::{DONE, INTERRUPTED, INVALID, deliver, interruption};
+use crate::cli::CalibrateArgs;
+use crate::compare::calibrate as noise;
+use crate::experiment::{Design, keep_on};
+use crate::progress::{Mode, Progress};
+use crate::result::Destination;
+use crate::{Error, render};
+
+pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
+    if let Some(cpus) = args.design.cpus {
+        keep_on(cpus)?;
+    }
+    let one = contender(&args.scenario, &args.overrides.with(&args.load), None)?;
+    let mut other = one.clone();
+    other.side.name = format!("{} again", one.side.name);
+    let scenario = one.side.scenario.clone();
+    let questions = questions(&args.questions, &scenario)?;
+    let (profile, wishes) = args.design.wishes();
+    let mut design = Design::new(&[&scenario, &scenario], profile, wishes);
+    let compared = design.blocks;
+    if wishes.blocks.is_none() {
+        // Twice as many as a comparison has, so that there is something to choose from.
+        design.blocks *= 2;
+    }
+    let interrupted = interruption()?;
+    let mut progress = Progress::new(Mode::choose(args.output.quiet));
+    let (ended, notes) = play(&[one, other], &design, &mut progress, &interrupted)?;
+    progress.finish();
+    let comparison =
+        ended.experiment.compare(&questions, &notes, ended.interrupted, ended.failure.as_deref());
+    let result = noise(&ended.experiment, comparison, &questions, compared);
+    deliver(&result, &args.output, destination, render::calibration_report, out)?;
+    match &result.comparison.failure {
+        Some(failure) => Err(Error::Failed(failure.clone())),
+        None if ended.interrupted => Ok(INTERRUPTED),
+        None if !result.comparison.valid => Ok(INVALID),
+        None => Ok(DONE),
+    }
+}

@@ -1,0 +1,209 @@
+//! `zload compare`
+
+use std::io::Write;
+use std::path::Path;
+
+use super::experiment::{contender, play, questions, saved_side, tell_apart};
+use super::{DONE, INTERRUPTED, INVALID, MISSED, deliver, interruption};
+use crate::cli::{CompareArgs, FailOn};
+use crate::compare::{Questions, Side, blocks_for, compare_saved};
+use crate::experiment::{Contender, Design, keep_on};
+use crate::progress::{Mode, Progress};
+use crate::result::{
+    Answer, CalibrationResult, ComparisonResult, Destination, RunResult, Saved, to_value,
+};
+use crate::scenario::Scenario;
+use crate::{Error, render};
+
+/// A calibration asks for no more blocks than this; more are the user's to ask for.
+const MOST_BLOCKS: u32 = 60;
+
+pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    let calibration = args.calibration.as_deref().map(load_calibration).transpose()?;
+    let saved = args.files.iter().map(|path| Saved::is(path)).collect::<Result<Vec<bool>, _>>()?;
+    let destination = Destination::reserve(args.output.output.as_deref(), &args.files[0])?;
+    let result = if saved.iter().all(|saved| *saved) {
+        of_saved(args, calibration.as_ref())?
+    } else if saved.iter().any(|saved| *saved) {
+        return Err(Error::Failed(
+            "some files are saved results and some are scenarios: compare two of a kind".to_owned(),
+        ));
+    } else {
+        of_scenarios(args, calibration.as_ref())?
+    };
+    deliver(&result, &args.output, destination, render::comparison_report, out)?;
+    exit_code(&result, args.fail_on)
+}
+
+fn exit_code(result: &ComparisonResult, fail_on: Option<FailOn>) -> Result<u8, Error> {
+    let bad = |result: &ComparisonResult| match fail_on {
+        None => false,
+        Some(FailOn::Worse) => result.verdict == Answer::Worse,
+        Some(FailOn::Unclear) => matches!(result.verdict, Answer::Worse | Answer::Unclear),
+    };
+    let all = || std::iter::once(result).chain(&result.others);
+    match &result.failure {
+        Some(failure) => Err(Error::Failed(failure.clone())),
+        None if result.interrupted => Ok(INTERRUPTED),
+        None if all().any(|result| !result.valid) => Ok(INVALID),
+        None if all().any(bad) => Ok(MISSED),
+        None => Ok(DONE),
+    }
+}
+
+/// Plays the scenarios, or one scenario with several programs, in turn.
+fn of_scenarios(
+    args: &CompareArgs,
+    calibration: Option<&CalibrationResult>,
+) -> Result<ComparisonResult, Error> {
+    if let Some(cpus) = args.design.cpus {
+        keep_on(cpus)?;
+    }
+    let mut contenders = contenders(args)?;
+    tell_apart(&mut contenders.iter_mut().map(|contender| &mut contender.side).collect::<Vec<_>>());
+    let scenarios: Vec<&Scenario> =
+        contenders.iter().map(|contender| &contender.side.scenario).collect();
+    let questions = questions(&args.questions, scenarios[0])?;
+    let (profile, mut wishes) = args.design.wishes();
+    let mut told = Vec::new();
+    if let Some(calibration) = calibration {
+        let needed = blocks_for(calibration, questions.primary);
+        wishes.blocks = wishes.blocks.or(needed.map(|blocks| blocks.min(MOST_BLOCKS)));
+        told.extend(beside(calibration, &contenders[0].side, needed));
+    }
+    let design = Design::new(&scenarios, profile, wishes);
+    let interrupted = interruption()?;
+    let mut progress = Progress::new(Mode::choose(args.output.quiet));
+    let (ended, mut notes) = play(&contenders, &design, &mut progress, &interrupted)?;
+    progress.finish();
+    notes.extend(told);
+    Ok(ended.experiment.compare(&questions, &notes, ended.interrupted, ended.failure.as_deref()))
+}
+
+fn contenders(args: &CompareArgs) -> Result<Vec<Contender>, Error> {
+    let overrides = args.overrides.with(&args.load);
+    match (args.exe.as_slice(), args.files.as_slice()) {
+        ([], [_]) => Err(Error::Failed(
+            "one file cannot be compared: give two scenarios, two saved results, or one scenario and --exe twice \
+             (zload calibrate compares a scenario with itself)"
+                .to_owned(),
+        )),
+        ([], files) => files.iter().map(|path| contender(path, &overrides, None)).collect(),
+        ([_], _) => Err(Error::Failed("one --exe cannot be compared: give it twice".to_owned())),
+        (exes, [scenario]) => {
+            exes.iter().map(|exe| contender(scenario, &overrides, Some(exe))).collect()
+        }
+        (_, files) => Err(Error::Failed(format!(
+            "--exe compares programs with one scenario, and {} files were given",
+            files.len()
+        ))),
+    }
+}
+
+/// What a calibration says about this comparison.
+fn beside(calibration: &CalibrationResult, side: &Side, needed: Option<u32>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let calibrated = &calibration.comparison.a;
+    if calibrated.plan_hash != side.plan_hash {
+        notes.push(format!(
+            "the calibration was made with another plan ({}), whose noise may be another",
+            calibrated.name
+        ));
+    }
+    if calibrated.environment.cpu_model != side.environment.cpu_model
+        || calibrated.environment.cores != side.environment.cores
+    {
+        notes.push("the calibration was made on another machine".to_owned());
+    }
+    match needed {
+        None => notes.push(
+            "by the calibration no number of blocks finds a change of twice the margin here".to_owned(),
+        ),
+        Some(blocks) if blocks > MOST_BLOCKS => notes.push(format!(
+            "by the calibration it takes {blocks} blocks to find a change of twice the margin; --blocks {blocks} plays them"
+        )),
+        Some(_) => {}
+    }
+    notes
+}
+
+fn of_saved(
+    args: &CompareArgs,
+    calibration: Option<&CalibrationResult>,
+) -> Result<ComparisonResult, Error> {
+    if args.files.len() < 2 {
+        return Err(Error::Failed("one result cannot be compared: give two".to_owned()));
+    }
+    let design = &args.design;
+    let plays = !args.exe.is_empty()
+        || !args.overrides.with(&args.load).is_empty()
+        || design.blocks.is_some()
+        || design.slices.is_some()
+        || design.slice.is_some()
+        || design.cpus.is_some();
+    if plays {
+        return Err(Error::Failed(
+            "saved results are compared as they are: --exe, --set and its short forms, --blocks, --slices, --slice and \
+             --cpus are for scenario files"
+                .to_owned(),
+        ));
+    }
+    let results = args.files.iter().map(|path| load_run(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut sides: Vec<Side> =
+        results.iter().zip(&args.files).map(|(result, path)| saved_side(result, path)).collect();
+    tell_apart(&mut sides.iter_mut().collect::<Vec<_>>());
+    let questions = questions(&args.questions, &results[0].scenario)?;
+    let mut all = Vec::new();
+    for (other, side) in results.iter().zip(&sides).skip(1) {
+        if other.plan_hash != results[0].plan_hash && !args.allow_different_load {
+            return Err(Error::Failed(format!(
+                "{} and {} played different plans ({} and {}), so a difference would be the load's; if the plans are what \
+                 is compared, say --allow-different-load",
+                sides[0].source, side.source, results[0].plan_hash, other.plan_hash
+            )));
+        }
+        all.push(one_saved((&results[0], &sides[0]), (other, side), &questions, calibration)?);
+    }
+    let mut result = all.remove(0);
+    result.others = all;
+    Ok(result)
+}
+
+fn one_saved(
+    (a, side_a): (&RunResult, &Side),
+    (b, side_b): (&RunResult, &Side),
+    questions: &Questions,
+    calibration: Option<&CalibrationResult>,
+) -> Result<ComparisonResult, Error> {
+    let (value_a, value_b) = (to_value(a), to_value(b));
+    let mut result = compare_saved((side_a, &value_a), (side_b, &value_b), questions, calibration)
+        .map_err(Error::Failed)?;
+    for (run, side) in [(a, side_a), (b, side_b)] {
+        if run.interrupted || run.failure.is_some() {
+            result
+                .notes
+                .push(format!("{} was cut short, so its last run is not whole", side.source));
+        }
+    }
+    Ok(result)
+}
+
+fn load_run(path: &Path) -> Result<RunResult, Error> {
+    match Saved::load(path)? {
+        Saved::Run(result) => Ok(*result),
+        _ => Err(Error::Result {
+            path: path.to_owned(),
+            reason: "only what `zload run` saved can be compared".to_owned(),
+        }),
+    }
+}
+
+fn load_calibration(path: &Path) -> Result<CalibrationResult, Error> {
+    match Saved::load(path)? {
+        Saved::Calibration(result) => Ok(*result),
+        _ => Err(Error::Result {
+            path: path.to_owned(),
+            reason: "it is not what `zload calibrate -o FILE` saves".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,144 @@
+//! What `zload compare` and `zload calibrate` share: from scenario files to an experiment that was played.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::cli::QuestionArgs;
+use crate::compare::{Metric, Questions, Side, default_primary, metric_named};
+use crate::experiment::{self, Contender, Design, Ended};
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::result::{Fitness, RunResult};
+use crate::scenario::load::Override;
+use crate::scenario::{Nanos, Scenario};
+use crate::{Error, environment, quantity};
+
+/// The scenario at `path` as a contender that `exe` plays.
+pub(super) fn contender(
+    path: &Path,
+    overrides: &[Override],
+    exe: Option<&PathBuf>,
+) -> Result<Contender, Error> {
+    let scenario = Scenario::load(path, overrides)?;
+    let own = std::env::current_exe()
+        .map_err(|source| Error::Failed(format!("the program does not find itself: {source}")))?;
+    let side = Side {
+        name: exe.map_or_else(|| scenario.name.clone(), |exe| exe.display().to_string()),
+        source: path.display().to_string(),
+        exe: exe.map(|exe| exe.display().to_string()),
+        plan_hash: Plan::new(&scenario).hash().to_owned(),
+        environment: environment::describe(),
+        scenario,
+    };
+    Ok(Contender {
+        side,
+        exe: exe.cloned().unwrap_or(own),
+        scenario: path.to_owned(),
+        settings: overrides.iter().map(Override::setting).collect(),
+    })
+}
+
+/// A side that was saved.
+pub(super) fn saved_side(result: &RunResult, path: &Path) -> Side {
+    Side {
+        name: result.scenario.name.clone(),
+        source: path.display().to_string(),
+        exe: None,
+        scenario: result.scenario.clone(),
+        plan_hash: result.plan_hash.clone(),
+        environment: result.environment.clone(),
+    }
+}
+
+/// Sides of the same name are told apart by their files, or by a number.
+pub(super) fn tell_apart(sides: &mut [&mut Side]) {
+    let names: Vec<String> = sides.iter().map(|side| side.name.clone()).collect();
+    let sources: Vec<String> = sides.iter().map(|side| side.source.clone()).collect();
+    let twice = |of: &[String], text: &String| of.iter().filter(|other| *other == text).count() > 1;
+    for (index, side) in sides.iter_mut().enumerate() {
+        if !twice(&names, &names[index]) {
+            continue;
+        }
+        side.name = if twice(&sources, &sources[index]) {
+            format!("{} #{}", names[index], index + 1)
+        } else {
+            sources[index].clone()
+        };
+    }
+}
+
+/// What is asked: by the command line, else by the scenario, else by what its load leaves free.
+pub(super) fn questions(args: &QuestionArgs, scenario: &Scenario) -> Result<Questions, Error> {
+    let own = &scenario.compare;
+    let primary = match args.primary.as_ref().or(own.primary.as_ref()) {
+        Some(name) => metric_named(name).map_err(Error::Failed)?,
+        None => default_primary(scenario),
+    };
+    let gates: Result<Vec<&'static Metric>, String> =
+        own.gates.iter().chain(&args.gate).map(|name| metric_named(name)).collect();
+    Ok(Questions {
+        primary,
+        gates: gates.map_err(Error::Failed)?,
+        margin_percent: args.margin.or(own.margin).map(|margin| margin.value()),
+    })
+}
+
+/// Looks at the machine and plays the design; what a reader must know first comes with it.
+pub(super) fn play(
+    contenders: &[Contender],
+    design: &Design,
+    progress: &mut Progress,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<(Ended, Vec<String>), Error> {
+    let machine = experiment::burn_in(interrupted);
+    let notes = notes(machine, design);
+    for note in &notes {
+        progress.announce(note);
+    }
+    let estimate = design.estimate(contenders.len());
+    progress.announce(&format!(
+        "{} of {} of {} for each of {}: about {}",
+        quantity::counted(u64::from(design.blocks), "block"),
+        quantity::counted(u64::from(design.slices), "slice"),
+        design.slice,
+        quantity::counted(contenders.len() as u64, "side"),
+        in_minutes(estimate)
+    ));
+    let ended = experiment::play(contenders, design, machine, interrupted, &mut |standing| {
+        // The estimate, until what was played says better.
+        let left_ns = match standing.slices {
+            0 => estimate.0,
+            played => standing.elapsed_ns / u64::from(played) * u64::from(standing.of - played),
+        };
+        let name = format!("block {}/{}", standing.block, design.blocks);
+        progress.toward((standing.slices, standing.of), &name, left_ns);
+    })?;
+    Ok((ended, notes))
+}
+
+fn notes(machine: Fitness, design: &Design) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !machine.fit {
+        notes.push(format!(
+            "this machine is not fit to compare now: one in ten equal pieces of work took {:.1} times as long as the \
+             shortest, or longer; wait until others are done, or expect answers to be unclear",
+            machine.p90_ratio
+        ));
+    }
+    if let Some(cpus) = design.cpus {
+        notes.push(format!(
+            "everything was kept on {}: what is compared is the work that is done, not how it spreads over more",
+            quantity::counted(u64::from(cpus), "processor")
+        ));
+    }
+    notes
+}
+
+/// An estimate, which is not known to the millisecond.
+fn in_minutes(time: Nanos) -> String {
+    match time.as_secs_f64().round() {
+        seconds if seconds < 100.0 => format!("{seconds} s"),
+        seconds => format!("{:.1} min", seconds / 60.0),
+    }
+}

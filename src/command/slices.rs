@@ -1,0 +1,60 @@
+//! `zload slices`: one side of a comparison, played slice by slice.
+//!
+//! Each line of standard input is a JSON array of `key=value` settings; each is answered with the result of a run of the
+//! scenario with them, in one line. It ends when its input does, in the middle of a run if need be.
+
+use std::io::{BufRead as _, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::DONE;
+use crate::cli::SlicesArgs;
+use crate::plan::Plan;
+use crate::result::RunResult;
+use crate::scenario::Scenario;
+use crate::scenario::load::Override;
+use crate::{Error, environment, topology};
+
+pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    let ended = Arc::new(AtomicBool::new(false));
+    for line in lines(&ended) {
+        let overrides = settings(&args.set, &line)?;
+        let result = slice(&args.scenario, &overrides, &ended)?;
+        let mut text = serde_json::to_string(&result)
+            .map_err(|error| Error::Failed(format!("the result cannot be written: {error}")))?;
+        text.push('\n');
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
+    }
+    Ok(DONE)
+}
+
+/// The lines of standard input. When there are no more, `ended` is set, which ends the run under way.
+fn lines(ended: &Arc<AtomicBool>) -> Receiver<String> {
+    let (tell, lines) = channel();
+    let ended = Arc::clone(ended);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if tell.send(line).is_err() {
+                break;
+            }
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    lines
+}
+
+fn settings(always: &[Override], line: &str) -> Result<Vec<Override>, Error> {
+    let texts: Vec<String> = serde_json::from_str(line)
+        .map_err(|error| Error::Failed(format!("a slice is a JSON array of settings: {error}")))?;
+    let now = texts.iter().map(|text| text.parse().map_err(Error::Failed));
+    always.iter().cloned().map(Ok).chain(now).collect()
+}
+
+fn slice(path: &Path, overrides: &[Override], ended: &AtomicBool) -> Result<RunResult, Error> {
+    let scenario = Scenario::load(path, overrides)?;
+    let plan = Arc::new(Plan::new(&scenario));
+    let measured = topology::run(&scenario, &plan, false, ended, &mut |_| {})?;
+    Ok(RunResult::new(&scenario, &plan, environment::describe(), &[measured]))
+}

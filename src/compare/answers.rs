@@ -1,0 +1,230 @@
+//! From an experiment to its answers.
+
+use std::collections::BTreeMap;
+
+use super::effect::{Effect, FAMILY, Question, logarithm, percent};
+use super::metrics::{self, Metric};
+use super::quantiles::quantiles;
+use super::{Experiment, Questions, differences, label};
+use crate::quantity;
+use crate::result::{Answer, COMPARISON_SCHEMA, ComparisonResult, MetricComparison};
+use crate::stats;
+
+/// What was found of one metric, before the answers are corrected for their number.
+pub(super) struct Found {
+    pub(super) metric: &'static Metric,
+    /// Median of the values of each side.
+    pub(super) a: Option<f64>,
+    pub(super) b: Option<f64>,
+    pub(super) effect: Effect,
+    pub(super) pairs: u32,
+}
+
+impl Experiment {
+    /// Holds every side against the first. `interrupted` and `failure` say how the experiment ended.
+    ///
+    /// Panics if there are fewer than two sides.
+    pub fn compare(
+        &self,
+        questions: &Questions,
+        notes: &[String],
+        interrupted: bool,
+        failure: Option<&str>,
+    ) -> ComparisonResult {
+        let of = |side: usize| {
+            let found: Vec<Found> = metrics::of(&self.sides[0].scenario)
+                .map(|metric| self.found(metric, side))
+                .filter(|found| found.a.is_some() || found.metric == questions.primary)
+                .collect();
+            let metrics = answers(&found, questions);
+            let valid = self.enough_is_usable();
+            ComparisonResult {
+                schema: COMPARISON_SCHEMA.to_owned(),
+                interrupted,
+                failure: failure.map(str::to_owned),
+                verdict: whole(&metrics, valid),
+                valid,
+                notes: notes.to_vec(),
+                a: self.pools[0].figures(&self.sides[0]),
+                b: self.pools[side].figures(&self.sides[side]),
+                differences: differences(&self.sides[0].scenario, &self.sides[side].scenario)
+                    .into_iter()
+                    // Slices have a seed and lengths of their own.
+                    .filter(|difference| {
+                        !["seed", "run.warmup", "run.duration"].contains(&difference.key.as_str())
+                    })
+                    .collect(),
+                method: crate::result::Method { blocks: self.blocks, ..self.method.clone() },
+                machine: self.machine,
+                primary: questions.primary.name.to_owned(),
+                metrics,
+                quantiles: quantiles(&self.first_replies[0], &self.first_replies[side], |a, b| {
+                    let pairs = a.iter().zip(b).filter_map(|(a, b)| Some((*b)? - (*a)?));
+                    Effect::paired(&pairs.collect::<Vec<_>>())
+                }),
+                slices: Vec::new(),
+                others: Vec::new(),
+            }
+        };
+        let mut result = of(1);
+        result.slices.clone_from(&self.slices);
+        result.others = (2..self.sides.len()).map(of).collect();
+        result
+    }
+
+    /// Whether the rounds that entered are most of all, and in blocks enough for an answer.
+    fn enough_is_usable(&self) -> bool {
+        let mut blocks: Vec<u32> = self.entered.iter().map(|(block, _)| *block).collect();
+        blocks.dedup();
+        self.entered.len() * 2 >= self.rounds as usize
+            && (blocks.len() >= stats::fewest_for(super::CONFIDENCE) as usize
+                || blocks.len() as u32 == self.blocks)
+    }
+
+    /// What a metric is in the rounds that entered: of each, the values of `a` and `b`.
+    pub(super) fn pairs(&self, metric: &Metric, side: usize) -> BTreeMap<u32, Vec<[f64; 2]>> {
+        let mut values: BTreeMap<(u32, u32), [Option<f64>; 2]> = BTreeMap::new();
+        let sides = [label(0), label(side)];
+        for slice in &self.slices {
+            for (position, side) in sides.iter().enumerate() {
+                if slice.side == *side {
+                    values.entry((slice.block, slice.slice)).or_default()[position] =
+                        slice.values.get(metric.name).copied();
+                }
+            }
+        }
+        let mut pairs: BTreeMap<u32, Vec<[f64; 2]>> = BTreeMap::new();
+        for key in &self.entered {
+            if let Some([Some(a), Some(b)]) = values.get(key) {
+                pairs.entry(key.0).or_default().push([*a, *b]);
+            }
+        }
+        pairs
+    }
+
+    fn found(&self, metric: &'static Metric, side: usize) -> Found {
+        let mut pairs = self.pairs(metric, side);
+        let carried: usize = pairs.values().map(Vec::len).sum();
+        if carried * 2 < self.entered.len()
+            && let Some(percentile) = metric.of_first_reply()
+        {
+            // Slices are too short to carry it: a whole block is one pair.
+            pairs = self.block_pairs(percentile.quantile, side);
+        }
+        let differences: Vec<f64> =
+            pairs.values().filter_map(|pairs| block_difference(pairs)).collect();
+        let values = |position: usize| {
+            stats::median(&pairs.values().flatten().map(|pair| pair[position]).collect::<Vec<_>>())
+        };
+        Found {
+            metric,
+            a: values(0),
+            b: values(1),
+            pairs: u32::try_from(pairs.values().map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX),
+            effect: Effect::paired(&differences),
+        }
+    }
+
+    fn block_pairs(&self, quantile: f64, side: usize) -> BTreeMap<u32, Vec<[f64; 2]>> {
+        let blocks = self.first_replies[0].iter().zip(&self.first_replies[side]);
+        (0..)
+            .zip(blocks)
+            .filter_map(|(block, (a, b))| {
+                let pair = [a.percentile(quantile)? as f64, b.percentile(quantile)? as f64];
+                Some((block, vec![pair]))
+            })
+            .collect()
+    }
+}
+
+/// What a block says: the median over its pairs of the logarithm of b / a.
+pub(super) fn block_difference(pairs: &[[f64; 2]]) -> Option<f64> {
+    let differences: Vec<f64> = pairs.iter().map(|[a, b]| (b / a).ln()).collect();
+    stats::median(&differences)
+}
+
+/// The answers of all metrics, corrected for their number.
+pub(super) fn answers(found: &[Found], questions: &Questions) -> Vec<MetricComparison> {
+    let others: Vec<usize> =
+        (0..found.len()).filter(|index| found[*index].metric != questions.primary).collect();
+    let corrected =
+        stats::holm(&others.iter().map(|index| found[*index].effect.p).collect::<Vec<_>>());
+    let mut admitted: Vec<(f64, bool)> = found.iter().map(|found| (found.effect.p, true)).collect();
+    for (index, p) in others.into_iter().zip(corrected) {
+        admitted[index] = (p, p <= FAMILY);
+    }
+    found
+        .iter()
+        .zip(admitted)
+        .map(|(found, (p, admitted))| {
+            let primary = found.metric == questions.primary;
+            let margin_percent =
+                questions.margin_percent.filter(|_| primary).unwrap_or(found.metric.margin_percent);
+            let question = Question { better: found.metric.better, margin_percent, admitted };
+            let gated = primary || questions.gates.contains(&found.metric);
+            found.answered(question, gated, p)
+        })
+        .collect()
+}
+
+/// The worst answer among those that count.
+pub(super) fn whole(metrics: &[MetricComparison], valid: bool) -> Answer {
+    let gated = metrics.iter().filter(|metric| metric.gated).map(|metric| metric.verdict);
+    if valid { gated.max().unwrap_or(Answer::Unclear) } else { Answer::Unclear }
+}
+
+impl Found {
+    fn answered(&self, question: Question, gated: bool, p: f64) -> MetricComparison {
+        let effect = &self.effect;
+        let verdict = effect.answer(question);
+        let needed = (verdict == Answer::Unclear)
+            .then(|| effect.blocks_needed(question.margin_percent))
+            .flatten();
+        MetricComparison {
+            name: self.metric.name.to_owned(),
+            unit: self.metric.unit,
+            better: self.metric.better,
+            gated,
+            a: self.a,
+            b: self.b,
+            effect_percent: effect.estimate.map(|estimate| percent(estimate.value)),
+            ci_low_percent: effect.estimate.map(|estimate| percent(estimate.low)),
+            ci_high_percent: effect.estimate.map(|estimate| percent(estimate.high)),
+            p_value: effect.estimate.map(|_| p),
+            margin_percent: question.margin_percent,
+            verdict,
+            blocks: effect.blocks,
+            pairs: self.pairs,
+            smallest_visible_percent: effect.smallest_visible_percent(question.margin_percent),
+            blocks_needed: needed,
+            sentence: self.sentence(verdict, question, needed),
+        }
+    }
+
+    fn sentence(&self, verdict: Answer, question: Question, needed: Option<u32>) -> String {
+        let Some(estimate) = self.effect.estimate else {
+            return match self.pairs {
+                0 => "unclear: no run carries it".to_owned(),
+                _ => format!(
+                    "unclear: {} of at least {} blocks carry it",
+                    self.effect.blocks, self.effect.fewest
+                ),
+            };
+        };
+        let margin = question.margin_percent;
+        match verdict {
+            Answer::Better | Answer::Worse => {
+                let word = if verdict == Answer::Better { "better" } else { "worse" };
+                format!("{word}: {}", quantity::change(percent(estimate.value)))
+            }
+            Answer::Same => format!("same: within ±{margin} %"),
+            Answer::Unclear if estimate.value.abs() >= logarithm(margin) && !question.admitted => {
+                "unclear: told from zero, but not among so many metrics".to_owned()
+            }
+            Answer::Unclear => match needed {
+                Some(blocks) => format!("unclear: some {blocks} blocks would settle it"),
+                None => "unclear: no number of blocks will settle it soon".to_owned(),
+            },
+        }
+    }
+}

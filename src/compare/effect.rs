@@ -1,0 +1,234 @@
+//! From the blocks' differences to an answer: better, worse, same or unclear.
+//!
+//! A difference is the natural logarithm of b / a. `worse` and `better` need an interval without zero and an estimate of
+//! at least the margin; `same` needs an interval within the margin. Whatever is neither is unclear: nothing is called the
+//! same because no difference was found. Invariant: exchanging the sides exchanges better and worse and changes nothing else.
+
+use crate::result::{Answer, Direction};
+use crate::stats::{self, Estimate};
+
+/// How often an interval holds the true effect: a false alarm on either side in a hundred comparisons.
+pub const CONFIDENCE: f64 = 0.98;
+/// The chance of any false alarm among all metrics but the primary one.
+pub(super) const FAMILY: f64 = 0.05;
+/// Of a normal distribution, this many standard deviations end the interval's half.
+const Z_CONFIDENCE: f64 = 2.326;
+/// What is found four times of five lies this many standard errors above what is needed.
+const Z_POWER: f64 = 0.842;
+/// Of runs that are not paired, so many of each side are the fewest that show anything: 2 of 252 orders are as extreme as can
+/// be, which is less than 1 - [`CONFIDENCE`].
+const FEWEST_RUNS: u32 = 5;
+/// More blocks than this are no answer.
+const MOST_BLOCKS: f64 = 10_000.0;
+
+/// What the blocks say of one metric.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Effect {
+    /// Logarithm of b / a, with its interval; `None` if there are too few blocks.
+    pub(super) estimate: Option<Estimate>,
+    /// Probability of such blocks if there is no difference.
+    pub(super) p: f64,
+    /// Blocks that entered.
+    pub(super) blocks: u32,
+    /// Fewer blocks than this show nothing.
+    pub(super) fewest: u32,
+}
+
+/// What is asked of an effect.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Question {
+    pub(super) better: Direction,
+    pub(super) margin_percent: f64,
+    /// Whether the probability, corrected for the number of questions, allows to call it a difference.
+    pub(super) admitted: bool,
+}
+
+impl Effect {
+    /// Of blocks in which both sides took turns: the logarithm of b / a of each.
+    pub(super) fn paired(differences: &[f64]) -> Self {
+        Self {
+            estimate: stats::shift(differences, CONFIDENCE),
+            p: stats::signed_rank_p(differences),
+            blocks: u32::try_from(differences.len()).unwrap_or(u32::MAX),
+            fewest: stats::fewest_for(CONFIDENCE),
+        }
+    }
+
+    /// Of runs that were not interleaved: the logarithms of each side's figures. The machine may have changed by `drift`
+    /// (a logarithm) in between, which nothing can tell from an effect, so the interval is wider by as much.
+    pub(super) fn unpaired(a: &[f64], b: &[f64], drift: f64) -> Self {
+        let estimate = stats::shift_between(a, b, CONFIDENCE).map(|estimate| Estimate {
+            low: estimate.low - drift,
+            high: estimate.high + drift,
+            ..estimate
+        });
+        Self {
+            estimate,
+            p: stats::rank_sum_p(a, b),
+            blocks: u32::try_from(a.len().min(b.len())).unwrap_or(u32::MAX),
+            fewest: FEWEST_RUNS,
+        }
+    }
+
+    /// The answer.
+    pub(super) fn answer(&self, question: Question) -> Answer {
+        let Some(Estimate { value, low, high }) = self.estimate else { return Answer::Unclear };
+        let margin = logarithm(question.margin_percent);
+        let (up, down) = match question.better {
+            Direction::Higher => (Answer::Better, Answer::Worse),
+            Direction::Lower => (Answer::Worse, Answer::Better),
+        };
+        if question.admitted && low > 0.0 && value >= margin {
+            up
+        } else if question.admitted && high < 0.0 && value <= -margin {
+            down
+        } else if low > -margin && high < margin {
+            Answer::Same
+        } else {
+            Answer::Unclear
+        }
+    }
+
+    /// The smallest change, in percent, that would have been called one four times of five: it must be told from zero, and
+    /// be estimated at the margin or more.
+    ///
+    /// From the interval's half width h = z·se: told from zero is an effect of h + 0.842·se (Cohen, "Statistical power
+    /// analysis for the behavioral sciences", 2.4), called one is margin + 0.842·se.
+    pub(super) fn smallest_visible_percent(&self, margin_percent: f64) -> Option<f64> {
+        self.visible_with(self.blocks, margin_percent)
+    }
+
+    /// The same after so many blocks of the same noise: the interval shrinks with the root of their number.
+    pub(super) fn visible_with(&self, blocks: u32, margin_percent: f64) -> Option<f64> {
+        let half = self.half_width()? * (f64::from(self.blocks) / f64::from(blocks)).sqrt();
+        let error = half / Z_CONFIDENCE;
+        Some(percent((half + Z_POWER * error).max(logarithm(margin_percent) + Z_POWER * error)))
+    }
+
+    /// The blocks after which it would probably be clear, if the noise stays as it is: the interval shrinks with the root
+    /// of their number. `None` if so many that it is no answer.
+    pub(super) fn blocks_needed(&self, margin_percent: f64) -> Option<u32> {
+        let (half, value) = (self.half_width()?, self.estimate?.value.abs());
+        let margin = logarithm(margin_percent);
+        // What is below the margin may turn out the same, what is above it a difference.
+        let room = if value < margin { margin - value } else { value };
+        let blocks = (f64::from(self.blocks) * (half / room).powi(2)).ceil();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "above zero and at most MOST_BLOCKS"
+        )]
+        (blocks <= MOST_BLOCKS).then(|| (blocks as u32).max(self.blocks + 1))
+    }
+
+    fn half_width(&self) -> Option<f64> {
+        self.estimate.map(|estimate| (estimate.high - estimate.low) / 2.0)
+    }
+}
+
+/// A logarithm of b / a as a change in percent of a.
+pub(super) fn percent(logarithm: f64) -> f64 {
+    logarithm.exp_m1() * 100.0
+}
+
+/// A change in percent as a logarithm.
+pub(super) fn logarithm(percent: f64) -> f64 {
+    (percent / 100.0).ln_1p()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn question(better: Direction) -> Question {
+        Question { better, margin_percent: 3.0, admitted: true }
+    }
+
+    /// Blocks around an effect in percent, with a spread in percent.
+    fn blocks(effect: f64, spread: f64) -> Vec<f64> {
+        (-6..=6).map(|step| logarithm(effect) + f64::from(step) / 6.0 * spread / 100.0).collect()
+    }
+
+    #[test]
+    fn each_answer_has_its_evidence() {
+        let answer = |effect, spread| {
+            Effect::paired(&blocks(effect, spread)).answer(question(Direction::Lower))
+        };
+        assert_eq!(answer(10.0, 2.0), Answer::Worse);
+        assert_eq!(answer(-10.0, 2.0), Answer::Better);
+        assert_eq!(answer(0.0, 2.0), Answer::Same);
+        assert_eq!(answer(0.5, 1.0), Answer::Same, "told from zero, and too small to count");
+        assert_eq!(answer(0.0, 30.0), Answer::Unclear);
+        assert_eq!(answer(10.0, 60.0), Answer::Unclear);
+        assert_eq!(answer(2.8, 1.0), Answer::Unclear, "at the margin");
+        assert_eq!(
+            Effect::paired(&[0.5; 6]).answer(question(Direction::Lower)),
+            Answer::Unclear,
+            "too few"
+        );
+        let exact = Effect::paired(&[0.0; 12]);
+        assert_eq!(exact.answer(question(Direction::Lower)), Answer::Same);
+    }
+
+    #[test]
+    fn an_effect_that_the_correction_does_not_admit_is_unclear() {
+        let effect = Effect::paired(&blocks(10.0, 2.0));
+        let question = Question { admitted: false, ..question(Direction::Lower) };
+        assert_eq!(effect.answer(question), Answer::Unclear);
+    }
+
+    #[test]
+    fn what_the_machine_may_have_done_in_between_is_no_effect() {
+        let (a, b) = (blocks(0.0, 1.0), blocks(8.0, 1.0));
+        let answer =
+            |drift| Effect::unpaired(&a, &b, logarithm(drift)).answer(question(Direction::Lower));
+        assert_eq!(answer(0.0), Answer::Worse);
+        assert_eq!(answer(10.0), Answer::Unclear);
+        let alike = Effect::unpaired(&a, &a, logarithm(10.0));
+        assert_eq!(
+            alike.answer(question(Direction::Lower)),
+            Answer::Unclear,
+            "a drift can hide a change, too"
+        );
+    }
+
+    #[test]
+    fn the_blocks_needed_follow_the_square_of_the_width() {
+        let effect = Effect::paired(&blocks(0.0, 12.0));
+        let half = effect.half_width().unwrap();
+        let needed = f64::from(effect.blocks_needed(3.0).unwrap());
+        assert!((needed - (13.0 * (half / logarithm(3.0)).powi(2)).ceil()).abs() < 1.0, "{needed}");
+        assert!(effect.smallest_visible_percent(3.0).unwrap() > percent(half));
+        let quiet = Effect::paired(&[0.0; 12]);
+        assert!((quiet.smallest_visible_percent(3.0).unwrap() - 3.0).abs() < 1e-9);
+    }
+
+    proptest! {
+        #[test]
+        fn exchanging_the_sides_exchanges_better_and_worse(
+            differences in prop::collection::vec(-0.2..0.2_f64, 7..20), shift in -0.2..0.2_f64,
+        ) {
+            let one: Vec<f64> = differences.iter().map(|difference| difference / 4.0 + shift).collect();
+            let other: Vec<f64> = one.iter().map(|difference| -difference).collect();
+            let [one, other] = [one, other].map(|blocks| Effect::paired(&blocks).answer(question(Direction::Higher)));
+            let exchanged = match one {
+                Answer::Better => Answer::Worse,
+                Answer::Worse => Answer::Better,
+                same => same,
+            };
+            prop_assert_eq!(other, exchanged);
+        }
+
+        #[test]
+        fn the_scale_of_a_metric_does_not_matter(
+            pairs in prop::collection::vec((1.0..2.0_f64, 1.0..2.0_f64), 7..20), scale in 1e-3..1e6_f64,
+        ) {
+            let of = |scale: f64| {
+                let differences: Vec<f64> = pairs.iter().map(|(a, b)| ((b * scale) / (a * scale)).ln()).collect();
+                Effect::paired(&differences).answer(question(Direction::Lower))
+            };
+            prop_assert_eq!(of(1.0), of(scale));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is compared: every metric with its unit, which way is better, and how small a difference counts as none.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::result::{Direction, MetricUnit, number};
+use crate::scenario::{Count, Distribution, Model, Scenario, nearest};
+
+/// One figure of a run that two sides can be held against each other by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// Its path in a result, without `_ns`.
+    pub name: &'static str,
+    /// What its values are in.
+    pub unit: MetricUnit,
+    /// Which way is better.
+    pub better: Direction,
+    /// A smaller difference counts as none, in percent.
+    pub margin_percent: f64,
+}
+
+/// A percentile of the response time to the first reply, which blocks can carry where slices cannot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct OfFirstReply {
+    pub(super) quantile: f64,
+}
+
+const fn time(name: &'static str, margin_percent: f64) -> Metric {
+    Metric { name, unit: MetricUnit::Ns, better: Direction::Lower, margin_percent }
+}
+
+const fn rate(name: &'static str) -> Metric {
+    Metric { name, unit: MetricUnit::PerS, better: Direction::Higher, margin_percent: 3.0 }
+}
+
+const fn memory(name: &'static str) -> Metric {
+    Metric { name, unit: MetricUnit::Bytes, better: Direction::Lower, margin_percent: 3.0 }
+}
+
+const THROUGHPUT: Metric = rate("throughput.replies_per_s");
+const MEDIAN: Metric = time("latency.first_reply.p50", 3.0);
+
+/// Every metric, in the order of reports. What varies more from run to run has the wider margin.
+pub const METRICS: [Metric; 28] = [
+    THROUGHPUT,
+    MEDIAN,
+    time("latency.first_reply.p90", 5.0),
+    time("latency.first_reply.p99", 10.0),
+    time("latency.first_reply.p999", 10.0),
+    time("latency.last_reply.p50", 3.0),
+    time("latency.last_reply.p99", 10.0),
+    time("latency.service.p50", 3.0),
+    time("latency.service.p99", 10.0),
+    time("ideal.excess.first_reply.p50", 5.0),
+    time("ideal.excess.first_reply.p99", 10.0),
+    time("proxy.cpu_ns_per_message", 3.0),
+    time("server.cpu_ns_per_message", 3.0),
+    time("process.cpu_ns_per_message", 3.0),
+    time("generator.driver_cpu_ns_per_request", 3.0),
+    time("hops.to_proxy.p50", 5.0),
+    time("hops.in_proxy.p50", 5.0),
+    time("hops.to_worker.p50", 5.0),
+    time("hops.in_worker.p50", 5.0),
+    time("hops.back_to_proxy.p50", 5.0),
+    time("hops.back_in_proxy.p50", 5.0),
+    time("hops.to_client.p50", 5.0),
+    time("hops.to_proxy.p99", 10.0),
+    time("hops.to_worker.p99", 10.0),
+    time("hops.back_to_proxy.p99", 10.0),
+    time("hops.to_client.p99", 10.0),
+    memory("process.resident_bytes"),
+    memory("server.resident_bytes"),
+];
+
+/// A metric's name without what is clear from the rest: the form of reports, which is taken everywhere.
+pub fn short(name: &str) -> &str {
+    ["latency.", "generator."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
+}
+
+fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name || short(metric.name) == name)
+}
+
+/// The metric with this name, or why there is none.
+pub fn metric_named(name: &str) -> Result<&'static Metric, String> {
+    metric(name).ok_or_else(|| {
+        let known: Vec<&str> =
+            METRICS.iter().flat_map(|metric| [metric.name, short(metric.name)]).collect();
+        let hint = match nearest(name, &known) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the metrics are {}", METRICS.map(|metric| metric.name).join(", ")),
+        };
+        format!("{name:?} is no metric of a comparison; {hint}")
+    })
+}
+
+/// The metric that matters if nobody says: what the load leaves free to change.
+pub fn default_primary(scenario: &Scenario) -> &'static Metric {
+    match scenario.load.model {
+        Model::Closed => &THROUGHPUT,
+        Model::Open => &MEDIAN,
+    }
+}
+
+/// The metrics that say something of their own about this scenario.
+pub(super) fn of(scenario: &Scenario) -> impl Iterator<Item = &'static Metric> {
+    let single = scenario.workers.replies == Distribution::Constant(Count(1));
+    let closed = scenario.load.model == Model::Closed;
+    METRICS.iter().filter(move |metric| {
+        // With one reply the last is the first, and in a closed load requests leave when they are intended.
+        !(single && metric.name.starts_with("latency.last_reply")
+            || closed && metric.name.starts_with("latency.service"))
+    })
+}
+
+/// What a result says of each metric. Ratios of them are compared, so only what is above zero is taken.
+pub(super) fn values(result: &Value) -> BTreeMap<String, f64> {
+    METRICS
+        .iter()
+        .filter_map(|metric| Some((metric.name.to_owned(), number(result, metric.name)?)))
+        .filter(|(_, value)| *value > 0.0 && value.is_finite())
+        .collect()
+}
+
+impl Metric {
+    /// Which percentile of the response time to the first reply it is, if it is one.
+    pub(super) fn of_first_reply(&self) -> Option<OfFirstReply> {
+        let quantile = match self.name.strip_prefix("latency.first_reply.")? {
+            "p50" => 0.5,
+            "p90" => 0.9,
+            "p99" => 0.99,
+            "p999" => 0.999,
+            _ => return None,
+        };
+        Some(OfFirstReply { quantile })
+    }
+}

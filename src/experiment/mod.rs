@@ -1,0 +1,181 @@
+//! Playing several sides in turn: fresh processes for each block, short slices in an order that a coin chooses.
+//!
+//! Each side of a block is a process of its own that plays one slice when it is told to and is silent otherwise, not even
+//! listening: every slice connects anew. All sides of a round get the same seed, so they play the same plan, request by
+//! request, where their scenarios allow it. Invariant: no process is left behind, whatever ends the experiment.
+
+mod burn_in;
+mod design;
+mod pin;
+mod player;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rand::Rng as _;
+use rand::SeedableRng as _;
+use rand_xoshiro::SplitMix64;
+
+pub use burn_in::burn_in;
+pub use design::{Design, Profile, Wishes};
+pub use pin::keep_on;
+
+use crate::Error;
+use crate::compare::{Experiment, Round, Run, Side};
+use crate::result::Fitness;
+use crate::topology::clock::Clock;
+use player::{Player, Told};
+
+/// One of the things that are compared, and how it is started.
+#[derive(Debug, Clone)]
+pub struct Contender {
+    /// Who it is.
+    pub side: Side,
+    /// The program that plays its slices.
+    pub exe: PathBuf,
+    /// The scenario file.
+    pub scenario: PathBuf,
+    /// `key=value` settings in place of the scenario's.
+    pub settings: Vec<String>,
+}
+
+/// How far the experiment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Which block is played, from 1.
+    pub block: u32,
+    /// Slices that were played, over all sides and blocks.
+    pub slices: u32,
+    /// Slices that will have been.
+    pub of: u32,
+    /// How long it took until now, in nanoseconds.
+    pub elapsed_ns: u64,
+}
+
+/// What was played, and how it ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// All whole blocks.
+    pub experiment: Experiment,
+    /// The end was asked for before the last block was whole.
+    pub interrupted: bool,
+    /// Why it could not be carried through, if it could not.
+    pub failure: Option<String>,
+}
+
+/// Plays the whole design and shows its progress to `watch`.
+pub fn play(
+    contenders: &[Contender],
+    design: &Design,
+    machine: Fitness,
+    interrupted: &AtomicBool,
+    watch: &mut dyn FnMut(Standing),
+) -> Result<Ended, Error> {
+    let sides = contenders.iter().map(|contender| contender.side.clone()).collect();
+    let mut table = Table {
+        contenders,
+        design,
+        interrupted,
+        watch,
+        coin: SplitMix64::seed_from_u64(design.seed),
+        clock: Clock::start(),
+        standing: Standing {
+            block: 0,
+            slices: 0,
+            of: design.slices_in_all(contenders.len()),
+            elapsed_ns: 0,
+        },
+    };
+    let mut experiment = Experiment::new(sides, design.method(), Some(machine));
+    let mut failure = None;
+    while table.standing.block < design.blocks && failure.is_none() {
+        match table.block() {
+            Ok(Some(rounds)) => experiment.add_block(&rounds),
+            Ok(None) => break,
+            // What the blocks before this one found must not be lost with it.
+            Err(error) if table.standing.block > 1 => failure = Some(error.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Ended { experiment, interrupted: interrupted.load(Ordering::Relaxed), failure })
+}
+
+/// Everything that an experiment under way holds.
+struct Table<'a> {
+    contenders: &'a [Contender],
+    design: &'a Design,
+    interrupted: &'a AtomicBool,
+    watch: &'a mut dyn FnMut(Standing),
+    coin: SplitMix64,
+    clock: Clock,
+    standing: Standing,
+}
+
+impl Table<'_> {
+    /// Plays one block; `None` if the end was asked for.
+    fn block(&mut self) -> Result<Option<Vec<Round>>, Error> {
+        self.standing.block += 1;
+        let mut players: Vec<Option<Player>> = self.contenders.iter().map(|_| None).collect();
+        let warmup_seed = self.coin.next_u64() >> 1;
+        for side in self.order() {
+            let player = players[side].insert(Player::start(&self.contenders[side])?);
+            // The first slice of a process is its warm-up: pages are touched, code is loaded.
+            if player
+                .play(&self.settings(warmup_seed), self.design.patience(), self.interrupted)?
+                .is_none()
+            {
+                return Ok(None);
+            }
+        }
+        let mut players: Vec<Player> = players.into_iter().flatten().collect();
+        let mut rounds = Vec::new();
+        for slice in 0..self.design.slices {
+            let Some(round) = self.round(slice, &mut players)? else { return Ok(None) };
+            rounds.push(round);
+        }
+        Ok(Some(rounds))
+    }
+
+    fn round(&mut self, slice: u32, players: &mut [Player]) -> Result<Option<Round>, Error> {
+        let seed = self.coin.next_u64() >> 1;
+        let mut runs: Vec<Option<(u64, Run)>> = players.iter().map(|_| None).collect();
+        for side in self.order() {
+            let offset_ns = self.clock.now_ns();
+            self.standing.elapsed_ns = offset_ns;
+            (self.watch)(self.standing);
+            let told = players[side].play(
+                &self.settings(seed),
+                self.design.patience(),
+                self.interrupted,
+            )?;
+            let Some(Told(result)) = told else { return Ok(None) };
+            let run = Run::of(&result).map_err(|reason| {
+                Error::Failed(format!(
+                    "the result of {} cannot be used: {reason}",
+                    self.contenders[side].exe.display()
+                ))
+            })?;
+            runs[side] = Some((offset_ns, run));
+            self.standing.slices += 1;
+        }
+        Ok(Some(Round { slice, seed, runs: runs.into_iter().flatten().collect() }))
+    }
+
+    /// All sides in an order that the coin chooses.
+    fn order(&mut self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.contenders.len()).collect();
+        for last in (1..order.len()).rev() {
+            let other = self.coin.next_u64() % (last as u64 + 1);
+            order.swap(last, usize::try_from(other).unwrap_or(0));
+        }
+        order
+    }
+
+    fn settings(&self, seed: u64) -> Vec<String> {
+        vec![
+            format!("seed={seed}"),
+            format!("run.warmup={}", self.design.warmup),
+            format!("run.duration={}", self.design.slice),
+        ]
+    }
+}
