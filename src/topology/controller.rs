@@ -295,7 +295,7 @@ impl Controller<'_> {
             window_ns: window_end_ns.saturating_sub(self.plan.warmup_ns()),
             frontend: self.clients.endpoint.clone(),
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
-            server_in_all: self.server.map(Server::totals),
+            server_in_all: None,
             server_window_ns: end.at_ns - begin.at_ns,
             drivers: end.drivers.since(&begin.drivers),
             sent_in_all: self.clients.sum(|counters| counters.requests.get()),

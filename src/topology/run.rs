@@ -113,10 +113,13 @@ pub fn run(
         controller.play()
     });
     stop.request();
-    let ended = server.map_or(Ok(()), Server::finish);
+    let ended = server.map(Server::finish);
     let mut measured = outcome?;
-    if let Err(reason) = ended {
-        measured.failure.get_or_insert(reason);
+    if let Some((totals, outcome)) = ended {
+        measured.server_in_all = Some(totals);
+        if let Err(reason) = outcome {
+            measured.failure.get_or_insert(reason);
+        }
     }
     Ok(measured)
 }

@@ -90,8 +90,8 @@ pub fn serve(
         }
         stop.sleep(left.min(TICK));
     }
-    let (window_ns, totals, frontend) = (clock.now_ns(), server.totals(), server.frontend.clone());
-    let ended = server.finish();
+    let (window_ns, frontend) = (clock.now_ns(), server.frontend.clone());
+    let (totals, ended) = server.finish();
     Ok(Served {
         interrupted: interrupted.load(Ordering::Relaxed),
         failure: failure.or(ended.err()),

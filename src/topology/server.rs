@@ -34,7 +34,8 @@ pub(super) struct Server {
     /// Where clients connect to, with the port that `*` became.
     pub(super) frontend: String,
     engine: Engine,
-    proxy: JoinHandle<Result<(), Errno>>,
+    /// `None` when it was joined.
+    proxy: Option<JoinHandle<Result<(), Errno>>>,
     proxy_thread: ThreadId,
     proxy_counters: Arc<ProxyCounters>,
     workers: Vec<JoinHandle<Result<(), Errno>>>,
@@ -148,7 +149,7 @@ impl Server {
             context,
             frontend: frontend_endpoint,
             engine,
-            proxy,
+            proxy: Some(proxy),
             proxy_thread,
             proxy_counters,
             workers,
@@ -189,18 +190,27 @@ impl Server {
     /// Why the server is no longer whole, if a thread of it has ended by itself.
     pub(super) fn died(&self) -> bool {
         !self.stop.requested()
-            && (self.proxy.is_finished() || self.workers.iter().any(JoinHandle::is_finished))
+            && (self.proxy.as_ref().is_none_or(JoinHandle::is_finished)
+                || self.workers.iter().any(JoinHandle::is_finished))
     }
 
-    /// Ends every thread; says why the first of those that failed did.
-    pub(super) fn finish(self) -> Result<(), String> {
+    /// Ends every thread; gives all that was done, and says why the first of those that failed did.
+    ///
+    /// A worker counts a reply when it has sent it, so only when its thread has ended is every reply counted that a client
+    /// may have received.
+    pub(super) fn finish(mut self) -> (ServerTotals, Result<(), String>) {
         self.stop.request();
         self.context.shut_down();
-        let mut outcome = ended("the proxy", self.proxy);
-        for worker in self.workers {
+        // The thread's CPU clock ends with it.
+        let proxy_cpu_ns = self.proxy_thread.cpu_ns();
+        let mut outcome = Ok(());
+        if let Some(proxy) = self.proxy.take() {
+            outcome = ended("the proxy", proxy);
+        }
+        for worker in std::mem::take(&mut self.workers) {
             outcome = outcome.and(ended("a worker", worker));
         }
-        outcome
+        (ServerTotals { proxy_cpu_ns, ..self.totals() }, outcome)
     }
 }
 
