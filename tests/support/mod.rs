@@ -120,6 +120,10 @@ impl Running {
         }
     }
 
+    pub fn id(&self) -> i32 {
+        self.child.id().cast_signed()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("signalling the child");
     }

@@ -1,0 +1,348 @@
+//! Comparisons as people make them: scenarios, builds and saved results held against each other, and their wrong inputs.
+//!
+//! No test here asks how fast anything is: what must be found is planted, and far larger than any noise.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use support::{Ended, Zload, number};
+use tempfile::TempDir;
+
+/// The shortest comparison that shows anything.
+const SHORT: [&str; 6] = ["--blocks", "7", "--slices", "1", "--slice", "60ms"];
+
+/// A closed load whose workers take so long that nothing else matters.
+fn scenario(delay: &str) -> String {
+    format!(
+        "load = {{ model = 'closed' }}\nclients.count = 2\nworkers = {{ count = 2, delay = '{delay}' }}"
+    )
+}
+
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().expect("a UTF-8 path").to_owned()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("writing a file");
+        path
+    }
+}
+
+fn compare(args: &[&str]) -> Zload {
+    Zload::new(&[&["compare"], args].concat())
+}
+
+/// The metric of this name.
+fn metric<'a>(result: &'a Value, name: &str) -> &'a Value {
+    let metrics = result["metrics"].as_array().expect("an array");
+    metrics
+        .iter()
+        .find(|metric| metric["name"] == name)
+        .unwrap_or_else(|| panic!("no {name} in {metrics:?}"))
+}
+
+fn assert_error(ended: &Ended, part: &str) {
+    assert_eq!(ended.code, Some(2), "{}\n{}", ended.stderr, ended.stdout);
+    assert!(ended.stderr.contains(part), "no {part:?} in\n{}", ended.stderr);
+}
+
+#[test]
+fn a_scenario_that_is_slower_is_worse_and_the_other_way_round_better() {
+    let files = Files::new();
+    let (fast, slow) =
+        (files.write("fast.toml", &scenario("2ms")), files.write("slow.toml", &scenario("6ms")));
+    let saved = files.path("comparison.json");
+    let ended =
+        compare(&[&fast, &slow, "-q", "-o", &saved, "--fail-on", "worse"]).args(&SHORT).end();
+    assert_eq!(ended.code, Some(1), "{}{}", ended.stderr, ended.stdout);
+    assert!(ended.stdout.starts_with("slow against fast: WORSE\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("workers.delay: 2ms → 6ms"), "{}", ended.stdout);
+    let widest = ended.stdout.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(80), "{}", ended.stdout);
+    assert_eq!(Zload::new(&["show", &saved]).end().stdout, ended.stdout);
+
+    let result = Zload::new(&["show", &saved, "--format", "json"]).result(0);
+    assert_eq!(result["schema"], "zload.comparison/1");
+    assert_eq!(result["primary"], "throughput.replies_per_s");
+    assert_eq!(result["verdict"], "worse");
+    assert_eq!(
+        result["differences"],
+        serde_json::json!([{ "key": "workers.delay", "a": "2ms", "b": "6ms" }])
+    );
+    let primary = metric(&result, "throughput.replies_per_s");
+    assert!(primary["ci_high_percent"].as_f64() < Some(-3.0), "{primary}");
+    assert!(primary["smallest_visible_percent"].as_f64() >= Some(3.0), "{primary}");
+    assert_eq!((&primary["blocks"], &primary["verdict"]), (&7.into(), &"worse".into()));
+    assert_eq!(metric(&result, "latency.first_reply.p50")["better"], "lower");
+    let slices = result["slices"].as_array().expect("an array");
+    assert_eq!(slices.len(), 14);
+    for round in slices.chunks(2) {
+        assert_eq!(round[0]["seed"], round[1]["seed"], "both sides play the same plan");
+        assert_ne!(round[0]["side"], round[1]["side"]);
+    }
+    assert_eq!(
+        number(&result, "a.ledger.replies_lost") + number(&result, "b.ledger.replies_lost"),
+        0
+    );
+
+    let other = compare(&[&slow, &fast, "-q", "--format", "json", "--fail-on", "unclear"])
+        .args(&SHORT)
+        .end();
+    assert_eq!(other.result(0)["verdict"], "better", "{}", other.stdout);
+}
+
+#[test]
+fn more_files_are_each_held_against_the_first() {
+    let files = Files::new();
+    let (a, b, c) = (
+        files.write("a.toml", &scenario("2ms")),
+        files.write("b.toml", &scenario("6ms")),
+        files.write("c.toml", &scenario("500us")),
+    );
+    let args = [a.as_str(), &b, &c, "-q", "--format", "json", "--primary", "first_reply.mean"];
+    assert_error(&compare(&args).end(), "did you mean first_reply.");
+    let args = [a.as_str(), &b, &c, "-q", "--format", "json"];
+    let result = compare(&args).args(&SHORT).result(0);
+    assert_eq!((&result["verdict"], &result["b"]["name"]), (&"worse".into(), &"b".into()));
+    let other = &result["others"][0];
+    assert_eq!(
+        (&other["verdict"], &other["a"]["name"], &other["b"]["name"]),
+        (&"better".into(), &"a".into(), &"c".into())
+    );
+}
+
+#[test]
+fn builds_are_compared_by_the_programs_that_are_given() {
+    let files = Files::new();
+    let file = files.write("one.toml", &scenario("1ms"));
+    let own = env!("CARGO_BIN_EXE_zload");
+    let args = ["--exe", own, "--exe", own, &file, "-q", "--format", "json"];
+    let result = compare(&args).args(&SHORT).result(0);
+    assert_eq!(result["a"]["exe"], own);
+    assert_eq!(result["b"]["name"], format!("{own} #2"));
+
+    let silent = executable(&files, "silent", "#!/bin/sh\nexit 0\n");
+    assert_error(
+        &compare(&["--exe", own, "--exe", &silent, &file, "-q"]).args(&SHORT).end(),
+        "ended in the middle",
+    );
+    let old = executable(
+        &files,
+        "old",
+        "#!/bin/sh\necho \"error: unrecognized subcommand 'slices'\" >&2\nexit 2\n",
+    );
+    assert_error(
+        &compare(&["--exe", &old, "--exe", own, &file, "-q"]).args(&SHORT).end(),
+        "plays no slices",
+    );
+    assert_error(
+        &compare(&["--exe", own, "--exe", "/nowhere/zload", &file, "-q"]).end(),
+        "/nowhere/zload cannot be started",
+    );
+    let babbler = executable(&files, "babbler", "#!/bin/sh\nread line\necho hello\nread line\n");
+    assert_error(
+        &compare(&["--exe", own, "--exe", &babbler, &file, "-q"]).args(&SHORT).end(),
+        "no result",
+    );
+}
+
+fn executable(files: &Files, name: &str, text: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = files.write(name, text);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+        .expect("making it executable");
+    path
+}
+
+#[test]
+fn saved_results_are_compared_with_their_doubts() {
+    let files = Files::new();
+    let run = |name: &str, delay: &str| {
+        let path = files.path(name);
+        let ended = Zload::with_scenario("run", &scenario(delay))
+            .args(&["-q", "--repeat", "5", "--duration", "60ms", "-o", &path])
+            .end();
+        assert!(ended.code == Some(0) || ended.code == Some(3), "{}", ended.stderr);
+        path
+    };
+    let (base, same, slow) =
+        (run("base.json", "2ms"), run("same.json", "2ms"), run("slow.json", "8ms"));
+    let result = compare(&[&base, &same, "--format", "json"]).result(0);
+    assert_eq!(result["method"]["interleaved"], false);
+    assert_ne!(result["verdict"], "same", "a drift in between can hide a change");
+    assert!(
+        result["notes"][0].as_str().is_some_and(|note| note.contains("not interleaved")),
+        "{}",
+        result["notes"]
+    );
+    assert_error(&compare(&[&base, &slow]).end(), "--allow-different-load");
+    let result = compare(&[&base, &slow, "--allow-different-load", "--format", "json"]).result(0);
+    assert_eq!(
+        (&result["verdict"], &result["differences"][0]["key"]),
+        (&"worse".into(), &"workers.delay".into())
+    );
+
+    // What comes from elsewhere can be shown, and proves nothing.
+    let text = std::fs::read_to_string(&slow).expect("the saved result");
+    let mut elsewhere: Value = serde_json::from_str(&text).expect("JSON");
+    elsewhere["environment"]["cpu_model"] = "another".into();
+    elsewhere["environment"]["libzmq"] = "9.9.9".into();
+    let elsewhere = files.write("elsewhere.json", &elsewhere.to_string());
+    let ended = compare(&[&base, &elsewhere, "--allow-different-load"]).end();
+    assert!(
+        ended.stdout.contains("different machines") && ended.stdout.contains("9.9.9"),
+        "{}",
+        ended.stdout
+    );
+    assert!(ended.stdout.contains("UNCLEAR"), "{}", ended.stdout);
+}
+
+#[test]
+fn one_run_against_one_run_is_no_result() {
+    let files = Files::new();
+    let path = files.path("one.json");
+    Zload::with_scenario("run", &scenario("1ms"))
+        .args(&["-q", "--duration", "50ms", "-o", &path])
+        .end();
+    let result = compare(&[&path, &path, "--format", "json"]).result(0);
+    let primary = metric(&result, "throughput.replies_per_s");
+    assert_eq!(
+        (&primary["verdict"], &primary["effect_percent"]),
+        (&"unclear".into(), &Value::Null)
+    );
+    assert!(
+        primary["sentence"].as_str().is_some_and(|sentence| sentence.contains("at least 5")),
+        "{primary}"
+    );
+}
+
+#[test]
+fn wrong_input_is_refused_before_anything_runs() {
+    let files = Files::new();
+    let file = files.write("one.toml", &scenario("1ms"));
+    let json = files.write("one.json", "{ \"schema\": \"zload.other/1\" }");
+    for (args, part) in [
+        (&[file.as_str()][..], "one file cannot be compared"),
+        (&[&file, "/nowhere.toml"], "/nowhere.toml: cannot be read"),
+        (&[&file, &json], "two of a kind"),
+        (&[&json, &json], "its schema is \"zload.other/1\""),
+        (&[&file, &file, "--exe", "zload"], "give it twice"),
+        (&[&file, &file, "--exe", "zload", "--exe", "zload"], "2 files were given"),
+        (&[&file, &file, "--gate", "proxy.cpu"], "no metric"),
+        (&[&file, &file, "--cpus", "4096"], "this process may use"),
+        (&[&file, &file, "--calibration", &file], "not a usable result"),
+        (&[&file, &file, "--margin", "3"], "ends in %"),
+        (&[&file, &file, "--blocks", "6"], "7.."),
+        (&[&file, &file, "--set", "clients.count=0"], "clients.count"),
+    ] {
+        assert_error(&compare(args).end(), part);
+    }
+    let wrong =
+        files.write("wrong.toml", &format!("{}\ncompare.primary = 'throughput'", scenario("1ms")));
+    assert_error(&compare(&[&wrong, &wrong]).end(), "no metric");
+}
+
+/// The processes that a process started and that still are.
+fn children(of: i32) -> Vec<PathBuf> {
+    let tasks = Path::new("/proc").join(of.to_string()).join("task");
+    let entries = std::fs::read_dir(tasks).into_iter().flatten().flatten();
+    entries
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|text| {
+            text.split_whitespace().map(|pid| Path::new("/proc").join(pid)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[test]
+fn an_interrupted_comparison_reports_its_whole_blocks_and_leaves_no_process() {
+    let files = Files::new();
+    let file = files.write("one.toml", &scenario("1ms"));
+    let mut running = compare(&[
+        &file, &file, "--format", "json", "--blocks", "900", "--slices", "1", "--slice", "50ms",
+    ])
+    .start();
+    running.await_line("block 3/900");
+    let players = children(running.id());
+    running.signal(Signal::INT);
+    let ended = running.end();
+    let result = ended.result(130);
+    assert_eq!(result["interrupted"], true);
+    assert!(number(&result, "method.blocks") >= 2, "{}", result["method"]);
+    for player in players {
+        assert!(!player.exists(), "{} is left behind", player.display());
+    }
+}
+
+#[test]
+fn a_calibration_tells_the_noise_and_chooses_the_blocks() {
+    let files = Files::new();
+    let file = files.write("one.toml", &scenario("1ms"));
+    let saved = files.path("calibration.json");
+    let calibrated = Zload::new(&["calibrate", &file, "-q", "-o", &saved]).args(&SHORT).end();
+    assert_eq!(calibrated.code, Some(0), "{}", calibrated.stderr);
+    assert_eq!(Zload::new(&["show", &saved]).end().stdout, calibrated.stdout);
+    let result = Zload::new(&["show", &saved, "--format", "json"]).result(0);
+    assert_eq!(result["schema"], "zload.calibration/1");
+    let primary =
+        result["noise"].as_array().and_then(|noise| noise.first()).expect("the first metric");
+    assert_eq!(primary["name"], "throughput.replies_per_s");
+    let visible = primary["smallest_visible"].as_array().expect("an array");
+    assert_eq!(visible.len(), 4);
+
+    // The blocks that it asks for are played.
+    let mut wished = result.clone();
+    wished["noise"][0]["blocks_for_twice_the_margin"] = 8.into();
+    let wished = files.write("wished.json", &wished.to_string());
+    let args = [file.as_str(), &file, "-q", "--format", "json", "--calibration", &wished];
+    let compared = compare(&args).args(&SHORT[2..]).result(0);
+    assert_eq!(compared["method"]["blocks"], 8);
+    for (of, object) in [("comparison", &compared), ("calibration", &result)] {
+        let schema = Zload::new(&["schema", of]).end().result(0);
+        let valid = jsonschema::validator_for(&schema).expect("a JSON Schema");
+        let errors: Vec<String> =
+            valid.iter_errors(object).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{of}: {errors:?}");
+    }
+}
+
+#[test]
+fn no_run_is_invalid_for_replies_that_came_before_they_were_counted() {
+    let files = Files::new();
+    let file = files.write(
+        "one.toml",
+        "load = { model = 'closed', in_flight = 4 }\nclients.count = 4\nproxy.engine = 'batch'",
+    );
+    let args = [
+        file.as_str(),
+        &file,
+        "-q",
+        "--format",
+        "json",
+        "--cpus",
+        "1",
+        "--blocks",
+        "7",
+        "--slices",
+        "5",
+        "--slice",
+        "20ms",
+    ];
+    let ended = compare(&args).end();
+    let result: Value = serde_json::from_str(&ended.stdout).expect("a JSON object");
+    for side in ["a", "b"] {
+        let because = result[side]["invalid_because"].to_string();
+        assert!(!because.contains("conservation"), "{because}");
+    }
+}
