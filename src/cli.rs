@@ -96,6 +96,9 @@ pub struct RunArgs {
     /// Run the plan this many times and pool the figures
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
+    /// What must hold for exit code 0, as in `first_reply.p99 < 5ms`, beside the scenario's [thresholds]; repeatable
+    #[arg(long = "threshold", value_name = "LIMIT")]
+    pub thresholds: Vec<String>,
     /// Where the result goes
     #[command(flatten)]
     pub output: OutputArgs,
@@ -263,6 +266,15 @@ impl Overrides {
         ];
         let mut all = self.set.clone();
         all.extend(short_forms(&short));
+        all
+    }
+}
+
+impl RunArgs {
+    /// All overrides in the order in which they take effect: thresholds are added to what the others leave.
+    pub fn overrides(&self) -> Vec<Override> {
+        let mut all = self.overrides.with(&self.load);
+        all.extend(self.thresholds.iter().map(|text| Override::threshold(text)));
         all
     }
 }

@@ -7,7 +7,7 @@ use super::print;
 use crate::cli::CheckArgs;
 use crate::plan::Plan;
 use crate::scenario::Scenario;
-use crate::{Error, render};
+use crate::{Error, render, result};
 
 /// Prints the plan of every valid file; a wrong one is an error once all have been looked at.
 pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> {
@@ -15,7 +15,7 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let mut text = String::new();
     let mut wrong = Vec::new();
     for path in &args.scenarios {
-        match Scenario::load(path, &overrides) {
+        match Scenario::load_with(path, &overrides, result::objection) {
             Ok(scenario) => {
                 let plan = render::plan_report(&scenario, &Plan::new(&scenario));
                 writeln!(text, "{}: ok\n{plan}", path.display())

@@ -27,6 +27,8 @@ use crate::scenario::Scenario;
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
+/// Exit code of a command whose answer is no.
+const NO: u8 = 1;
 /// Exit code of a run whose figures must not be used.
 const INVALID: u8 = 3;
 /// Exit code of a run that was ended by Ctrl-C or SIGTERM.

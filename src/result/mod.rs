@@ -13,6 +13,7 @@ mod ideal;
 mod save;
 mod summary;
 mod selftest;
+mod threshold;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -25,12 +26,13 @@ pub use comparison::{
     Answer, COMPARISON_SCHEMA, ComparisonResult, Difference, Direction, Fitness, Method,
     MetricComparison, MetricUnit, QuantileComparison, SideFigures, Slice,
 };
-pub use field::number;
+pub use field::{Field, FieldUnit, Fields, number};
 pub use hops::{HopFigures, OwnerFigures};
 pub use ideal::{ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal};
 pub use save::{Destination, to_json};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};
+pub use threshold::{ThresholdOutcome, objection};
 
 use crate::Error;
 pub use crate::measure::{Ledger, SeriesEntry};
@@ -65,6 +67,9 @@ pub struct RunResult {
     pub failure: Option<String>,
     /// Whether to believe the figures, and why.
     pub verdict: Verdict,
+    /// The scenario's thresholds, in its order; with `--repeat` they are held against the pooled figures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdOutcome>,
     /// What a reader must know to read the figures rightly, a sentence each.
     pub notes: Vec<String>,
     /// How many runs of the same plan the figures pool (`--repeat`).

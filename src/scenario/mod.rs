@@ -10,6 +10,7 @@ pub mod load;
 pub mod problem;
 mod schema;
 mod table;
+mod threshold;
 pub mod units;
 mod validate;
 
@@ -18,9 +19,10 @@ use serde::{Deserialize, Serialize};
 
 pub use distribution::Distribution;
 pub use limits::Limits;
-pub use problem::Problem;
+pub use problem::{Problem, nearest};
+pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Rate};
-pub use validate::{MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
+pub use validate::{Complaint, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
 
 /// A scenario: who sends what to whom, for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -58,6 +60,9 @@ pub struct Scenario {
     /// From where on the verdict doubts a run.
     #[serde(deserialize_with = "table::only")]
     pub verdict: Limits,
+    /// What the figures must be.
+    #[serde(deserialize_with = "table::only", skip_serializing_if = "Thresholds::is_empty")]
+    pub thresholds: Thresholds,
 }
 
 /// `[run]`: the phases.
@@ -299,6 +304,7 @@ impl Default for Scenario {
             workers: Workers::default(),
             sockets: Sockets::default(),
             verdict: Limits::default(),
+            thresholds: Thresholds::default(),
         }
     }
 }
