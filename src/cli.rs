@@ -96,7 +96,7 @@ pub struct RunArgs {
     /// Run the plan this many times and pool the figures
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
-    /// What must hold for exit code 0, as in `first_reply.p99 < 5ms`, beside the scenario's [thresholds]; repeatable
+    /// What must hold for exit code 0, as in `first_reply.p99 < 5ms`, beside the scenario's thresholds; repeatable
     #[arg(long = "threshold", value_name = "LIMIT")]
     pub thresholds: Vec<String>,
     /// Where the result goes

@@ -161,10 +161,14 @@ impl Fields {
         nearest(name, &known)
     }
 
-    /// What stands behind the name of a group in the names of its fields; nothing if there is no such group.
+    /// The fields and smaller groups in the group with this name; nothing if there is no such group.
     pub fn within(&self, group: &str) -> Vec<&str> {
         let find = |group: &str| -> Vec<&str> {
-            self.iter().filter_map(|field| field.name.strip_prefix(group)).collect()
+            let behind = self.iter().filter_map(|field| field.name.strip_prefix(group));
+            let mut parts: Vec<&str> =
+                behind.map(|rest| rest.split('.').next().unwrap_or(rest)).collect();
+            parts.dedup();
+            parts
         };
         let own = find(&format!("{group}."));
         if own.is_empty() { find(&format!("{LATENCY}{group}.")) } else { own }
@@ -272,6 +276,10 @@ mod tests {
         assert_eq!(fields.nearest("x".repeat(60).as_str()), None);
         assert!(fields.within("first_reply").contains(&"p99"));
         assert!(fields.within("ledger").contains(&"requests_lost"));
+        assert_eq!(
+            fields.within("ideal.excess").iter().filter(|part| **part == "last_reply").count(),
+            1
+        );
         assert!(fields.within("banana").is_empty());
     }
 }

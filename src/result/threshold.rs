@@ -56,7 +56,7 @@ fn wrong(threshold: &Threshold, fields: &Fields) -> Option<(String, String)> {
     let Some(field) = fields.named(name) else {
         let members = fields.within(name);
         if !members.is_empty() {
-            let help = format!("name one of its fields, each after a dot: {}", members.join(", "));
+            let help = format!("name one that is in it, after a dot: {}", members.join(", "));
             return Some((format!("`{name}` is no figure but a group of them"), help));
         }
         let nearest = fields
