@@ -108,6 +108,9 @@ pub struct RunArgs {
     /// Keep everything on so many processors
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub cpus: Option<u32>,
+    /// What must hold for exit code 0, as in `first_reply.p99 < 5ms`, beside the scenario's thresholds; repeatable
+    #[arg(long = "threshold", value_name = "LIMIT")]
+    pub thresholds: Vec<String>,
     /// Where the result goes
     #[command(flatten)]
     pub output: OutputArgs,
@@ -280,7 +283,7 @@ pub struct SlicesArgs {
 /// What is asked of a comparison.
 #[derive(Debug, Args)]
 pub struct QuestionArgs {
-    /// The metric that matters most, as in first_reply.p50; default: throughput (closed load), median (open load)
+    /// The metric that matters most, as in `first_reply.p50`; default: throughput (closed load), median (open load)
     #[arg(long, value_name = "METRIC")]
     pub primary: Option<String>,
     /// Another metric whose answer counts for that of the whole; repeatable
@@ -397,6 +400,15 @@ impl Overrides {
         ];
         let mut all = self.set.clone();
         all.extend(short_forms(&short));
+        all
+    }
+}
+
+impl RunArgs {
+    /// All overrides in the order in which they take effect: thresholds are added to what the others leave.
+    pub fn overrides(&self) -> Vec<Override> {
+        let mut all = self.overrides.with(&self.load);
+        all.extend(self.thresholds.iter().map(|text| Override::threshold(text)));
         all
     }
 }

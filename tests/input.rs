@@ -162,6 +162,7 @@ fn the_schema_accepts_what_the_tool_accepts() {
         "load = { rate = '1/s' }\nproxy = { frontend = 'ipc:///tmp/x', backend = 'tcp://127.0.0.1:*' }",
         "load = { rate = '1/s' }\nsockets = { sndhwm = 0, sndbuf = '1MiB', heartbeat_ivl = '1s', tos = 8 }",
         "load = { rate = '1/s' }\nverdict = { max_slip = '1ms', max_lost = 0, max_drift = 0.2, min_window = '1s' }",
+        "load = { rate = '1/s' }\nthresholds = { limits = ['first_reply.p99<5ms', ' ledger.requests_lost == 0 ', 'a.b_c >= 1.5MiB/s'] }",
     ] {
         Scenario::parse("a.toml", text, &[]).unwrap_or_else(|problem| panic!("{problem}"));
         let json: Value = toml::from_str(text).expect(text);

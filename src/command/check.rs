@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::print;
+use super::{load, print};
 use crate::cli::CheckArgs;
 use crate::plan::Plan;
-use crate::scenario::Scenario;
 use crate::{Error, render};
 
 /// Prints the plan of every valid file; a wrong one is an error once all have been looked at.
@@ -15,7 +14,7 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let mut text = String::new();
     let mut wrong = Vec::new();
     for path in &args.scenarios {
-        match Scenario::load(path, &overrides) {
+        match load(path, &overrides) {
             Ok(scenario) => {
                 let plan = render::plan_report(&scenario, &Plan::new(&scenario));
                 writeln!(text, "{}: ok\n{plan}", path.display())

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::experiment::{contender, play, questions, saved_side, tell_apart};
-use super::{DONE, INTERRUPTED, INVALID, MISSED, deliver, interruption};
+use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
 use crate::cli::{CompareArgs, FailOn};
 use crate::compare::{Questions, Side, blocks_for, compare_saved};
 use crate::experiment::{Contender, Design, keep_on};
@@ -46,7 +46,7 @@ fn exit_code(result: &ComparisonResult, fail_on: Option<FailOn>) -> Result<u8, E
         Some(failure) => Err(Error::Failed(failure.clone())),
         None if result.interrupted => Ok(INTERRUPTED),
         None if all().any(|result| !result.valid) => Ok(INVALID),
-        None if all().any(bad) => Ok(MISSED),
+        None if all().any(bad) => Ok(NO),
         None => Ok(DONE),
     }
 }

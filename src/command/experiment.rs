@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::load;
 use crate::cli::QuestionArgs;
 use crate::compare::{Metric, Questions, Side, default_primary, metric_named};
 use crate::experiment::{self, Contender, Design, Ended};
@@ -11,7 +12,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::result::{Fitness, RunResult};
 use crate::scenario::load::Override;
-use crate::scenario::{Nanos, Scenario};
+use crate::scenario::{Nanos, Percent, Scenario};
 use crate::{Error, environment, quantity};
 
 /// The scenario at `path` as a contender that `exe` plays.
@@ -20,7 +21,7 @@ pub(super) fn contender(
     overrides: &[Override],
     exe: Option<&PathBuf>,
 ) -> Result<Contender, Error> {
-    let scenario = Scenario::load(path, overrides)?;
+    let scenario = load(path, overrides)?;
     let own = std::env::current_exe()
         .map_err(|source| Error::Failed(format!("the program does not find itself: {source}")))?;
     let side = Side {
@@ -72,16 +73,21 @@ pub(super) fn tell_apart(sides: &mut [&mut Side]) {
 pub(super) fn questions(args: &QuestionArgs, scenario: &Scenario) -> Result<Questions, Error> {
     let own = &scenario.compare;
     let primary = match args.primary.as_ref().or(own.primary.as_ref()) {
-        Some(name) => metric_named(name).map_err(Error::Failed)?,
+        Some(name) => named(name)?,
         None => default_primary(scenario),
     };
-    let gates: Result<Vec<&'static Metric>, String> =
-        own.gates.iter().chain(&args.gate).map(|name| metric_named(name)).collect();
+    let gates: Result<Vec<&'static Metric>, Error> =
+        own.gates.iter().chain(&args.gate).map(|name| named(name)).collect();
     Ok(Questions {
         primary,
-        gates: gates.map_err(Error::Failed)?,
-        margin_percent: args.margin.or(own.margin).map(|margin| margin.value()),
+        gates: gates?,
+        margin_percent: args.margin.or(own.margin).map(Percent::value),
     })
+}
+
+fn named(name: &str) -> Result<&'static Metric, Error> {
+    metric_named(name)
+        .map_err(|help| Error::Failed(format!("{name:?} is no metric of a comparison; {help}")))
 }
 
 /// Looks at the machine and plays the design; what a reader must know first comes with it.

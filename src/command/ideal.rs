@@ -2,16 +2,15 @@
 
 use std::io::Write;
 
-use super::{DONE, deliver};
+use super::{DONE, deliver, load};
 use crate::cli::IdealArgs;
 use crate::plan::Plan;
 use crate::result::{Destination, IdealResult};
-use crate::scenario::Scenario;
 use crate::twin::{self, Pool};
 use crate::{Error, render};
 
 pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
+    let scenario = load(&args.scenario, &args.overrides.with(&args.load))?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let plan = Plan::new(&scenario);
     let workers = scenario.workers.count.0;

@@ -12,6 +12,7 @@ mod show;
 mod slices;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -29,11 +30,12 @@ use crate::result::{
     ServeResult, to_json,
 };
 use crate::scenario::Scenario;
+use crate::scenario::load::Override;
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
 /// Exit code of a command whose answer is no.
-const MISSED: u8 = 1;
+const NO: u8 = 1;
 /// Exit code of a run whose figures must not be used.
 const INVALID: u8 = 3;
 /// Exit code of a run that was ended by Ctrl-C or SIGTERM.
@@ -85,6 +87,13 @@ fn man_page(command: Option<&str>) -> Result<Vec<u8>, Error> {
     let mut page = Vec::new();
     clap_mangen::Man::new(of).render(&mut page).expect("writing to memory cannot fail");
     Ok(page)
+}
+
+/// The scenario at `path`, unless some room knows a reason against it: a field or a metric that there is not.
+fn load(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> {
+    Scenario::load_with(path, overrides, |scenario| {
+        crate::result::objection(scenario).or_else(|| crate::compare::objection(scenario))
+    })
 }
 
 /// Writes a command's output to its end, so that a full disk is an error and not a loss.

@@ -3,14 +3,13 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::{DONE, INVALID, deliver, exit_code, interruption};
+use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load};
 use crate::cli::RunArgs;
 use crate::experiment::keep_on;
 use crate::measure::Ways;
 use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
 use crate::result::{Destination, RunResult};
-use crate::scenario::Scenario;
 use crate::topology::{self, Measured};
 use crate::verdict::Status;
 use crate::{Error, environment, render};
@@ -19,7 +18,7 @@ use crate::{Error, environment, render};
 const LEAST_WAYS: usize = 4096;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
+    let scenario = load(&args.scenario, &args.overrides())?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let trace_out = Destination::reserve(args.trace_out.as_deref(), &args.scenario)?;
     if let Some(cpus) = args.cpus {
@@ -67,6 +66,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     delivered?;
     match exit_code(result.interrupted, result.failure.as_deref())? {
         DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
+        DONE if result.thresholds.iter().any(|threshold| !threshold.met) => Ok(NO),
         code => Ok(code),
     }
 }

@@ -3,14 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::{DONE, INTERRUPTED, deliver, interruption};
+use super::{DONE, INTERRUPTED, NO, deliver, interruption};
 use crate::cli::SelftestArgs;
 use crate::progress::{Mode, Progress};
 use crate::result::Destination;
 use crate::{Error, environment, render, selftest};
-
-/// Exit code of a command whose answer is no.
-const NO: u8 = 1;
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
     // There is no scenario that the result could replace.

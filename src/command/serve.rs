@@ -2,16 +2,16 @@
 
 use std::io::Write;
 
-use super::{deliver, exit_code, interruption};
+use super::{deliver, exit_code, interruption, load};
 use crate::cli::ServeArgs;
 use crate::progress::{Mode, Progress};
 use crate::result::{Destination, ServeResult};
-use crate::scenario::{Engine, Nanos, Scenario};
+use crate::scenario::{Engine, Nanos};
 use crate::topology::{self, Serving};
 use crate::{Error, environment, render};
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    let scenario = Scenario::load(&args.scenario, &args.overrides())?;
+    let scenario = load(&args.scenario, &args.overrides())?;
     if scenario.proxy.engine == Engine::External {
         return Err(Error::Failed(format!(
             "{}: proxy.engine is \"external\", so there is no server of ours to run: \

@@ -76,9 +76,9 @@ impl Experiment {
     fn enough_is_usable(&self) -> bool {
         let mut blocks: Vec<u32> = self.entered.iter().map(|(block, _)| *block).collect();
         blocks.dedup();
+        let usable = u32::try_from(blocks.len()).unwrap_or(u32::MAX);
         self.entered.len() * 2 >= self.rounds as usize
-            && (blocks.len() >= stats::fewest_for(super::CONFIDENCE) as usize
-                || blocks.len() as u32 == self.blocks)
+            && (usable >= stats::fewest_for(super::CONFIDENCE) || usable == self.blocks)
     }
 
     /// What a metric is in the rounds that entered: of each, the values of `a` and `b`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::result::{Direction, MetricUnit, number};
-use crate::scenario::{Count, Distribution, Model, Scenario, nearest};
+use crate::scenario::{Compare, Complaint, Count, Distribution, Model, Scenario, nearest};
 
 /// One figure of a run that two sides can be held against each other by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,16 +82,37 @@ fn metric(name: &str) -> Option<&'static Metric> {
     METRICS.iter().find(|metric| metric.name == name || short(metric.name) == name)
 }
 
-/// The metric with this name, or why there is none.
+/// The metric with this name, or what to do about it that there is none.
 pub fn metric_named(name: &str) -> Result<&'static Metric, String> {
     metric(name).ok_or_else(|| {
         let known: Vec<&str> =
             METRICS.iter().flat_map(|metric| [metric.name, short(metric.name)]).collect();
-        let hint = match nearest(name, &known) {
+        match nearest(name, &known) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("the metrics are {}", METRICS.map(|metric| metric.name).join(", ")),
-        };
-        format!("{name:?} is no metric of a comparison; {hint}")
+            None => {
+                format!("the metrics are {}", METRICS.map(|metric| short(metric.name)).join(", "))
+            }
+        }
+    })
+}
+
+/// What a comparison objects to in a scenario: names that are no metrics.
+pub fn objection(scenario: &Scenario) -> Option<Complaint> {
+    let Compare { primary, gates, margin: _ } = &scenario.compare;
+    let complaint = |path, item, name: &str| {
+        metric_named(name).err().map(|help| Complaint {
+            path,
+            item,
+            message: format!("{name:?} is no metric of a comparison"),
+            help: Some(help),
+        })
+    };
+    let of_primary = primary.as_ref().and_then(|name| complaint("compare.primary", None, name));
+    of_primary.or_else(|| {
+        gates
+            .iter()
+            .enumerate()
+            .find_map(|(item, name)| complaint("compare.gates", Some(item), name))
     })
 }
 

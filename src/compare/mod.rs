@@ -21,7 +21,7 @@ use crate::verdict::Status;
 pub use calibration::{blocks_for, calibrate};
 pub use differences::differences;
 pub use effect::CONFIDENCE;
-pub use metrics::{METRICS, Metric, default_primary, metric_named, short};
+pub use metrics::{METRICS, Metric, default_primary, metric_named, objection, short};
 pub use run::Run;
 pub use saved::compare_saved;
 use side::Pool;

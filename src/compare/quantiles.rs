@@ -18,7 +18,9 @@ pub(super) fn quantiles(
 ) -> Vec<QuantileComparison> {
     let whole = |blocks: &[PooledLatency]| {
         let mut whole = PooledLatency::default();
-        blocks.iter().for_each(|block| whole.add(&block.summary()));
+        for block in blocks {
+            whole.merge(block);
+        }
         whole
     };
     let (whole_a, whole_b) = (whole(a), whole(b));

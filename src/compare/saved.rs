@@ -19,9 +19,9 @@ use crate::verdict::Status;
 /// By how much the level of a metric may drift between two moments of a machine that was not calibrated, in percent.
 const DRIFT_PERCENT: f64 = 10.0;
 
-/// The runs of one result, as they are used.
+/// The runs of one result.
 struct Runs {
-    runs: Vec<Run>,
+    usable: Vec<Run>,
     pool: Pool,
     first_replies: Vec<PooledLatency>,
 }
@@ -47,10 +47,10 @@ pub fn compare_saved(
         for metric in &mut metrics {
             metric.verdict = Answer::Unclear;
             metric.blocks_needed = None;
-            metric.sentence = "unclear: measured on different machines".to_owned();
+            "unclear: measured on different machines".clone_into(&mut metric.sentence);
         }
     }
-    let usable = |runs: &Runs, all: &Value| runs.runs.len() * 2 >= all_runs(all).len();
+    let usable = |runs: &Runs, all: &Value| runs.usable.len() * 2 >= all_runs(all).len();
     let valid = usable(&runs_a, a.1) && usable(&runs_b, b.1);
     let drift = logarithm(drift_percent(questions.primary, calibration));
     Ok(ComparisonResult {
@@ -65,7 +65,7 @@ pub fn compare_saved(
         differences: differences(&side_a.scenario, &side_b.scenario),
         method: Method {
             interleaved: false,
-            blocks: u32::try_from(runs_a.runs.len().min(runs_b.runs.len())).unwrap_or(u32::MAX),
+            blocks: u32::try_from(runs_a.usable.len().min(runs_b.usable.len())).unwrap_or(u32::MAX),
             slices_per_block: 1,
             slice_ns: side_a.scenario.run.duration.0,
             slice_warmup_ns: side_a.scenario.run.warmup.0,
@@ -87,7 +87,7 @@ pub fn compare_saved(
 
 impl Runs {
     fn of(result: &Value) -> Result<Self, String> {
-        let mut of = Self { runs: Vec::new(), pool: Pool::default(), first_replies: Vec::new() };
+        let mut of = Self { usable: Vec::new(), pool: Pool::default(), first_replies: Vec::new() };
         for run in all_runs(result) {
             let run = Run::of(run)?;
             if run.status == Status::Invalid {
@@ -98,13 +98,13 @@ impl Runs {
             let mut first_reply = PooledLatency::default();
             first_reply.add(&run.latency.first_reply);
             of.first_replies.push(first_reply);
-            of.runs.push(run);
+            of.usable.push(run);
         }
         Ok(of)
     }
 
     fn values(&self, metric: &Metric) -> Vec<f64> {
-        self.runs.iter().filter_map(|run| run.values.get(metric.name).copied()).collect()
+        self.usable.iter().filter_map(|run| run.values.get(metric.name).copied()).collect()
     }
 }
 

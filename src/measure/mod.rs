@@ -17,6 +17,6 @@ pub use latency::LatencyHistogram;
 pub use ledger::Ledger;
 pub use outstanding::{Exchange, Outstanding};
 pub use recorder::{Recorded, Recorder};
-pub use series::{SecondSlice, Series, SeriesEntry};
+pub use series::{SECOND_NS, SecondSlice, Series, SeriesEntry};
 pub use way::{Leg, Stamps, Way};
 pub use ways::Ways;

@@ -236,7 +236,7 @@ pub(super) fn shown(unit: MetricUnit, value: f64) -> String {
         MetricUnit::Ns if value < 1000.0 && value.fract() != 0.0 => format!("{value:.1} ns"),
         MetricUnit::Ns => quantity::duration(value.round() as u64),
         MetricUnit::PerS => quantity::rate(value),
-        MetricUnit::Bytes => quantity::bytes(value.round() as u64),
+        MetricUnit::Bytes => quantity::bytes(value),
     }
 }
 

@@ -11,6 +11,7 @@ mod run;
 mod selftest;
 mod serve;
 mod table;
+mod thresholds;
 mod verdict;
 
 pub use crate::quantity::{duration, rate};

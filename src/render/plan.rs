@@ -39,7 +39,11 @@ pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
         };
         text += &setting("busy", &format!("{} of the workers{verdict}", percent(utilisation)));
     }
-    text + &setting("plan", &format!("{} (seed {})", plan.hash(), scenario.seed))
+    text += &setting("plan", &format!("{} (seed {})", plan.hash(), scenario.seed));
+    for (index, threshold) in scenario.thresholds.limits.iter().enumerate() {
+        text += &setting(if index == 0 { "limits" } else { "" }, &threshold.to_string());
+    }
+    text
 }
 
 /// The settings of a run, a line for each part.

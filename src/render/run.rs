@@ -4,6 +4,7 @@ use super::hops::hops;
 use super::plan::settings;
 use super::quantity::{bytes_per_second, count, counted, duration, percent, rate};
 use super::table::table;
+use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, setting, wrapped};
 use crate::result::{LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry};
@@ -16,6 +17,7 @@ pub fn run_report(result: &RunResult, style: Style) -> String {
     [
         warnings(result, style),
         verdict_report(&result.verdict, style),
+        thresholds(result, style),
         what_was_run(result, style),
         throughput(result, style),
         latency(result, style),
@@ -292,12 +294,10 @@ fn seconds(result: &RunResult, style: Style) -> String {
         series.iter().filter_map(part).map(|value| value as f64).collect()
     };
     // A second that its run's end cut short would look like a slump.
-    let ends =
-        series.iter().skip(1).map(|next| next.offset_ns).chain([result.throughput.window_ns]);
     let whole: Vec<f64> = series
         .iter()
-        .zip(ends)
-        .filter(|(entry, end_ns)| end_ns.saturating_sub(entry.offset_ns) >= 1_000_000_000)
+        .zip(result.whole_seconds())
+        .filter(|(_, is_whole)| *is_whole)
         .map(|(entry, _)| entry.replies as f64)
         .collect();
     format!(

@@ -5,9 +5,9 @@ use super::summary::Worth;
 use super::{
     Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProcessFigures,
     ProxyFigures, RUN_SCHEMA, RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult,
-    Throughput, WaitingClient,
+    Throughput, WaitingClient, threshold,
 };
-use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SeriesEntry, Way, Ways};
+use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Way, Ways};
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals};
@@ -36,13 +36,14 @@ impl RunResult {
         // Several runs have no common flow of time: their verdict is that on each.
         let verdicts: Vec<Verdict> = each.iter().map(|run| run.verdict.clone()).collect();
         let verdict = Verdict::of_all(&verdicts).unwrap_or(figures.verdict);
-        Self {
+        let mut result = Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
             seed: scenario.seed,
             interrupted: pooled.interrupted,
             failure: pooled.failure.clone(),
             verdict,
+            thresholds: Vec::new(),
             notes: notes(plan, &pooled, &figures.ledger),
             environment,
             repeat: u32::try_from(runs.len()).unwrap_or(u32::MAX),
@@ -58,7 +59,16 @@ impl RunResult {
             series: pooled.series,
             runs: each,
             scenario: scenario.clone(),
-        }
+        };
+        result.thresholds = threshold::outcomes(&result);
+        result
+    }
+
+    /// Of each entry of the series, whether it covers its whole second: the end of a run may cut the last one short.
+    pub fn whole_seconds(&self) -> Vec<bool> {
+        let begins = self.series.iter().map(|entry| entry.offset_ns);
+        let ends = begins.clone().skip(1).chain([self.throughput.window_ns]);
+        begins.zip(ends).map(|(begin, end)| end.saturating_sub(begin) >= SECOND_NS).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::build::lost_because;
 use super::{Environment, Throughput};
-use crate::measure::{Hops, LatencyHistogram, Way};
+use crate::measure::{Hops, LatencyHistogram, SECOND_NS, Way};
 use crate::plan::{Offered, Plan};
 use crate::scenario::Scenario;
 use crate::topology::Measured;
@@ -12,7 +12,6 @@ use crate::verdict::{
 
 /// Plans of more requests are not counted second by second: that would take longer than a second.
 const MOST_COUNTED: f64 = 1e7;
-const SECOND_NS: u64 = 1_000_000_000;
 
 /// The evidence of one run, whose sampled requests went these `ways`, in the order of their intended instants.
 pub(super) fn evidence(

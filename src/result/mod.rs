@@ -14,6 +14,7 @@ mod pool;
 mod save;
 mod summary;
 mod selftest;
+mod threshold;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -27,13 +28,14 @@ pub use comparison::{
     Direction, Fitness, Method, MetricComparison, MetricNoise, MetricUnit, QuantileComparison,
     SideFigures, Slice, SmallestVisible,
 };
-pub use field::number;
+pub use field::{Field, FieldUnit, Fields, number};
 pub use hops::{HopFigures, OwnerFigures};
 pub use ideal::{ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use save::{Destination, to_json, to_value};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};
+pub use threshold::{ThresholdOutcome, objection};
 
 use crate::Error;
 pub use crate::measure::{Ledger, SeriesEntry};
@@ -68,6 +70,9 @@ pub struct RunResult {
     pub failure: Option<String>,
     /// Whether to believe the figures, and why.
     pub verdict: Verdict,
+    /// The scenario's thresholds, in its order; with `--repeat` they are held against the pooled figures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdOutcome>,
     /// What a reader must know to read the figures rightly, a sentence each.
     pub notes: Vec<String>,
     /// How many runs of the same plan the figures pool (`--repeat`).

@@ -23,6 +23,11 @@ impl PooledLatency {
         self.latencies.merge_saved(&histogram, (min_ns, max_ns), summary.clipped);
     }
 
+    /// Adds all values of another.
+    pub fn merge(&mut self, other: &Self) {
+        self.latencies.merge(&other.latencies);
+    }
+
     /// The values.
     pub fn histogram(&self) -> &Histogram<u64> {
         self.latencies.histogram()
@@ -146,7 +151,9 @@ mod tests {
 
     fn recorded(values: &[u64]) -> LatencyHistogram {
         let mut latencies = LatencyHistogram::new();
-        values.iter().for_each(|ns| latencies.record(*ns));
+        for ns in values {
+            latencies.record(*ns);
+        }
         latencies
     }
 

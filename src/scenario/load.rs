@@ -23,17 +23,35 @@ use crate::Error;
 /// A scenario file is a page of text; anything much larger is a mistake.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// One `--set key=value`.
+/// One `--set key=value`, or one `--threshold`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
     key: String,
     value: String,
+    /// What errors call it.
+    option: &'static str,
+    /// Whether it adds an item to a list, instead of taking the place of a value.
+    adds: bool,
 }
 
 impl Override {
     /// Puts `value` in the place of what the file says for the dotted `key`.
     pub fn new(key: &str, value: &str) -> Self {
-        Self { key: key.trim().to_owned(), value: value.trim().to_owned() }
+        let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
+        Self { key, value, option: "--set", adds: false }
+    }
+
+    /// Adds a threshold to those that the scenario has.
+    pub fn threshold(text: &str) -> Self {
+        // An override is one line; what no threshold has in it is refused for it later.
+        let one_line = |c: char| match c {
+            c if c.is_whitespace() => ' ',
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        };
+        let text: String = text.trim().chars().map(one_line).collect();
+        let value = toml::Value::Array(vec![text.into()]).to_string();
+        Self { option: "--threshold", adds: true, ..Self::new("thresholds.limits", &value) }
     }
 
     /// The override as a line of TOML: its value as it is or, if that is no TOML, as a string.
@@ -77,9 +95,18 @@ impl FromStr for Override {
 impl Scenario {
     /// Reads the scenario file at `path`, with `overrides` in place of what it says.
     pub fn load(path: &Path, overrides: &[Override]) -> Result<Self, Error> {
+        Self::load_with(path, overrides, |_| None)
+    }
+
+    /// The same, unless the reader has an `objection` that only it can know of.
+    pub fn load_with(
+        path: &Path,
+        overrides: &[Override],
+        objection: impl Fn(&Self) -> Option<Complaint>,
+    ) -> Result<Self, Error> {
         let source_name = path.display().to_string();
         let text = read(path)?;
-        let mut scenario = Self::parse(&source_name, &text, overrides)?;
+        let mut scenario = Self::parse_with(&source_name, &text, overrides, objection)?;
         if scenario.name.is_empty() {
             let stem = path.file_stem().map_or_else(|| source_name.into(), OsStr::to_string_lossy);
             // A file may be called what no name may be.
@@ -91,11 +118,20 @@ impl Scenario {
 
     /// Reads a scenario from `text`, which errors call `source_name`.
     pub fn parse(source_name: &str, text: &str, overrides: &[Override]) -> Result<Self, Problem> {
+        Self::parse_with(source_name, text, overrides, |_| None)
+    }
+
+    fn parse_with(
+        source_name: &str,
+        text: &str,
+        overrides: &[Override],
+        objection: impl Fn(&Self) -> Option<Complaint>,
+    ) -> Result<Self, Problem> {
         let source = Source::new(source_name, text, overrides);
         let tree = source.tree(overrides)?;
         let scenario = Self::deserialize(Deserializer::from(tree.clone()))
             .map_err(|error| source.problem_of(&error))?;
-        match complaint(&scenario) {
+        match complaint(&scenario).or_else(|| objection(&scenario)) {
             Some(complaint) => Err(source.problem_with(&tree, complaint)),
             None => Ok(scenario),
         }
@@ -125,19 +161,22 @@ struct Source<'a> {
     file_length: usize,
     /// Each override's line, with blanks in front that put its places where they are in the whole text.
     lines: Vec<String>,
+    /// Where each of these lines begins in the whole text, and what it came by.
+    options: Vec<(usize, &'static str)>,
 }
 
 impl<'a> Source<'a> {
     fn new(name: &'a str, file: &str, overrides: &[Override]) -> Self {
         let mut text = file.to_owned();
-        let mut lines = Vec::new();
+        let (mut lines, mut options) = (Vec::new(), Vec::new());
         for overriding in overrides {
             text.push('\n');
+            options.push((text.len(), overriding.option));
             let line = overriding.line();
             lines.push(format!("{:blanks$}{line}", "", blanks = text.len()));
             text.push_str(&line);
         }
-        Self { name, text, file_length: file.len(), lines }
+        Self { name, text, file_length: file.len(), lines, options }
     }
 
     /// File and overrides as one tree.
@@ -152,7 +191,7 @@ impl<'a> Source<'a> {
         for (overriding, line) in overrides.iter().zip(&self.lines) {
             let value = parse(line)?;
             self.give_way(tree.get_mut(), overriding);
-            set(tree.get_mut(), value.into_inner(), overriding.depth());
+            set(tree.get_mut(), value.into_inner(), (overriding.depth(), overriding.adds));
         }
         Ok(tree)
     }
@@ -166,7 +205,9 @@ impl<'a> Source<'a> {
         let end = self.text[span.start..]
             .find('\n')
             .map_or(self.text.len(), |newline| span.start + newline);
-        Problem::new("--set", &self.text[start..end], span.start - start..span.end - start, message)
+        let begun = self.options.iter().take_while(|(begin, _)| *begin <= span.start);
+        let option = begun.last().map_or("--set", |(_, option)| *option);
+        Problem::new(option, &self.text[start..end], span.start - start..span.end - start, message)
     }
 
     /// What the deserializer did not like, in a user's words.
@@ -194,8 +235,8 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Where the value of a dotted key stands; what is nearest around it if it is not written down.
-    fn place_of(&self, tree: &DeTable<'_>, path: &str) -> Range<usize> {
+    /// Where the value of a dotted key stands, or an item of it; what is nearest around it if it is not written down.
+    fn place_of(&self, tree: &DeTable<'_>, path: &str, item: Option<usize>) -> Range<usize> {
         let mut table = tree;
         let mut place = 0..0;
         for part in path.split('.') {
@@ -204,6 +245,9 @@ impl<'a> Source<'a> {
             place = match value.get_ref() {
                 // The place of a table with a header may be all of its lines: its name is enough.
                 DeValue::Table(_) if !self.text[span.start..].starts_with('{') => key.span(),
+                DeValue::Array(items) => {
+                    item.and_then(|index| items.get(index)).map_or(span, Spanned::span)
+                }
                 _ => span,
             };
             let DeValue::Table(inner) = value.get_ref() else { break };
@@ -214,19 +258,24 @@ impl<'a> Source<'a> {
 
     fn problem_with(&self, tree: &Spanned<DeTable<'_>>, complaint: Complaint) -> Problem {
         let message = format!("{}: {}", complaint.path, complaint.message);
-        self.problem_at(self.place_of(tree.get_ref(), complaint.path), &message)
-            .with_help(complaint.help)
+        let place = self.place_of(tree.get_ref(), complaint.path, complaint.item);
+        self.problem_at(place, &message).with_help(complaint.help)
     }
 }
 
-/// Puts the value at the end of `overriding`'s chain of tables into `table`.
-fn set<'t>(table: &mut DeTable<'t>, overriding: DeTable<'t>, depth: usize) {
+/// Puts the value at the end of `overriding`'s chain of tables into `table`; one that `adds` goes to the list that is there.
+fn set<'t>(table: &mut DeTable<'t>, overriding: DeTable<'t>, (depth, adds): (usize, bool)) {
     for (key, value) in overriding {
         let place = value.span();
         match (table.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut), value.into_inner()) {
             (Some(DeValue::Table(inner)), DeValue::Table(rest)) if depth > 1 => {
-                set(inner, rest, depth - 1);
+                set(inner, rest, (depth - 1, adds));
             }
+            (Some(DeValue::Array(items)), DeValue::Array(more)) if adds => {
+                more.into_iter().for_each(|item| items.push(item));
+            }
+            // What is there is no list: it stays, and is the mistake that is shown.
+            (Some(_), _) if adds => {}
             (_, value) => {
                 table.insert(key, Spanned::new(place, value));
             }
@@ -266,6 +315,7 @@ fn in_plain_words(message: &str) -> (String, Option<String>) {
         ("expected u32", "expected a whole number of at least 0"),
         ("expected u64", "expected a whole number of at least 0"),
         ("expected f64", "expected a number"),
+        ("expected a sequence", "expected an array"),
         ("boolean `", "`"),
         ("integer `", "the number `"),
         ("floating point `", "the number `"),
@@ -283,6 +333,8 @@ fn in_plain_words(message: &str) -> (String, Option<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
     use crate::scenario::{Count, Distribution, Engine, Model};
 
     const FILE: &str =
@@ -334,6 +386,36 @@ mod tests {
         assert!(shown.contains("did you mean `count`?"), "{shown}");
         let shown = parse(&["workers.count=4", "run.duration=5"]).unwrap_err().to_string();
         assert!(shown.contains("run.duration = 5") && shown.contains("5 has no unit"), "{shown}");
+    }
+
+    #[test]
+    fn a_threshold_is_added_to_those_that_are_there() {
+        let limits = |overrides: &[Override]| {
+            let text = "load = { rate = '1/s' }\n[thresholds]\nlimits = ['a < 1']";
+            let scenario = Scenario::parse("a.toml", text, overrides)?;
+            Ok::<_, Problem>(scenario.thresholds.limits.iter().map(ToString::to_string).collect())
+        };
+        let [b, c] = ["b<2", "c > 3"].map(Override::threshold);
+        let all: Vec<String> = limits(&[b.clone(), c.clone()]).unwrap();
+        assert_eq!(all, ["a < 1", "b < 2", "c > 3"]);
+        let emptied = "thresholds.limits=[]".parse().unwrap();
+        assert_eq!(limits(&[emptied, b.clone()]).unwrap(), ["b < 2"]);
+        let wrong = "thresholds.limits=7".parse().unwrap();
+        assert!(limits(&[wrong, b]).unwrap_err().to_string().contains("--set:1"));
+        let shown = limits(&[c, Override::threshold("b")]).unwrap_err().to_string();
+        assert!(shown.contains("--threshold:1:22") && shown.contains("^^^"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_threshold_is_dropped(text in "(\\PC|[\n\r\t'\"\\\\\u{1b}\u{7f}]){0,12}|[a-c]<[\n ]?[1-9]") {
+            let text_of_a_file = "load = { rate = '1/s' }";
+            let read = Scenario::parse("a.toml", text_of_a_file, &[Override::threshold(&text)]);
+            match read {
+                Ok(scenario) => prop_assert_eq!(scenario.thresholds.limits.len(), 1),
+                Err(problem) => prop_assert!(problem.to_string().contains("--threshold:1:")),
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod load;
 pub mod problem;
 mod schema;
 mod table;
+mod threshold;
 pub mod units;
 mod validate;
 
@@ -18,10 +19,10 @@ use serde::{Deserialize, Serialize};
 
 pub use distribution::Distribution;
 pub use limits::Limits;
-pub use problem::Problem;
-pub(crate) use problem::nearest;
+pub use problem::{Problem, nearest};
+pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
-pub use validate::{MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
+pub use validate::{Complaint, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
 
 /// A scenario: who sends what to whom, for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +63,9 @@ pub struct Scenario {
     /// What `zload compare` asks.
     #[serde(deserialize_with = "table::only", skip_serializing_if = "Compare::is_empty")]
     pub compare: Compare,
+    /// What the figures must be.
+    #[serde(deserialize_with = "table::only", skip_serializing_if = "Thresholds::is_empty")]
+    pub thresholds: Thresholds,
 }
 
 /// `[run]`: the phases.
@@ -326,6 +330,7 @@ impl Default for Scenario {
             sockets: Sockets::default(),
             verdict: Limits::default(),
             compare: Compare::default(),
+            thresholds: Thresholds::default(),
         }
     }
 }

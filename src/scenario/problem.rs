@@ -82,7 +82,7 @@ impl fmt::Display for Problem {
 }
 
 /// The nearest of the `known` names, if one is near enough to be what was meant.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     if name.len() > LONGEST_NAME {
         return None;
     }

@@ -26,11 +26,15 @@ pub(super) const LONGEST_NAME: usize = 100;
 
 /// What is wrong with the value of a key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub struct Complaint {
     /// The dotted key.
-    pub(super) path: &'static str,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
+    pub path: &'static str,
+    /// If the value is a list: which of its items, from 0.
+    pub item: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What is allowed, or nearest.
+    pub help: Option<String>,
 }
 
 type Verdict = Result<(), Complaint>;
@@ -53,11 +57,11 @@ pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
 }
 
 fn refuse(path: &'static str, message: impl Into<String>) -> Verdict {
-    Err(Complaint { path, message: message.into(), help: None })
+    Err(Complaint { path, item: None, message: message.into(), help: None })
 }
 
 fn refuse_with_help(path: &'static str, message: impl Into<String>, help: &str) -> Verdict {
-    Err(Complaint { path, message: message.into(), help: Some(help.to_owned()) })
+    Err(Complaint { path, item: None, message: message.into(), help: Some(help.to_owned()) })
 }
 
 fn within<T: PartialOrd + Copy + std::fmt::Display>(

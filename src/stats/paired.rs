@@ -63,7 +63,7 @@ pub fn fewest_for(confidence: f64) -> u32 {
 /// Twice the ranks of sorted values: whole numbers, although ties share the mean of their ranks.
 pub(super) fn doubled_ranks(sorted: &[f64]) -> Vec<usize> {
     let mut ranks = Vec::with_capacity(sorted.len());
-    for tied in sorted.chunk_by(|one, other| one == other) {
+    for tied in sorted.chunk_by(|one, other| one.total_cmp(other).is_eq()) {
         // The mean of the ranks first + 1 to first + length, doubled.
         let first = ranks.len();
         ranks.extend(std::iter::repeat_n(2 * first + tied.len() + 1, tied.len()));

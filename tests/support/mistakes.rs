@@ -278,4 +278,40 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "2",
         &["none of the I/O threads, of which there are 1", "lowest bit"],
     ),
+    mistake(
+        "load = { rate = '1/s' }\nthresholds = { limits = ['slip.p99 < 1ms', 'slip.p99 = 1ms'] }",
+        "2:44",
+        "'slip.p99 = 1ms'",
+        &["the signs are < <= > >= == and !="],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nthresholds = { limits = ['First reply < 1ms'] }",
+        "2:26",
+        "'First reply < 1ms'",
+        &["no name of a field", "first_reply.p99 < 5ms"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s' }\nthresholds = { limits = ['slip.p99 < 1sec'] }",
+        "2:26",
+        "'slip.p99 < 1sec'",
+        &["unknown unit \"sec\"", "the units are ns"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nthresholds = { limits = [5] }",
+        "2:26",
+        "5",
+        &["wrong type", "a threshold such as"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nthresholds = { limits = 'slip.p99 < 1ms' }",
+        "2:25",
+        "'slip.p99 < 1ms'",
+        &["wrong type", "expected an array"],
+    ),
+    mistake(
+        "load = { rate = '1/s' }\nthresholds = { limit = ['slip.p99 < 1ms'] }",
+        "2:16",
+        "limit",
+        &["did you mean `limits`?"],
+    ),
 ];
