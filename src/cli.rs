@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use crate::render::Format;
 use crate::scenario::load::Override;
 use crate::twin::Policy;
 
@@ -34,7 +35,7 @@ pub enum Command {
     Ideal(IdealArgs),
     /// Prove on this machine, in half a minute, that what is measured is true
     Selftest(SelftestArgs),
-    /// Print the report of a saved result again
+    /// Print a saved result again, in any form that there is of it
     Show(ShowArgs),
     /// Print a shell's completion script
     Completions {
@@ -210,15 +211,6 @@ pub struct OutputArgs {
     /// No progress on stderr
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// The result object
-    Json,
 }
 
 /// Whose schema is asked for.

@@ -18,8 +18,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
+use crate::environment::Revision;
 use crate::progress;
-use crate::render::Style;
+use crate::render::{self, Printable, Style};
 use crate::result::{
     ComparisonResult, Destination, IdealResult, RunResult, SelftestResult, ServeResult, to_json,
 };
@@ -87,25 +88,21 @@ fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
 }
 
 /// Saves and prints a result. The file comes first: a closed pipe must not cost the figures.
-fn deliver<T: Serialize>(
+fn deliver<T: Serialize + Printable>(
     result: &T,
     output: &OutputArgs,
     destination: Option<Destination>,
-    report: impl FnOnce(&T, Style) -> String,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let saved = destination.map_or(Ok(()), |destination| destination.save(&to_json(result)));
-    let text = match output.format {
-        Format::Text => report(result, stdout_style()),
-        Format::Json => to_json(result),
-    };
-    let printed = print(out, text.as_bytes());
+    let printed = text_of(result, output.format).and_then(|text| print(out, text.as_bytes()));
     saved?;
     printed.map(|_| ())
 }
 
-fn stdout_style() -> Style {
-    Style::new(wants_color(&io::stdout()))
+/// A result in the form that was asked for.
+fn text_of<T: Printable>(result: &T, format: Format) -> Result<String, Error> {
+    render::print(result, format, Style::new(wants_color(&io::stdout())), &Revision::of_ci())
 }
 
 /// Colours only for a terminal that knows them and has not asked for none.

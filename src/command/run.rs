@@ -55,7 +55,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     }
     progress.finish();
     let result = RunResult::new(&scenario, &plan, environment, &runs);
-    let delivered = deliver(&result, &args.output, destination, render::run_report, out);
+    let delivered = deliver(&result, &args.output, destination, out);
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let ways = last.recorded.ways.intended_from(0);
         trace_out.save(&render::chrome_trace(&ways, &plan))?;
