@@ -1,6 +1,7 @@
 //! HdrHistogram's two texts: the percentiles of one distribution, and an interval log of all of them.
 //!
-//! Invariant: byte for byte what the Java implementation writes, whose readers are the strictest.
+//! Invariant: what the Java implementation makes of the same values, but for halves in the last digit, which Java rounds up
+//! (`scripts/formats` compares).
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use crate::result::{HopFigures, Latency, LatencySummary, RunResult};
 
 /// Percentiles between one halving of the distance to 100 % and the next; HdrHistogram's own default.
-const TICKS_PER_HALF: u32 = 5;
+const TICKS_PER_HALF: f64 = 5.0;
 
 /// Nanoseconds in a millisecond: what people plot, as wrk2 and HistogramLogProcessor do.
 const NS_PER_MS: f64 = 1e6;
@@ -26,16 +27,10 @@ pub(super) fn percentiles(result: &RunResult) -> String {
         "{:>12} {:>14} {:>10} {:>14}\n\n",
         "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
     );
-    // What an empty histogram's iterator does, no reader would take.
-    let ticks =
-        if histogram.is_empty() { None } else { Some(histogram.iter_quantiles(TICKS_PER_HALF)) };
-    let mut up_to = 0;
-    for tick in ticks.into_iter().flatten() {
-        up_to += tick.count_since_last_iteration();
-        let value = histogram.highest_equivalent(tick.value_iterated_to()) as f64 / NS_PER_MS;
-        let quantile = tick.quantile_iterated_to();
+    for (percent, value, up_to) in ticks(&histogram) {
+        let (quantile, value) = (percent / 100.0, value as f64 / NS_PER_MS);
         text += &format!("{value:12.digits$} {quantile:2.12} {up_to:10}");
-        text += &if quantile < 1.0 {
+        text += &if percent < 100.0 {
             format!(" {:14.2}\n", 1.0 / (1.0 - quantile))
         } else {
             "\n".to_owned()
@@ -54,6 +49,30 @@ pub(super) fn percentiles(result: &RunResult) -> String {
         histogram.len()
     );
     text
+}
+
+/// Percentages, the values there and how many are up to them, at every tick on the way to 100 %.
+///
+/// The steps of Java's `PercentileIterator`. The crate's counts in shares of 1, in which a tick of 65 % is a little above 65 %
+/// and so falls on the value after it.
+fn ticks(histogram: &Histogram<u64>) -> Vec<(f64, u64, u64)> {
+    let total = histogram.len();
+    let mut ticks = Vec::new();
+    let (mut percent, mut up_to) = (0.0, 0);
+    for recorded in histogram.iter_recorded() {
+        let value = histogram.highest_equivalent(recorded.value_iterated_to());
+        up_to += recorded.count_at_value();
+        while 100.0 * up_to as f64 / total as f64 >= percent {
+            ticks.push((percent, value, up_to));
+            if up_to == total {
+                ticks.push((100.0, value, up_to));
+                break;
+            }
+            let halvings = (libm::log(100.0 / (100.0 - percent)) / libm::log(2.0)).floor();
+            percent += 100.0 / (TICKS_PER_HALF * libm::exp2(halvings + 1.0));
+        }
+    }
+    ticks
 }
 
 /// An interval for each run, the length of its window: the response time to the first reply without a tag, which
@@ -130,4 +149,53 @@ fn tagged<'a>(
     ];
     all.extend(legs.into_iter().filter_map(|(tag, leg)| Some((Some(tag), leg.as_ref()?))));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ticks_halve_the_distance_to_all() {
+        let mut histogram = Histogram::new(3).unwrap();
+        (1..=1000).for_each(|value| histogram += value);
+        let ticks = ticks(&histogram);
+        let first: Vec<_> = ticks.iter().take(8).copied().collect();
+        assert_eq!(
+            first,
+            [
+                (0.0, 1, 1),
+                (10.0, 100, 100),
+                (20.0, 200, 200),
+                (30.0, 300, 300),
+                (40.0, 400, 400),
+                (50.0, 500, 500),
+                (55.0, 550, 550),
+                (60.0, 600, 600),
+            ]
+        );
+        assert_eq!(ticks.last(), Some(&(100.0, 1000, 1000)));
+    }
+
+    #[test]
+    fn nothing_has_no_ticks() {
+        assert_eq!(ticks(&Histogram::new(3).unwrap()), []);
+    }
+
+    proptest! {
+        #[test]
+        fn ticks_rise_to_all_of_the_values(values in prop::collection::vec(0..20_000_000_u64, 1..300)) {
+            let mut histogram = Histogram::<u64>::new(3).unwrap();
+            for value in &values {
+                histogram += *value;
+            }
+            let ticks = ticks(&histogram);
+            prop_assert!(ticks.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1 && a.2 <= b.2));
+            for (percent, _, up_to) in &ticks {
+                prop_assert!(100.0 * *up_to as f64 / values.len() as f64 >= *percent);
+            }
+            prop_assert_eq!(ticks.last(), Some(&(100.0, histogram.max(), values.len() as u64)));
+        }
+    }
 }
