@@ -3,6 +3,7 @@
 mod check;
 mod ideal;
 mod run;
+mod schema;
 mod selftest;
 mod serve;
 mod show;
@@ -12,19 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::CommandFactory as _;
-use schemars::schema_for;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::Error;
-use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
+use crate::cli::{Cli, Command, Format, OutputArgs};
 use crate::environment::Revision;
 use crate::progress;
 use crate::render::{self, Printable, Style};
-use crate::result::{
-    ComparisonResult, Destination, IdealResult, RunResult, SelftestResult, ServeResult, to_json,
-};
-use crate::scenario::Scenario;
+use crate::result::{Destination, to_json};
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
@@ -48,17 +45,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
             print(out, &script)
         }
         Command::Man { command } => print(out, &man_page(command.as_deref())?),
-        Command::Schema { of } => {
-            let schema = match of {
-                SchemaOf::Scenario => schema_for!(Scenario),
-                SchemaOf::Result => schema_for!(RunResult),
-                SchemaOf::Ideal => schema_for!(IdealResult),
-                SchemaOf::Serve => schema_for!(ServeResult),
-                SchemaOf::Selftest => schema_for!(SelftestResult),
-                SchemaOf::Comparison => schema_for!(ComparisonResult),
-            };
-            print(out, to_json(&schema).as_bytes())
-        }
+        Command::Schema { of } => schema::schema(*of, out),
     }
 }
 

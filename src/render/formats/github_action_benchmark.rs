@@ -42,8 +42,8 @@ fn entries(of: &str, metrics: &[Metric], better: Direction, extra: &str) -> Vec<
                 "extra": extra,
             });
             if let Some([low, high]) = metric.interval {
-                // The action reads half a width only.
-                entry["range"] = json!(format!("± {}", (high - low) / 2.0));
+                // The action reads half a width only; what a difference of two floats adds beyond is no figure.
+                entry["range"] = json!(format!("± {}", ((high - low) * 5e5).round() / 1e6));
             }
             entry
         })
