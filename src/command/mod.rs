@@ -89,7 +89,7 @@ fn deliver<T: Serialize + Printable>(
 
 /// A result in the form that was asked for.
 fn text_of<T: Printable>(result: &T, format: Format) -> Result<String, Error> {
-    render::print(result, format, Style::new(wants_color(&io::stdout())), &Revision::of_ci())
+    render::form(result, format, Style::new(wants_color(&io::stdout())), &Revision::of_ci())
 }
 
 /// Colours only for a terminal that knows them and has not asked for none.

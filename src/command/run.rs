@@ -60,7 +60,11 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         let ways = last.recorded.ways.intended_from(0);
         trace_out.save(&render::chrome_trace(&ways, &plan))?;
     }
-    delivered?;
+    match delivered {
+        // How the run ended says more, and decides the exit code.
+        Err(Error::Invalid(_)) if result.interrupted || result.failure.is_some() => {}
+        delivered => delivered?,
+    }
     match exit_code(result.interrupted, result.failure.as_deref())? {
         DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
         code => Ok(code),

@@ -16,7 +16,7 @@ mod verdict;
 pub use crate::quantity::{duration, rate};
 pub use chrome_trace::chrome_trace;
 pub use comparison::comparison_report;
-pub use formats::{Format, Printable, Writer, print, writer};
+pub use formats::{Format, Printable, Writer, form, writer};
 pub use ideal::ideal_report;
 pub use plan::plan_report;
 pub use run::run_report;

@@ -78,19 +78,15 @@ impl Format {
 
     /// Whether the figures end in a place where nothing says that they must not be used.
     fn leaves_the_verdict_behind(self) -> bool {
-        match self {
-            Self::Text | Self::Json | Self::Markdown | Self::Csv | Self::Junit | Self::Hlog => {
-                false
-            }
+        matches!(
+            self,
             Self::GithubActionBenchmarkSmaller
-            | Self::GithubActionBenchmarkBigger
-            | Self::Bencher
-            | Self::GoBench
-            | Self::Otava
-            | Self::Hgrm => true,
-            // It has no figures.
-            Self::OtavaHeader => false,
-        }
+                | Self::GithubActionBenchmarkBigger
+                | Self::Bencher
+                | Self::GoBench
+                | Self::Otava
+                | Self::Hgrm
+        )
     }
 }
 
@@ -114,7 +110,7 @@ pub fn writer<T: Printable>(format: Format) -> Result<Writer<T>, Error> {
 /// The result in this form.
 ///
 /// Fails if there is no such form of it, or if its figures must not be used and the form cannot say so.
-pub fn print<T: Printable>(
+pub fn form<T: Printable>(
     result: &T,
     format: Format,
     style: Style,
