@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::experiment::{Profile, Wishes};
+pub use crate::render::Format;
 use crate::scenario::load::Override;
 use crate::scenario::{Nanos, Percent};
 use crate::twin::Policy;
@@ -36,7 +37,7 @@ pub enum Command {
     Ideal(IdealArgs),
     /// Prove on this machine, in half a minute, that what is measured is true
     Selftest(SelftestArgs),
-    /// Print the report of a saved result again
+    /// Print a saved result again, in any form that there is of it
     Show(ShowArgs),
     /// Hold two scenarios, builds or saved results against each other: better, worse, same or unclear
     Compare(CompareArgs),
@@ -345,15 +346,6 @@ pub struct OutputArgs {
     /// No progress on stderr
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// The result object
-    Json,
 }
 
 /// Whose schema is asked for.

@@ -1,4 +1,4 @@
-//! Where and with what a run is made; read once, before it.
+//! Where and with what a run is made, and of which source; read once.
 
 use jiff::Timestamp;
 
@@ -33,4 +33,38 @@ fn cpu_model() -> Option<String> {
 
 fn load_average() -> Option<f64> {
     std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
+/// Which state of somebody's source was measured, for forms that keep a history; empty where nothing says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// The branch.
+    pub branch: String,
+    /// The commit.
+    pub commit: String,
+}
+
+impl Revision {
+    /// What the CI says that this runs in. A pull request's own branch comes before the one that GitHub makes of it.
+    pub fn of_ci() -> Self {
+        Self {
+            branch: first_set(&[
+                "GITHUB_HEAD_REF",
+                "GITHUB_REF_NAME",
+                "CI_COMMIT_REF_NAME",
+                "BUILDKITE_BRANCH",
+                "GIT_BRANCH",
+            ]),
+            commit: first_set(&["GITHUB_SHA", "CI_COMMIT_SHA", "BUILDKITE_COMMIT", "GIT_COMMIT"]),
+        }
+    }
+}
+
+/// The value of the first of these variables that has one.
+fn first_set(variables: &[&str]) -> String {
+    variables
+        .iter()
+        .filter_map(|variable| std::env::var(variable).ok())
+        .find(|value| !value.is_empty())
+        .unwrap_or_default()
 }

@@ -71,6 +71,9 @@ pub enum Error {
     /// The run could not be carried through; what was measured has been reported.
     #[error("{0}")]
     Failed(String),
+    /// Figures were asked for that must not be used.
+    #[error("{0}")]
+    Invalid(String),
     /// A thread could not be started.
     #[error(
         "a thread cannot be started ({started} are running): {source}; lower clients.threads or workers.count"
@@ -87,6 +90,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the process ends with: 3 for figures that must not be used, else 2.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Invalid(_)) { 3 } else { 2 }
+    }
+
     /// The text for a reader, with ANSI colours if asked for.
     pub fn report(&self, color: bool) -> String {
         match self {

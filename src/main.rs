@@ -25,7 +25,7 @@ fn main() -> ExitCode {
                 "{}",
                 error.report(command::wants_color(&std::io::stderr()))
             );
-            ExitCode::from(2)
+            ExitCode::from(error.exit_code())
         }
     }
 }

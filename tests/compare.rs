@@ -11,8 +11,8 @@ use serde_json::Value;
 use support::{Ended, Zload, number};
 use tempfile::TempDir;
 
-/// The shortest comparison that shows anything.
-const SHORT: [&str; 6] = ["--blocks", "7", "--slices", "1", "--slice", "60ms"];
+/// A short comparison; two of its blocks may be lost to a busy machine.
+const SHORT: [&str; 6] = ["--blocks", "9", "--slices", "1", "--slice", "80ms"];
 
 /// A closed load whose workers take so long that nothing else matters.
 fn scenario(delay: &str) -> String {
@@ -83,10 +83,10 @@ fn a_scenario_that_is_slower_is_worse_and_the_other_way_round_better() {
     let primary = metric(&result, "throughput.replies_per_s");
     assert!(primary["ci_high_percent"].as_f64() < Some(-3.0), "{primary}");
     assert!(primary["smallest_visible_percent"].as_f64() >= Some(3.0), "{primary}");
-    assert_eq!((&primary["blocks"], &primary["verdict"]), (&7.into(), &"worse".into()));
+    assert_eq!((&primary["blocks"], &primary["verdict"]), (&9.into(), &"worse".into()));
     assert_eq!(metric(&result, "latency.first_reply.p50")["better"], "lower");
     let slices = result["slices"].as_array().expect("an array");
-    assert_eq!(slices.len(), 14);
+    assert_eq!(slices.len(), 18);
     for round in slices.chunks(2) {
         assert_eq!(round[0]["seed"], round[1]["seed"], "both sides play the same plan");
         assert_ne!(round[0]["side"], round[1]["side"]);
@@ -171,7 +171,7 @@ fn saved_results_are_compared_with_their_doubts() {
     let run = |name: &str, delay: &str| {
         let path = files.path(name);
         let ended = Zload::with_scenario("run", &scenario(delay))
-            .args(&["-q", "--repeat", "5", "--duration", "60ms", "-o", &path])
+            .args(&["-q", "--repeat", "6", "--duration", "100ms", "-o", &path])
             .end();
         assert!(ended.code == Some(0) || ended.code == Some(3), "{}", ended.stderr);
         path

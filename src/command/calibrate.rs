@@ -8,10 +8,11 @@ use crate::cli::CalibrateArgs;
 use crate::compare::calibrate as noise;
 use crate::experiment::{Design, keep_on};
 use crate::progress::{Mode, Progress};
-use crate::result::Destination;
+use crate::result::{CalibrationResult, Destination};
 use crate::{Error, render};
 
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    render::writer::<CalibrationResult>(args.output.format)?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     if let Some(cpus) = args.design.cpus {
         keep_on(cpus)?;
@@ -35,7 +36,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8,
     let comparison =
         ended.experiment.compare(&questions, &notes, ended.interrupted, ended.failure.as_deref());
     let result = noise(&ended.experiment, comparison, &questions, compared);
-    deliver(&result, &args.output, destination, render::calibration_report, out)?;
+    deliver(&result, &args.output, destination, out)?;
     match &result.comparison.failure {
         Some(failure) => Err(Error::Failed(failure.clone())),
         None if ended.interrupted => Ok(INTERRUPTED),

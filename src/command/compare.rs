@@ -19,6 +19,7 @@ use crate::{Error, render};
 const MOST_BLOCKS: u32 = 60;
 
 pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    render::writer::<ComparisonResult>(args.output.format)?;
     let calibration = args.calibration.as_deref().map(load_calibration).transpose()?;
     let saved = args.files.iter().map(|path| Saved::is(path)).collect::<Result<Vec<bool>, _>>()?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.files[0])?;
@@ -31,7 +32,7 @@ pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Err
     } else {
         of_scenarios(args, calibration.as_ref())?
     };
-    deliver(&result, &args.output, destination, render::comparison_report, out)?;
+    deliver(&result, &args.output, destination, out)?;
     exit_code(&result, args.fail_on)
 }
 

@@ -10,6 +10,7 @@ use crate::twin::{self, Pool};
 use crate::{Error, render};
 
 pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    render::writer::<IdealResult>(args.output.format)?;
     let scenario = load(&args.scenario, &args.overrides.with(&args.load))?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let plan = Plan::new(&scenario);
@@ -22,6 +23,6 @@ pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> 
         .collect::<Result<Vec<_>, twin::NoIdeal>>()
         .map_err(|reason| Error::Failed(format!("{}: {reason}", args.scenario.display())))?;
     let result = IdealResult::new(&scenario, &plan, &ideals);
-    deliver(&result, &args.output, destination, render::ideal_report, out)?;
+    deliver(&result, &args.output, destination, out)?;
     Ok(DONE)
 }

@@ -6,6 +6,7 @@ mod compare;
 mod experiment;
 mod ideal;
 mod run;
+mod schema;
 mod selftest;
 mod serve;
 mod show;
@@ -17,18 +18,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::CommandFactory as _;
-use schemars::schema_for;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::Error;
-use crate::cli::{Cli, Command, Format, OutputArgs, SchemaOf};
+use crate::cli::{Cli, Command, Format, OutputArgs};
+use crate::environment::Revision;
 use crate::progress;
-use crate::render::Style;
-use crate::result::{
-    CalibrationResult, ComparisonResult, Destination, IdealResult, RunResult, SelftestResult,
-    ServeResult, to_json,
-};
+use crate::render::{self, Printable, Style};
+use crate::result::{Destination, to_json};
 use crate::scenario::Scenario;
 use crate::scenario::load::Override;
 
@@ -59,18 +57,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
             print(out, &script)
         }
         Command::Man { command } => print(out, &man_page(command.as_deref())?),
-        Command::Schema { of } => {
-            let schema = match of {
-                SchemaOf::Scenario => schema_for!(Scenario),
-                SchemaOf::Result => schema_for!(RunResult),
-                SchemaOf::Ideal => schema_for!(IdealResult),
-                SchemaOf::Serve => schema_for!(ServeResult),
-                SchemaOf::Selftest => schema_for!(SelftestResult),
-                SchemaOf::Comparison => schema_for!(ComparisonResult),
-                SchemaOf::Calibration => schema_for!(CalibrationResult),
-            };
-            print(out, to_json(&schema).as_bytes())
-        }
+        Command::Schema { of } => schema::schema(*of, out),
     }
 }
 
@@ -107,25 +94,21 @@ fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
 }
 
 /// Saves and prints a result. The file comes first: a closed pipe must not cost the figures.
-fn deliver<T: Serialize>(
+fn deliver<T: Serialize + Printable>(
     result: &T,
     output: &OutputArgs,
     destination: Option<Destination>,
-    report: impl FnOnce(&T, Style) -> String,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let saved = destination.map_or(Ok(()), |destination| destination.save(&to_json(result)));
-    let text = match output.format {
-        Format::Text => report(result, stdout_style()),
-        Format::Json => to_json(result),
-    };
-    let printed = print(out, text.as_bytes());
+    let printed = text_of(result, output.format).and_then(|text| print(out, text.as_bytes()));
     saved?;
     printed.map(|_| ())
 }
 
-fn stdout_style() -> Style {
-    Style::new(wants_color(&io::stdout()))
+/// A result in the form that was asked for.
+fn text_of<T: Printable>(result: &T, format: Format) -> Result<String, Error> {
+    render::form(result, format, Style::new(wants_color(&io::stdout())), &Revision::of_ci())
 }
 
 /// Colours only for a terminal that knows them and has not asked for none.

@@ -58,12 +58,16 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     }
     progress.finish();
     let result = RunResult::new(&scenario, &plan, environment, &runs);
-    let delivered = deliver(&result, &args.output, destination, render::run_report, out);
+    let delivered = deliver(&result, &args.output, destination, out);
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let ways = last.recorded.ways.intended_from(0);
         trace_out.save(&render::chrome_trace(&ways, &plan))?;
     }
-    delivered?;
+    match delivered {
+        // How the run ended says more, and decides the exit code.
+        Err(Error::Invalid(_)) if result.interrupted || result.failure.is_some() => {}
+        delivered => delivered?,
+    }
     match exit_code(result.interrupted, result.failure.as_deref())? {
         DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
         DONE if result.thresholds.iter().any(|threshold| !threshold.met) => Ok(NO),

@@ -6,10 +6,11 @@ use std::path::Path;
 use super::{DONE, INTERRUPTED, NO, deliver, interruption};
 use crate::cli::SelftestArgs;
 use crate::progress::{Mode, Progress};
-use crate::result::Destination;
+use crate::result::{Destination, SelftestResult};
 use crate::{Error, environment, render, selftest};
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    render::writer::<SelftestResult>(args.output.format)?;
     // There is no scenario that the result could replace.
     let destination = Destination::reserve(args.output.output.as_deref(), Path::new(""))?;
     let interrupted = interruption()?;
@@ -18,7 +19,7 @@ pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, E
         progress.step(step, steps, name);
     })?;
     progress.finish();
-    deliver(&result, &args.output, destination, render::selftest_report, out)?;
+    deliver(&result, &args.output, destination, out)?;
     Ok(match (result.interrupted, result.passed) {
         (true, _) => INTERRUPTED,
         (false, true) => DONE,

@@ -11,6 +11,7 @@ use crate::topology::{self, Serving};
 use crate::{Error, environment, render};
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    render::writer::<ServeResult>(args.output.format)?;
     let scenario = load(&args.scenario, &args.overrides())?;
     if scenario.proxy.engine == Engine::External {
         return Err(Error::Failed(format!(
@@ -42,6 +43,6 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let served = topology::serve(&serving, listening, &mut |snapshot| progress.update(snapshot))?;
     progress.finish();
     let result = ServeResult::new(&scenario, environment, &served);
-    deliver(&result, &args.output, destination, render::serve_report, out)?;
+    deliver(&result, &args.output, destination, out)?;
     exit_code(result.interrupted, result.failure.as_deref())
 }

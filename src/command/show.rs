@@ -2,29 +2,19 @@
 
 use std::io::Write;
 
-use super::{print, stdout_style};
-use crate::cli::{Format, ShowArgs};
-use crate::result::{Saved, to_json};
-use crate::{Error, render};
+use super::{print, text_of};
+use crate::Error;
+use crate::cli::ShowArgs;
+use crate::result::Saved;
 
 pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    let text = match (Saved::load(&args.result)?, args.format) {
-        (Saved::Run(result), Format::Text) => render::run_report(&result, stdout_style()),
-        (Saved::Run(result), Format::Json) => to_json(&result),
-        (Saved::Serve(result), Format::Text) => render::serve_report(&result, stdout_style()),
-        (Saved::Serve(result), Format::Json) => to_json(&result),
-        (Saved::Ideal(result), Format::Text) => render::ideal_report(&result, stdout_style()),
-        (Saved::Ideal(result), Format::Json) => to_json(&result),
-        (Saved::Selftest(result), Format::Text) => render::selftest_report(&result, stdout_style()),
-        (Saved::Selftest(result), Format::Json) => to_json(&result),
-        (Saved::Comparison(result), Format::Text) => {
-            render::comparison_report(&result, stdout_style())
-        }
-        (Saved::Comparison(result), Format::Json) => to_json(&result),
-        (Saved::Calibration(result), Format::Text) => {
-            render::calibration_report(&result, stdout_style())
-        }
-        (Saved::Calibration(result), Format::Json) => to_json(&result),
+    let text = match Saved::load(&args.result)? {
+        Saved::Run(result) => text_of(&*result, args.format),
+        Saved::Serve(result) => text_of(&*result, args.format),
+        Saved::Ideal(result) => text_of(&*result, args.format),
+        Saved::Selftest(result) => text_of(&*result, args.format),
+        Saved::Comparison(result) => text_of(&*result, args.format),
+        Saved::Calibration(result) => text_of(&*result, args.format),
     };
-    print(out, text.as_bytes())
+    print(out, text?.as_bytes())
 }

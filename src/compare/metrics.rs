@@ -135,11 +135,20 @@ pub(super) fn of(scenario: &Scenario) -> impl Iterator<Item = &'static Metric> {
     })
 }
 
-/// What a result says of each metric. Ratios of them are compared, so only what is above zero is taken.
+/// What a result says of each metric. Ratios of them are compared, so only what is above zero is taken; but where nothing
+/// came in the whole window the rate is taken as one in it, because to leave a standstill out would flatter it.
 pub(super) fn values(result: &Value) -> BTreeMap<String, f64> {
+    let least_rate = number(result, "throughput.window").map(|window_ns| 1e9 / window_ns);
+    let value = |metric: &Metric| {
+        let value = number(result, metric.name)?;
+        match metric.unit {
+            MetricUnit::PerS => Some(value.max(least_rate?)),
+            MetricUnit::Ns | MetricUnit::Bytes => Some(value),
+        }
+    };
     METRICS
         .iter()
-        .filter_map(|metric| Some((metric.name.to_owned(), number(result, metric.name)?)))
+        .filter_map(|metric| Some((metric.name.to_owned(), value(metric)?)))
         .filter(|(_, value)| *value > 0.0 && value.is_finite())
         .collect()
 }
@@ -155,5 +164,33 @@ impl Metric {
             _ => return None,
         };
         Some(OfFirstReply { quantile })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_standstill_is_the_lowest_rate_and_not_left_out() {
+        let result = json!({
+            "throughput": { "window_ns": 200_000_000, "replies_per_s": 0.0 },
+            "latency": { "first_reply": { "p50_ns": null, "p90_ns": 0 } },
+        });
+        let values = values(&result);
+        assert_eq!(values.len(), 1, "{values:?}");
+        assert!((values["throughput.replies_per_s"] - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn names_are_found_in_both_forms_and_nearly_so() {
+        assert_eq!(metric_named("first_reply.p99").unwrap().name, "latency.first_reply.p99");
+        assert_eq!(
+            metric_named("latency.first_reply.p99").unwrap().name,
+            "latency.first_reply.p99"
+        );
+        assert!(metric_named("first_replly.p99").unwrap_err().contains("first_reply.p99?"));
+        assert!(metric_named("banana").unwrap_err().contains("the metrics are"));
     }
 }

@@ -3,6 +3,7 @@
 mod calibration;
 mod chrome_trace;
 mod comparison;
+mod formats;
 mod histogram;
 mod hops;
 mod ideal;
@@ -18,6 +19,7 @@ pub use crate::quantity::{duration, rate};
 pub use calibration::calibration_report;
 pub use chrome_trace::chrome_trace;
 pub use comparison::comparison_report;
+pub use formats::{Format, Printable, Writer, form, writer};
 pub use ideal::ideal_report;
 pub use plan::plan_report;
 pub use run::run_report;

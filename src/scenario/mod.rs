@@ -24,6 +24,9 @@ pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
 pub use validate::{Complaint, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
 
+/// Version of the scenario's shape. A file does not say it: it goes up when scenarios of before are no longer taken.
+pub const SCENARIO_SCHEMA: &str = "zload.scenario/1";
+
 /// A scenario: who sends what to whom, for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

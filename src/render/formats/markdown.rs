@@ -1,0 +1,248 @@
+//! Markdown, as pull requests show it: the answer in the first line, then a table, then what folds away.
+//!
+//! Invariant: no text of a scenario can leave its cell.
+
+use crate::quantity::{bytes, counted, duration, rate};
+use crate::render::machine;
+use crate::result::{
+    Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, RunResult,
+};
+use crate::verdict::{CheckStatus, Status, Verdict};
+
+/// Stands where a figure is null.
+const NOTHING: &str = "–";
+
+pub(super) fn run(result: &RunResult) -> String {
+    let mut text = headline(result) + "\n" + &doubts(&result.verdict);
+    text += &thresholds(result);
+    text += &figures(result);
+    let mut notes = result.notes.clone();
+    notes.push(format!("plan {} (seed {})", result.plan_hash, result.seed));
+    notes.push(machine(&result.environment));
+    text + "\n" + &folded("Notes, plan and machine", &list(&notes))
+}
+
+fn headline(result: &RunResult) -> String {
+    let meaning = match result.verdict.status {
+        Status::Valid => "VALID: nothing speaks against these figures",
+        Status::Suspect => "SUSPECT: read these figures with the doubts below",
+        Status::Invalid => "INVALID: do not use these figures",
+    };
+    let mut text = format!("**{}** · {meaning}\n", safe(&result.scenario.name));
+    if let Some(failure) = &result.failure {
+        text += &format!("\nFAILED: {}\n", safe(failure));
+    }
+    if result.interrupted {
+        text += "\nINTERRUPTED: the figures cover the time until then\n";
+    }
+    text
+}
+
+/// What did not pass, the worst first.
+fn doubts(verdict: &Verdict) -> String {
+    let mut doubts: Vec<_> =
+        verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn).collect();
+    doubts.sort_by_key(|check| std::cmp::Reverse(check.status));
+    let sentences: Vec<String> =
+        doubts.iter().map(|check| format!("{}: {}", check.name, check.sentence)).collect();
+    if sentences.is_empty() { String::new() } else { list(&sentences) + "\n" }
+}
+
+/// Each threshold with its mark, unless there is none.
+fn thresholds(result: &RunResult) -> String {
+    let mark = |met: bool| match (met, result.verdict.status) {
+        (_, Status::Invalid) => "·",
+        (true, _) => "✓",
+        (false, _) => "✗",
+    };
+    let rows: String = result
+        .thresholds
+        .iter()
+        .map(|outcome| row([mark(outcome.met), &outcome.limit, &outcome.sentence]))
+        .collect();
+    if rows.is_empty() { rows } else { format!("| | threshold | found |\n|---|---|---|\n{rows}\n") }
+}
+
+fn figures(result: &RunResult) -> String {
+    let throughput = &result.throughput;
+    let mut rows = vec![
+        row(["requests", &rate(throughput.requests_per_s), ""]),
+        row(["replies", &rate(throughput.replies_per_s), ""]),
+    ];
+    rows.extend(percentiles("first reply", &result.latency.first_reply));
+    if result.latency.last_reply != result.latency.first_reply {
+        rows.extend(percentiles("last reply", &result.latency.last_reply));
+    }
+    if let Some(ideal) = &result.ideal {
+        rows.extend(percentiles("excess over the ideal", &ideal.excess.first_reply));
+    }
+    let cpu = |ns: Option<f64>| ns.map_or_else(|| NOTHING.to_owned(), nanos);
+    rows.push(row(["requests lost", &result.ledger.requests_lost.to_string(), ""]));
+    rows.push(row(["proxy CPU per message", &cpu(result.proxy.cpu_ns_per_message), ""]));
+    rows.push(row(["whole process CPU per message", &cpu(result.process.cpu_ns_per_message), ""]));
+    format!("| figure | value | 95 % interval |\n|---|--:|--:|\n{}", rows.concat())
+}
+
+/// Those percentiles that the sample carries.
+fn percentiles(name: &str, latency: &LatencySummary) -> Vec<String> {
+    let intervals = &latency.intervals;
+    [
+        ("p50", latency.p50_ns, intervals.p50_ns),
+        ("p90", latency.p90_ns, intervals.p90_ns),
+        ("p99", latency.p99_ns, intervals.p99_ns),
+        ("p99.9", latency.p999_ns, intervals.p999_ns),
+    ]
+    .into_iter()
+    .filter_map(|(percentile, ns, interval)| {
+        let ends = interval.map(|[low, high]| format!("{} to {}", duration(low), duration(high)));
+        Some(row([&format!("{name} {percentile}"), &duration(ns?), &ends.unwrap_or_default()]))
+    })
+    .collect()
+}
+
+pub(super) fn comparison(result: &ComparisonResult) -> String {
+    let pairs: Vec<String> = std::iter::once(result).chain(&result.others).map(pair).collect();
+    pairs.join("\n---\n\n")
+}
+
+fn pair(result: &ComparisonResult) -> String {
+    let (gated, others): (Vec<_>, Vec<_>) =
+        result.metrics.iter().partition(|metric| metric.gated || metric.name == result.primary);
+    let mut text = answer(result) + "\n" + &metrics(&gated, result.method.confidence_percent);
+    if !result.notes.is_empty() {
+        text += &format!("\n{}", list(&result.notes));
+    }
+    if !result.differences.is_empty() {
+        let rows = result.differences.iter().map(|difference| {
+            let side = |value: &Option<String>| value.clone().unwrap_or_else(|| NOTHING.to_owned());
+            row([&difference.key, &side(&difference.a), &side(&difference.b)])
+        });
+        text += &format!("\n| key | a | b |\n|---|---|---|\n{}", rows.collect::<String>());
+    }
+    if !others.is_empty() {
+        let table = metrics(&others, result.method.confidence_percent);
+        text += &format!("\n{}", folded("Other metrics, which decide nothing", &table));
+    }
+    text
+}
+
+/// The answer, and by which sentence.
+fn answer(result: &ComparisonResult) -> String {
+    let (a, b) = (safe(&result.a.name), safe(&result.b.name));
+    let mut text = match (&result.failure, result.valid) {
+        (Some(failure), _) => format!("**FAILED** · {b} against {a}: {}\n", safe(failure)),
+        (None, false) => format!("**INVALID** · {b} against {a}: do not use these figures\n"),
+        (None, true) => {
+            let blocks = counted(u64::from(result.method.blocks), "block");
+            let how = if result.method.interleaved { "interleaved" } else { "one after the other" };
+            format!("**{}** · {b} against {a} ({blocks}, {how})\n", word(result.verdict))
+        }
+    };
+    if result.interrupted {
+        text += "\nINTERRUPTED: only whole blocks are in the figures\n";
+    }
+    let decisive =
+        result.metrics.iter().filter(|metric| metric.gated && metric.verdict == result.verdict);
+    let sentences: Vec<String> = decisive.map(|metric| metric.sentence.clone()).collect();
+    if sentences.is_empty() { text } else { format!("{text}\n{}", list(&sentences)) }
+}
+
+fn metrics(metrics: &[&MetricComparison], confidence_percent: f64) -> String {
+    let rows = metrics.iter().map(|metric| {
+        let ends = metric.ci_low_percent.zip(metric.ci_high_percent);
+        row([
+            &metric.name,
+            &value(metric.a, metric.unit),
+            &value(metric.b, metric.unit),
+            &metric.effect_percent.map_or_else(|| NOTHING.to_owned(), change),
+            &ends.map_or_else(
+                || NOTHING.to_owned(),
+                |(low, high)| format!("{} to {}", change(low), change(high)),
+            ),
+            word(metric.verdict),
+        ])
+    });
+    format!(
+        "| metric | a | b | change | {confidence_percent} % interval | answer |\n|---|--:|--:|--:|--:|---|\n{}",
+        rows.collect::<String>()
+    )
+}
+
+fn word(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Better => "better",
+        Answer::Same => "same",
+        Answer::Unclear => "unclear",
+        Answer::Worse => "worse",
+    }
+}
+
+fn value(value: Option<f64>, unit: MetricUnit) -> String {
+    let Some(value) = value else { return NOTHING.to_owned() };
+    match unit {
+        MetricUnit::Ns => nanos(value),
+        MetricUnit::PerS => rate(value),
+        MetricUnit::Bytes => bytes(value),
+    }
+}
+
+/// A difference in percent of what it is held against.
+fn change(percent: f64) -> String {
+    format!("{percent:+.1} %")
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "times are positive, and a cast of what is too large saturates"
+)]
+fn nanos(ns: f64) -> String {
+    duration(ns.round() as u64)
+}
+
+fn row<const N: usize>(cells: [&str; N]) -> String {
+    format!("| {} |\n", cells.map(safe).join(" | "))
+}
+
+fn list(items: &[String]) -> String {
+    items.iter().map(|item| format!("- {}\n", safe(item))).collect()
+}
+
+/// The blank lines make what is folded Markdown again.
+fn folded(summary: &str, text: &str) -> String {
+    format!("<details><summary>{summary}</summary>\n\n{text}\n</details>\n")
+}
+
+/// Text that means nothing but itself, on one line.
+fn safe(text: &str) -> String {
+    let mut safe = String::new();
+    for sign in text.chars() {
+        if matches!(sign, '\\' | '|' | '<' | '`' | '*' | '[' | '&' | '~' | '@') {
+            safe.push('\\');
+        }
+        safe.push(if sign.is_control() { ' ' } else { sign });
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_leaves_its_cell(text in ".*\\|.*|.*\n.*|.*") {
+            let row = row([&text, "x"]);
+            prop_assert_eq!(row.lines().count(), 1);
+            // Every second backslash of a run escapes the first, so an odd number before a bar escapes the bar.
+            let mut bars = 0;
+            let mut escaped = false;
+            for sign in row.chars() {
+                bars += u32::from(sign == '|' && !escaped);
+                escaped = sign == '\\' && !escaped;
+            }
+            prop_assert_eq!(bars, 3);
+        }
+    }
+}
