@@ -9,6 +9,7 @@ mod limits;
 pub mod load;
 pub mod problem;
 mod schema;
+mod server;
 mod table;
 pub mod units;
 mod validate;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use distribution::Distribution;
 pub use limits::Limits;
 pub use problem::Problem;
+pub use server::{ServerCommand, in_words};
 pub use units::{Bytes, Count, Nanos, Rate};
 pub use validate::{MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
 
@@ -49,6 +51,9 @@ pub struct Scenario {
     /// What carries the messages.
     #[serde(deserialize_with = "table::only")]
     pub proxy: Proxy,
+    /// A server of the user's own, started and stopped by zload, in the place of a proxy and workers of ours.
+    #[serde(deserialize_with = "table::only_if_given", skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerCommand>,
     /// Who answers.
     #[serde(deserialize_with = "table::only")]
     pub workers: Workers,
@@ -207,7 +212,7 @@ pub enum Engine {
     Builtin,
     /// Drains both sides per wake and never blocks in a send.
     Batch,
-    /// No server of ours: clients connect to `frontend`.
+    /// No server of ours: clients connect to `frontend`. What `[server]` implies.
     External,
 }
 
@@ -296,6 +301,7 @@ impl Default for Scenario {
             load: Load::default(),
             clients: Clients::default(),
             proxy: Proxy::default(),
+            server: None,
             workers: Workers::default(),
             sockets: Sockets::default(),
             verdict: Limits::default(),
