@@ -68,6 +68,14 @@ pub enum Error {
         /// How long they tried.
         timeout: crate::scenario::Nanos,
     },
+    /// A server of the user's own cannot be measured.
+    #[error("{what}")]
+    Server {
+        /// What it did or did not do, in one line.
+        what: String,
+        /// The last lines of its output.
+        output: Vec<String>,
+    },
     /// The run could not be carried through; what was measured has been reported.
     #[error("{0}")]
     Failed(String),
@@ -94,6 +102,10 @@ impl Error {
             Self::Several(errors) => {
                 let reports = errors.iter().map(|error| format!("{}\n\n", error.report(color)));
                 format!("{}error: {self}", reports.collect::<String>())
+            }
+            Self::Server { output, .. } if output.len() > 1 => {
+                let lines = output.iter().map(|line| format!("\n    {line}"));
+                format!("error: {self}\n  the last of its output:{}", lines.collect::<String>())
             }
             other => format!("error: {other}"),
         }

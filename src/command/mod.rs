@@ -1,6 +1,7 @@
 //! The glue: one file for each command. Commands write to what they are given, and say which exit code they mean.
 
 mod check;
+mod guard;
 mod ideal;
 mod run;
 mod selftest;
@@ -40,6 +41,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Check(args) => check::check(args, out),
         Command::Ideal(args) => ideal::ideal(args, out),
         Command::Selftest(args) => selftest::selftest(args, out),
+        Command::Guard(args) => guard::guard(args, out),
         Command::Show(args) => show::show(args, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
