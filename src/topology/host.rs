@@ -321,6 +321,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_server_of_the_users_own_used_is_not_other_load() {
+        let tick_ns = 1_000_000_000 / clock_ticks_per_second();
+        let look = |server_cpu_ns, busy| Look {
+            machine: Some(MachineTicks { all: 2 * busy, busy, steal: 0 }),
+            process_cpu_ns: 0,
+            ..Look::at(&[], server_cpu_ns)
+        };
+        let other = |begin, end| {
+            look(end, 1_100).since(&look(begin, 1_000), &[]).machine.unwrap().other_share
+        };
+        assert!((other(None, None) - 0.5).abs() < 1e-9);
+        assert!((other(Some(0), Some(80 * tick_ns)) - 0.1).abs() < 1e-9);
+        assert!((other(Some(5), None) - 0.5).abs() < 1e-9, "it died, so nobody knows");
+    }
+
+    #[test]
     fn a_thread_that_works_is_seen_to() {
         let threads = threads();
         let here = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();

@@ -173,3 +173,34 @@ fn failed(what: &str, end: &ServerEnd) -> Error {
 fn program(command: &[String]) -> String {
     in_words(&command[..1])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(cpu_ns: Option<u64>, resident_bytes: u64, end: ServerEnd) -> ServerUse {
+        let command = vec![end.exit.clone()];
+        ServerUse { command, cpu_ns, resident_bytes: Some(resident_bytes), end: Some(end) }
+    }
+
+    #[test]
+    fn several_runs_add_up_and_keep_the_end_that_is_worth_a_word() {
+        let plain = ServerEnd {
+            exit: "exit status 0".to_owned(),
+            by_itself: false,
+            had_to_be_killed: false,
+            left_behind: 0,
+            last_output: Vec::new(),
+        };
+        let odd = ServerEnd {
+            exit: "killed by SIGKILL".to_owned(),
+            had_to_be_killed: true,
+            ..plain.clone()
+        };
+        let (one, two) = (used(Some(3), 7, odd.clone()), used(Some(4), 5, plain));
+        let sum = used(Some(7), 7, odd);
+        assert_eq!((one.plus(&two), two.plus(&one)), (sum.clone(), sum));
+        let unknown = ServerUse { cpu_ns: None, ..one };
+        assert_eq!(two.plus(&unknown).cpu_ns, None, "a sum of which a part is not known");
+    }
+}

@@ -107,3 +107,30 @@ fn no_answer(endpoint: &str, connected: bool, sent: u64) -> String {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn the_probe_asks_for_little_work_and_for_a_reply() {
+        let text = "load = { rate = '1/s' }\n\
+                    workers = { replies = { uniform = [0, 4] }, delay = { uniform = ['1ms', '1s'] } }";
+        let plan = Plan::new(&Scenario::parse("a.toml", text, &[]).unwrap());
+        let key = lightest(&plan);
+        assert_eq!(plan.replies(key), 1);
+        assert!(plan.delay_ns(key, 0) < 100_000_000, "one of some 50 such requests has less");
+    }
+
+    #[test]
+    fn the_reason_for_no_answer_is_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+        assert!(no_answer(&endpoint, true, 3).contains("answered none of 3 requests"));
+        assert!(no_answer(&endpoint, false, 0).contains("does not speak ZeroMQ"));
+        drop(listener);
+        assert!(no_answer(&endpoint, false, 0).contains("nobody listens"));
+    }
+}
