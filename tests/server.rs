@@ -189,7 +189,7 @@ fn a_server_that_ends_before_it_answers_is_shown_with_its_last_words() {
 #[test]
 fn a_server_that_puts_itself_into_the_background_does_not_stay_there() {
     let script = Script::new(
-        "setsid sh -c 'echo $$ >>noted; exec sleep 1000' & wait_for_it=1\n\
+        "setsid sh -c 'echo $$ >>noted; exec sleep 1000' &\n\
                               while [ $(wc -l <noted) -lt 2 ]; do :; done; exit 0",
     );
     refused(script.run(LOAD), &["exit status 0, without a word"]);
@@ -334,6 +334,20 @@ while left:
 raise RuntimeError('no more')
 ";
 
+#[test]
+fn a_server_that_does_not_speak_zeromq_is_told_from_one_that_does_not_listen() {
+    let has_python = std::process::Command::new("python3").args(["-c", "import socket"]).output();
+    if !has_python.is_ok_and(|python| python.status.success()) {
+        return;
+    }
+    let script = Script::new(
+        "exec python3 -c \"import socket; s = socket.create_server(('127.0.0.1', ${frontend##*:}))\nwhile 1: s.accept()\"",
+    );
+    let scenario = format!("{}ready_timeout = '2s'", script.scenario(LOAD));
+    refused(Zload::with_scenario("run", &scenario), &["does not speak ZeroMQ", "2s"]);
+    script.assert_gone(1);
+}
+
 /// Runs where Python has pyzmq; elsewhere the servers above must do.
 #[test]
 fn a_server_in_another_language_is_measured_and_its_traceback_is_shown() {
@@ -380,6 +394,20 @@ fn no_server_outlives_a_zload_that_was_killed() {
     running.signal(Signal::KILL);
     script.assert_gone(3);
     assert_eq!(running.end().code, None, "killed by a signal");
+}
+
+#[test]
+fn no_server_outlives_its_guard_either() {
+    let script = Script::new("exec serve");
+    let running = measuring(script.run(LONG_LOAD));
+    let server = script.noted()[0].as_raw_nonzero();
+    let status = std::fs::read_to_string(format!("/proc/{server}/status")).expect("it runs");
+    let guard = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("a parent");
+    let guard = Pid::from_raw(guard.trim().parse().expect("a number")).expect("a process");
+    kill_process(guard, Signal::KILL).expect("the guard is there");
+    let result = running.end().result(2);
+    assert_eq!(text(&result, "exit"), "lost sight of");
+    script.assert_gone(1);
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl ServerUse {
 /// An end in words that fit into a sentence.
 fn in_one_line(end: &ServerEnd) -> String {
     match end.last_output.last() {
-        Some(line) => format!("{}; it last said {line:?}", end.exit),
+        Some(line) => format!("{}; it last said {:?}", end.exit, line.trim()),
         None => format!("{}, without a word", end.exit),
     }
 }

@@ -10,7 +10,7 @@ use super::link::Link;
 use super::{endpoint, failed};
 use crate::Error;
 use crate::plan::{DrawKey, Plan};
-use crate::scenario::Scenario;
+use crate::scenario::{Nanos, Scenario};
 use crate::topology::clock::Clock;
 use crate::topology::context::Context;
 use crate::topology::sockets;
@@ -56,11 +56,11 @@ pub(super) fn await_answer(
         }
         let now_ns = clock.now_ns();
         if now_ns >= timeout {
-            let end = link.stop().clone();
+            // Before it is stopped: this also looks at who listens.
             let why = no_answer(endpoint, connected, sent);
-            let what =
-                format!("{why} within {} (server.ready_timeout)", crate::scenario::Nanos(timeout));
-            return Err(Error::Server { what, output: end.last_output });
+            let what = format!("{why} within {} (server.ready_timeout)", Nanos(timeout));
+            let output = link.stop().last_output.clone();
+            return Err(Error::Server { what, output });
         }
         let due = now_ns >= send_at_ns;
         let wanted = if due { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN };
@@ -100,7 +100,7 @@ fn no_answer(endpoint: &str, connected: bool, sent: u64) -> String {
              request back to the client that it came from. None did"
         )
     } else if endpoint::is_taken(endpoint) {
-        format!("what listens at {endpoint} does not speak ZeroMQ: no handshake was done")
+        format!("what listens at {endpoint} does not speak ZeroMQ: no handshake came about")
     } else {
         format!(
             "nobody listens at {endpoint}, though the server runs: does it bind {{frontend}}? It did not"
