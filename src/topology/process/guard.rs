@@ -164,9 +164,8 @@ impl Watched {
         }
         match rustix::io::read(&stdin, &mut [0; 1]) {
             Ok(1..) => Woken::Stop,
-            Ok(0) => Woken::Alone,
             Err(Errno::INTR | Errno::AGAIN) => Woken::Nothing,
-            Err(_) => Woken::Alone,
+            Ok(0) | Err(_) => Woken::Alone,
         }
     }
 
