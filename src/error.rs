@@ -69,9 +69,9 @@ pub enum Error {
         timeout: crate::scenario::Nanos,
     },
     /// A server of the user's own cannot be measured.
-    #[error("{what}")]
+    #[error("{what}{}", last_words(output))]
     Server {
-        /// What it did or did not do, in one line.
+        /// What it did or did not do.
         what: String,
         /// The last lines of its output.
         output: Vec<String>,
@@ -103,12 +103,20 @@ impl Error {
                 let reports = errors.iter().map(|error| format!("{}\n\n", error.report(color)));
                 format!("{}error: {self}", reports.collect::<String>())
             }
-            Self::Server { output, .. } if output.len() > 1 => {
+            Self::Server { what, output } if !output.is_empty() => {
                 let lines = output.iter().map(|line| format!("\n    {line}"));
-                format!("error: {self}\n  the last of its output:{}", lines.collect::<String>())
+                format!("error: {what}\n  the last of its output:{}", lines.collect::<String>())
             }
             other => format!("error: {other}"),
         }
+    }
+}
+
+/// The last line of a program's output, to follow a sentence about it.
+pub(crate) fn last_words(output: &[String]) -> String {
+    match output.last() {
+        Some(line) => format!("; it last said {:?}", line.trim()),
+        None => "; it said nothing".to_owned(),
     }
 }
 

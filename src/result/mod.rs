@@ -240,7 +240,8 @@ pub struct ServerFigures {
     pub command: Vec<String>,
     /// How it ended: `exit status 0`, `killed by SIGTERM` (which is how zload asks); null if it was still running.
     pub exit: Option<String>,
-    /// CPU time in the window; null if the kernel does not say or it died.
+    /// CPU time in the window; null if the kernel does not say or it died. Processes that ended in the window count if
+    /// somebody waited for them.
     pub cpu_ns: Option<u64>,
     /// The same per message that the clients sent or received.
     pub cpu_ns_per_message: Option<f64>,

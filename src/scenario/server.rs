@@ -126,13 +126,12 @@ pub(super) fn complaint(scenario: &Scenario) -> Result<(), Complaint> {
         let help = "put a script of several lines into a file";
         return refuse(PATH, "must have no control characters in it".to_owned(), help);
     }
-    let pieces: Vec<Piece<'_>> = server.command.iter().flat_map(|text| pieces(text)).collect();
-    let names = || {
-        pieces
-            .iter()
-            .filter_map(|piece| if let Piece::Name(name) = piece { Some(*name) } else { None })
-    };
-    if let Some(unknown) = names().find(|name| *name != FRONTEND) {
+    let names = server.command.iter().map(|text| {
+        let name = |piece| if let Piece::Name(name) = piece { Some(name) } else { None };
+        pieces(text).into_iter().filter_map(name).collect::<Vec<_>>()
+    });
+    let names: Vec<Vec<&str>> = names.collect();
+    if let Some(unknown) = names.iter().flatten().find(|name| **name != FRONTEND) {
         return refuse(
             PATH,
             format!("nothing is known to put in the place of {{{unknown}}}"),
@@ -141,7 +140,7 @@ pub(super) fn complaint(scenario: &Scenario) -> Result<(), Complaint> {
             ),
         );
     }
-    if names().next().is_none() {
+    if names[1..].iter().all(Vec::is_empty) {
         return refuse(
             PATH,
             format!(

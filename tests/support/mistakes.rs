@@ -344,4 +344,10 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "'tcp://*:5'",
         &["cannot connect to tcp://*:5", "127.0.0.1"],
     ),
+    mistake(
+        "load = { rate = '1/s' }\n[server]\ncommand = ['{frontend}']",
+        "3:11",
+        "['{frontend}']",
+        &["no argument has {frontend}"],
+    ),
 ];

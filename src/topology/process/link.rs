@@ -165,11 +165,14 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if self.group != 0 {
+        if self.group == 0 {
+            // Nothing was started, or it is not known what: the guard clears that up by itself.
+            drop(self.orders.take());
+        } else {
             self.stop();
+            // It has nothing left to do, or waits for a process that nobody can end.
+            let _gone = self.guard.kill();
         }
-        drop(self.orders.take());
-        // Without its orders and its server the guard has nothing left to do.
         let _reaped = self.guard.wait();
     }
 }

@@ -100,8 +100,7 @@ impl ServerProcess {
 
     /// Why a run against it cannot go on, if it cannot: the server ended.
     pub(super) fn died(&self) -> Option<String> {
-        let end = self.ended()?;
-        Some(format!("the server ended in the middle of the run: {}", in_one_line(end)))
+        self.ended().map(|end| failed("the server ended in the middle of the run", end).to_string())
     }
 
     /// The same for a run that has not begun.
@@ -156,17 +155,9 @@ impl ServerUse {
     }
 }
 
-/// An end in words that fit into a sentence.
-fn in_one_line(end: &ServerEnd) -> String {
-    match end.last_output.last() {
-        Some(line) => format!("{}; it last said {:?}", end.exit, line.trim()),
-        None => format!("{}, without a word", end.exit),
-    }
-}
-
 /// A server of which nothing can be measured.
 fn failed(what: &str, end: &ServerEnd) -> Error {
-    Error::Server { what: format!("{what}: {}", in_one_line(end)), output: end.last_output.clone() }
+    Error::Server { what: format!("{what}: {}", end.exit), output: end.last_output.clone() }
 }
 
 /// The program of a command as it is shown in an error.
