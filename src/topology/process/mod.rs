@@ -65,6 +65,8 @@ pub struct ServerUse {
 impl ServerProcess {
     /// Starts the server of the scenario, if it has one, and returns when it has answered a request.
     ///
+    /// The caller must be zload's program, which is started once more as the guard.
+    ///
     /// Fails with [`Error::Server`] if it cannot be started, ends, or does not answer within `server.ready_timeout`, and
     /// with [`Error::Interrupted`] if `interrupted` becomes true first; the server is gone then.
     pub fn start(
