@@ -56,6 +56,9 @@ pub enum Command {
         /// The command
         command: Option<String>,
     },
+    /// Start a server and end it with zload; for zload itself
+    #[command(hide = true)]
+    Guard(GuardArgs),
     /// Print the JSON Schema of scenarios or results
     Schema {
         /// Whose schema
@@ -146,6 +149,17 @@ pub struct ServeArgs {
     /// Show each message as it passes, on stderr; for small runs
     #[arg(long)]
     pub trace: bool,
+}
+
+/// `zload guard`, which only zload calls
+#[derive(Debug, Args)]
+pub struct GuardArgs {
+    /// How long the server may take to end after SIGTERM
+    #[arg(long, value_name = "TIME")]
+    pub stop_timeout: Nanos,
+    /// Program and arguments
+    #[arg(last = true, required = true)]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 /// `zload check`

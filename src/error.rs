@@ -68,6 +68,14 @@ pub enum Error {
         /// How long they tried.
         timeout: crate::scenario::Nanos,
     },
+    /// A server of the user's own cannot be measured.
+    #[error("{what}{}", last_words(output))]
+    Server {
+        /// What it did or did not do.
+        what: String,
+        /// The last lines of its output.
+        output: Vec<String>,
+    },
     /// The run could not be carried through; what was measured has been reported.
     #[error("{0}")]
     Failed(String),
@@ -103,8 +111,20 @@ impl Error {
                 let reports = errors.iter().map(|error| format!("{}\n\n", error.report(color)));
                 format!("{}error: {self}", reports.collect::<String>())
             }
+            Self::Server { what, output } if !output.is_empty() => {
+                let lines = output.iter().map(|line| format!("\n    {line}"));
+                format!("error: {what}\n  the last of its output:{}", lines.collect::<String>())
+            }
             other => format!("error: {other}"),
         }
+    }
+}
+
+/// The last line of a program's output, to follow a sentence about it.
+pub(crate) fn last_words(output: &[String]) -> String {
+    match output.last() {
+        Some(line) => format!("; it last said {:?}", line.trim()),
+        None => "; it said nothing".to_owned(),
     }
 }
 

@@ -86,7 +86,7 @@ fn what_touches_the_world_is_named_in_one_room_only() {
         ("zmq_sys", &["topology"]),
         ("indicatif", &["progress"]),
         ("std::fs", &["scenario", "topology", "result", "environment"]),
-        ("Clock::start", &["topology"]),
+        ("Clock::start", &["topology", "experiment"]),
         ("signal_hook", &["command"]),
     ] {
         for path in files_below("src") {

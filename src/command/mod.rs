@@ -4,6 +4,7 @@ mod calibrate;
 mod check;
 mod compare;
 mod experiment;
+mod guard;
 mod ideal;
 mod run;
 mod schema;
@@ -47,6 +48,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Check(args) => check::check(args, out),
         Command::Ideal(args) => ideal::ideal(args, out),
         Command::Selftest(args) => selftest::selftest(args, out),
+        Command::Guard(args) => guard::guard(args, out),
         Command::Show(args) => show::show(args, out),
         Command::Compare(args) => compare::compare(args, out),
         Command::Calibrate(args) => calibrate::calibrate(args, out),

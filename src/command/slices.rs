@@ -4,7 +4,6 @@
 //! scenario with them, in one line. It ends when its input does, in the middle of a run if need be.
 
 use std::io::{BufRead as _, Write};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -15,13 +14,22 @@ use crate::plan::Plan;
 use crate::result::RunResult;
 use crate::scenario::Scenario;
 use crate::scenario::load::Override;
-use crate::{Error, environment, topology};
+use crate::topology::{self, ServerProcess};
+use crate::{Error, environment};
 
 pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let ended = Arc::new(AtomicBool::new(false));
+    // A server of the user's own serves all slices.
+    let mut server = None;
     for line in lines(&ended) {
-        let overrides = settings(&args.set, &line)?;
-        let result = slice(&args.scenario, &overrides, &ended)?;
+        let scenario = Scenario::load(&args.scenario, &settings(&args.set, &line)?)?;
+        let plan = Arc::new(Plan::new(&scenario));
+        if server.is_none() {
+            server = ServerProcess::start(&scenario, &plan, &ended)?;
+        }
+        let measured =
+            topology::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;
+        let result = RunResult::new(&scenario, &plan, environment::describe(), &[measured]);
         let mut text = serde_json::to_string(&result)
             .map_err(|error| Error::Failed(format!("the result cannot be written: {error}")))?;
         text.push('\n');
@@ -50,11 +58,4 @@ fn settings(always: &[Override], line: &str) -> Result<Vec<Override>, Error> {
         .map_err(|error| Error::Failed(format!("a slice is a JSON array of settings: {error}")))?;
     let now = texts.iter().map(|text| text.parse().map_err(Error::Failed));
     always.iter().cloned().map(Ok).chain(now).collect()
-}
-
-fn slice(path: &Path, overrides: &[Override], ended: &AtomicBool) -> Result<RunResult, Error> {
-    let scenario = Scenario::load(path, overrides)?;
-    let plan = Arc::new(Plan::new(&scenario));
-    let measured = topology::run(&scenario, &plan, false, ended, &mut |_| {})?;
-    Ok(RunResult::new(&scenario, &plan, environment::describe(), &[measured]))
 }

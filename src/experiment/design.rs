@@ -85,9 +85,11 @@ impl Design {
         let fitting =
             ((seconds / f64::from(blocks) - starts) / each).round().clamp(1.0, MOST_SLICES) as u32;
         let patience = |scenario: &&Scenario| {
-            Duration::from_nanos(
-                scenario.run.drain.0.saturating_add(scenario.clients.connect_timeout.0),
-            )
+            let ready = scenario.server.as_ref().map_or(Nanos::ZERO, |server| server.ready_timeout);
+            [scenario.run.drain, scenario.clients.connect_timeout, ready]
+                .into_iter()
+                .map(|time| Duration::from_nanos(time.0))
+                .sum::<Duration>()
         };
         Self {
             blocks,

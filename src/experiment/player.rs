@@ -18,8 +18,8 @@ use crate::topology::clock::Clock;
 
 /// How often it is looked whether the end was asked for.
 const TICK: Duration = Duration::from_millis(50);
-/// How long a process may take to end after its input has.
-const END_NS: u64 = 5_000_000_000;
+/// How long a process may take to end after its input has, besides what it gives its server.
+const END: Duration = Duration::from_secs(5);
 
 /// A process that plays slices.
 pub(super) struct Player {
@@ -29,6 +29,8 @@ pub(super) struct Player {
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     errors: Receiver<String>,
+    /// How long it may take to end.
+    end: Duration,
 }
 
 /// What a slice found.
@@ -63,7 +65,17 @@ impl Player {
                 let _gone = tell_errors.send(String::from_utf8_lossy(&text).into_owned());
             });
         }
-        Ok(Self { name: exe.to_string(), input: child.stdin.take(), child, lines, errors })
+        let server = contender.side.scenario.server.as_ref();
+        let stop =
+            server.map_or(Duration::ZERO, |server| Duration::from_nanos(server.stop_timeout.0));
+        Ok(Self {
+            name: exe.to_string(),
+            input: child.stdin.take(),
+            child,
+            lines,
+            errors,
+            end: END + stop,
+        })
     }
 
     /// Plays one slice; `None` if the end was asked for.
@@ -135,11 +147,12 @@ impl Drop for Player {
     fn drop(&mut self) {
         drop(self.input.take());
         let clock = Clock::start();
+        let end_ns = u64::try_from(self.end.as_nanos()).unwrap_or(u64::MAX);
         // It ends by itself, within moments; one that does not is ended. Its output ends with it.
-        while clock.now_ns() < END_NS
+        while clock.until(end_ns) > Duration::ZERO
             && self.lines.recv_timeout(TICK) != Err(RecvTimeoutError::Disconnected)
         {}
-        if matches!(self.child.try_wait(), Ok(None)) && clock.now_ns() >= END_NS {
+        if matches!(self.child.try_wait(), Ok(None)) && clock.until(end_ns) == Duration::ZERO {
             let _gone = self.child.kill();
         }
         let _reaped = self.child.wait();

@@ -5,7 +5,9 @@ use std::fmt::Display;
 use super::quantity::{count, counted, duration, percent, rate};
 use super::setting;
 use crate::plan::Plan;
-use crate::scenario::{Arrivals, DelayBy, Distribution, Engine, Model, Nanos, Scenario, Threads};
+use crate::scenario::{
+    Arrivals, DelayBy, Distribution, Engine, Model, Nanos, Scenario, ServerCommand, Threads,
+};
 
 /// What `zload check` says of a valid scenario.
 pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
@@ -57,6 +59,7 @@ pub(super) fn settings(scenario: &Scenario) -> String {
         setting("load", &load(scenario)),
         setting("clients", &clients(scenario)),
         setting("proxy", &proxy(scenario)),
+        scenario.server.as_ref().map_or_else(String::new, |own| setting("server", &server(own))),
         setting("workers", &workers),
         setting("phases", &phases(scenario)),
     ]
@@ -120,6 +123,9 @@ fn proxy(scenario: &Scenario) -> String {
         Engine::Poll => "poll",
         Engine::Builtin => "builtin (zmq_proxy)",
         Engine::Batch => "batch",
+        Engine::External if scenario.server.is_some() => {
+            return format!("your own server's (external), at {}", proxy.frontend);
+        }
         Engine::External => return format!("external, at {}", proxy.frontend),
     };
     let sockets = serde_json::to_value(&scenario.sockets).unwrap_or_default();
@@ -130,6 +136,16 @@ fn proxy(scenario: &Scenario) -> String {
         .map(|(name, value)| format!(", {name} {}", value.to_string().trim_matches('"')))
         .collect();
     format!("{engine}, {} to {}{}", proxy.frontend, proxy.backend, options.concat())
+}
+
+/// A server of the user's own.
+fn server(server: &ServerCommand) -> String {
+    format!(
+        "{}; started by zload, at most {} until it answers, at most {} to stop",
+        server.in_words(),
+        server.ready_timeout,
+        server.stop_timeout
+    )
 }
 
 fn workers(scenario: &Scenario) -> String {

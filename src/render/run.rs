@@ -7,7 +7,8 @@ use super::table::table;
 use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, setting, wrapped};
-use crate::result::{LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry};
+use crate::result::{LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry, ServerFigures};
+use crate::scenario::in_words;
 
 /// Sparklines have at most this many columns; longer runs are condensed.
 const LONGEST_LINE: usize = 50;
@@ -25,6 +26,7 @@ pub fn run_report(result: &RunResult, style: Style) -> String {
         hops(result, style),
         ledger(&result.ledger, style),
         costs(result, style),
+        last_output(result, style),
         seconds(result, style),
         runs(result, style),
         notes(result, style),
@@ -235,12 +237,46 @@ fn costs(result: &RunResult, style: Style) -> String {
         counted(generator.wakes, "wake"),
         percent(generator.driver_busy_ratio)
     );
+    let server = result.server.as_ref();
     format!(
-        "{}\n{}{}",
+        "{}\n{}{}{}",
         style.heading("Cost"),
         setting("proxy", &proxy_line(&result.proxy)),
+        server.map_or_else(String::new, |server| setting("server", &server_line(server))),
         setting("generator", &driver)
     )
+}
+
+/// What a server of the user's own cost and how it ended, in a sentence.
+fn server_line(server: &ServerFigures) -> String {
+    let mut parts = vec![in_words(&server.command)];
+    if let Some(cpu_ns) = server.cpu_ns_per_message {
+        parts.push(format!("{} CPU per message", nanos(cpu_ns)));
+    }
+    if let Some(busy) = server.busy_ratio {
+        parts.push(format!("{busy:.2} CPUs on average"));
+    }
+    if let Some(bytes) = server.resident_bytes {
+        parts.push(format!("at most {} resident", resident(bytes)));
+    }
+    if let Some(exit) = &server.exit {
+        parts.push(format!("end: {exit}"));
+    }
+    parts.join(", ")
+}
+
+fn resident(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// What a server said that died.
+fn last_output(result: &RunResult, style: Style) -> String {
+    let lines = result.server.as_ref().map_or(&[][..], |server| &server.last_output);
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: String = lines.iter().map(|line| format!("  {line}\n")).collect();
+    format!("{}\n{lines}", style.heading("The last of the server's output"))
 }
 
 /// What the proxy did, in a sentence.

@@ -5,12 +5,12 @@ use super::summary::Worth;
 use super::{
     Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProcessFigures,
     ProxyFigures, RUN_SCHEMA, RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult,
-    Throughput, WaitingClient, threshold,
+    ServerFigures, Throughput, WaitingClient, threshold,
 };
 use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Way, Ways};
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, Nanos, Scenario};
-use crate::topology::{DriverFigures, Measured, Served, ServerTotals};
+use crate::topology::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
 use crate::verdict::{self, SampledRequest, Verdict};
 
 /// libzmq's own high-water mark.
@@ -56,6 +56,7 @@ impl RunResult {
             proxy: figures.proxy,
             generator: figures.generator,
             process: figures.process,
+            server: figures.server,
             series: pooled.series,
             runs: each,
             scenario: scenario.clone(),
@@ -120,6 +121,7 @@ impl RunFigures {
             proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
             generator: generator_figures(&run.drivers, window_ns),
             process: process_figures(run),
+            server: run.server_process.as_ref().map(|used| server_figures(run, used)),
             verdict: verdict::judge(&evidence, &scenario.verdict),
         }
     }
@@ -225,6 +227,20 @@ fn process_figures(run: &Measured) -> ProcessFigures {
     }
 }
 
+fn server_figures(run: &Measured, used: &ServerUse) -> ServerFigures {
+    let end = used.end.as_ref();
+    let died = end.filter(|end| end.by_itself);
+    ServerFigures {
+        command: used.command.clone(),
+        exit: end.map(|end| end.exit.clone()),
+        cpu_ns: used.cpu_ns,
+        cpu_ns_per_message: used.cpu_ns.and_then(|cpu_ns| ratio(cpu_ns, traffic(run).0)),
+        busy_ratio: used.cpu_ns.and_then(|cpu_ns| ratio(cpu_ns, run.server_window_ns)),
+        resident_bytes: used.resident_bytes,
+        last_output: died.map_or_else(Vec::new, |end| end.last_output.clone()),
+    }
+}
+
 /// Several runs as one.
 fn pool(runs: &[Measured]) -> Measured {
     let (first, rest) = runs.split_first().expect("at least one run was made");
@@ -246,6 +262,10 @@ fn pool(runs: &[Measured]) -> Measured {
         pooled.resident_bytes = pooled.resident_bytes.max(run.resident_bytes);
         pooled.server = both(pooled.server, run.server);
         pooled.server_in_all = both(pooled.server_in_all, run.server_in_all);
+        pooled.server_process = match (pooled.server_process, &run.server_process) {
+            (Some(sum), Some(more)) => Some(sum.plus(more)),
+            (one, other) => one.or_else(|| other.clone()),
+        };
         pooled.sent_in_all += run.sent_in_all;
         pooled.received_in_all += run.received_in_all;
         pooled.played_ns += run.played_ns;
@@ -273,6 +293,7 @@ fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
         ));
     }
     notes.extend(of_ledger(run, ledger));
+    notes.extend(run.server_process.as_ref().and_then(of_end));
     if run.recorded.rest_uncounted {
         notes.push(
             "the rest of this Poisson plan is too long to be counted within the second that an interrupted run has: \
@@ -281,6 +302,24 @@ fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
         );
     }
     notes
+}
+
+/// What is odd about the end of a server of the user's own, if anything is.
+fn of_end(used: &ServerUse) -> Option<String> {
+    let end = used.end.as_ref()?;
+    if end.had_to_be_killed {
+        return Some(
+            "the server did not end when it was told to (SIGTERM) and had to be killed: give it more time \
+             (server.stop_timeout), or have it end on SIGTERM"
+                .to_owned(),
+        );
+    }
+    (end.left_behind > 0).then(|| {
+        format!(
+            "the server left {} of the processes that it had started behind when it ended; they were killed",
+            end.left_behind
+        )
+    })
 }
 
 /// What the ledger's exceptions mean.

@@ -96,6 +96,9 @@ pub struct RunResult {
     pub generator: GeneratorFigures,
     /// What zload as a whole cost: clients and, unless it is external, the server.
     pub process: ProcessFigures,
+    /// What a server of the user's own cost, and how it ended; absent without `[server]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerFigures>,
     /// One entry per second of the measured window.
     pub series: Vec<SeriesEntry>,
     /// With `--repeat`: the figures of each run, in order.
@@ -125,6 +128,9 @@ pub struct RunFigures {
     pub generator: GeneratorFigures,
     /// What zload as a whole cost: clients and, unless it is external, the server.
     pub process: ProcessFigures,
+    /// What a server of the user's own cost, and how it ended; absent without `[server]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerFigures>,
     /// Whether to believe the figures, and why.
     pub verdict: Verdict,
 }
@@ -233,6 +239,27 @@ pub struct ProcessFigures {
     pub cpu_ns_per_message: Option<f64>,
     /// Memory that was resident when the run was over; of several runs the largest.
     pub resident_bytes: Option<u64>,
+}
+
+/// What a server of the user's own cost, all its processes together, and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerFigures {
+    /// Program and arguments, with the endpoint in its place.
+    pub command: Vec<String>,
+    /// How it ended: `exit status 0`, `killed by SIGTERM` (which is how zload asks); null if it was still running.
+    pub exit: Option<String>,
+    /// CPU time in the window; null if the kernel does not say or it died. Processes that ended in the window count if
+    /// somebody waited for them.
+    pub cpu_ns: Option<u64>,
+    /// The same per message that the clients sent or received.
+    pub cpu_ns_per_message: Option<f64>,
+    /// CPUs that it used on average: above 1 if it has several threads.
+    pub busy_ratio: Option<f64>,
+    /// The most memory that was resident, each of its processes at its own peak; of several runs the largest.
+    pub resident_bytes: Option<u64>,
+    /// The last lines of its output, if it ended before it was told to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_output: Vec<String>,
 }
 
 /// What `zload serve` carried.

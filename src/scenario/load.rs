@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::problem::nearest;
 use super::validate::{Complaint, LONGEST_NAME, complaint};
-use super::{Problem, Scenario};
+use super::{Engine, Problem, Scenario};
 use crate::Error;
 
 /// A scenario file is a page of text; anything much larger is a mistake.
@@ -129,8 +129,11 @@ impl Scenario {
     ) -> Result<Self, Problem> {
         let source = Source::new(source_name, text, overrides);
         let tree = source.tree(overrides)?;
-        let scenario = Self::deserialize(Deserializer::from(tree.clone()))
+        let mut scenario = Self::deserialize(Deserializer::from(tree.clone()))
             .map_err(|error| source.problem_of(&error))?;
+        if scenario.server.is_some() && !has(tree.get_ref(), "proxy.engine") {
+            scenario.proxy.engine = Engine::External;
+        }
         match complaint(&scenario).or_else(|| objection(&scenario)) {
             Some(complaint) => Err(source.problem_with(&tree, complaint)),
             None => Ok(scenario),
@@ -218,20 +221,26 @@ impl<'a> Source<'a> {
 
     /// Takes away what the file says and an override makes pointless; what another override says stays.
     fn give_way(&self, tree: &mut DeTable<'_>, overriding: &Override) {
-        let obsolete: &[&str] = match (overriding.key.as_str(), overriding.value.trim_matches('"'))
-        {
-            ("load.rate", _) => &["rate_per_client"],
-            ("load.rate_per_client", _) => &["rate"],
-            ("load.model", "closed") => &["rate", "rate_per_client", "arrivals"],
-            ("load.model", "open") => &["in_flight", "think"],
-            _ => &[],
-        };
-        if let Some(DeValue::Table(load)) = tree.get_mut("load").map(Spanned::get_mut) {
-            for key in obsolete {
-                if load.get(*key).is_some_and(|value| value.span().end <= self.file_length) {
-                    load.remove(*key);
+        let (table, obsolete): (_, &[&str]) =
+            match (overriding.key.as_str(), overriding.value.trim_matches('"')) {
+                ("load.rate", _) => ("load", &["rate_per_client"]),
+                ("load.rate_per_client", _) => ("load", &["rate"]),
+                ("load.model", "closed") => ("load", &["rate", "rate_per_client", "arrivals"]),
+                ("load.model", "open") => ("load", &["in_flight", "think"]),
+                ("server.command", _) => ("proxy", &["engine"]),
+                ("proxy.engine", engine) if engine != "external" => {
+                    ("server", &["command", "ready_timeout", "stop_timeout"])
                 }
+                _ => return,
+            };
+        let Some(DeValue::Table(inner)) = tree.get_mut(table).map(Spanned::get_mut) else { return };
+        for key in obsolete {
+            if inner.get(*key).is_some_and(|value| value.span().end <= self.file_length) {
+                inner.remove(*key);
             }
+        }
+        if table == "server" && inner.is_empty() {
+            tree.remove(table);
         }
     }
 
@@ -280,6 +289,15 @@ fn set<'t>(table: &mut DeTable<'t>, overriding: DeTable<'t>, (depth, adds): (usi
                 table.insert(key, Spanned::new(place, value));
             }
         }
+    }
+}
+
+/// Whether a dotted key of two parts is written down.
+fn has(tree: &DeTable<'_>, path: &str) -> bool {
+    let (table, key) = path.split_once('.').unwrap_or((path, ""));
+    match tree.get(table).map(Spanned::get_ref) {
+        Some(DeValue::Table(inner)) => inner.contains_key(key),
+        _ => false,
     }
 }
 
@@ -365,6 +383,23 @@ mod tests {
         assert_eq!(parse(&["load.rate=5/s"]).unwrap().load.rate_per_client, None);
         let closed = parse(&["load.model=closed", "load.in_flight=4"]).unwrap();
         assert_eq!((closed.load.model, closed.load.in_flight), (Model::Closed, Some(Count(4))));
+    }
+
+    #[test]
+    fn a_server_of_the_users_own_and_an_engine_of_ours_give_way_to_each_other() {
+        let file = |rest: &str| format!("load = {{ rate = '1/s' }}\n{rest}");
+        let parse = |rest: &str, key: &str, value: &str| {
+            Scenario::parse("a.toml", &file(rest), &[Override::new(key, value)]).unwrap()
+        };
+        let own = "server = { command = ['./s', '{frontend}'] }";
+        let scenario = Scenario::parse("a.toml", &file(own), &[]).unwrap();
+        assert_eq!(scenario.proxy.engine, Engine::External);
+        assert_eq!(scenario.proxy.frontend, "tcp://127.0.0.1:*", "zload chooses the port");
+        let ours = parse(own, "proxy.engine", "batch");
+        assert_eq!((ours.server, ours.proxy.engine), (None, Engine::Batch));
+        let engine = "proxy = { engine = 'batch' }";
+        let theirs = parse(engine, "server.command", "['./s', '{frontend}']");
+        assert_eq!((theirs.server, theirs.proxy.engine), (scenario.server, Engine::External));
     }
 
     #[test]

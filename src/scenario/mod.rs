@@ -9,6 +9,7 @@ mod limits;
 pub mod load;
 pub mod problem;
 mod schema;
+mod server;
 mod table;
 mod threshold;
 pub mod units;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use distribution::Distribution;
 pub use limits::Limits;
 pub use problem::{Problem, nearest};
+pub use server::{ServerCommand, in_words};
 pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
 pub use validate::{Complaint, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
@@ -54,6 +56,9 @@ pub struct Scenario {
     /// What carries the messages.
     #[serde(deserialize_with = "table::only")]
     pub proxy: Proxy,
+    /// A server of the user's own, started and stopped by zload, in the place of a proxy and workers of ours.
+    #[serde(deserialize_with = "table::only_if_given", skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerCommand>,
     /// Who answers.
     #[serde(deserialize_with = "table::only")]
     pub workers: Workers,
@@ -218,7 +223,7 @@ pub enum Engine {
     Builtin,
     /// Drains both sides per wake and never blocks in a send.
     Batch,
-    /// No server of ours: clients connect to `frontend`.
+    /// No server of ours: clients connect to `frontend`. What `[server]` implies.
     External,
 }
 
@@ -329,6 +334,7 @@ impl Default for Scenario {
             load: Load::default(),
             clients: Clients::default(),
             proxy: Proxy::default(),
+            server: None,
             workers: Workers::default(),
             sockets: Sockets::default(),
             verdict: Limits::default(),

@@ -15,6 +15,13 @@ pub(super) fn only<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer.deserialize_map(TableVisitor(PhantomData))
 }
 
+/// [`only`] for a table that may be absent.
+pub(super) fn only_if_given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    only(deserializer).map(Some)
+}
+
 /// [`only`] for values that are no field.
 pub(super) struct Table<T>(pub(super) T);
 

@@ -1,6 +1,7 @@
 //! What a well-formed scenario can still not mean. Pure.
 
 use super::distribution::Quantity;
+use super::server;
 use super::{
     Bytes, Count, Distribution, Engine, Limits, Load, Model, Nanos, Scenario, Sockets, Threads,
 };
@@ -47,6 +48,7 @@ pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
         load(scenario)?;
         counts(scenario)?;
         endpoints(scenario)?;
+        server::complaint(scenario)?;
         workers(scenario)?;
         sockets(&scenario.sockets)?;
         large_enough(scenario)?;
@@ -207,12 +209,23 @@ fn endpoints(scenario: &Scenario) -> Verdict {
             "cannot be inproc: clients and server have contexts of their own, as separate processes would",
         );
     }
-    if scenario.proxy.engine == Engine::External && scenario.proxy.frontend.ends_with(":*") {
-        return refuse_with_help(
-            "proxy.frontend",
-            "a client cannot connect to port *",
-            "name the port of the external server",
-        );
+    if scenario.proxy.engine == Engine::External {
+        return reachable(scenario);
+    }
+    Ok(())
+}
+
+/// Clients of an external server have only the endpoint that is written down, and of their own server its port in addition.
+fn reachable(scenario: &Scenario) -> Verdict {
+    const PATH: &str = "proxy.frontend";
+    let frontend = &scenario.proxy.frontend;
+    if frontend.ends_with(":*") && scenario.server.is_none() {
+        let help = "name the port of the external server";
+        return refuse_with_help(PATH, "a client cannot connect to port *", help);
+    }
+    if frontend.starts_with("tcp://*:") || frontend == "ipc://*" {
+        let message = format!("a client cannot connect to {frontend}");
+        return refuse_with_help(PATH, message, "name an address, such as 127.0.0.1, or a path");
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::counters::DriverCounters;
 use super::driver::{Driver, Surroundings};
 use super::errno::Errno;
 use super::host::CLIENT_THREADS;
-use super::server::{Observation, Server};
+use super::server::Observation;
 use super::stations::Stations;
 use super::stop::Stop;
 use super::threads::{self, ThreadId};
@@ -42,16 +42,14 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    /// Starts the drivers, which begin to connect at once.
+    /// Starts the drivers, which begin at once to connect to `endpoint`.
     pub(super) fn start(
         scenario: &Scenario,
         plan: &Arc<Plan>,
-        server: Option<&Server>,
+        endpoint: &str,
         stop: &Arc<Stop>,
         observed: Observation<'_>,
     ) -> Result<Self, Error> {
-        let endpoint = server
-            .map_or_else(|| scenario.proxy.frontend.clone(), |server| server.frontend.clone());
         let context = Context::new(scenario.proxy.io_threads.0, plan.clients().saturating_add(16))?
             .named(CLIENT_THREADS)?;
         let run_token = run_token();
@@ -61,6 +59,7 @@ impl Clients {
             shares[(number % drivers) as usize].push((number, identity));
         }
         let (tell, events) = mpsc::channel();
+        let endpoint = endpoint.to_owned();
         let mut clients =
             Self { endpoint, threads: vec![], counters: vec![], start: vec![], events };
         for (driver, share) in (0..).zip(shares) {

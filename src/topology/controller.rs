@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::counters::WorkerState;
 use super::gauge::Gauge;
 use super::host;
+use super::process::ServerProcess;
 use super::run::{DriverFigures, Measured};
 use super::server::{Server, ServerTotals};
 use super::stop::Stop;
@@ -32,6 +33,8 @@ pub(super) struct Controller<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) plan: &'a Plan,
     pub(super) server: Option<&'a Server>,
+    /// A server of the user's own.
+    pub(super) process: Option<&'a ServerProcess>,
     pub(super) stop: &'a Stop,
     pub(super) interrupted: &'a AtomicBool,
     pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
@@ -110,6 +113,9 @@ impl Controller<'_> {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Ok(None);
             }
+            if let Some(error) = self.process.and_then(ServerProcess::died_before) {
+                return Err(error);
+            }
             match self.clients.events.recv_timeout(TICK) {
                 Ok(Event::Connected(thread)) => threads.push(thread),
                 Ok(Event::NotConnected(Error::Connect { endpoint, timeout, .. })) => {
@@ -184,6 +190,9 @@ impl Controller<'_> {
 
     /// Why the run cannot go on, if it cannot.
     fn trouble(&self, now_ns: u64, playing: &mut Playing) -> Option<String> {
+        if let Some(death) = self.process.and_then(ServerProcess::died) {
+            return Some(death);
+        }
         let server = self.server?;
         if server.died() {
             return Some("a thread of the server ended in the middle of the run".to_owned());
@@ -219,7 +228,10 @@ impl Controller<'_> {
         let threads = &playing.threads;
         Look {
             at_ns,
-            host: Some(host::Look::at(&playing.all_threads)),
+            host: Some(host::Look::at(
+                &playing.all_threads,
+                self.process.and_then(ServerProcess::cpu_ns),
+            )),
             server: self.server.map(Server::totals),
             drivers: DriverFigures {
                 cpu_ns: threads.iter().map(|thread| thread.cpu_ns()).collect(),
@@ -296,6 +308,7 @@ impl Controller<'_> {
             frontend: self.clients.endpoint.clone(),
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
             server_in_all: None,
+            server_process: None,
             server_window_ns: end.at_ns - begin.at_ns,
             drivers: end.drivers.since(&begin.drivers),
             sent_in_all: self.clients.sum(|counters| counters.requests.get()),

@@ -121,7 +121,7 @@ pub(super) fn schedstat(text: &str) -> Option<(u64, u64)> {
 }
 
 /// The number behind `name` at the begin of a line.
-fn field(text: &str, name: &str) -> Option<u64> {
+pub(super) fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }
 
@@ -155,18 +155,20 @@ pub struct Look {
     realtime_ns: u64,
     boottime_ns: u64,
     process_cpu_ns: u64,
+    server_cpu_ns: Option<u64>,
     machine: Option<MachineTicks>,
     threads: Vec<Option<ThreadCost>>,
 }
 
 impl Look {
-    /// Looks at the machine, its clocks and these threads.
-    pub fn at(threads: &[Thread]) -> Self {
+    /// Looks at the machine, its clocks and these threads; `server_cpu_ns` is what a server of the user's own has used.
+    pub fn at(threads: &[Thread], server_cpu_ns: Option<u64>) -> Self {
         Self {
             monotonic_ns: read(ClockId::Monotonic),
             realtime_ns: read(ClockId::Realtime),
             boottime_ns: read(ClockId::Boottime),
             process_cpu_ns: read(ClockId::ProcessCPUTime),
+            server_cpu_ns,
             machine: read_to_string("/proc/stat").ok().and_then(|text| MachineTicks::parse(&text)),
             threads: threads.iter().map(ThreadCost::of).collect(),
         }
@@ -177,6 +179,10 @@ impl Look {
         let span_ns = self.monotonic_ns.saturating_sub(begin.monotonic_ns);
         let real_ns = self.realtime_ns.cast_signed() - begin.realtime_ns.cast_signed();
         let own_ns = self.process_cpu_ns.saturating_sub(begin.process_cpu_ns);
+        let server_ns = self
+            .server_cpu_ns
+            .zip(begin.server_cpu_ns)
+            .map(|(end, begin)| end.saturating_sub(begin));
         let costs = self.threads.iter().zip(&begin.threads).zip(threads);
         HostUse {
             span_ns,
@@ -185,11 +191,11 @@ impl Look {
                     Some((thread.clone(), end.as_ref()?.since(begin.as_ref()?)))
                 })
                 .collect(),
-            machine: self
-                .machine
-                .zip(begin.machine)
-                .and_then(|(end, begin)| MachineUse::between(end, begin, own_ns)),
+            machine: self.machine.zip(begin.machine).and_then(|(end, begin)| {
+                MachineUse::between(end, begin, own_ns + server_ns.unwrap_or(0))
+            }),
             process_cpu_ns: own_ns,
+            server_cpu_ns: server_ns,
             realtime_step_ns: real_ns - span_ns.cast_signed(),
             suspended_ns: self
                 .boottime_ns
@@ -210,6 +216,8 @@ pub struct HostUse {
     pub machine: Option<MachineUse>,
     /// CPU time of this process, in nanoseconds.
     pub process_cpu_ns: u64,
+    /// CPU time of a server of the user's own, in nanoseconds; `None` if there is none or the kernel does not say.
+    pub server_cpu_ns: Option<u64>,
     /// By how much the time of day went on more than the monotonic clock, in nanoseconds: it was set, or is being led.
     pub realtime_step_ns: i64,
     /// How long the machine was suspended, in nanoseconds.
@@ -221,7 +229,7 @@ pub struct HostUse {
 pub struct MachineUse {
     /// Given to other machines by the hypervisor.
     pub steal_share: f64,
-    /// Used by other processes, or by the kernel for nobody in particular.
+    /// Used by processes other than this one and a server that it started, or by the kernel for nobody in particular.
     pub other_share: f64,
     /// Used by anybody, this process too.
     pub busy_share: f64,
@@ -313,14 +321,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_server_of_the_users_own_used_is_not_other_load() {
+        let tick_ns = 1_000_000_000 / clock_ticks_per_second();
+        let look = |server_cpu_ns, busy| Look {
+            machine: Some(MachineTicks { all: 2 * busy, busy, steal: 0 }),
+            process_cpu_ns: 0,
+            ..Look::at(&[], server_cpu_ns)
+        };
+        let other = |begin, end| {
+            look(end, 1_100).since(&look(begin, 1_000), &[]).machine.unwrap().other_share
+        };
+        assert!((other(None, None) - 0.5).abs() < 1e-9);
+        assert!((other(Some(0), Some(80 * tick_ns)) - 0.1).abs() < 1e-9);
+        assert!((other(Some(5), None) - 0.5).abs() < 1e-9, "it died, so nobody knows");
+    }
+
+    #[test]
     fn a_thread_that_works_is_seen_to() {
         let threads = threads();
         let here = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         assert!(threads.iter().any(|thread| thread.id == here), "{threads:?}");
-        let begin = Look::at(&threads);
+        let begin = Look::at(&threads, None);
         // The kernel brings its figures up to date at every tick.
         while read(ClockId::ThreadCPUTime) < 30_000_000 {}
-        let used = Look::at(&threads).since(&begin, &threads);
+        let used = Look::at(&threads, None).since(&begin, &threads);
         let (_, cost) = used.threads.iter().find(|(thread, _)| thread.id == here).unwrap();
         assert!(
             cost.cpu_ns > 0 && used.share(cost.cpu_ns) > 0.0,

@@ -1,6 +1,7 @@
 //! What makes it happen: the only room that starts threads or names ZeroMQ.
 //!
-//! [`run()`] plays a plan with clients and, unless the engine is external, a server; [`serve()`] is the server alone.
+//! [`run()`] plays a plan with clients and, unless the engine is external, a server; [`serve()`] is the server alone;
+//! [`ServerProcess`] is a server of the user's own.
 //! Both end when the plan does, when the caller asks for it, or when nothing moves any more, and both say what was
 //! measured until then.
 
@@ -21,6 +22,7 @@ pub mod host;
 mod inbox;
 mod limits;
 pub mod planted;
+mod process;
 pub mod proxy;
 mod run;
 mod serve;
@@ -35,7 +37,8 @@ mod watch;
 pub mod wire;
 mod worker;
 
-pub use run::{DriverFigures, Measured, run};
+pub use process::{ServerEnd, ServerProcess, ServerUse, guard};
+pub use run::{DriverFigures, Measured, run, run_against};
 pub use serve::{Served, Serving, serve};
 pub use server::ServerTotals;
 

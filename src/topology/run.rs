@@ -7,6 +7,7 @@ use super::clients::Clients;
 use super::controller::Controller;
 use super::host::HostUse;
 use super::limits::{self, Sides};
+use super::process::{ServerProcess, ServerUse};
 use super::server::{Observation, Server, ServerTotals};
 use super::stop::Stop;
 use super::trace::Trace;
@@ -36,6 +37,8 @@ pub struct Measured {
     pub server: Option<ServerTotals>,
     /// What the server did from first to last.
     pub server_in_all: Option<ServerTotals>,
+    /// What a server of the user's own cost in that window, and how it ended; `None` if the scenario has none.
+    pub server_process: Option<ServerUse>,
     /// Time between the two looks that `server` and `drivers` are the difference of, in nanoseconds.
     pub server_window_ns: u64,
     /// What the drivers cost.
@@ -76,6 +79,8 @@ pub struct DriverFigures {
 }
 
 /// Plays `plan` and shows it to `watcher` a few times a second. `interrupted` ends it early when it becomes true.
+///
+/// A server of the user's own is started for it and stopped after it.
 pub fn run(
     scenario: &Scenario,
     plan: &Arc<Plan>,
@@ -84,6 +89,28 @@ pub fn run(
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
     watcher(&Snapshot::begin(Phase::Connect, plan.clients()));
+    let process = match ServerProcess::start(scenario, plan, interrupted) {
+        Err(Error::Interrupted) => {
+            return Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0));
+        }
+        started => started?,
+    };
+    let mut measured = run_against(process.as_ref(), scenario, plan, trace, interrupted, watcher)?;
+    if let (Some(process), Some(used)) = (process, &mut measured.server_process) {
+        used.end = Some(process.stop());
+    }
+    Ok(measured)
+}
+
+/// The same against a server of the user's own that runs already, and goes on running; `None` if the scenario has none.
+pub fn run_against(
+    process: Option<&ServerProcess>,
+    scenario: &Scenario,
+    plan: &Arc<Plan>,
+    trace: bool,
+    interrupted: &AtomicBool,
+    watcher: &mut dyn FnMut(&Snapshot),
+) -> Result<Measured, Error> {
     limits::ensure_descriptors(scenario, Sides::Run)?;
     let stop = Arc::new(Stop::new()?);
     let trace = trace.then(|| Arc::new(Trace::start()));
@@ -99,12 +126,18 @@ pub fn run(
             started => Some(started?),
         },
     };
-    let clients = Clients::start(scenario, plan, server.as_ref(), &stop, observed);
+    let endpoint = match (&server, process) {
+        (Some(server), _) => &server.frontend,
+        (None, Some(process)) => process.frontend(),
+        (None, None) => &scenario.proxy.frontend,
+    };
+    let clients = Clients::start(scenario, plan, endpoint, &stop, observed);
     let outcome = clients.and_then(|clients| {
         let mut controller = Controller {
             scenario,
             plan,
             server: server.as_ref(),
+            process,
             stop: &stop,
             interrupted,
             watcher,
@@ -121,6 +154,8 @@ pub fn run(
             measured.failure.get_or_insert(reason);
         }
     }
+    let server_cpu_ns = measured.host.as_ref().and_then(|host| host.server_cpu_ns);
+    measured.server_process = process.map(|process| process.used(server_cpu_ns));
     Ok(measured)
 }
 
@@ -141,6 +176,7 @@ impl Measured {
             frontend: frontend.to_owned(),
             server: None,
             server_in_all: None,
+            server_process: None,
             server_window_ns: 0,
             drivers: DriverFigures { cpu_ns: vec![Some(0); drivers], ..DriverFigures::default() },
             sent_in_all: 0,

@@ -70,11 +70,13 @@ pub(super) fn steal(evidence: &Evidence, limits: &Limits) -> Check {
 /// CPU time that other processes used.
 pub(super) fn other_load(evidence: &Evidence, limits: &Limits) -> Check {
     const NAME: &str = "other_load";
-    if evidence.server.is_none() {
+    let host = evidence.host.as_ref();
+    let started_here = host.is_some_and(|host| host.server_cpu_ns.is_some());
+    if evidence.server.is_none() && !started_here {
         let why = "the external server may be one of this machine's other processes";
         return Check::not_applicable(NAME, why);
     }
-    let Some(machine) = evidence.host.as_ref().and_then(|host| host.machine) else {
+    let Some(machine) = host.and_then(|host| host.machine) else {
         return Check::not_applicable(
             NAME,
             "the kernel does not say how the machine's CPU time was spent",

@@ -151,6 +151,7 @@ fn host(random: &mut SplitMix64, span_ns: u64) -> HostUse {
             busy_share: share(0.8),
         }),
         process_cpu_ns: 0,
+        server_cpu_ns: None,
         realtime_step_ns: 20_000,
         suspended_ns: 0,
     }

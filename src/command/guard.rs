@@ -1,0 +1,14 @@
+//! `zload guard`: what zload starts in order to start a server.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::DONE;
+use crate::cli::GuardArgs;
+use crate::{Error, topology};
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of every command")]
+pub(super) fn guard(args: &GuardArgs, out: &mut dyn Write) -> Result<u8, Error> {
+    topology::guard(&args.command, Duration::from_nanos(args.stop_timeout.0), out);
+    Ok(DONE)
+}
