@@ -346,3 +346,44 @@ fn no_run_is_invalid_for_replies_that_came_before_they_were_counted() {
         assert!(!because.contains("conservation"), "{because}");
     }
 }
+
+#[test]
+fn servers_of_the_users_own_are_started_for_each_block_and_compared() {
+    let files = Files::new();
+    let server = |name: &str, delay: &str| {
+        let serve = files.write(
+            &format!("{name}-serve.toml"),
+            &format!("{}\nproxy.engine = 'batch'", scenario(delay)),
+        );
+        let started = files.path("started");
+        let script = format!(
+            "echo $$ >>{started}; exec {} serve {serve} -q --set proxy.frontend=$1",
+            env!("CARGO_BIN_EXE_zload")
+        );
+        let script = files.write(&format!("{name}.sh"), &script);
+        // What the server draws is the server's own affair; the scenario says what it is expected to do.
+        let own =
+            format!("{}\n[server]\ncommand = ['sh', '{script}', '{{frontend}}']\n", scenario("0s"));
+        files.write(&format!("{name}.toml"), &own)
+    };
+    let (old, new) = (server("old", "2ms"), server("new", "8ms"));
+    let result = compare(&[&old, &new, "-q", "--format", "json"]).args(&SHORT).result(0);
+    assert_eq!(result["verdict"], "worse");
+    assert_eq!(result["differences"][0]["key"], "server.command");
+    assert_eq!(metric(&result, "server.cpu_ns_per_message")["unit"], "ns");
+    let started = std::fs::read_to_string(files.path("started")).expect("the servers' numbers");
+    assert_eq!(started.lines().count(), 18, "once for each side of each block");
+    for pid in started.lines() {
+        assert!(!Path::new("/proc").join(pid).exists(), "{pid} is left behind");
+    }
+    let broken = files.write(
+        "broken.toml",
+        &format!(
+            "{}\n[server]\ncommand = ['sh', '-c', 'echo no luck; exit 7', '{{frontend}}']",
+            scenario("0s")
+        ),
+    );
+    let ended = compare(&[&old, &broken, "-q"]).args(&SHORT).end();
+    assert_error(&ended, "exit status 7");
+    assert!(ended.stderr.contains("no luck"), "{}", ended.stderr);
+}
