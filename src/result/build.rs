@@ -7,7 +7,9 @@ use super::{
     ProxyFigures, RUN_SCHEMA, RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult,
     Throughput, WaitingClient,
 };
-use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SeriesEntry, Way, Ways};
+use crate::measure::{
+    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SeriesEntry, Way, Ways,
+};
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals};
@@ -56,6 +58,7 @@ impl RunResult {
             generator: figures.generator,
             process: figures.process,
             series: pooled.series,
+            heat_map: HeatColumn::condensed(pooled.heat_map),
             runs: each,
             scenario: scenario.clone(),
         }
@@ -229,6 +232,10 @@ fn pool(runs: &[Measured]) -> Measured {
                 .iter()
                 .map(|entry| SeriesEntry { offset_ns: entry.offset_ns + offset_ns, ..*entry }),
         );
+        pooled.heat_map.extend(run.heat_map.iter().map(|column| HeatColumn {
+            offset_ns: column.offset_ns + offset_ns,
+            ..column.clone()
+        }));
         pooled.window_ns += run.window_ns;
         pooled.server_window_ns += run.server_window_ns;
         pooled.process_cpu_ns =

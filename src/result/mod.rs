@@ -33,7 +33,7 @@ pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};
 
 use crate::Error;
-pub use crate::measure::{Ledger, SeriesEntry};
+pub use crate::measure::{HeatColumn, Ledger, SeriesEntry};
 use crate::scenario::{Bytes, Scenario};
 use crate::verdict::Verdict;
 
@@ -90,6 +90,9 @@ pub struct RunResult {
     pub process: ProcessFigures,
     /// One entry per second of the measured window.
     pub series: Vec<SeriesEntry>,
+    /// Response times to the first reply over the measured window, in at most 600 columns of whole seconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heat_map: Vec<HeatColumn>,
     /// With `--repeat`: the figures of each run, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunFigures>,
