@@ -99,6 +99,9 @@ pub struct RunArgs {
     /// Where the result goes
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Save the report as a page to this file, with plots; it opens offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Show each message as it passes, on stderr; for small runs
     #[arg(long)]
     pub trace: bool,
@@ -193,6 +196,9 @@ pub struct SelftestArgs {
 pub struct ShowArgs {
     /// The saved result
     pub result: PathBuf,
+    /// Save the report as a page to this file, with plots; of results of `zload run` and `zload compare`
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// In which form
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -15,9 +15,14 @@ pub fn rate(per_second: f64) -> String {
 
 /// Bytes per second: `550 B/s`, `74.1 MiB/s`.
 pub fn bytes_per_second(per_second: f64) -> String {
+    format!("{}/s", bytes(per_second))
+}
+
+/// Bytes: `550 B`, `74.1 MiB`.
+pub fn bytes(number: f64) -> String {
     const UNITS: [(&str, f64); 4] =
         [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)];
-    format!("{}/s", scaled(per_second, &UNITS))
+    scaled(number, &UNITS)
 }
 
 /// A whole number with its thousands apart: `1,234,567`.

@@ -21,6 +21,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = Scenario::load(&args.scenario, &args.overrides.with(&args.load))?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let trace_out = Destination::reserve(args.trace_out.as_deref(), &args.scenario)?;
+    let html = Destination::reserve(args.html.as_deref(), &args.scenario)?;
     let interrupted = interruption()?;
     let plan = Arc::new(Plan::new(&scenario));
     let environment = environment::describe();
@@ -56,6 +57,9 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     progress.finish();
     let result = RunResult::new(&scenario, &plan, environment, &runs);
     let delivered = deliver(&result, &args.output, destination, render::run_report, out);
+    if let Some(html) = html {
+        html.save(&render::run_page(&result))?;
+    }
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let ways = last.recorded.ways.intended_from(0);
         trace_out.save(&render::chrome_trace(&ways, &plan))?;

@@ -44,19 +44,23 @@ pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
 
 /// The settings of a run, a line for each part.
 pub(super) fn settings(scenario: &Scenario) -> String {
+    parts(scenario).iter().map(|(name, text)| setting(name, text)).collect()
+}
+
+/// The parts of a scenario by name, each in a few words.
+pub(super) fn parts(scenario: &Scenario) -> [(&'static str, String); 5] {
     let workers = if scenario.proxy.engine == Engine::External {
         format!("not ours; expected replies {}", spread(&scenario.workers.replies))
     } else {
         workers(scenario)
     };
     [
-        setting("load", &load(scenario)),
-        setting("clients", &clients(scenario)),
-        setting("proxy", &proxy(scenario)),
-        setting("workers", &workers),
-        setting("phases", &phases(scenario)),
+        ("load", load(scenario)),
+        ("clients", clients(scenario)),
+        ("proxy", proxy(scenario)),
+        ("workers", workers),
+        ("phases", phases(scenario)),
     ]
-    .concat()
 }
 
 /// The settings that a simulation knows: nothing that only carries the work, and no drain, for nothing is given up.

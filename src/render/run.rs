@@ -6,7 +6,7 @@ use super::quantity::{bytes_per_second, count, counted, duration, percent, rate}
 use super::table::table;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, setting, wrapped};
-use crate::result::{LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry};
+use crate::result::{GeneratorFigures, LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry};
 
 /// Sparklines have at most this many columns; longer runs are condensed.
 const LONGEST_LINE: usize = 50;
@@ -166,20 +166,24 @@ fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
 
 /// What a client that waits for its replies would have said, where that differs by a tenth and more.
 fn others(result: &RunResult) -> String {
+    waiting_client(result).map_or_else(String::new, |sentence| format!("  {}\n", wrapped(&sentence, 2)))
+}
+
+/// The same as a sentence.
+pub(super) fn waiting_client(result: &RunResult) -> Option<String> {
     let waiting = result.waiting_client.as_ref();
     let p99s = waiting.and_then(|seen| seen.p99_ns).zip(result.latency.first_reply.p99_ns);
     match (waiting, p99s) {
         (Some(seen), Some((seen_ns, p99_ns))) if seen_ns.abs_diff(p99_ns) * 10 > p99_ns => {
-            let sentence = format!(
+            Some(format!(
                 "a tool whose clients wait for each reply before they send again would have said: p99 {} (of {}; it would not \
                  have sent {} at all)",
                 duration(seen_ns),
                 counted(seen.counted, "request"),
                 count(seen.left_out)
-            );
-            format!("  {}\n", wrapped(&sentence, 2))
+            ))
         }
-        _ => String::new(),
+        _ => None,
     }
 }
 
@@ -223,7 +227,16 @@ fn ledger(ledger: &Ledger, style: Style) -> String {
 }
 
 fn costs(result: &RunResult, style: Style) -> String {
-    let generator = &result.generator;
+    format!(
+        "{}\n{}{}",
+        style.heading("Cost"),
+        setting("proxy", &proxy_line(&result.proxy)),
+        setting("generator", &generator_line(&result.generator))
+    )
+}
+
+/// What the tool itself cost, in a sentence.
+pub(super) fn generator_line(generator: &GeneratorFigures) -> String {
     let mut driver = counted(u64::from(generator.threads), "driver");
     if let Some(cpu_ns) = generator.driver_cpu_ns_per_request {
         driver += &format!(", {} CPU per request", nanos(cpu_ns));
@@ -233,12 +246,7 @@ fn costs(result: &RunResult, style: Style) -> String {
         counted(generator.wakes, "wake"),
         percent(generator.driver_busy_ratio)
     );
-    format!(
-        "{}\n{}{}",
-        style.heading("Cost"),
-        setting("proxy", &proxy_line(&result.proxy)),
-        setting("generator", &driver)
-    )
+    driver
 }
 
 /// What the proxy did, in a sentence.
@@ -270,7 +278,7 @@ pub(super) fn proxy_line(proxy: &ProxyFigures) -> String {
     clippy::cast_sign_loss,
     reason = "CPU times are small and positive"
 )]
-fn nanos(ns: f64) -> String {
+pub(super) fn nanos(ns: f64) -> String {
     duration(ns.round() as u64)
 }
 
@@ -291,15 +299,7 @@ fn seconds(result: &RunResult, style: Style) -> String {
     let figures = |part: fn(&SeriesEntry) -> Option<u64>| -> Vec<f64> {
         series.iter().filter_map(part).map(|value| value as f64).collect()
     };
-    // A second that its run's end cut short would look like a slump.
-    let ends =
-        series.iter().skip(1).map(|next| next.offset_ns).chain([result.throughput.window_ns]);
-    let whole: Vec<f64> = series
-        .iter()
-        .zip(ends)
-        .filter(|(entry, end_ns)| end_ns.saturating_sub(entry.offset_ns) >= 1_000_000_000)
-        .map(|(entry, _)| entry.replies as f64)
-        .collect();
+    let whole: Vec<f64> = whole_seconds(result).map(|entry| entry.replies as f64).collect();
     format!(
         "{}\n{}{}{}",
         style.heading("By second"),
@@ -307,6 +307,18 @@ fn seconds(result: &RunResult, style: Style) -> String {
         line("p99", &figures(|entry| entry.p99_ns), nanos),
         line("in flight", &figures(|entry| Some(entry.in_flight)), |value| format!("{value:.0}")),
     )
+}
+
+/// The seconds of a series without those that their run's end cut short, which would look like a slump.
+pub(super) fn whole_seconds(result: &RunResult) -> impl Iterator<Item = &SeriesEntry> {
+    let series = &result.series;
+    let ends =
+        series.iter().skip(1).map(|next| next.offset_ns).chain([result.throughput.window_ns]);
+    series
+        .iter()
+        .zip(ends)
+        .filter(|(entry, end_ns)| end_ns.saturating_sub(entry.offset_ns) >= 1_000_000_000)
+        .map(|(entry, _)| entry)
 }
 
 /// Values as a row of bars from 0 to the largest; groups stand for their largest where there are too many.

@@ -1,0 +1,137 @@
+//! The percentile curve: how long the fastest 90 %, 99 %, 99.9 % … of requests took, each nine equally wide.
+//!
+//! Invariant: what the sample is too small to carry is dashed, so that nobody takes what was seen once for an estimate.
+
+use hdrhistogram::Histogram;
+use maud::{Markup, html};
+
+use super::plot::{Caption, Key, Plot, figure};
+use super::scale::{Scale, quantile_label};
+use crate::quantity::duration;
+use crate::render::run::nanos;
+use crate::result::LatencySummary;
+use crate::stats;
+
+/// Height of the plot.
+const HEIGHT: f64 = 340.0;
+/// A curve has this many points for each nine.
+const POINTS_PER_NINE: u32 = 60;
+/// A sample that does not carry its median carries no part of the curve below it.
+const LEAST_QUANTILE: f64 = 0.5;
+
+/// One distribution, as it is drawn.
+pub(super) struct Curve<'a> {
+    pub(super) class: &'a str,
+    pub(super) name: &'a str,
+    pub(super) latencies: &'a LatencySummary,
+    /// Whether the percentiles' intervals are drawn.
+    pub(super) intervals: bool,
+    /// Computed and not measured: the whole curve is what it is.
+    pub(super) exact: bool,
+}
+
+/// The curves in one plot; nothing if there is nothing to draw.
+pub(super) fn percentiles(id: &str, curves: &[Curve]) -> Markup {
+    let drawn: Vec<(&Curve, Histogram<u64>)> = curves
+        .iter()
+        .filter_map(|curve| Some((curve, curve.latencies.distribution()?)))
+        .filter(|(_, histogram)| !histogram.is_empty())
+        .collect();
+    let Some(most) = drawn.iter().map(|(_, histogram)| histogram.len()).max() else {
+        return html! {};
+    };
+    let ends = drawn.iter().flat_map(|(_, histogram)| [histogram.min(), histogram.max()]);
+    let plot = Plot {
+        height: HEIGHT,
+        x: Scale::quantiles(most),
+        y: Scale::of_times(ends.map(|ns| ns as f64)),
+    };
+    let drawing = html! {
+        (plot.axes(quantile_label, nanos))
+        // The first curve is the one that matters: it lies on top.
+        @for (curve, histogram) in drawn.iter().rev() { (one(&plot, curve, histogram)) }
+    };
+    let keys: Vec<Key> = drawn.iter().map(|(curve, _)| (curve.class, curve.name)).collect();
+    let description: Vec<String> = drawn.iter().map(|(curve, _)| described(curve)).collect();
+    let whiskers = if drawn.iter().any(|(curve, _)| curve.intervals && has_intervals(curve)) {
+        " Bars: 95 % intervals of the percentiles."
+    } else {
+        ""
+    };
+    let words = format!(
+        "The time within which so many per cent of the requests were answered. Dashed: seen, but too rare to be an \
+         estimate.{whiskers}"
+    );
+    let caption = Caption {
+        id,
+        title: "Response time by percentile",
+        words: &words,
+        description: &description.join("; "),
+    };
+    figure(&caption, &keys, HEIGHT, &drawing)
+}
+
+fn one(plot: &Plot, curve: &Curve, histogram: &Histogram<u64>) -> Markup {
+    let count = histogram.len() as f64;
+    let carried = |quantile: f64| {
+        curve.exact || stats::carries(count, quantile.max(LEAST_QUANTILE))
+    };
+    let points = points(histogram);
+    let split = points.iter().take_while(|(quantile, _)| carried(*quantile)).count();
+    // The dashed part begins where the other ends.
+    let rest = &points[split.saturating_sub(1)..];
+    html! {
+        (plot.line(curve.class, &points[..split]))
+        @if rest.len() > 1 { (plot.line(&format!("{} rare", curve.class), rest)) }
+        @if curve.intervals {
+            @for (quantile, ends) in intervals(curve) {
+                (plot.bar(&format!("whisker {}", curve.class), quantile, ends.map(|ns| ns as f64)))
+            }
+        }
+    }
+}
+
+/// Quantiles and their times, evenly spaced on the axis, from the smallest to the largest value.
+fn points(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
+    let nines = (histogram.len() as f64).log10().max(1.0);
+    let steps = (0_u32..)
+        .map(|number| f64::from(number) / f64::from(POINTS_PER_NINE))
+        .take_while(|place| *place < nines);
+    let mut points: Vec<(f64, f64)> = steps
+        .map(|place| 1.0 - 10_f64.powf(-place))
+        .map(|quantile| (quantile, histogram.value_at_quantile(quantile) as f64))
+        .collect();
+    points.push((1.0 - 10_f64.powf(-nines), histogram.max() as f64));
+    points
+}
+
+fn intervals(curve: &Curve) -> impl Iterator<Item = (f64, [u64; 2])> + use<> {
+    let ends = &curve.latencies.intervals;
+    [
+        (0.5, ends.p50_ns),
+        (0.9, ends.p90_ns),
+        (0.99, ends.p99_ns),
+        (0.999, ends.p999_ns),
+        (0.9999, ends.p9999_ns),
+    ]
+    .into_iter()
+    .filter_map(|(quantile, ends)| Some((quantile, ends?)))
+}
+
+fn has_intervals(curve: &Curve) -> bool {
+    intervals(curve).next().is_some()
+}
+
+fn described(curve: &Curve) -> String {
+    let latencies = curve.latencies;
+    let figures = [
+        ("median", latencies.p50_ns),
+        ("99 %", latencies.p99_ns),
+        ("longest", latencies.max_ns),
+    ];
+    let figures: Vec<String> = figures
+        .into_iter()
+        .filter_map(|(name, ns)| Some(format!("{name} {}", duration(ns?))))
+        .collect();
+    format!("{}: {}", curve.name, figures.join(", "))
+}
