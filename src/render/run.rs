@@ -6,7 +6,9 @@ use super::quantity::{bytes_per_second, count, counted, duration, percent, rate}
 use super::table::table;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, setting, wrapped};
-use crate::result::{GeneratorFigures, LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry};
+use crate::result::{
+    GeneratorFigures, LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry,
+};
 
 /// Sparklines have at most this many columns; longer runs are condensed.
 const LONGEST_LINE: usize = 50;
@@ -166,7 +168,8 @@ fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
 
 /// What a client that waits for its replies would have said, where that differs by a tenth and more.
 fn others(result: &RunResult) -> String {
-    waiting_client(result).map_or_else(String::new, |sentence| format!("  {}\n", wrapped(&sentence, 2)))
+    waiting_client(result)
+        .map_or_else(String::new, |sentence| format!("  {}\n", wrapped(&sentence, 2)))
 }
 
 /// The same as a sentence.

@@ -7,10 +7,11 @@ use super::hops::side_by_side;
 use super::percentiles::{Curve, percentiles};
 use super::quantiles::quantiles;
 use super::slices::slices;
-use super::tables::{self, Row, environment, facts, or_nothing};
+use super::tables::{self, Row, facts, or_nothing};
 use super::value::{counted, per_second};
 use super::{alarms, notes, page, scenario_text, scrolled};
 use crate::quantity::{self, duration};
+use crate::render::machine;
 use crate::result::{Answer, ComparisonResult, Fitness, SideFigures};
 
 /// The report of a comparison as a page.
@@ -61,11 +62,10 @@ fn name(letter: &str, side: &SideFigures) -> Markup {
 /// The answer in a word, and in the words of the metric that matters.
 fn answer(result: &ComparisonResult) -> Markup {
     let primary = result.metrics.iter().find(|metric| metric.name == result.primary);
-    let (class, headline) =
-        if result.valid { (word(result.verdict), meaning(result.verdict)) } else { ("invalid", INVALID) };
+    let class = if result.valid { word(result.verdict) } else { "invalid" };
     html! {
         section.verdict.(class) id="verdict" {
-            p.status { strong { (class.to_uppercase()) } " " (headline) }
+            p.status { strong { (class.to_uppercase()) } " " (headline(result)) }
             @if let Some(primary) = primary {
                 p { strong { (primary.name) } ": " (primary.sentence) }
                 @if let Some(smallest) = primary.smallest_visible_percent {
@@ -89,14 +89,16 @@ fn answer(result: &ComparisonResult) -> Markup {
     }
 }
 
-const INVALID: &str = "too many runs were INVALID: do not use these figures";
-
-fn meaning(answer: Answer) -> &'static str {
-    match answer {
-        Answer::Better => "it is shown to be better",
-        Answer::Same => "the difference is shown to lie within the margin",
-        Answer::Unclear => "neither a difference nor its absence is shown",
-        Answer::Worse => "it is shown to be worse",
+fn headline(result: &ComparisonResult) -> String {
+    if !result.valid {
+        return "too many runs were INVALID: do not use these figures".to_owned();
+    }
+    let (a, b) = (&result.a.name, &result.b.name);
+    match result.verdict {
+        Answer::Better => format!("{b} is shown to be better than {a}"),
+        Answer::Same => format!("{b} is shown to differ from {a} by less than the margins"),
+        Answer::Unclear => "neither a difference nor its absence is shown".to_owned(),
+        Answer::Worse => format!("{b} is shown to be worse than {a}"),
     }
 }
 
@@ -105,16 +107,11 @@ fn other_side(number: usize, other: &ComparisonResult) -> Markup {
     html! {
         section id=(format!("other-{number}")) {
             h2 { (other.b.name) " against " (other.a.name) }
-            (answer_line(other))
+            p { strong { (word(other.verdict).to_uppercase()) } " " (headline(other)) "." }
             (notes(&other.notes))
             (metrics(&format!("metrics-table-{number}"), &format!("others.{number}."), other))
         }
     }
-}
-
-fn answer_line(result: &ComparisonResult) -> Markup {
-    let meaning = if result.valid { meaning(result.verdict) } else { INVALID };
-    html! { p { strong { (word(result.verdict).to_uppercase()) } " " (meaning) "." } }
 }
 
 fn latency(result: &ComparisonResult) -> Markup {
@@ -131,7 +128,8 @@ fn latency(result: &ComparisonResult) -> Markup {
 
 fn curves(result: &ComparisonResult) -> Vec<Curve<'_>> {
     let ComparisonResult { a, b, .. } = result;
-    let of = |class, name, latencies, exact| Curve { class, name, latencies, intervals: false, exact };
+    let of =
+        |class, name, latencies, exact| Curve { class, name, latencies, intervals: false, exact };
     let mut curves = vec![
         of("first", a.name.as_str(), &a.latency.first_reply, false),
         of("b", b.name.as_str(), &b.latency.first_reply, false),
@@ -141,8 +139,12 @@ fn curves(result: &ComparisonResult) -> Vec<Curve<'_>> {
             curves.push(of("third thin", "ideal of both", ideal, true));
         }
         (ideal_a, ideal_b) => {
-            curves.extend(ideal_a.iter().map(|ideal| of("third thin", "ideal of the first", ideal, true)));
-            curves.extend(ideal_b.iter().map(|ideal| of("fourth thin", "ideal of the second", ideal, true)));
+            curves.extend(
+                ideal_a.iter().map(|ideal| of("third thin", "ideal of the first", ideal, true)),
+            );
+            curves.extend(
+                ideal_b.iter().map(|ideal| of("fourth thin", "ideal of the second", ideal, true)),
+            );
         }
     }
     curves
@@ -229,16 +231,18 @@ fn method(result: &ComparisonResult) -> Markup {
     if let Some(fitness) = &result.machine {
         rows.push(("machine", fit(fitness)));
     }
-    for (letter, side) in sides(result) {
-        let from = html! { (side.source) ", plan " code { (side.plan_hash) } @if let Some(exe) = &side.exe { ", by " (exe) } };
-        rows.push((letter, from));
+    for (_, side) in sides(result) {
+        let from = html! {
+            (side.source) ", plan " code { (side.plan_hash) }
+            @if let Some(exe) = &side.exe { ", by " (exe) }
+            "; " (machine(&side.environment))
+        };
+        rows.push((side.name.as_str(), from));
     }
     html! {
         section id="method" {
             h2 { "How it was found out" }
             (facts(&rows))
-            (environment(&result.a.environment))
-            @if result.b.environment != result.a.environment { (environment(&result.b.environment)) }
         }
     }
 }

@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::plot::at;
-use super::scale::Scale;
+use super::scale::{Scale, percent_label};
 use super::scrolled;
 use super::value::{effect, metric, signed};
 use crate::result::{Answer, ComparisonResult, MetricComparison};
@@ -36,20 +36,24 @@ pub(super) fn metrics(id: &str, path: &str, result: &ComparisonResult) -> Markup
 }
 
 fn ends(metric: &MetricComparison) -> impl Iterator<Item = f64> + use<> {
-    [metric.effect_percent, metric.ci_low_percent, metric.ci_high_percent, Some(metric.margin_percent)]
-        .into_iter()
-        .flatten()
+    [
+        metric.effect_percent,
+        metric.ci_low_percent,
+        metric.ci_high_percent,
+        Some(metric.margin_percent),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn axis(scale: Scale) -> Markup {
-    let ends = scale.ticks();
-    let label = |end: Option<&(f64, bool)>| end.map_or(0.0, |(value, _)| *value);
-    let (low, high) = (label(ends.first()), label(ends.last()));
+    let ticks = scale.ticks();
+    let ends = [ticks.first(), ticks.last()].map(|end| end.map_or(0.0, |(value, _)| *value));
     html! {
         svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) aria-hidden="true" {
-            text.label x=(at(place(scale, low))) y="18" { (format!("{low:+} %")) }
-            text.label.x x=(at(place(scale, 0.0))) y="18" { "0" }
-            text.label.y x=(at(place(scale, high))) y="18" { (format!("{high:+} %")) }
+            @for percent in [ends[0], 0.0, ends[1]] {
+                text.label.x x=(at(place(scale, percent))) y="18" { (percent_label(percent)) }
+            }
         }
     }
 }
@@ -73,12 +77,12 @@ fn row(path: &str, of: &MetricComparison, scale: Scale, primary: bool) -> Markup
                 }
             }
             td { (plot(path, of, scale)) }
-            td.answer.(word(of.verdict)) { (word(of.verdict)) }
+            td class=(format!("answer {}", word(of.verdict))) { (word(of.verdict)) }
         }
-        tr.said class=(class) {
+        tr class=(format!("said {class}")) {
             td.words colspan="6" {
                 (of.sentence)
-                @if primary { " The primary metric." } @else if !of.gated { " It does not count for the answer." }
+                @if primary { " · the primary metric" } @else if !of.gated { " · does not count for the answer" }
             }
         }
     }
@@ -91,7 +95,12 @@ fn plot(path: &str, of: &MetricComparison, scale: Scale) -> Markup {
     let margin = of.margin_percent.abs();
     let said = match (of.effect_percent, of.ci_low_percent.zip(of.ci_high_percent)) {
         (Some(effect), Some((low, high))) => {
-            format!("{}, interval {} to {}, margin {margin} %", signed(effect), signed(low), signed(high))
+            format!(
+                "{}, interval {} to {}, margin {margin} %",
+                signed(effect),
+                signed(low),
+                signed(high)
+            )
         }
         (Some(effect), None) => format!("{}, no interval", signed(effect)),
         (None, _) => "no effect can be told".to_owned(),

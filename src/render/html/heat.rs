@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 
 use super::plot::{Caption, Plot, at, figure};
-use super::scale::Scale;
+use super::scale::{Scale, time_label};
 use crate::measure::HeatColumn;
 use crate::quantity::{count, duration};
 use crate::render::run::nanos;
@@ -36,11 +36,15 @@ pub(super) fn heat_map(result: &RunResult) -> Markup {
     let entries: &[SeriesEntry] =
         if result.series.len() <= MOST_SECONDS { &result.series } else { &[] };
     let drawing = html! {
+        (plot.axes(time_label, time_label))
         @for (shade, path) in (1..).zip(cells_by_shade(&plot, columns, most)) {
             @if !path.is_empty() { path class=(format!("heat h{shade}")) d=(path) {} }
         }
-        (plot.axes(nanos, nanos))
-        @for (class, part) in lines() { (plot.line(class, &over_time(entries, part))) }
+        @for (class, part) in lines() {
+            @let line = over_time(entries, part);
+            (plot.line("halo", &line))
+            (plot.line(class, &line))
+        }
         @for column in columns { (tip(&plot, column, entries)) }
     };
     let words = format!(
@@ -49,7 +53,7 @@ pub(super) fn heat_map(result: &RunResult) -> Markup {
     );
     let description = format!(
         "{} first replies over {}, from {} up",
-        count(cells().map(|[_, count]| *count).sum()),
+        count(total(cells())),
         nanos(window_ns),
         duration(low_ns)
     );
@@ -59,13 +63,12 @@ pub(super) fn heat_map(result: &RunResult) -> Markup {
         words: &words,
         description: &description,
     };
-    let keys = [("area heat h2", "few"), ("area heat h7", "many"), ("median", "p50"), ("tail", "p99")];
+    let keys =
+        [("area heat h1", "few"), ("area heat h7", "many"), ("median", "p50"), ("tail", "p99")];
     let drawn = |part: fn(&SeriesEntry) -> Option<u64>| over_time(entries, part).len() > 1;
     let keys: Vec<_> = keys
         .into_iter()
-        .filter(|(class, _)| {
-            lines().iter().all(|(line, part)| line != class || drawn(*part))
-        })
+        .filter(|(class, _)| lines().iter().all(|(line, part)| line != class || drawn(*part)))
         .collect();
     figure(&caption, &keys, HEIGHT, &drawing)
 }
@@ -76,10 +79,7 @@ fn lines() -> [(&'static str, fn(&SeriesEntry) -> Option<u64>); 2] {
 }
 
 /// A figure of each second, at its middle.
-fn over_time(
-    entries: &[SeriesEntry],
-    part: fn(&SeriesEntry) -> Option<u64>,
-) -> Vec<(f64, f64)> {
+fn over_time(entries: &[SeriesEntry], part: fn(&SeriesEntry) -> Option<u64>) -> Vec<(f64, f64)> {
     entries
         .iter()
         .filter_map(|entry| Some((entry.offset_ns as f64 + 5e8, part(entry)? as f64)))
@@ -98,6 +98,11 @@ fn cells_by_shade(plot: &Plot, columns: &[HeatColumn], most: u64) -> [String; SH
         }
     }
     paths
+}
+
+/// How many replies there are in all, or as many as can be counted: a file may say anything.
+fn total<'a>(cells: impl IntoIterator<Item = &'a [u64; 2]>) -> u64 {
+    cells.into_iter().fold(0, |sum, [_, count]| sum.saturating_add(*count))
 }
 
 fn span(column: &HeatColumn) -> (f64, f64) {
@@ -120,7 +125,7 @@ fn shade(count: u64, most: u64) -> usize {
 fn tip(plot: &Plot, column: &HeatColumn, entries: &[SeriesEntry]) -> Markup {
     let (from, to) = span(column);
     let (left, right) = (plot.x(from), plot.x(to));
-    let replies: u64 = column.counts.iter().map(|[_, count]| count).sum();
+    let replies = total(&column.counts);
     let entry = entries.iter().find(|entry| entry.offset_ns == column.offset_ns);
     let figures = entry.map_or_else(String::new, |entry| {
         [("p50", entry.p50_ns), ("p99", entry.p99_ns), ("max", entry.max_ns)]

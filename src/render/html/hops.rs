@@ -38,7 +38,7 @@ pub(super) fn hops(result: &RunResult) -> Markup {
     html! {
         section id="where-the-time-went" {
             h2 { "Where the time went" }
-            @if let Some(owner) = owner(hops) { p { (owner) "." } }
+            @if let Some(owner) = owner(hops) { p.sentence { (owner) "." } }
             (drawn("hops", "Shares of the legs", &words, &bars))
             (table(result, hops))
             @if hops.skipped > 0 {
@@ -127,8 +127,7 @@ fn drawn(id: &str, title: &str, words: &str, bars: &[Bar]) -> Markup {
         .filter(|leg| bars.iter().any(|bar| bar.parts.iter().any(|part| part.0 == *leg)));
     let keys: Vec<(String, String)> =
         legs.map(|leg| (format!("area {}", leg.name()), name(leg))).collect();
-    let keys: Vec<Key> =
-        keys.iter().map(|(class, name)| (class.as_str(), name.as_str())).collect();
+    let keys: Vec<Key> = keys.iter().map(|(class, name)| (class.as_str(), name.as_str())).collect();
     figure(&caption, &keys, bars.len() as f64 * ROW, &drawing)
 }
 
@@ -192,10 +191,7 @@ fn table(result: &RunResult, hops: &HopFigures) -> Markup {
 }
 
 /// What a leg is made of, where there is something to take apart.
-fn parts_of(
-    hops: &HopFigures,
-    leg: Leg,
-) -> Vec<(&'static str, &'static str, &LatencySummary)> {
+fn parts_of(hops: &HopFigures, leg: Leg) -> Vec<(&'static str, &'static str, &LatencySummary)> {
     let parts = match leg {
         Leg::ToWorker => [
             ("to_worker_waiting", "worker busy", &hops.to_worker_waiting),
@@ -207,8 +203,10 @@ fn parts_of(
         ],
         _ => return Vec::new(),
     };
-    let parts: Vec<_> =
-        parts.into_iter().filter_map(|(field, name, part)| Some((field, name, part.as_ref()?))).collect();
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter_map(|(field, name, part)| Some((field, name, part.as_ref()?)))
+        .collect();
     if parts.len() == 2 && parts.iter().all(|(.., part)| part.max_ns > Some(0)) {
         parts
     } else {

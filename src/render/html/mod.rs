@@ -46,7 +46,7 @@ fn page(title: &str, generator: &str, body: &Markup) -> String {
             }
             body {
                 main { (body) }
-                footer { "Made by zload " (generator) ". Pointing at a plot shows its figures." }
+                footer { "Made by zload " (generator) "." }
             }
         }
     };

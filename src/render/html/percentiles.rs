@@ -6,9 +6,8 @@ use hdrhistogram::Histogram;
 use maud::{Markup, html};
 
 use super::plot::{Caption, Key, Plot, figure};
-use super::scale::{Scale, quantile_label};
+use super::scale::{Scale, quantile_label, time_label};
 use crate::quantity::duration;
-use crate::render::run::nanos;
 use crate::result::LatencySummary;
 use crate::stats;
 
@@ -16,6 +15,8 @@ use crate::stats;
 const HEIGHT: f64 = 340.0;
 /// A curve has this many points for each nine.
 const POINTS_PER_NINE: u32 = 60;
+/// The axis of times begins with those of this quantile.
+const LEAST_SHOWN: f64 = 0.02;
 /// A sample that does not carry its median carries no part of the curve below it.
 const LEAST_QUANTILE: f64 = 0.5;
 
@@ -40,14 +41,17 @@ pub(super) fn percentiles(id: &str, curves: &[Curve]) -> Markup {
     let Some(most) = drawn.iter().map(|(_, histogram)| histogram.len()).max() else {
         return html! {};
     };
-    let ends = drawn.iter().flat_map(|(_, histogram)| [histogram.min(), histogram.max()]);
+    // The very shortest times would take half of a logarithmic axis, and nobody looks for them.
+    let ends = drawn
+        .iter()
+        .flat_map(|(_, histogram)| [histogram.value_at_quantile(LEAST_SHOWN), histogram.max()]);
     let plot = Plot {
         height: HEIGHT,
         x: Scale::quantiles(most),
         y: Scale::of_times(ends.map(|ns| ns as f64)),
     };
     let drawing = html! {
-        (plot.axes(quantile_label, nanos))
+        (plot.axes(quantile_label, time_label))
         // The first curve is the one that matters: it lies on top.
         @for (curve, histogram) in drawn.iter().rev() { (one(&plot, curve, histogram)) }
     };
@@ -73,10 +77,10 @@ pub(super) fn percentiles(id: &str, curves: &[Curve]) -> Markup {
 
 fn one(plot: &Plot, curve: &Curve, histogram: &Histogram<u64>) -> Markup {
     let count = histogram.len() as f64;
-    let carried = |quantile: f64| {
-        curve.exact || stats::carries(count, quantile.max(LEAST_QUANTILE))
-    };
-    let points = points(histogram);
+    let carried =
+        |quantile: f64| curve.exact || stats::carries(count, quantile.max(LEAST_QUANTILE));
+    let mut points = points(histogram);
+    points.retain(|(quantile, _)| *quantile >= LEAST_SHOWN);
     let split = points.iter().take_while(|(quantile, _)| carried(*quantile)).count();
     // The dashed part begins where the other ends.
     let rest = &points[split.saturating_sub(1)..];
@@ -124,11 +128,8 @@ fn has_intervals(curve: &Curve) -> bool {
 
 fn described(curve: &Curve) -> String {
     let latencies = curve.latencies;
-    let figures = [
-        ("median", latencies.p50_ns),
-        ("99 %", latencies.p99_ns),
-        ("longest", latencies.max_ns),
-    ];
+    let figures =
+        [("median", latencies.p50_ns), ("99 %", latencies.p99_ns), ("longest", latencies.max_ns)];
     let figures: Vec<String> = figures
         .into_iter()
         .filter_map(|(name, ns)| Some(format!("{name} {}", duration(ns?))))

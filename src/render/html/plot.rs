@@ -153,7 +153,8 @@ impl Plot {
     /// A vertical line between two values.
     pub(super) fn bar(&self, class: &str, x: f64, [low, high]: [f64; 2]) -> Markup {
         let (x, low, high) = (self.x(x), self.y(low), self.y(high));
-        let ends = format!("M{0:.1} {low:.1}h6M{1:.1} {low:.1}V{high:.1}M{0:.1} {high:.1}h6", x - 3.0, x);
+        let ends =
+            format!("M{0:.1} {low:.1}h6M{1:.1} {low:.1}V{high:.1}M{0:.1} {high:.1}h6", x - 3.0, x);
         html! { path class=(class) d=(ends) {} }
     }
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::plot::{Caption, Plot, figure, mark};
-use super::scale::{Scale, quantile_label};
+use super::scale::{Scale, percent_label, quantile_label};
 use super::scrolled;
 use super::value::{effect, signed, time};
 use crate::result::ComparisonResult;
@@ -25,23 +25,28 @@ pub(super) fn quantiles(result: &ComparisonResult) -> Markup {
     let plot = Plot {
         height: HEIGHT,
         x: Scale::Percentile { nines: -(1.0 - last).max(1.0 / MOST_VALUES).log10().min(-1.0) },
-        y: Scale::about_zero(ends),
+        y: Scale::with_zero(ends),
     };
     let banded = || {
-        quantiles.iter().filter_map(|of| Some((of.quantile, of.ci_low_percent?, of.ci_high_percent?)))
+        quantiles
+            .iter()
+            .filter_map(|of| Some((of.quantile, of.ci_low_percent?, of.ci_high_percent?)))
     };
     let lower: Vec<(f64, f64)> = banded().map(|(at, low, _)| (at, low)).collect();
     let upper: Vec<(f64, f64)> = banded().map(|(at, _, high)| (at, high)).collect();
-    let line: Vec<(f64, f64)> = quantiles.iter().map(|of| (of.quantile, of.effect_percent)).collect();
+    let line: Vec<(f64, f64)> =
+        quantiles.iter().map(|of| (of.quantile, of.effect_percent)).collect();
     let drawing = html! {
         (plot.band("area band", &lower, &upper))
-        (plot.axes(quantile_label, |percent| format!("{percent:+} %")))
+        (plot.axes(quantile_label, percent_label))
         (plot.line("zero", &[(0.0, 0.0), (1.0, 0.0)]))
         (plot.line("first", &line))
         @for (quantile, percent) in &line { (mark("dot", plot.x(*quantile), plot.y(*percent))) }
     };
-    let said: Vec<String> =
-        line.iter().map(|(at, percent)| format!("{} {}", quantile_label(*at), signed(*percent))).collect();
+    let said: Vec<String> = line
+        .iter()
+        .map(|(at, percent)| format!("{} {}", quantile_label(*at), signed(*percent)))
+        .collect();
     let caption = Caption {
         id: "quantiles",
         title: "Difference by percentile",

@@ -5,11 +5,12 @@ use maud::{Markup, html};
 use super::heat::heat_map;
 use super::hops::hops;
 use super::percentiles::{Curve, percentiles};
-use super::tables::{self, Row, environment, facts};
+use super::tables::{self, Row, facts};
 use super::timeline::timeline;
-use super::value::{counted, mean_time, per_second, share, time};
+use super::value::{counted, mean_time, per_second, time};
 use super::{alarms, notes, page, scenario_text, scrolled};
 use crate::quantity::{self, bytes, bytes_per_second, duration};
+use crate::render::machine;
 use crate::render::plan::parts;
 use crate::render::run::{generator_line, proxy_line, waiting_client};
 use crate::render::verdict::{doubts, headline, tally};
@@ -39,7 +40,7 @@ pub fn run_page(result: &RunResult) -> String {
         }
         (cost(result))
         (runs(result))
-        section id="machine" { h2 { "Machine" } (environment(&result.environment)) }
+        section id="machine" { h2 { "Machine" } p { (machine(&result.environment)) "." } }
         section id="scenario" {
             h2 { "Scenario" }
             p { "With every default filled in: this file alone makes the run again." }
@@ -64,7 +65,7 @@ fn verdict(verdict: &Verdict) -> Markup {
                     }
                 } }
             }
-            @if let Some(ceiling) = &verdict.ceiling { p { (ceiling.sentence) "." } }
+            @if let Some(ceiling) = &verdict.ceiling { p.sentence { (ceiling.sentence) "." } }
             details {
                 summary { (tally(verdict)) }
                 ul.checks { @for check in others() {
@@ -88,6 +89,10 @@ fn key_figures(result: &RunResult) -> Markup {
                 div { dt { "replies" } dd { (per_second("throughput.replies_per_s", throughput.replies_per_s)) } }
                 div { dt { "p50" } dd { (time("latency.first_reply.p50_ns", first.p50_ns)) } }
                 div { dt { "p99" } dd { (time("latency.first_reply.p99_ns", first.p99_ns)) } }
+                div {
+                    dt { "p99, ideal" }
+                    dd { (time("ideal.first_reply.p99_ns", result.ideal.as_ref().and_then(|ideal| ideal.figures.first_reply.p99_ns))) }
+                }
                 div { dt { "max" } dd { (time("latency.first_reply.max_ns", first.max_ns)) } }
                 div.(if ledger.requests_lost > 0 { "alarm" } else { "fine" }) {
                     dt { "lost" } dd { (counted("ledger.requests_lost", ledger.requests_lost)) }
@@ -129,10 +134,10 @@ fn latency(result: &RunResult) -> Markup {
                      request by request."
                 }
                 @if latency.first_reply.intervals != crate::result::Intervals::default() {
-                    " Beneath a percentile: where 95 of 100 such runs would have it."
+                    " Beneath a percentile stands where 95 of 100 such runs would have it."
                 }
             }
-            @if let Some(sentence) = waiting_client(result) { p id="waiting-client" { (sentence) "." } }
+            @if let Some(sentence) = waiting_client(result) { p.sentence id="waiting-client" { (sentence) "." } }
         }
     }
 }
@@ -145,7 +150,8 @@ fn one_reply_each(latency: &Latency) -> bool {
 fn curves(result: &RunResult) -> Vec<Curve<'_>> {
     let latency = &result.latency;
     let one_each = one_reply_each(latency);
-    let curve = |class, name, latencies| Curve { class, name, latencies, intervals: false, exact: false };
+    let curve =
+        |class, name, latencies| Curve { class, name, latencies, intervals: false, exact: false };
     let name = if one_each { "reply" } else { "first reply" };
     let mut curves = vec![Curve { intervals: true, ..curve("first", name, &latency.first_reply) }];
     if let Some(ideal) = &result.ideal {
@@ -196,7 +202,6 @@ fn cost(result: &RunResult) -> Markup {
             },
         ),
         ("proxy", html! { (proxy_line(proxy)) }),
-        ("proxy busy", html! { (share("proxy.busy_ratio", proxy.busy_ratio)) " of the time" }),
         ("generator", html! { (generator_line(generator)) }),
         (
             "process",

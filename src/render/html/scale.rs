@@ -2,6 +2,9 @@
 //!
 //! Invariant: every share is a finite number from 0 to 1, whatever the value, and there are few ticks.
 
+use crate::quantity::rate;
+use crate::render::run::nanos;
+
 /// A range of times is drawn on a logarithmic scale if its ends are further apart than this.
 const LARGE_RANGE: f64 = 20.0;
 
@@ -27,9 +30,19 @@ impl Scale {
     /// Symmetric about 0, with room for each value whatever its sign.
     pub(super) fn about_zero(values: impl IntoIterator<Item = f64>) -> Self {
         let most = values.into_iter().map(f64::abs).fold(0.0, f64::max);
-        let step = step(most, 2.0);
+        let step = step(most, 4.0);
         let high = (most / step).ceil().max(1.0) * step;
         Self::Linear { low: -high, high }
+    }
+
+    /// With 0 and room for each value, and no more.
+    pub(super) fn with_zero(values: impl IntoIterator<Item = f64>) -> Self {
+        let (least, most) = values
+            .into_iter()
+            .fold((0.0_f64, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
+        let step = step(most - least, 4.0);
+        let (low, high) = ((least / step).floor() * step, (most / step).ceil() * step);
+        Self::exact(low, high)
     }
 
     /// Exactly from `low` to `high`.
@@ -84,7 +97,7 @@ impl Scale {
             }
             Self::Log { low, high } => {
                 let tens = |value: f64| is_power_of_ten(value);
-                let few = (high / low).log10() < 3.0;
+                let few = (high / low).log10() < 3.2;
                 round_steps(low)
                     .skip_while(|value| *value < low)
                     .take_while(|value| *value <= high)
@@ -106,6 +119,35 @@ pub(super) fn quantile_label(quantile: f64) -> String {
     // As many digits as the nines need, and no noise behind them.
     let text = format!("{:.10}", quantile * 100.0);
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A time on an axis: `10 ms` and not `10.0 ms`.
+pub(super) fn time_label(ns: f64) -> String {
+    trimmed(&nanos(ns))
+}
+
+/// A rate on an axis: `50 k/s` and not `50.0 k/s`.
+pub(super) fn rate_label(per_second: f64) -> String {
+    trimmed(&rate(per_second))
+}
+
+/// A difference in per cent on an axis: `+5 %`, `0`.
+pub(super) fn percent_label(percent: f64) -> String {
+    // Whatever a sum of steps leaves behind is no digit that people write.
+    let percent = (percent * 1e6).round() / 1e6;
+    if percent == 0.0 { "0".to_owned() } else { format!("{percent:+} %") }
+}
+
+/// The number that a text begins with, without what zeros say nothing.
+fn trimmed(text: &str) -> String {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number = if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    };
+    if number == "0" { number.to_owned() } else { format!("{number}{unit}") }
 }
 
 /// 1, 2 or 5 times a power of ten that cuts `range` into at most so many parts, or a few more.
@@ -142,7 +184,7 @@ mod tests {
             scale.ticks().into_iter().map(|(value, _)| (value * 1e9).round() / 1e9).collect()
         };
         assert_eq!(values(Scale::from_zero([338.0])), [0.0, 100.0, 200.0, 300.0, 400.0]);
-        assert_eq!(values(Scale::about_zero([7.0])), [-10.0, -5.0, 0.0, 5.0, 10.0]);
+        assert_eq!(values(Scale::about_zero([7.0])), [-5.0, 0.0, 5.0]);
         assert_eq!(values(Scale::log(3e5, 4e7)), [2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7]);
         assert_eq!(values(Scale::quantiles(1_000)), [0.0, 0.5, 0.9, 0.99, 0.999]);
     }
@@ -152,6 +194,12 @@ mod tests {
         let labels: Vec<String> =
             [0.0, 0.5, 0.99, 0.999, 0.999_999].into_iter().map(quantile_label).collect();
         assert_eq!(labels, ["0 %", "50 %", "99 %", "99.9 %", "99.9999 %"]);
+    }
+
+    #[test]
+    fn labels_have_no_zeros_that_say_nothing() {
+        assert_eq!([0.0, 1e7, 1.5e6, 1e11].map(time_label), ["0", "10 ms", "1.5 ms", "100 s"]);
+        assert_eq!([0.0, 300.0, 50_000.0, 2.5].map(rate_label), ["0", "300/s", "50 k/s", "2.5/s"]);
     }
 
     #[test]
@@ -171,6 +219,7 @@ mod tests {
             let scales = [
                 Scale::from_zero([one, other]),
                 Scale::about_zero([one, -other]),
+                Scale::with_zero([one, -other]),
                 Scale::of_times([one, other]),
                 Scale::exact(one, other),
             ];
@@ -180,7 +229,7 @@ mod tests {
                 prop_assert!(scale.share(one.min(other)) <= scale.share(one.max(other)));
                 prop_assert!(scale.ticks().len() <= 15, "{:?}", scale.ticks());
             }
-            for scale in &scales[..3] {
+            for scale in &scales[..4] {
                 prop_assert!(scale.ticks().len() >= 2, "{scale:?} {:?}", scale.ticks());
             }
         }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::plot::{Caption, Plot, figure, mark};
-use super::scale::Scale;
+use super::scale::{Scale, percent_label, rate_label, time_label};
 use super::value::{in_unit, signed};
-use crate::quantity::{counted, rate};
-use crate::render::run::nanos;
+use crate::quantity::counted;
 use crate::result::{ComparisonResult, MetricComparison, MetricUnit, Slice};
 use crate::verdict::Status;
 
@@ -72,12 +71,12 @@ fn blocks(result: &ComparisonResult, primary: &MetricComparison) -> Markup {
     let plot = Plot {
         height: HEIGHT,
         x: Scale::exact(0.5, right),
-        y: Scale::about_zero(effects.iter().map(|(_, effect)| *effect).chain(ends)),
+        y: Scale::with_zero(effects.iter().map(|(_, effect)| *effect).chain(ends)),
     };
     let level = |percent: f64| [(0.5, percent), (right, percent)];
     let drawing = html! {
         @if let Some((low, high)) = interval { (plot.band("area band", &level(low), &level(high))) }
-        (plot.axes(whole, |percent| format!("{percent:+} %")))
+        (plot.axes(whole, percent_label))
         (plot.line("zero", &level(0.0)))
         @if let Some(effect) = primary.effect_percent { (plot.line("first", &level(effect))) }
         @for (block, effect) in &effects {
@@ -114,7 +113,7 @@ fn over_time(result: &ComparisonResult) -> Markup {
         y: Scale::from_zero(of("a").chain(of("b")).map(|(_, value)| value)),
     };
     let drawing = html! {
-        (plot.axes(nanos, rate))
+        (plot.axes(time_label, rate_label))
         @for (side, class) in [("a", "dot"), ("b", "dot b")] {
             @for (slice, value) in of(side) {
                 g {

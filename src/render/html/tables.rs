@@ -5,8 +5,10 @@ use maud::{Markup, html};
 use super::scrolled;
 use super::value::{counted, nothing, time};
 use crate::quantity::duration;
-use crate::render::machine;
-use crate::result::{Environment, LatencySummary, Ledger};
+use crate::result::{LatencySummary, Ledger};
+
+/// No equation of a ledger has more parts on its right.
+const MOST_PARTS: usize = 3;
 
 /// A distribution in a table: its name, its path in the result, its figures.
 pub(super) type Row<'a> = (&'a str, String, &'a LatencySummary);
@@ -30,7 +32,7 @@ pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
                         td {
                             (time(&format!("{path}.{field}"), ns))
                             @if let Some([low, high]) = ends {
-                                small title="95 % interval" { (duration(low)) "–" (duration(high)) }
+                                small title="95 % interval" { (range(low, high)) }
                             }
                         }
                     }
@@ -52,6 +54,15 @@ fn figures(latencies: &LatencySummary) -> [(&'static str, Option<u64>, Option<[u
         ("p9999_ns", latencies.p9999_ns, ends.p9999_ns),
         ("max_ns", latencies.max_ns, None),
     ]
+}
+
+/// Two times with a dash between, and the unit once if it is the same.
+fn range(low_ns: u64, high_ns: u64) -> String {
+    let (low, high) = (duration(low_ns), duration(high_ns));
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, one)), Some((_, other))) if one == other => format!("{number}–{high}"),
+        _ => format!("{low} – {high}"),
+    }
 }
 
 /// A ledger as the equations that hold for it.
@@ -78,10 +89,11 @@ pub(super) fn ledger(path: &str, ledger: &Ledger) -> Markup {
                 (equation(path, "replies", expected, &[received, replies_lost]))
                 tr {
                     th scope="row" { "beyond these" }
-                    @for (number, term) in beyond.iter().enumerate() {
-                        @if number > 0 { td.sign {} }
-                        (amount(path, *term))
+                    @for term in beyond {
+                        (amount(path, term))
+                        td.sign {}
                     }
+                    td {}
                 }
             }
         }
@@ -98,6 +110,7 @@ fn equation(path: &str, name: &str, whole: Term, parts: &[Term]) -> Markup {
                 td.sign { @if number == 0 { "=" } @else { "+" } }
                 (amount(path, *part))
             }
+            @for _ in parts.len()..MOST_PARTS { td {} td {} }
         }
     }
 }
@@ -108,11 +121,6 @@ fn amount(path: &str, (field, name, value): Term) -> Markup {
         ["planned", "sent", "answered", "silent", "expected", "received"].contains(&name);
     let class = if harmless || value == 0 { "amount" } else { "amount alarm" };
     html! { td class=(class) { (counted(&format!("{path}.{field}"), value)) small { (name) } } }
-}
-
-/// Where and with what it was measured.
-pub(super) fn environment(environment: &Environment) -> Markup {
-    html! { p { (machine(environment)) "." } }
 }
 
 /// Names and what belongs to them.

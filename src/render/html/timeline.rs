@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::plot::{Caption, Plot, figure};
-use super::scale::Scale;
+use super::scale::{Scale, rate_label, time_label};
 use crate::quantity::{counted, rate};
-use crate::render::run::{nanos, whole_seconds};
+use crate::render::run::whole_seconds;
 use crate::result::{RunResult, SeriesEntry};
 
 /// Height of the plot of the rates, and of the one below it.
@@ -33,7 +33,10 @@ pub(super) fn timeline(result: &RunResult) -> Markup {
     let each = if group == 1 {
         String::new()
     } else {
-        format!(" Each point is {}: the mean of rates, the most in flight.", counted(group as u64, "second"))
+        format!(
+            " Each point is {}: the mean of rates, the most in flight.",
+            counted(group as u64, "second")
+        )
     };
     html! {
         (throughput(result, &points, &each))
@@ -67,7 +70,7 @@ fn throughput(result: &RunResult, points: &[Point], each: &str) -> Markup {
         y: Scale::from_zero(points.iter().map(|point| point.requests.max(point.replies))),
     };
     let drawing = html! {
-        (plot.axes(nanos, rate))
+        (plot.axes(time_label, rate_label))
         (plot.line("second", &steps(points, |point| point.replies)))
         (plot.line("first", &steps(points, |point| point.requests)))
     };
@@ -94,7 +97,7 @@ fn in_flight(result: &RunResult, points: &[Point]) -> Markup {
     let line: Vec<(f64, f64)> = points.iter().map(|point| (point.to, point.in_flight)).collect();
     let most = points.iter().map(|point| point.in_flight).fold(0.0, f64::max);
     let drawing = html! {
-        (plot.axes(nanos, |value| format!("{value}")))
+        (plot.axes(time_label, |value| format!("{value}")))
         (plot.area("area third", &line))
         (plot.line("third", &line))
     };
