@@ -29,7 +29,8 @@ pub(super) fn metrics(id: &str, path: &str, result: &ComparisonResult) -> Markup
                 th { (axis(scale)) } th { "answer" }
             } }
             tbody { @for (number, of) in rows {
-                (row(&format!("{path}metrics.{number}"), of, scale, of.name == result.primary))
+                @let primary = of.name == result.primary;
+                (row(&format!("{path}metrics.{number}"), of, scale, [&result.a.name, &result.b.name], primary))
             } }
         }
     })
@@ -63,20 +64,26 @@ fn place(scale: Scale, percent: f64) -> f64 {
     6.0 + scale.share(percent) * (WIDTH - 12.0)
 }
 
-fn row(path: &str, of: &MetricComparison, scale: Scale, primary: bool) -> Markup {
+fn row(
+    path: &str,
+    of: &MetricComparison,
+    scale: Scale,
+    [a, b]: [&str; 2],
+    primary: bool,
+) -> Markup {
     let class = if primary { "primary" } else { "secondary" };
     html! {
         tr class=(class) {
             th scope="row" { (of.name) }
-            td { (metric(&format!("{path}.a"), of.a, of.unit)) }
-            td { (metric(&format!("{path}.b"), of.b, of.unit)) }
-            td {
+            td data-name=(a) { (metric(&format!("{path}.a"), of.a, of.unit)) }
+            td data-name=(b) { (metric(&format!("{path}.b"), of.b, of.unit)) }
+            td data-name="effect" {
                 (effect(&format!("{path}.effect_percent"), of.effect_percent))
                 @if let Some((low, high)) = of.ci_low_percent.zip(of.ci_high_percent) {
                     small { (signed(low)) " to " (signed(high)) }
                 }
             }
-            td { (plot(path, of, scale)) }
+            td.drawn { (plot(path, of, scale)) }
             td class=(format!("answer {}", word(of.verdict))) { (word(of.verdict)) }
         }
         tr class=(format!("said {class}")) {
