@@ -129,7 +129,9 @@ mod tests {
 
     fn of(values: &[u64]) -> LatencyHistogram {
         let mut latencies = LatencyHistogram::new();
-        values.iter().for_each(|ns| latencies.record(*ns));
+        for ns in values {
+            latencies.record(*ns);
+        }
         latencies
     }
 

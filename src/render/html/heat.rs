@@ -4,7 +4,7 @@
 
 use maud::{Markup, html};
 
-use super::plot::{Caption, Plot, at, figure};
+use super::plot::{Caption, Key, Plot, at, figure};
 use super::scale::{Scale, time_label};
 use crate::measure::HeatColumn;
 use crate::quantity::{count, duration};
@@ -19,6 +19,12 @@ const SHADES: usize = 7;
 const LOWEST_NS: f64 = 50.0;
 /// With more seconds than this, there are no lines over the map.
 const MOST_SECONDS: usize = 600;
+
+/// A line over the map: its class, its name, and the figure of each second that it follows.
+type Line = (&'static str, &'static str, fn(&SeriesEntry) -> Option<u64>);
+
+const LINES: [Line; 2] =
+    [("median", "p50", |entry| entry.p50_ns), ("tail", "p99", |entry| entry.p99_ns)];
 
 /// The heat map of a run; nothing if no reply came.
 pub(super) fn heat_map(result: &RunResult) -> Markup {
@@ -35,20 +41,25 @@ pub(super) fn heat_map(result: &RunResult) -> Markup {
     };
     let entries: &[SeriesEntry] =
         if result.series.len() <= MOST_SECONDS { &result.series } else { &[] };
+    let lines: Vec<_> = LINES
+        .into_iter()
+        .map(|(class, name, part)| (class, name, over_time(entries, part)))
+        .filter(|(.., line)| line.len() > 1)
+        .collect();
     let drawing = html! {
         (plot.axes(time_label, time_label))
         @for (shade, path) in (1..).zip(cells_by_shade(&plot, columns, most)) {
             @if !path.is_empty() { path class=(format!("heat h{shade}")) d=(path) {} }
         }
-        @for (class, part) in lines() {
-            @let line = over_time(entries, part);
-            (plot.line("halo", &line))
-            (plot.line(class, &line))
+        @for (class, _, line) in &lines {
+            (plot.line("halo", line))
+            (plot.line(class, line))
         }
         @for column in columns { (tip(&plot, column, entries)) }
     };
     let words = format!(
-        "Each cell is a span of time and of response times to the first reply; the darker, the more replies, up to {}.",
+        "Each cell is a span of time and of response times to the first reply; the stronger its shade, the more replies, up \
+         to {}.",
         count(most)
     );
     let description = format!(
@@ -63,19 +74,10 @@ pub(super) fn heat_map(result: &RunResult) -> Markup {
         words: &words,
         description: &description,
     };
-    let keys =
-        [("area heat h1", "few"), ("area heat h7", "many"), ("median", "p50"), ("tail", "p99")];
-    let drawn = |part: fn(&SeriesEntry) -> Option<u64>| over_time(entries, part).len() > 1;
-    let keys: Vec<_> = keys
-        .into_iter()
-        .filter(|(class, _)| lines().iter().all(|(line, part)| line != class || drawn(*part)))
-        .collect();
+    let shades = [("area heat h1", "few"), ("area heat h7", "many")];
+    let keys: Vec<Key> =
+        shades.into_iter().chain(lines.iter().map(|(class, name, _)| (*class, *name))).collect();
     figure(&caption, &keys, HEIGHT, &drawing)
-}
-
-/// The lines over the map.
-fn lines() -> [(&'static str, fn(&SeriesEntry) -> Option<u64>); 2] {
-    [("median", |entry| entry.p50_ns), ("tail", |entry| entry.p99_ns)]
 }
 
 /// A figure of each second, at its middle.

@@ -16,6 +16,9 @@ pub(super) type Row<'a> = (&'a str, String, &'a LatencySummary);
 /// A figure of a ledger: its field, what it is called in an equation, and its value.
 type Term = (&'static str, &'static str, u64);
 
+/// A figure of a distribution: its field, its value, and the ends of its interval.
+type Figure = (&'static str, Option<u64>, Option<[u64; 2]>);
+
 /// Distributions, one beneath the other; where there are intervals, they stand beneath their percentiles.
 pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
     scrolled(&html! {
@@ -43,7 +46,7 @@ pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
 }
 
 /// The figures of a row, with their intervals.
-fn figures(latencies: &LatencySummary) -> [(&'static str, Option<u64>, Option<[u64; 2]>); 7] {
+fn figures(latencies: &LatencySummary) -> [Figure; 7] {
     let ends = &latencies.intervals;
     [
         ("mean_ns", latencies.mean_ns, None),
