@@ -57,14 +57,12 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     progress.finish();
     let result = RunResult::new(&scenario, &plan, environment, &runs);
     let delivered = deliver(&result, &args.output, destination, render::run_report, out);
-    if let Some(html) = html {
-        html.save(&render::run_page(&result))?;
-    }
+    let shown = html.map_or(Ok(()), |html| html.save(&render::run_page(&result)));
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let ways = last.recorded.ways.intended_from(0);
         trace_out.save(&render::chrome_trace(&ways, &plan))?;
     }
-    delivered?;
+    delivered.and(shown)?;
     match exit_code(result.interrupted, result.failure.as_deref())? {
         DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
         code => Ok(code),

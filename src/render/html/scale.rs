@@ -2,7 +2,7 @@
 //!
 //! Invariant: every share is a finite number from 0 to 1, whatever the value, and there are few ticks.
 
-use crate::quantity::rate;
+use crate::quantity::{count, rate};
 use crate::render::run::nanos;
 
 /// A range of times is drawn on a logarithmic scale if its ends are further apart than this.
@@ -131,6 +131,20 @@ pub(super) fn rate_label(per_second: f64) -> String {
     trimmed(&rate(per_second))
 }
 
+/// A number of things on an axis; nothing between whole ones.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an axis of counts begins at 0, and what is beyond all counts ends with them"
+)]
+pub(super) fn count_label(number: f64) -> String {
+    if (number - number.round()).abs() < 1e-6 {
+        count(number.round() as u64)
+    } else {
+        String::new()
+    }
+}
+
 /// A difference in per cent on an axis: `+5 %`, `0`.
 pub(super) fn percent_label(percent: f64) -> String {
     // Whatever a sum of steps leaves behind is no digit that people write.
@@ -199,6 +213,8 @@ mod tests {
     #[test]
     fn labels_have_no_zeros_that_say_nothing() {
         assert_eq!([0.0, 1e7, 1.5e6, 1e11].map(time_label), ["0", "10 ms", "1.5 ms", "100 s"]);
+        assert_eq!([0.0, 0.5, 20_000.0].map(count_label), ["0", "", "20,000"]);
+        assert_eq!([0.0, -2.5, 10.0].map(percent_label), ["0", "-2.5 %", "+10 %"]);
         assert_eq!([0.0, 300.0, 50_000.0, 2.5].map(rate_label), ["0", "300/s", "50 k/s", "2.5/s"]);
     }
 

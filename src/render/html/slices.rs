@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::plot::{Caption, Plot, figure, mark};
-use super::scale::{Scale, percent_label, rate_label, time_label};
+use super::scale::{Scale, count_label, percent_label, rate_label, time_label};
 use super::value::{in_unit, signed};
 use crate::quantity::counted;
 use crate::result::{ComparisonResult, MetricComparison, MetricUnit, Slice};
@@ -76,7 +76,7 @@ fn blocks(result: &ComparisonResult, primary: &MetricComparison) -> Markup {
     let level = |percent: f64| [(0.5, percent), (right, percent)];
     let drawing = html! {
         @if let Some((low, high)) = interval { (plot.band("area band", &level(low), &level(high))) }
-        (plot.axes(whole, percent_label))
+        (plot.axes(count_label, percent_label))
         (plot.line("zero", &level(0.0)))
         @if let Some(effect) = primary.effect_percent { (plot.line("first", &level(effect))) }
         @for (block, effect) in &effects {
@@ -95,11 +95,6 @@ fn blocks(result: &ComparisonResult, primary: &MetricComparison) -> Markup {
         description: &format!("block by block: {}", said.join(", ")),
     };
     figure(&caption, &[], HEIGHT, &drawing)
-}
-
-/// Blocks are counted in whole numbers: an axis may have ticks between them.
-fn whole(number: f64) -> String {
-    if number.fract().abs() < 1e-9 { format!("{number:.0}") } else { String::new() }
 }
 
 fn over_time(result: &ComparisonResult) -> Markup {

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::plot::{Caption, Plot, figure};
-use super::scale::{Scale, rate_label, time_label};
+use super::scale::{Scale, count_label, rate_label, time_label};
 use crate::quantity::{counted, rate};
 use crate::render::run::whole_seconds;
 use crate::result::{RunResult, SeriesEntry};
@@ -97,7 +97,7 @@ fn in_flight(result: &RunResult, points: &[Point]) -> Markup {
     let line: Vec<(f64, f64)> = points.iter().map(|point| (point.to, point.in_flight)).collect();
     let most = points.iter().map(|point| point.in_flight).fold(0.0, f64::max);
     let drawing = html! {
-        (plot.axes(time_label, |value| format!("{value}")))
+        (plot.axes(time_label, count_label))
         (plot.area("area third", &line))
         (plot.line("third", &line))
     };
