@@ -147,6 +147,10 @@ fn the_page_of_a_run_shows_what_its_result_says() {
         let sentence = check["sentence"].as_str().expect("a sentence");
         assert!(text.contains(sentence), "no {sentence:?} in\n{text}");
     }
+    let classes: Vec<&str> =
+        all(&document, "path").filter_map(|node| node.attribute("class")).collect();
+    assert!(classes.contains(&"first rare"), "1,500 replies carry no p99.99: {classes:?}");
+    assert!(!classes.contains(&"ideal rare"), "the ideal is computed: {classes:?}");
     let heading = all(&document, "h1").next().and_then(|node| node.text());
     assert_eq!(heading, Some("full"));
     for path in [

@@ -32,6 +32,18 @@ fn a_saved_result_shows_as_the_run_did() {
     assert_eq!(left, 1, "no temporary file is left");
 }
 
+/// A reader of numbers that rounds twice makes 197931.3013426156 of it.
+#[test]
+fn a_number_is_read_as_it_was_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("result.json");
+    let mut result = Zload::run(SHORT).result(0);
+    result["throughput"]["proxy_bytes_per_s"] = 197_931.301_342_615_62.into();
+    std::fs::write(&path, result.to_string()).expect("writing the result");
+    let shown = Zload::new(&["show", utf8(&path), "--format", "json"]).end();
+    assert!(shown.stdout.contains("197931.30134261562"), "{}", shown.stdout);
+}
+
 #[test]
 fn a_saved_server_result_shows_as_the_server_did() {
     let folder = tempfile::tempdir().expect("a temporary folder");

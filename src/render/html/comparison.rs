@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::forest::{metrics, word};
 use super::hops::side_by_side;
-use super::percentiles::{Curve, percentiles};
+use super::percentiles::{Carried, Curve, percentiles};
 use super::quantiles::quantiles;
 use super::slices::slices;
 use super::tables::{self, Row, facts, or_nothing};
@@ -128,22 +128,31 @@ fn latency(result: &ComparisonResult) -> Markup {
 
 fn curves(result: &ComparisonResult) -> Vec<Curve<'_>> {
     let ComparisonResult { a, b, .. } = result;
-    let of =
-        |class, name, latencies, exact| Curve { class, name, latencies, intervals: false, exact };
+    let of = |class, name, latencies, carried| Curve {
+        class,
+        name,
+        latencies,
+        intervals: false,
+        carried,
+    };
     let mut curves = vec![
-        of("first", a.name.as_str(), &a.latency.first_reply, false),
-        of("b", b.name.as_str(), &b.latency.first_reply, false),
+        of("first", a.name.as_str(), &a.latency.first_reply, Carried::ByCount),
+        of("b", b.name.as_str(), &b.latency.first_reply, Carried::ByCount),
     ];
     match (&a.ideal, &b.ideal) {
         (Some(ideal), other) if other.as_ref() == Some(ideal) => {
-            curves.push(of("third thin", "ideal of both", ideal, true));
+            curves.push(of("third thin", "ideal of both", ideal, Carried::Throughout));
         }
         (ideal_a, ideal_b) => {
             curves.extend(
-                ideal_a.iter().map(|ideal| of("third thin", "ideal of the first", ideal, true)),
+                ideal_a.iter().map(|ideal| {
+                    of("third thin", "ideal of the first", ideal, Carried::Throughout)
+                }),
             );
             curves.extend(
-                ideal_b.iter().map(|ideal| of("fourth thin", "ideal of the second", ideal, true)),
+                ideal_b.iter().map(|ideal| {
+                    of("fourth thin", "ideal of the second", ideal, Carried::Throughout)
+                }),
             );
         }
     }

@@ -123,7 +123,7 @@ fn plot(path: &str, of: &MetricComparison, scale: Scale) -> Markup {
                 (end(scale, low, middle))
                 (end(scale, high, middle))
             }
-            @if let Some(effect) = of.effect_percent { circle cx=(at(x(effect))) cy=(middle) r="4.5" {} }
+            @if let Some(effect) = of.effect_percent { circle cx=(at(x(effect))) cy=(middle) r="3.5" {} }
         }
     }
 }

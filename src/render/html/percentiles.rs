@@ -17,6 +17,8 @@ const HEIGHT: f64 = 340.0;
 const POINTS_PER_NINE: u32 = 60;
 /// The axis of times begins with those of this quantile.
 const LEAST_SHOWN: f64 = 0.02;
+/// The last of the percentiles that have intervals.
+const LAST_INTERVAL: f64 = 0.9999;
 /// A sample that does not carry its median carries no part of the curve below it.
 const LEAST_QUANTILE: f64 = 0.5;
 
@@ -27,8 +29,18 @@ pub(super) struct Curve<'a> {
     pub(super) latencies: &'a LatencySummary,
     /// Whether the percentiles' intervals are drawn.
     pub(super) intervals: bool,
-    /// Computed and not measured: the whole curve is what it is.
-    pub(super) exact: bool,
+    pub(super) carried: Carried,
+}
+
+/// Up to which percentile a curve is an estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// It is computed and not measured: all of it is what it is.
+    Throughout,
+    /// As far as so many values carry it.
+    ByCount,
+    /// As far as there are intervals, too: values that resemble each other are worth fewer independent ones.
+    ByIntervals,
 }
 
 /// The curves in one plot; nothing if there is nothing to draw.
@@ -77,8 +89,11 @@ pub(super) fn percentiles(id: &str, curves: &[Curve]) -> Markup {
 
 fn one(plot: &Plot, curve: &Curve, histogram: &Histogram<u64>) -> Markup {
     let count = histogram.len() as f64;
-    let carried =
-        |quantile: f64| curve.exact || stats::carries(count, quantile.max(LEAST_QUANTILE));
+    let end = estimated_until(curve);
+    let carried = |quantile: f64| {
+        curve.carried == Carried::Throughout
+            || quantile <= end && stats::carries(count, quantile.max(LEAST_QUANTILE))
+    };
     let mut points = points(histogram);
     points.retain(|(quantile, _)| *quantile >= LEAST_SHOWN);
     let split = points.iter().take_while(|(quantile, _)| carried(*quantile)).count();
@@ -92,6 +107,16 @@ fn one(plot: &Plot, curve: &Curve, histogram: &Histogram<u64>) -> Markup {
                 (plot.bar(&format!("whisker {}", curve.class), quantile, ends.map(|ns| ns as f64)))
             }
         }
+    }
+}
+
+/// The last quantile of which the intervals say that it is an estimate.
+fn estimated_until(curve: &Curve) -> f64 {
+    match (curve.carried, intervals(curve).last()) {
+        (Carried::ByIntervals, None) => 0.0,
+        (Carried::ByIntervals, Some((quantile, _))) if quantile < LAST_INTERVAL => quantile,
+        // Beyond the last interval that is ever given, the count decides.
+        _ => 1.0,
     }
 }
 
@@ -116,7 +141,7 @@ fn intervals(curve: &Curve) -> impl Iterator<Item = (f64, [u64; 2])> + use<> {
         (0.9, ends.p90_ns),
         (0.99, ends.p99_ns),
         (0.999, ends.p999_ns),
-        (0.9999, ends.p9999_ns),
+        (LAST_INTERVAL, ends.p9999_ns),
     ]
     .into_iter()
     .filter_map(|(quantile, ends)| Some((quantile, ends?)))
@@ -135,4 +160,23 @@ fn described(curve: &Curve) -> String {
         .filter_map(|(name, ns)| Some(format!("{name} {}", duration(ns?))))
         .collect();
     format!("{}: {}", curve.name, figures.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_curve_rises_to_the_longest_time(values in prop::collection::vec(1..1_000_000_u64, 1..200)) {
+            let mut histogram = Histogram::<u64>::new(3).unwrap();
+            for ns in values {
+                histogram.record(ns).unwrap();
+            }
+            let points = points(&histogram);
+            prop_assert!(points.is_sorted_by(|one, other| one.0 < other.0 && one.1 <= other.1), "{points:?}");
+            prop_assert!((points.last().unwrap().1 - histogram.max() as f64).abs() < 1e-9);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::heat::heat_map;
 use super::hops::hops;
-use super::percentiles::{Curve, percentiles};
+use super::percentiles::{Carried, Curve, percentiles};
 use super::tables::{self, Row, facts};
 use super::timeline::timeline;
 use super::value::{counted, mean_time, per_second, time};
@@ -150,13 +150,18 @@ fn one_reply_each(latency: &Latency) -> bool {
 fn curves(result: &RunResult) -> Vec<Curve<'_>> {
     let latency = &result.latency;
     let one_each = one_reply_each(latency);
-    let curve =
-        |class, name, latencies| Curve { class, name, latencies, intervals: false, exact: false };
+    let curve = |class, name, latencies| Curve {
+        class,
+        name,
+        latencies,
+        intervals: false,
+        carried: Carried::ByIntervals,
+    };
     let name = if one_each { "reply" } else { "first reply" };
     let mut curves = vec![Curve { intervals: true, ..curve("first", name, &latency.first_reply) }];
     if let Some(ideal) = &result.ideal {
         let latencies = &ideal.figures.first_reply;
-        curves.push(Curve { exact: true, ..curve("ideal", "ideal", latencies) });
+        curves.push(Curve { carried: Carried::Throughout, ..curve("ideal", "ideal", latencies) });
     }
     if !one_each {
         curves.push(curve("third", "last reply", &latency.last_reply));
