@@ -168,6 +168,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(50))]
         #[test]
         fn a_curve_rises_to_the_longest_time(values in prop::collection::vec(1..1_000_000_u64, 1..200)) {
             let mut histogram = Histogram::<u64>::new(3).unwrap();
