@@ -118,6 +118,9 @@ pub struct RunArgs {
     /// Where the result goes
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Save the report as a page to this file, with plots; it opens offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Show each message as it passes, on stderr; for small runs
     #[arg(long)]
     pub trace: bool,
@@ -223,6 +226,9 @@ pub struct SelftestArgs {
 pub struct ShowArgs {
     /// The saved result
     pub result: PathBuf,
+    /// Save the report as a page to this file, with plots; of results of `zload run` and `zload compare`
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// In which form
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -255,6 +261,9 @@ pub struct CompareArgs {
     /// What `zload calibrate -o FILE` saved: chooses the blocks, and says how far saved results may have drifted
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
+    /// Save the report as a page to this file, with plots; it opens offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Exit with 1 if the whole is this bad
     #[arg(long, value_enum, value_name = "ANSWER")]
     pub fail_on: Option<FailOn>,

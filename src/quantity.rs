@@ -19,10 +19,10 @@ pub fn bytes_per_second(per_second: f64) -> String {
 }
 
 /// Bytes: `550 B`, `74.1 MiB`.
-pub fn bytes(bytes: f64) -> String {
+pub fn bytes(number: f64) -> String {
     const UNITS: [(&str, f64); 4] =
         [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0), ("GiB", 1_073_741_824.0)];
-    scaled(bytes, &UNITS)
+    scaled(number, &UNITS)
 }
 
 /// A whole number with its thousands apart: `1,234,567`.

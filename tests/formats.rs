@@ -169,6 +169,7 @@ fn csv_has_every_figure_of_a_run_by_its_name() {
         "proxy",
         "generator",
         "process",
+        "server",
     ];
     let expected: usize = parts.iter().map(|part| figures(&run()[part])).sum();
     assert_eq!(with_value.len(), expected);

@@ -32,6 +32,18 @@ fn a_saved_result_shows_as_the_run_did() {
     assert_eq!(left, 1, "no temporary file is left");
 }
 
+/// A reader of numbers that rounds twice makes 197931.3013426156 of it.
+#[test]
+fn a_number_is_read_as_it_was_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("result.json");
+    let mut result = Zload::run(SHORT).result(0);
+    result["throughput"]["proxy_bytes_per_s"] = 197_931.301_342_615_62.into();
+    std::fs::write(&path, result.to_string()).expect("writing the result");
+    let shown = Zload::new(&["show", utf8(&path), "--format", "json"]).end();
+    assert!(shown.stdout.contains("197931.30134261562"), "{}", shown.stdout);
+}
+
 #[test]
 fn a_saved_server_result_shows_as_the_server_did() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -332,6 +344,20 @@ fn the_result_never_takes_the_place_of_the_scenario() {
         let ended = Zload::new(&[command, utf8(&path), "-o", utf8(&path)]).end();
         assert_eq!(ended.code, Some(2));
         assert!(ended.stderr.contains("it is the scenario"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn one_file_is_not_given_to_two_things() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("all");
+    let same = folder.path().join(".").join("all");
+    for option in ["--html", "--trace-out"] {
+        let run = Zload::with_scenario("run", SHORT)
+            .args(&["-o", utf8(&path), option, utf8(&same)])
+            .end();
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+        assert!(run.stderr.contains("given twice"), "{}", run.stderr);
     }
 }
 

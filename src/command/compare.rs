@@ -23,6 +23,8 @@ pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Err
     let calibration = args.calibration.as_deref().map(load_calibration).transpose()?;
     let saved = args.files.iter().map(|path| Saved::is(path)).collect::<Result<Vec<bool>, _>>()?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.files[0])?;
+    let html = Destination::reserve(args.html.as_deref(), &args.files[0])?;
+    Destination::ensure_distinct(&[&destination, &html])?;
     let result = if saved.iter().all(|saved| *saved) {
         of_saved(args, calibration.as_ref())?
     } else if saved.iter().any(|saved| *saved) {
@@ -32,7 +34,13 @@ pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Err
     } else {
         of_scenarios(args, calibration.as_ref())?
     };
-    deliver(&result, &args.output, destination, out)?;
+    let delivered = deliver(&result, &args.output, destination, out);
+    html.map_or(Ok(()), |html| html.save(&render::comparison_page(&result)))?;
+    match delivered {
+        // How the comparison ended says more, and decides the exit code.
+        Err(Error::Invalid(_)) if result.interrupted || result.failure.is_some() => {}
+        delivered => delivered?,
+    }
     exit_code(&result, args.fail_on)
 }
 

@@ -21,6 +21,8 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = load(&args.scenario, &args.overrides())?;
     let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     let trace_out = Destination::reserve(args.trace_out.as_deref(), &args.scenario)?;
+    let html = Destination::reserve(args.html.as_deref(), &args.scenario)?;
+    Destination::ensure_distinct(&[&destination, &trace_out, &html])?;
     if let Some(cpus) = args.cpus {
         keep_on(cpus)?;
     }
@@ -59,6 +61,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     progress.finish();
     let result = RunResult::new(&scenario, &plan, environment, &runs);
     let delivered = deliver(&result, &args.output, destination, out);
+    let shown = html.map_or(Ok(()), |html| html.save(&render::run_page(&result)));
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let ways = last.recorded.ways.intended_from(0);
         trace_out.save(&render::chrome_trace(&ways, &plan))?;
@@ -68,6 +71,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         Err(Error::Invalid(_)) if result.interrupted || result.failure.is_some() => {}
         delivered => delivered?,
     }
+    shown?;
     match exit_code(result.interrupted, result.failure.as_deref())? {
         DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
         DONE if result.thresholds.iter().any(|threshold| !threshold.met) => Ok(NO),

@@ -3,12 +3,16 @@
 use std::io::Write;
 
 use super::{print, text_of};
-use crate::Error;
 use crate::cli::ShowArgs;
-use crate::result::Saved;
+use crate::result::{Destination, Saved};
+use crate::{Error, render};
 
 pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    let text = match Saved::load(&args.result)? {
+    let saved = Saved::load(&args.result)?;
+    if let Some(html) = Destination::reserve(args.html.as_deref(), &args.result)? {
+        html.save(&page(&saved)?)?;
+    }
+    let text = match saved {
         Saved::Run(result) => text_of(&*result, args.format),
         Saved::Serve(result) => text_of(&*result, args.format),
         Saved::Ideal(result) => text_of(&*result, args.format),
@@ -17,4 +21,15 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
         Saved::Calibration(result) => text_of(&*result, args.format),
     };
     print(out, text?.as_bytes())
+}
+
+/// The page of a result that has one.
+fn page(saved: &Saved) -> Result<String, Error> {
+    match saved {
+        Saved::Run(result) => Ok(render::run_page(result)),
+        Saved::Comparison(result) => Ok(render::comparison_page(result)),
+        Saved::Serve(_) | Saved::Ideal(_) | Saved::Selftest(_) | Saved::Calibration(_) => Err(Error::Failed(
+            "--html: there are pages of results of `zload run` and `zload compare` only; see --format".to_owned(),
+        )),
+    }
 }

@@ -3,6 +3,7 @@
 //! Everything here is of constant size however long the run, except for requests that are owed a reply.
 //! Invariant: nothing here reads a clock or a socket; instants come in as nanoseconds from the plan's start.
 
+pub mod heat_map;
 pub mod hops;
 pub mod latency;
 pub mod ledger;
@@ -12,6 +13,7 @@ pub mod series;
 pub mod way;
 pub mod ways;
 
+pub use heat_map::{HeatColumn, HeatMap};
 pub use hops::{Hops, Owners};
 pub use latency::LatencyHistogram;
 pub use ledger::Ledger;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LatencyHistogram;
+use super::{HeatColumn, HeatMap, LatencyHistogram};
 
 /// One second, in nanoseconds.
 pub const SECOND_NS: u64 = 1_000_000_000;
@@ -52,6 +52,7 @@ pub struct SecondSlice {
 pub struct Series {
     drivers: u32,
     done: Vec<SeriesEntry>,
+    heat_map: HeatMap,
     /// Seconds of which not every driver has handed in its slice, with the number of those that have.
     open: BTreeMap<u64, (u32, SecondSlice)>,
 }
@@ -59,7 +60,7 @@ pub struct Series {
 impl Series {
     /// An empty series that waits for slices of this many drivers.
     pub fn new(drivers: u32) -> Self {
-        Self { drivers, done: Vec::new(), open: BTreeMap::new() }
+        Self { drivers, done: Vec::new(), heat_map: HeatMap::default(), open: BTreeMap::new() }
     }
 
     /// Takes in one driver's slice.
@@ -77,7 +78,7 @@ impl Series {
         if *handed_in == self.drivers
             && let Some((_, whole)) = self.open.remove(&second)
         {
-            self.done.push(entry_of(&whole));
+            self.close(&whole);
         }
     }
 
@@ -86,11 +87,19 @@ impl Series {
         self.done.last()
     }
 
-    /// All seconds, in order; those that some driver has not finished (the run was interrupted) are among them.
-    pub fn finish(mut self) -> Vec<SeriesEntry> {
-        self.done.extend(self.open.values().map(|(_, slice)| entry_of(slice)));
+    /// All seconds, in order, and the heat map; those that some driver has not finished (the run was interrupted) are
+    /// among them.
+    pub fn finish(mut self) -> (Vec<SeriesEntry>, Vec<HeatColumn>) {
+        for (_, slice) in std::mem::take(&mut self.open).into_values() {
+            self.close(&slice);
+        }
         self.done.sort_by_key(|entry| entry.offset_ns);
-        self.done
+        (self.done, self.heat_map.finish())
+    }
+
+    fn close(&mut self, slice: &SecondSlice) {
+        self.done.push(entry_of(slice));
+        self.heat_map.add(slice.second, &slice.first_reply);
     }
 }
 
@@ -133,8 +142,10 @@ mod tests {
         let last = *series.last().unwrap();
         assert_eq!((last.requests, last.replies, last.in_flight, last.offset_ns), (40, 40, 2, 0));
         assert_eq!(last.p50_ns, Some(1_000));
-        let all = series.finish();
+        let (all, heat_map) = series.finish();
         assert_eq!(all.len(), 2, "the interrupted second is kept");
         assert_eq!(all[1].requests, 20);
+        assert_eq!(heat_map.len(), 2);
+        assert_eq!(heat_map[0].counts, [[1_000, 20], [1_780, 20]]);
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn hops(result: &RunResult, style: Style) -> String {
     text
 }
 
-fn sample(hops: &HopFigures) -> String {
+pub(super) fn sample(hops: &HopFigures) -> String {
     let requests = counted(hops.sampled, "request");
     if hops.one_in == 1 {
         format!("to the first reply, {requests}")
@@ -37,7 +37,7 @@ fn sample(hops: &HopFigures) -> String {
     }
 }
 
-fn column_of(owners: &OwnerFigures) -> String {
+pub(super) fn column_of(owners: &OwnerFigures) -> String {
     if owners.slowest >= 1.0 {
         "of all".to_owned()
     } else {
@@ -92,7 +92,7 @@ fn row(name: &str, latencies: Option<&LatencySummary>, shares: &[Option<f64>]) -
 }
 
 /// Who owns the slowest requests, in a sentence.
-fn owner(hops: &HopFigures) -> Option<String> {
+pub(super) fn owner(hops: &HopFigures) -> Option<String> {
     let slowest = hops.owners.last().filter(|owners| owners.slowest < 1.0)?;
     let (leg, share) = slowest.shares.iter().max_by(|one, other| one.1.total_cmp(other.1))?;
     Some(format!(

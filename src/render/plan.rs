@@ -50,20 +50,27 @@ pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
 
 /// The settings of a run, a line for each part.
 pub(super) fn settings(scenario: &Scenario) -> String {
+    parts(scenario).iter().map(|(name, text)| setting(name, text)).collect()
+}
+
+/// The parts of a scenario by name, each in a few words.
+pub(super) fn parts(scenario: &Scenario) -> Vec<(&'static str, String)> {
     let workers = if scenario.proxy.engine == Engine::External {
         format!("not ours; expected replies {}", spread(&scenario.workers.replies))
     } else {
         workers(scenario)
     };
     [
-        setting("load", &load(scenario)),
-        setting("clients", &clients(scenario)),
-        setting("proxy", &proxy(scenario)),
-        scenario.server.as_ref().map_or_else(String::new, |own| setting("server", &server(own))),
-        setting("workers", &workers),
-        setting("phases", &phases(scenario)),
+        Some(("load", load(scenario))),
+        Some(("clients", clients(scenario))),
+        Some(("proxy", proxy(scenario))),
+        scenario.server.as_ref().map(|own| ("server", server(own))),
+        Some(("workers", workers)),
+        Some(("phases", phases(scenario))),
     ]
-    .concat()
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The settings that a simulation knows: nothing that only carries the work, and no drain, for nothing is given up.

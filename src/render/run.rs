@@ -6,8 +6,10 @@ use super::quantity::{bytes_per_second, count, counted, duration, percent, rate}
 use super::table::table;
 use super::thresholds::thresholds;
 use super::verdict::verdict_report;
-use super::{Style, histogram, machine, setting, wrapped};
-use crate::result::{LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry, ServerFigures};
+use super::{Style, histogram, machine, quantity, setting, wrapped};
+use crate::result::{
+    GeneratorFigures, LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry, ServerFigures,
+};
 use crate::scenario::in_words;
 
 /// Sparklines have at most this many columns; longer runs are condensed.
@@ -170,20 +172,25 @@ fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
 
 /// What a client that waits for its replies would have said, where that differs by a tenth and more.
 fn others(result: &RunResult) -> String {
+    waiting_client(result)
+        .map_or_else(String::new, |sentence| format!("  {}\n", wrapped(&sentence, 2)))
+}
+
+/// The same as a sentence.
+pub(super) fn waiting_client(result: &RunResult) -> Option<String> {
     let waiting = result.waiting_client.as_ref();
     let p99s = waiting.and_then(|seen| seen.p99_ns).zip(result.latency.first_reply.p99_ns);
     match (waiting, p99s) {
         (Some(seen), Some((seen_ns, p99_ns))) if seen_ns.abs_diff(p99_ns) * 10 > p99_ns => {
-            let sentence = format!(
+            Some(format!(
                 "a tool whose clients wait for each reply before they send again would have said: p99 {} (of {}; it would not \
                  have sent {} at all)",
                 duration(seen_ns),
                 counted(seen.counted, "request"),
                 count(seen.left_out)
-            );
-            format!("  {}\n", wrapped(&sentence, 2))
+            ))
         }
-        _ => String::new(),
+        _ => None,
     }
 }
 
@@ -227,7 +234,18 @@ fn ledger(ledger: &Ledger, style: Style) -> String {
 }
 
 fn costs(result: &RunResult, style: Style) -> String {
-    let generator = &result.generator;
+    let server = result.server.as_ref();
+    format!(
+        "{}\n{}{}{}",
+        style.heading("Cost"),
+        setting("proxy", &proxy_line(&result.proxy)),
+        server.map_or_else(String::new, |server| setting("server", &server_line(server))),
+        setting("generator", &generator_line(&result.generator))
+    )
+}
+
+/// What the tool itself cost, in a sentence.
+pub(super) fn generator_line(generator: &GeneratorFigures) -> String {
     let mut driver = counted(u64::from(generator.threads), "driver");
     if let Some(cpu_ns) = generator.driver_cpu_ns_per_request {
         driver += &format!(", {} CPU per request", nanos(cpu_ns));
@@ -237,18 +255,11 @@ fn costs(result: &RunResult, style: Style) -> String {
         counted(generator.wakes, "wake"),
         percent(generator.driver_busy_ratio)
     );
-    let server = result.server.as_ref();
-    format!(
-        "{}\n{}{}{}",
-        style.heading("Cost"),
-        setting("proxy", &proxy_line(&result.proxy)),
-        server.map_or_else(String::new, |server| setting("server", &server_line(server))),
-        setting("generator", &driver)
-    )
+    driver
 }
 
 /// What a server of the user's own cost and how it ended, in a sentence.
-fn server_line(server: &ServerFigures) -> String {
+pub(super) fn server_line(server: &ServerFigures) -> String {
     let mut parts = vec![in_words(&server.command)];
     if let Some(cpu_ns) = server.cpu_ns_per_message {
         parts.push(format!("{} CPU per message", nanos(cpu_ns)));
@@ -257,16 +268,12 @@ fn server_line(server: &ServerFigures) -> String {
         parts.push(format!("{busy:.2} CPUs on average"));
     }
     if let Some(bytes) = server.resident_bytes {
-        parts.push(format!("at most {} resident", resident(bytes)));
+        parts.push(format!("at most {} resident", quantity::bytes(bytes as f64)));
     }
     if let Some(exit) = &server.exit {
         parts.push(format!("end: {exit}"));
     }
     parts.join(", ")
-}
-
-fn resident(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// What a server said that died.
@@ -308,7 +315,7 @@ pub(super) fn proxy_line(proxy: &ProxyFigures) -> String {
     clippy::cast_sign_loss,
     reason = "CPU times are small and positive"
 )]
-fn nanos(ns: f64) -> String {
+pub(super) fn nanos(ns: f64) -> String {
     duration(ns.round() as u64)
 }
 
@@ -329,13 +336,7 @@ fn seconds(result: &RunResult, style: Style) -> String {
     let figures = |part: fn(&SeriesEntry) -> Option<u64>| -> Vec<f64> {
         series.iter().filter_map(part).map(|value| value as f64).collect()
     };
-    // A second that its run's end cut short would look like a slump.
-    let whole: Vec<f64> = series
-        .iter()
-        .zip(result.whole_seconds())
-        .filter(|(_, is_whole)| *is_whole)
-        .map(|(entry, _)| entry.replies as f64)
-        .collect();
+    let whole: Vec<f64> = whole_seconds(result).map(|entry| entry.replies as f64).collect();
     format!(
         "{}\n{}{}{}",
         style.heading("By second"),
@@ -343,6 +344,12 @@ fn seconds(result: &RunResult, style: Style) -> String {
         line("p99", &figures(|entry| entry.p99_ns), nanos),
         line("in flight", &figures(|entry| Some(entry.in_flight)), |value| format!("{value:.0}")),
     )
+}
+
+/// The seconds of a series without those that their run's end cut short, which would look like a slump.
+pub(super) fn whole_seconds(result: &RunResult) -> impl Iterator<Item = &SeriesEntry> {
+    let whole = result.whole_seconds();
+    result.series.iter().zip(whole).filter(|(_, whole)| *whole).map(|(entry, _)| entry)
 }
 
 /// Values as a row of bars from 0 to the largest; groups stand for their largest where there are too many.

@@ -9,17 +9,14 @@ const SENTENCE_INDENT: usize = 4;
 
 /// The status first of all, then what did not pass, then how much did.
 pub fn verdict_report(verdict: &Verdict, style: Style) -> String {
-    let (code, headline) = match verdict.status {
-        Status::Valid => ("1;32", "VALID: nothing speaks against these figures"),
-        Status::Suspect => ("1;33", "SUSPECT: read these figures with the doubts below"),
-        Status::Invalid => ("1;31", "INVALID: do not use these figures"),
+    let code = match verdict.status {
+        Status::Valid => "1;32",
+        Status::Suspect => "1;33",
+        Status::Invalid => "1;31",
     };
-    let mut text = format!("{}\n", style.paint(code, headline));
-    let mut doubts: Vec<&Check> =
-        verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn).collect();
-    // What makes a run invalid comes first; the order is otherwise that of the checks.
-    doubts.sort_by_key(|check| std::cmp::Reverse(check.status));
-    for check in doubts {
+    let (word, meaning) = headline(verdict.status);
+    let mut text = format!("{}\n", style.paint(code, &format!("{word}: {meaning}")));
+    for check in doubts(verdict) {
         let mark = if check.status == CheckStatus::Fail { "✗" } else { "!" };
         let sentence = format!("{}: {}", check.name, check.sentence);
         text += &format!("  {mark} {}\n", wrapped(&sentence, SENTENCE_INDENT));
@@ -30,7 +27,25 @@ pub fn verdict_report(verdict: &Verdict, style: Style) -> String {
     text + &format!("  · {}\n", wrapped(&tally(verdict), SENTENCE_INDENT))
 }
 
-fn tally(verdict: &Verdict) -> String {
+/// A status, and what it means.
+pub(super) fn headline(status: Status) -> (&'static str, &'static str) {
+    match status {
+        Status::Valid => ("VALID", "nothing speaks against these figures"),
+        Status::Suspect => ("SUSPECT", "read these figures with the doubts below"),
+        Status::Invalid => ("INVALID", "do not use these figures"),
+    }
+}
+
+/// The checks that speak against the figures. What makes a run invalid comes first; the order is otherwise that of the
+/// checks.
+pub(super) fn doubts(verdict: &Verdict) -> Vec<&Check> {
+    let mut doubts: Vec<&Check> =
+        verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn).collect();
+    doubts.sort_by_key(|check| std::cmp::Reverse(check.status));
+    doubts
+}
+
+pub(super) fn tally(verdict: &Verdict) -> String {
     let of = |status| verdict.checks.iter().filter(move |check| check.status == status);
     let passed = counted(of(CheckStatus::Pass).count() as u64, "check");
     let names: Vec<&str> =

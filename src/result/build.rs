@@ -7,7 +7,9 @@ use super::{
     ProxyFigures, RUN_SCHEMA, RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult,
     ServerFigures, Throughput, WaitingClient, threshold,
 };
-use crate::measure::{Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Way, Ways};
+use crate::measure::{
+    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Way, Ways,
+};
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
@@ -58,6 +60,7 @@ impl RunResult {
             process: figures.process,
             server: figures.server,
             series: pooled.series,
+            heat_map: HeatColumn::condensed(pooled.heat_map),
             runs: each,
             scenario: scenario.clone(),
         };
@@ -255,6 +258,10 @@ fn pool(runs: &[Measured]) -> Measured {
                 .iter()
                 .map(|entry| SeriesEntry { offset_ns: entry.offset_ns + offset_ns, ..*entry }),
         );
+        pooled.heat_map.extend(run.heat_map.iter().map(|column| HeatColumn {
+            offset_ns: column.offset_ns + offset_ns,
+            ..column.clone()
+        }));
         pooled.window_ns += run.window_ns;
         pooled.server_window_ns += run.server_window_ns;
         pooled.process_cpu_ns =

@@ -38,7 +38,7 @@ pub use summary::{Intervals, LatencySummary};
 pub use threshold::{ThresholdOutcome, objection};
 
 use crate::Error;
-pub use crate::measure::{Ledger, SeriesEntry};
+pub use crate::measure::{HeatColumn, Ledger, SeriesEntry};
 use crate::scenario::{Bytes, Scenario};
 use crate::verdict::Verdict;
 
@@ -95,12 +95,16 @@ pub struct RunResult {
     /// What the tool itself cost.
     pub generator: GeneratorFigures,
     /// What zload as a whole cost: clients and, unless it is external, the server.
+    #[serde(default)]
     pub process: ProcessFigures,
-    /// What a server of the user's own cost, and how it ended; absent without `[server]`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What a server of the user's own cost, and how it ended; null without `[server]`.
+    #[serde(default)]
     pub server: Option<ServerFigures>,
     /// One entry per second of the measured window.
     pub series: Vec<SeriesEntry>,
+    /// Response times to the first reply over the measured window, in at most 600 columns of whole seconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub heat_map: Vec<HeatColumn>,
     /// With `--repeat`: the figures of each run, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<RunFigures>,
@@ -127,9 +131,10 @@ pub struct RunFigures {
     /// What the tool itself cost.
     pub generator: GeneratorFigures,
     /// What zload as a whole cost: clients and, unless it is external, the server.
+    #[serde(default)]
     pub process: ProcessFigures,
-    /// What a server of the user's own cost, and how it ended; absent without `[server]`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What a server of the user's own cost, and how it ended; null without `[server]`.
+    #[serde(default)]
     pub server: Option<ServerFigures>,
     /// Whether to believe the figures, and why.
     pub verdict: Verdict,

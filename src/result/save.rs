@@ -27,20 +27,20 @@ enum Place {
 }
 
 impl Destination {
-    /// Opens what will be written to, if the result of `scenario` is to be saved at all, so that an unwritable place is
+    /// Opens what will be written to, if what is made of `input` is to be saved at all, so that an unwritable place is
     /// found before anything is measured.
-    pub fn reserve(path: Option<&Path>, scenario: &Path) -> Result<Option<Self>, Error> {
+    pub fn reserve(path: Option<&Path>, input: &Path) -> Result<Option<Self>, Error> {
         let Some(path) = path else { return Ok(None) };
         let same = |path: &Path| {
-            Some(std::fs::canonicalize(path).ok()? == std::fs::canonicalize(scenario).ok()?)
+            Some(std::fs::canonicalize(path).ok()? == std::fs::canonicalize(input).ok()?)
         };
         let place = match std::fs::metadata(path) {
             _ if path == Path::new("-") => Err(io::Error::other(
                 "for standard output use --format json; for a file of that name, ./-",
             )),
-            _ if same(path) == Some(true) => {
-                Err(io::Error::other("it is the scenario, which the result would replace"))
-            }
+            _ if same(path) == Some(true) => Err(io::Error::other(
+                "it is the scenario or result that is read, and would be replaced",
+            )),
             Ok(there) if there.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
             // A rename would ask nobody: what may not be written to is not replaced either.
             Ok(there) => OpenOptions::new().write(true).open(path).and_then(|stream| {
@@ -55,6 +55,20 @@ impl Destination {
         };
         let place = place.map_err(|source| Error::Write { path: path.to_owned(), source })?;
         Ok(Some(Self { path: path.to_owned(), place }))
+    }
+
+    /// Refuses two destinations that are the same file: the second would replace the first.
+    pub fn ensure_distinct(destinations: &[&Option<Self>]) -> Result<(), Error> {
+        let mut files: Vec<&Path> = Vec::new();
+        for destination in destinations.iter().copied().flatten() {
+            let Place::Beside { target, .. } = &destination.place else { continue };
+            if files.contains(&target.as_path()) {
+                let source = io::Error::other("it is given twice, for two different things");
+                return Err(Error::Write { path: destination.path.clone(), source });
+            }
+            files.push(target);
+        }
+        Ok(())
     }
 
     /// Writes the text. A regular file is moved into place: readers see the old one or the new one, never a part.

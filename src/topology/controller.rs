@@ -299,11 +299,13 @@ impl Controller<'_> {
         };
         let host =
             begin.host.zip(end.host).map(|(begin, end)| end.since(&begin, &playing.all_threads));
+        let (series, heat_map) = playing.series.finish();
         Measured {
             interrupted: self.interrupted.load(Ordering::Relaxed),
             failure: playing.failure,
             recorded: playing.recorded,
-            series: playing.series.finish(),
+            series,
+            heat_map,
             window_ns: window_end_ns.saturating_sub(self.plan.warmup_ns()),
             frontend: self.clients.endpoint.clone(),
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),

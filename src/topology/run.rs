@@ -14,7 +14,7 @@ use super::trace::Trace;
 use super::tracker;
 use super::{Phase, Snapshot};
 use crate::Error;
-use crate::measure::{Recorded, Recorder, SeriesEntry};
+use crate::measure::{HeatColumn, Recorded, Recorder, SeriesEntry};
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
 
@@ -29,6 +29,8 @@ pub struct Measured {
     pub recorded: Recorded,
     /// What happened in each second of the window.
     pub series: Vec<SeriesEntry>,
+    /// Response times to the first reply over time, for a picture.
+    pub heat_map: Vec<HeatColumn>,
     /// Length of the clients' measured window, in nanoseconds: shorter than planned if the run was cut short.
     pub window_ns: u64,
     /// Where the clients connected to.
@@ -172,6 +174,7 @@ impl Measured {
             failure: None,
             recorded: recorder.finish(std::iter::empty(), 0).0,
             series: Vec::new(),
+            heat_map: Vec::new(),
             window_ns: 0,
             frontend: frontend.to_owned(),
             server: None,

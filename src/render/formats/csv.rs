@@ -7,7 +7,7 @@ use super::metrics::unit;
 use crate::result::{Answer, ComparisonResult, Direction, RunResult};
 
 /// The parts of a result that hold figures, in the order in which they are read.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "throughput",
     "latency",
     "ledger",
@@ -17,6 +17,7 @@ const PARTS: [&str; 9] = [
     "proxy",
     "generator",
     "process",
+    "server",
 ];
 
 /// `name,unit,value,low,high`: the verdict, then every figure by its path without `_ns`; low and high are the ends of a
