@@ -324,8 +324,8 @@ pub struct DesignArgs {
     /// How thorough
     #[arg(long, value_enum, default_value_t = ProfileArg::Quick)]
     pub profile: ProfileArg,
-    /// Blocks, each a fresh start of all sides; 7 are the fewest that show anything
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(7..=1000))]
+    /// Blocks, each a fresh start of all sides; 9 are the fewest that show anything
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(9..=1000))]
     pub blocks: Option<u32>,
     /// Slices of each side in a block
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -4,7 +4,9 @@
 //! wrote; the [`plan`] is everything that will happen, as a pure function of it; the [`topology`] makes it happen on
 //! real sockets, and [`measure`] keeps what happened in constant memory, while the [`twin`] plays the same plan without a
 //! world; the [`verdict`] says whether to believe it, by the [`stats`] of it; a [`result`] is what is saved, [`selftest`]
-//! tries all of that with faults that are known beforehand, and [`render`] turns results into text. [`command`] glues them together, one file for each subcommand of [`cli`].
+//! tries all of that with faults that are known beforehand, and [`render`] turns results into text. To [`compare`] is to hold
+//! results against each other, which an [`experiment`] makes by playing them in turn. [`command`] glues them together, one
+//! file for each subcommand of [`cli`].
 
 pub mod error;
 pub mod quantity;

@@ -10,9 +10,12 @@ use rustix::process::Signal;
 use serde_json::Value;
 use support::{Ended, Zload, number};
 use tempfile::TempDir;
+use zload::compare::{Experiment, Questions, Round, Run, Side, default_primary};
+use zload::result::{Answer, ComparisonResult, Method};
+use zload::scenario::Scenario;
 
-/// A short comparison; two of its blocks may be lost to a busy machine.
-const SHORT: [&str; 6] = ["--blocks", "9", "--slices", "1", "--slice", "80ms"];
+/// A short comparison of 12 blocks, of which 3 may be lost to a busy machine.
+const SHORT: [&str; 4] = ["--slices", "1", "--slice", "80ms"];
 
 /// A closed load whose workers take so long that nothing else matters.
 fn scenario(delay: &str) -> String {
@@ -83,10 +86,10 @@ fn a_scenario_that_is_slower_is_worse_and_the_other_way_round_better() {
     let primary = metric(&result, "throughput.replies_per_s");
     assert!(primary["ci_high_percent"].as_f64() < Some(-3.0), "{primary}");
     assert!(primary["smallest_visible_percent"].as_f64() >= Some(3.0), "{primary}");
-    assert_eq!((&primary["blocks"], &primary["verdict"]), (&9.into(), &"worse".into()));
+    assert_eq!((&result["method"]["blocks"], &primary["verdict"]), (&12.into(), &"worse".into()));
     assert_eq!(metric(&result, "latency.first_reply.p50")["better"], "lower");
     let slices = result["slices"].as_array().expect("an array");
-    assert_eq!(slices.len(), 18);
+    assert_eq!(slices.len(), 24);
     for round in slices.chunks(2) {
         assert_eq!(round[0]["seed"], round[1]["seed"], "both sides play the same plan");
         assert_ne!(round[0]["side"], round[1]["side"]);
@@ -171,7 +174,7 @@ fn saved_results_are_compared_with_their_doubts() {
     let run = |name: &str, delay: &str| {
         let path = files.path(name);
         let ended = Zload::with_scenario("run", &scenario(delay))
-            .args(&["-q", "--repeat", "6", "--duration", "100ms", "-o", &path])
+            .args(&["-q", "--repeat", "10", "--duration", "100ms", "-o", &path])
             .end();
         assert!(ended.code == Some(0) || ended.code == Some(3), "{}", ended.stderr);
         path
@@ -222,7 +225,7 @@ fn one_run_against_one_run_is_no_result() {
         (&"unclear".into(), &Value::Null)
     );
     assert!(
-        primary["sentence"].as_str().is_some_and(|sentence| sentence.contains("at least 5")),
+        primary["sentence"].as_str().is_some_and(|sentence| sentence.contains("at least 6")),
         "{primary}"
     );
 }
@@ -243,7 +246,7 @@ fn wrong_input_is_refused_before_anything_runs() {
         (&[&file, &file, "--cpus", "4096"], "this process may use"),
         (&[&file, &file, "--calibration", &file], "not a usable result"),
         (&[&file, &file, "--margin", "3"], "ends in %"),
-        (&[&file, &file, "--blocks", "6"], "7.."),
+        (&[&file, &file, "--blocks", "8"], "9.."),
         (&[&file, &file, "--set", "clients.count=0"], "clients.count"),
     ] {
         assert_error(&compare(args).end(), part);
@@ -251,6 +254,85 @@ fn wrong_input_is_refused_before_anything_runs() {
     let wrong =
         files.write("wrong.toml", &format!("{}\ncompare.primary = 'throughput'", scenario("1ms")));
     assert_error(&compare(&[&wrong, &wrong]).end(), "no metric");
+}
+
+/// An experiment of 12 blocks with 3 rounds each, made of one real run: `throughput` gives that of a block, slice and side,
+/// and `status` the verdict.
+fn experiment(
+    throughput: impl Fn(u32, u32, usize) -> f64,
+    status: impl Fn(u32, u32, usize) -> &'static str,
+) -> ComparisonResult {
+    let result = Zload::run(&scenario("1ms")).args(&["--duration", "50ms"]).result(0);
+    let text = format!("name = 'one'\n{}", scenario("1ms"));
+    let side = Side {
+        name: "one".to_owned(),
+        source: "one.toml".to_owned(),
+        exe: None,
+        scenario: Scenario::parse("one.toml", &text, &[]).expect("a scenario"),
+        plan_hash: "0".to_owned(),
+        environment: serde_json::from_value(result["environment"].clone()).expect("an environment"),
+    };
+    let method = Method {
+        interleaved: true,
+        blocks: 12,
+        slices_per_block: 3,
+        slice_ns: 1,
+        slice_warmup_ns: 0,
+        confidence_percent: 99.5,
+        cpus: None,
+        seed: 1,
+    };
+    let questions = Questions {
+        primary: default_primary(&side.scenario),
+        gates: Vec::new(),
+        margin_percent: None,
+    };
+    let mut experiment = Experiment::new(vec![side.clone(), side], method, None);
+    for block in 0..12 {
+        let run = |slice: u32, side: usize| {
+            let mut one = result.clone();
+            one["throughput"]["replies_per_s"] = throughput(block, slice, side).into();
+            one["verdict"]["status"] = status(block, slice, side).into();
+            (0, Run::of(&one).expect("a run"))
+        };
+        let rounds: Vec<Round> = (0..3)
+            .map(|slice| Round { slice, seed: 1, runs: vec![run(slice, 0), run(slice, 1)] })
+            .collect();
+        experiment.add_block(&rounds);
+    }
+    experiment.compare(&questions, &[], false, None)
+}
+
+#[test]
+fn a_block_says_what_the_median_of_its_pairs_does() {
+    // One slice of each block is a disaster, and the machine is twice as fast in every other block.
+    let throughput = |block: u32, slice: u32, side: usize| {
+        let machine = if block % 2 == 0 { 1000.0 } else { 2000.0 };
+        let disaster = if slice == block % 3 && side == 1 { 0.01 } else { 1.0 };
+        machine * disaster * if side == 1 { 0.9 + f64::from(block) * 1e-4 } else { 1.0 }
+    };
+    let result = experiment(throughput, |_, _, _| "VALID");
+    let primary = &result.metrics[0];
+    assert_eq!((primary.verdict, primary.blocks, primary.pairs), (Answer::Worse, 12, 36));
+    let effect = primary.effect_percent.expect("an effect");
+    assert!((-10.0..-9.8).contains(&effect), "{effect}");
+}
+
+#[test]
+fn a_pair_with_a_run_that_must_not_be_used_does_not_enter() {
+    // The runs that must not be used are those that would turn the answer.
+    let spoilt = |slice: u32, side: usize| slice == 0 && side == 0;
+    let throughput = |block: u32, slice: u32, side: usize| {
+        let level = if spoilt(slice, side) { 1e6 } else { 1000.0 };
+        level + f64::from(block * 3 + slice)
+    };
+    let status = |_, slice, side| if spoilt(slice, side) { "INVALID" } else { "SUSPECT" };
+    let result = experiment(throughput, status);
+    assert_eq!((result.verdict, result.valid), (Answer::Same, true));
+    assert_eq!((result.a.runs, result.a.invalid, result.b.runs, result.b.invalid), (24, 12, 24, 0));
+    assert_eq!(result.slices.len(), 72, "all are kept");
+    let invalid = experiment(throughput, |_, slice, _| if slice < 2 { "INVALID" } else { "VALID" });
+    assert_eq!((invalid.verdict, invalid.valid), (Answer::Unclear, false));
 }
 
 /// The processes that a process started and that still are.
@@ -291,7 +373,7 @@ fn a_calibration_tells_the_noise_and_chooses_the_blocks() {
     let file = files.write("one.toml", &scenario("1ms"));
     let saved = files.path("calibration.json");
     let calibrated = Zload::new(&["calibrate", &file, "-q", "-o", &saved]).args(&SHORT).end();
-    assert_eq!(calibrated.code, Some(0), "{}", calibrated.stderr);
+    assert!(calibrated.code == Some(0) || calibrated.code == Some(3), "{}", calibrated.stderr);
     assert_eq!(Zload::new(&["show", &saved]).end().stdout, calibrated.stdout);
     let result = Zload::new(&["show", &saved, "--format", "json"]).result(0);
     assert_eq!(result["schema"], "zload.calibration/1");
@@ -306,7 +388,7 @@ fn a_calibration_tells_the_noise_and_chooses_the_blocks() {
     wished["noise"][0]["blocks_for_twice_the_margin"] = 8.into();
     let wished = files.write("wished.json", &wished.to_string());
     let args = [file.as_str(), &file, "-q", "--format", "json", "--calibration", &wished];
-    let compared = compare(&args).args(&SHORT[2..]).result(0);
+    let compared = compare(&args).args(&SHORT).result(0);
     assert_eq!(compared["method"]["blocks"], 8);
     for (of, object) in [("comparison", &compared), ("calibration", &result)] {
         let schema = Zload::new(&["schema", of]).end().result(0);
@@ -333,7 +415,7 @@ fn no_run_is_invalid_for_replies_that_came_before_they_were_counted() {
         "--cpus",
         "1",
         "--blocks",
-        "7",
+        "9",
         "--slices",
         "5",
         "--slice",
@@ -372,7 +454,7 @@ fn servers_of_the_users_own_are_started_for_each_block_and_compared() {
     assert_eq!(result["differences"][0]["key"], "server.command");
     assert_eq!(metric(&result, "server.cpu_ns_per_message")["unit"], "ns");
     let started = std::fs::read_to_string(files.path("started")).expect("the servers' numbers");
-    assert_eq!(started.lines().count(), 18, "once for each side of each block");
+    assert_eq!(started.lines().count(), 24, "once for each side of each block");
     for pid in started.lines() {
         assert!(!Path::new("/proc").join(pid).exists(), "{pid} is left behind");
     }

@@ -222,7 +222,11 @@ impl Found {
                 "unclear: told from zero, but not among so many metrics".to_owned()
             }
             Answer::Unclear => match needed {
-                Some(blocks) => format!("unclear: some {blocks} blocks would settle it"),
+                Some(blocks) => format!(
+                    "unclear: some {blocks} blocks ({} pairs) would settle it",
+                    u64::from(blocks) * u64::from(self.pairs)
+                        / u64::from(self.effect.blocks.max(1))
+                ),
                 None => "unclear: no number of blocks will settle it soon".to_owned(),
             },
         }

@@ -101,6 +101,9 @@ fn deviation(differences: &[f64]) -> f64 {
     (squares / differences.len().max(1) as f64).sqrt()
 }
 
+/// Share of the pairs of blocks that differ by no more than what is called their level.
+const MOST_PAIRS: f64 = 0.98;
+
 /// By how much two of the levels differ at most, in 98 of 100 pairs.
 fn spread(levels: &[f64]) -> f64 {
     let mut distances: Vec<f64> = (0..levels.len())
@@ -112,7 +115,7 @@ fn spread(levels: &[f64]) -> f64 {
         clippy::cast_sign_loss,
         reason = "a share of a length"
     )]
-    let rank = (distances.len() as f64 * CONFIDENCE) as usize;
+    let rank = (distances.len() as f64 * MOST_PAIRS) as usize;
     distances.get(rank.min(distances.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
 

@@ -7,17 +7,18 @@
 use crate::result::{Answer, Direction};
 use crate::stats::{self, Estimate};
 
-/// How often an interval holds the true effect: a false alarm on either side in a hundred comparisons.
-pub const CONFIDENCE: f64 = 0.98;
+/// How often an interval holds the true effect: of two hundred comparisons of what is the same, one at most is called a
+/// difference.
+pub const CONFIDENCE: f64 = 0.995;
 /// The chance of any false alarm among all metrics but the primary one.
-pub(super) const FAMILY: f64 = 0.05;
+pub(super) const FAMILY: f64 = 0.02;
 /// Of a normal distribution, this many standard deviations end the interval's half.
-const Z_CONFIDENCE: f64 = 2.326;
+const Z_CONFIDENCE: f64 = 2.807;
 /// What is found four times of five lies this many standard errors above what is needed.
 const Z_POWER: f64 = 0.842;
-/// Of runs that are not paired, so many of each side are the fewest that show anything: 2 of 252 orders are as extreme as can
+/// Of runs that are not paired, so many of each side are the fewest that show anything: 2 of 924 orders are as extreme as can
 /// be, which is less than 1 - [`CONFIDENCE`].
-const FEWEST_RUNS: u32 = 5;
+const FEWEST_RUNS: u32 = 6;
 /// More blocks than this are no answer.
 const MOST_BLOCKS: f64 = 10_000.0;
 
@@ -139,6 +140,7 @@ pub(super) fn logarithm(percent: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::examples::ar1;
     use proptest::prelude::*;
 
     fn question(better: Direction) -> Question {
@@ -169,6 +171,34 @@ mod tests {
         );
         let exact = Effect::paired(&[0.0; 12]);
         assert_eq!(exact.answer(question(Direction::Lower)), Answer::Same);
+    }
+
+    /// Blocks of a comparison whose sides differ by `effect` percent, on a machine whose blocks spread by 4 %, now and then by
+    /// 20 % (a neighbour).
+    fn on_a_shared_machine(effect: f64, seed: u64) -> Vec<f64> {
+        let (noise, neighbour) = (ar1(0.3, 12, seed), ar1(0.5, 12, seed + 1_000_000));
+        noise
+            .iter()
+            .zip(&neighbour)
+            .map(|(noise, neighbour)| {
+                let spread = if *neighbour > 1.3 { 0.2 } else { 0.04 };
+                logarithm(effect) + noise * spread
+            })
+            .collect()
+    }
+
+    fn share(effect: f64, of: Answer) -> f64 {
+        let answer = |seed| {
+            Effect::paired(&on_a_shared_machine(effect, seed)).answer(question(Direction::Lower))
+        };
+        (0..500).filter(|seed| answer(*seed) == of).count() as f64 / 500.0
+    }
+
+    #[test]
+    fn on_a_shared_machine_no_answer_is_wrong_more_often_than_it_may_be() {
+        assert!(share(0.0, Answer::Worse) <= 0.02 && share(0.0, Answer::Better) <= 0.02);
+        assert!(share(5.0, Answer::Same) <= 0.02 && share(5.0, Answer::Better) <= 0.001);
+        assert!(share(10.0, Answer::Worse) >= 0.6, "what is large is found there, too");
     }
 
     #[test]

@@ -16,8 +16,10 @@ use crate::result::{
 use crate::stats;
 use crate::verdict::Status;
 
-/// By how much the level of a metric may drift between two moments of a machine that was not calibrated, in percent.
-const DRIFT_PERCENT: f64 = 10.0;
+/// By how much the level of a metric may drift between two moments of a machine that was not calibrated, in percent. Measured
+/// on two shared cores, the throughput of 98 of 100 pairs of blocks within a minute: 9 to 19 % pinned to one core, 17 to 32 %
+/// on both.
+const DRIFT_PERCENT: f64 = 30.0;
 
 /// The runs of one result.
 struct Runs {

@@ -23,6 +23,7 @@ pub use pin::keep_on;
 use crate::Error;
 use crate::compare::{Experiment, Round, Run, Side};
 use crate::result::Fitness;
+use crate::scenario::Nanos;
 use crate::topology::clock::Clock;
 use player::{Player, Told};
 
@@ -120,10 +121,8 @@ impl Table<'_> {
         for side in self.order() {
             let player = players[side].insert(Player::start(&self.contenders[side])?);
             // The first slice of a process is its warm-up: pages are touched, code is loaded.
-            if player
-                .play(&self.settings(warmup_seed), self.design.patience(), self.interrupted)?
-                .is_none()
-            {
+            let settings = settings(warmup_seed, Nanos::ZERO, self.design.first);
+            if player.play(&settings, self.design.patience(), self.interrupted)?.is_none() {
                 return Ok(None);
             }
         }
@@ -138,16 +137,13 @@ impl Table<'_> {
 
     fn round(&mut self, slice: u32, players: &mut [Player]) -> Result<Option<Round>, Error> {
         let seed = self.coin.next_u64() >> 1;
+        let settings = settings(seed, self.design.warmup, self.design.slice);
         let mut runs: Vec<Option<(u64, Run)>> = players.iter().map(|_| None).collect();
         for side in self.order() {
             let offset_ns = self.clock.now_ns();
             self.standing.elapsed_ns = offset_ns;
             (self.watch)(self.standing);
-            let told = players[side].play(
-                &self.settings(seed),
-                self.design.patience(),
-                self.interrupted,
-            )?;
+            let told = players[side].play(&settings, self.design.patience(), self.interrupted)?;
             let Some(Told(result)) = told else { return Ok(None) };
             let run = Run::of(&result).map_err(|reason| {
                 Error::Failed(format!(
@@ -170,12 +166,9 @@ impl Table<'_> {
         }
         order
     }
+}
 
-    fn settings(&self, seed: u64) -> Vec<String> {
-        vec![
-            format!("seed={seed}"),
-            format!("run.warmup={}", self.design.warmup),
-            format!("run.duration={}", self.design.slice),
-        ]
-    }
+/// What a slice has in the place of the scenario's settings.
+fn settings(seed: u64, warmup: Nanos, duration: Nanos) -> Vec<String> {
+    vec![format!("seed={seed}"), format!("run.warmup={warmup}"), format!("run.duration={duration}")]
 }

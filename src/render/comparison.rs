@@ -187,8 +187,7 @@ fn metrics(result: &ComparisonResult, style: Style) -> String {
         }
         rows.extend(of.into_iter().map(row));
     }
-    let interval = format!("{} % interval", result.method.confidence_percent);
-    let lines = table(&["", "a", "b", "change", &interval, "sees"], &rows);
+    let lines = table(&["", "a", "b", "change", "interval", "sees"], &rows);
     let mut lines = lines.lines();
     let mut text = format!("{}\n", lines.next().unwrap_or_default());
     for (position, line) in lines.enumerate() {

@@ -71,11 +71,7 @@ fn answer(result: &ComparisonResult) -> Markup {
                 @if let Some(smallest) = primary.smallest_visible_percent {
                     p.note {
                         "With " (quantity::counted(u64::from(primary.blocks), "block")) " a change of "
-                        (format!("{smallest:.1}")) " % would have been found four times of five"
-                        @if let Some(needed) = primary.blocks_needed {
-                            "; " (quantity::counted(u64::from(needed), "block")) " would probably settle it"
-                        }
-                        "."
+                        (format!("{smallest:.1}")) " % would have been found four times of five."
                     }
                 }
             }
