@@ -307,7 +307,7 @@ fn experiment(
 fn a_block_says_what_the_median_of_its_pairs_does() {
     // One slice of each block is a disaster, and the machine is twice as fast in every other block.
     let throughput = |block: u32, slice: u32, side: usize| {
-        let machine = if block % 2 == 0 { 1000.0 } else { 2000.0 };
+        let machine = if block.is_multiple_of(2) { 1000.0 } else { 2000.0 };
         let disaster = if slice == block % 3 && side == 1 { 0.01 } else { 1.0 };
         machine * disaster * if side == 1 { 0.9 + f64::from(block) * 1e-4 } else { 1.0 }
     };
