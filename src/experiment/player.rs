@@ -138,7 +138,10 @@ impl Player {
                 self.name
             ));
         }
-        let words = words.strip_prefix("error: ").unwrap_or(words);
+        let words = match words.strip_prefix("error: ").unwrap_or(words) {
+            "" => "it said nothing; is it a zload?",
+            words => words,
+        };
         Error::Failed(format!("{} ended in the middle of a comparison: {words}", self.name))
     }
 }

@@ -65,9 +65,8 @@ fn headline(result: &ComparisonResult, style: Style) -> String {
     let said = if result.valid {
         primary.map_or_else(String::new, |metric| answer(metric, result.method.confidence_percent))
     } else {
-        let a = invalid(&result.a);
-        let b = invalid(&result.b);
-        format!("too many runs must not be used, so no figure below may be: {a}; {b}")
+        "too many runs must not be used, so no figure below may be: see a and b for the reasons"
+            .to_owned()
     };
     format!("{heading}\n  {}\n", wrapped(&said, 2))
 }
@@ -78,7 +77,7 @@ fn answer(metric: &MetricComparison, confidence_percent: f64) -> String {
     let (Some(effect), Some(low), Some(high)) =
         (metric.effect_percent, metric.ci_low_percent, metric.ci_high_percent)
     else {
-        return format!("{name}: {}", metric.sentence);
+        return format!("{name} is {}.", metric.sentence);
     };
     let direction = if effect < 0.0 { "lower" } else { "higher" };
     let size = quantity::change(effect.abs());
@@ -118,25 +117,15 @@ fn side(name: &str, side: &SideFigures) -> String {
     parts.push(format!("plan {}", side.plan_hash));
     parts.push(quantity::counted(u64::from(side.runs), "run"));
     if side.invalid > 0 {
-        parts.push(invalid(side));
+        let why = side.invalid_because.first().map_or("", String::as_str);
+        let runs = quantity::counted(u64::from(side.invalid), "run");
+        parts.push(format!("besides {runs} INVALID ({why})"));
     }
     let ledger = &side.ledger;
     if ledger.replies_lost > 0 {
         parts.push(format!("{} replies lost", quantity::count(ledger.replies_lost)));
     }
     setting(name, &parts.join(", "))
-}
-
-fn invalid(side: &SideFigures) -> String {
-    let why = side.invalid_because.first().map_or("", String::as_str);
-    match side.invalid {
-        0 => format!("no run of {} was INVALID", side.name),
-        runs => format!(
-            "{} of {} INVALID ({why})",
-            quantity::counted(u64::from(runs), "run"),
-            side.name
-        ),
-    }
 }
 
 fn method(result: &ComparisonResult) -> String {
