@@ -135,6 +135,17 @@ fn builds_are_compared_by_the_programs_that_are_given() {
     assert_eq!(result["a"]["exe"], own);
     assert_eq!(result["b"]["name"], format!("{own} #2"));
 
+    // What played the slices says by what they were played.
+    let script = format!(
+        "#!/bin/sh\n{own} \"$@\" | sed -u 's/\"libzmq\":\"[^\"]*\"/\"libzmq\":\"9.9.9\"/'\n"
+    );
+    let other = executable(&files, "other", &script);
+    let args = ["--exe", own, "--exe", &other, &file, "-q", "--format", "json"];
+    let result = compare(&args).args(&SHORT).result(0);
+    assert_eq!(result["b"]["environment"]["libzmq"], "9.9.9");
+    assert_ne!(result["a"]["environment"]["libzmq"], "9.9.9");
+    assert!(result["notes"].to_string().contains("9.9.9"), "{}", result["notes"]);
+
     let silent = executable(&files, "silent", "#!/bin/sh\nexit 0\n");
     assert_error(
         &compare(&["--exe", own, "--exe", &silent, &file, "-q"]).args(&SHORT).end(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::effect::{Effect, FAMILY, Question, logarithm, percent};
 use super::metrics::{self, Metric};
 use super::quantiles::quantiles;
-use super::{Experiment, Questions, differences, label};
+use super::{Experiment, Questions, differences, label, other_conditions};
 use crate::quantity;
 use crate::result::{Answer, COMPARISON_SCHEMA, ComparisonResult, MetricComparison};
 use crate::stats;
@@ -44,7 +44,14 @@ impl Experiment {
                 failure: failure.map(str::to_owned),
                 verdict: whole(&metrics, valid),
                 valid,
-                notes: notes.to_vec(),
+                notes: notes
+                    .iter()
+                    .cloned()
+                    .chain(other_conditions(
+                        &self.sides[0].environment,
+                        &self.sides[side].environment,
+                    ))
+                    .collect(),
                 a: self.pools[0].figures(&self.sides[0]),
                 b: self.pools[side].figures(&self.sides[side]),
                 differences: differences(&self.sides[0].scenario, &self.sides[side].scenario)

@@ -15,7 +15,7 @@ mod run;
 mod saved;
 mod side;
 
-use crate::result::{Fitness, Method, PooledLatency, Slice};
+use crate::result::{Environment, Fitness, Method, PooledLatency, Slice};
 use crate::verdict::Status;
 
 pub use calibration::{blocks_for, calibrate};
@@ -93,6 +93,12 @@ impl Experiment {
                 self.entered.push((self.blocks, round.slice));
             }
             for (side, (offset_ns, run)) in round.runs.iter().enumerate() {
+                if self.slices.len() < self.sides.len()
+                    && let Some(environment) = &run.environment
+                {
+                    // What plays it knows better than what started that.
+                    self.sides[side].environment = environment.clone();
+                }
                 if usable {
                     self.pools[side].add(run);
                     if let Some(block) = self.first_replies[side].last_mut() {
@@ -114,6 +120,24 @@ impl Experiment {
         }
         self.blocks += 1;
     }
+}
+
+/// What two environments do not have in common, a sentence each.
+fn other_conditions(a: &Environment, b: &Environment) -> Vec<String> {
+    [
+        ("versions of zload", &a.zload, &b.zload),
+        ("versions of libzmq", &a.libzmq, &b.libzmq),
+        ("builds of zload", &a.build, &b.build),
+        ("kernels", &a.kernel, &b.kernel),
+    ]
+    .into_iter()
+    .filter(|(_, one, other)| one != other)
+    .map(|(what, one, other)| {
+        format!(
+            "they were measured with different {what} ({one} and {other}), which stands in the difference, too"
+        )
+    })
+    .collect()
 }
 
 /// How a side is called in the order of the command line: a, b, c, …

@@ -6,12 +6,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::metrics;
-use crate::result::{HopFigures, Latency, LatencySummary, Ledger, Throughput};
+use crate::result::{Environment, HopFigures, Latency, LatencySummary, Ledger, Throughput};
 use crate::verdict::{CheckStatus, Status, Verdict};
 
 /// What a comparison keeps of a run.
 #[derive(Debug, Clone)]
 pub struct Run {
+    /// Where and with what it was made, as the program says that made it.
+    pub(super) environment: Option<Environment>,
     pub(super) status: Status,
     /// The checks that failed it, a sentence each.
     pub(super) failed: Vec<String>,
@@ -30,6 +32,7 @@ impl Run {
         let verdict: Verdict = part(result, "verdict")?;
         let ideal = result.get("ideal").and_then(|ideal| ideal.get("first_reply"));
         Ok(Self {
+            environment: part(result, "environment").ok(),
             status: verdict.status,
             failed: verdict
                 .checks

@@ -8,7 +8,7 @@ use super::effect::{CONFIDENCE, Effect, logarithm};
 use super::metrics::{self, Metric};
 use super::quantiles::quantiles;
 use super::side::Pool;
-use super::{Questions, Run, Side, differences};
+use super::{Questions, Run, Side, differences, other_conditions};
 use crate::result::{
     Answer, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, Environment, Method,
     PooledLatency,
@@ -167,17 +167,7 @@ fn notes(
     if let Some(told) = elsewhere {
         notes.push(format!("they come from different machines ({told}): no difference can be put down to one of them"));
     }
-    let (one, other) = (&a.environment, &b.environment);
-    for (what, one, other) in [
-        ("versions of zload", &one.zload, &other.zload),
-        ("versions of libzmq", &one.libzmq, &other.libzmq),
-        ("builds of zload", &one.build, &other.build),
-        ("kernels", &one.kernel, &other.kernel),
-    ] {
-        if one != other {
-            notes.push(format!("they were measured with different {what} ({one} and {other}), which stands in the difference, too"));
-        }
-    }
+    notes.extend(other_conditions(&a.environment, &b.environment));
     if a.plan_hash != b.plan_hash {
         notes.push(
             "their plans differ: a difference may be the load's and not the system's".to_owned(),
