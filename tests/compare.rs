@@ -4,11 +4,11 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
-use support::{Ended, Zload, number};
+use support::{Ended, Zload, assert_ends, number};
 use tempfile::TempDir;
 use zload::compare::{Experiment, Questions, Round, Run, Side, default_primary};
 use zload::result::{Answer, ComparisonResult, Method};
@@ -65,15 +65,18 @@ fn a_scenario_that_is_slower_is_worse_and_the_other_way_round_better() {
     let files = Files::new();
     let (fast, slow) =
         (files.write("fast.toml", &scenario("2ms")), files.write("slow.toml", &scenario("6ms")));
-    let saved = files.path("comparison.json");
-    let ended =
-        compare(&[&fast, &slow, "-q", "-o", &saved, "--fail-on", "worse"]).args(&SHORT).end();
+    let (saved, page) = (files.path("comparison.json"), files.path("comparison.html"));
+    let ended = compare(&[&fast, &slow, "-q", "-o", &saved, "--html", &page, "--fail-on", "worse"])
+        .args(&SHORT)
+        .end();
     assert_eq!(ended.code, Some(1), "{}{}", ended.stderr, ended.stdout);
     assert!(ended.stdout.starts_with("slow against fast: WORSE\n"), "{}", ended.stdout);
     assert!(ended.stdout.contains("workers.delay: 2ms → 6ms"), "{}", ended.stdout);
     let widest = ended.stdout.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(80), "{}", ended.stdout);
     assert_eq!(Zload::new(&["show", &saved]).end().stdout, ended.stdout);
+    let page = std::fs::read_to_string(page).expect("the page");
+    assert!(page.contains("slow against fast") && page.contains("WORSE"));
 
     let result = Zload::new(&["show", &saved, "--format", "json"]).result(0);
     assert_eq!(result["schema"], "zload.comparison/1");
@@ -347,15 +350,31 @@ fn a_pair_with_a_run_that_must_not_be_used_does_not_enter() {
 }
 
 /// The processes that a process started and that still are.
-fn children(of: i32) -> Vec<PathBuf> {
+fn children(of: i32) -> Vec<Pid> {
     let tasks = Path::new("/proc").join(of.to_string()).join("task");
     let entries = std::fs::read_dir(tasks).into_iter().flatten().flatten();
     entries
         .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
         .flat_map(|text| {
-            text.split_whitespace().map(|pid| Path::new("/proc").join(pid)).collect::<Vec<_>>()
+            text.split_whitespace()
+                .filter_map(|id| Pid::from_raw(id.parse().ok()?))
+                .collect::<Vec<_>>()
         })
         .collect()
+}
+
+#[test]
+fn a_comparison_that_is_killed_leaves_no_process() {
+    let files = Files::new();
+    let file = files.write("one.toml", &scenario("1ms"));
+    let mut running = compare(&[&file, &file, "--slice", "10m", "--slices", "1"]).start();
+    running.await_line("block 1/12");
+    let players = children(running.id());
+    assert!(!players.is_empty());
+    running.signal(Signal::KILL);
+    for player in players {
+        assert_ends(player);
+    }
 }
 
 #[test]
@@ -374,7 +393,7 @@ fn an_interrupted_comparison_reports_its_whole_blocks_and_leaves_no_process() {
     assert_eq!(result["interrupted"], true);
     assert!(number(&result, "method.blocks") >= 2, "{}", result["method"]);
     for player in players {
-        assert!(!player.exists(), "{} is left behind", player.display());
+        assert_ends(player);
     }
 }
 

@@ -4,11 +4,10 @@ mod support;
 
 use std::path::Path;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use rustix::event::{Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{Ended, ForeignServer, Running, Zload, ledger, number};
+use support::{Ended, ForeignServer, Running, Zload, assert_ends, ledger, number};
 use tempfile::TempDir;
 
 const LOAD: &str = "load = { rate = '200/s' }\nrun = { duration = '500ms', drain = '1s' }\n";
@@ -70,17 +69,6 @@ fn exec_serve() -> String {
         "exec {} serve serve.toml -q --set proxy.frontend=$frontend",
         env!("CARGO_BIN_EXE_zload")
     )
-}
-
-/// Waits until a process is gone.
-fn assert_ends(pid: Pid) {
-    let over = match pidfd_open(pid, PidfdFlags::empty()) {
-        Err(Errno::SRCH) => return,
-        over => over.expect("a descriptor of the process"),
-    };
-    let limit = Timespec { tv_sec: 30, tv_nsec: 0 };
-    let ready = poll(&mut [PollFd::new(&over, PollFlags::IN)], Some(&limit));
-    assert_eq!(ready, Ok(1), "{pid:?} is still there");
 }
 
 fn measuring(running: Zload) -> Running {

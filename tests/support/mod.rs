@@ -12,7 +12,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
@@ -157,6 +159,17 @@ impl Ended {
         assert!(well, "{:?}\nstderr: {}\nstdout: {}", self.code, self.stderr, self.stdout);
         serde_json::from_str(&self.stdout).expect("stdout is one JSON object")
     }
+}
+
+/// Waits until a process is gone.
+pub fn assert_ends(pid: Pid) {
+    let over = match pidfd_open(pid, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => return,
+        over => over.expect("a descriptor of the process"),
+    };
+    let limit = Timespec { tv_sec: 30, tv_nsec: 0 };
+    let ready = poll(&mut [PollFd::new(&over, PollFlags::IN)], Some(&limit));
+    assert_eq!(ready, Ok(1), "{pid:?} is still there");
 }
 
 /// A number of the result, by its dotted path.
