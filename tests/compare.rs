@@ -129,6 +129,26 @@ fn more_files_are_each_held_against_the_first() {
 }
 
 #[test]
+fn what_is_asked_for_is_answered_even_if_it_says_what_others_say() {
+    let files = Files::new();
+    let file = files.write("one.toml", &scenario("1ms"));
+    let args = [
+        file.as_str(),
+        &file,
+        "-q",
+        "--format",
+        "json",
+        "--primary",
+        "service.p50",
+        "--gate",
+        "service.p99",
+    ];
+    let result = compare(&args).args(&SHORT).result(0);
+    assert_eq!(metric(&result, "latency.service.p50")["gated"], true);
+    assert_eq!(metric(&result, "latency.service.p99")["verdict"], "unclear", "no slice carries it");
+}
+
+#[test]
 fn builds_are_compared_by_the_programs_that_are_given() {
     let files = Files::new();
     let file = files.write("one.toml", &scenario("1ms"));

@@ -32,9 +32,9 @@ impl Experiment {
         failure: Option<&str>,
     ) -> ComparisonResult {
         let of = |side: usize| {
-            let found: Vec<Found> = metrics::of(&self.sides[0].scenario)
+            let found: Vec<Found> = metrics::of(&self.sides[0].scenario, questions)
                 .map(|metric| self.found(metric, side))
-                .filter(|found| found.a.is_some() || found.metric == questions.primary)
+                .filter(|found| found.a.is_some() || questions.asks_for(found.metric))
                 .collect();
             let metrics = answers(&found, questions);
             let valid = self.enough_is_usable();
@@ -168,7 +168,7 @@ pub(super) fn answers(found: &[Found], questions: &Questions) -> Vec<MetricCompa
             let margin_percent =
                 questions.margin_percent.filter(|_| primary).unwrap_or(found.metric.margin_percent);
             let question = Question { better: found.metric.better, margin_percent, admitted };
-            let gated = primary || questions.gates.contains(&found.metric);
+            let gated = questions.asks_for(found.metric);
             found.answered(question, gated, p)
         })
         .collect()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Questions;
 use crate::result::{Direction, MetricUnit, number};
 use crate::scenario::{Compare, Complaint, Count, Distribution, Model, Scenario, nearest};
 
@@ -124,14 +125,18 @@ pub fn default_primary(scenario: &Scenario) -> &'static Metric {
     }
 }
 
-/// The metrics that say something of their own about this scenario.
-pub(super) fn of(scenario: &Scenario) -> impl Iterator<Item = &'static Metric> {
+/// The metrics that say something of their own about this scenario, and those that are asked for.
+pub(super) fn of(
+    scenario: &Scenario,
+    questions: &Questions,
+) -> impl Iterator<Item = &'static Metric> {
     let single = scenario.workers.replies == Distribution::Constant(Count(1));
     let closed = scenario.load.model == Model::Closed;
     METRICS.iter().filter(move |metric| {
         // With one reply the last is the first, and in a closed load requests leave when they are intended.
-        !(single && metric.name.starts_with("latency.last_reply")
-            || closed && metric.name.starts_with("latency.service"))
+        let repeats = (single && metric.name.starts_with("latency.last_reply"))
+            || (closed && metric.name.starts_with("latency.service"));
+        !repeats || questions.asks_for(metric)
     })
 }
 

@@ -38,6 +38,13 @@ pub struct Questions {
     pub margin_percent: Option<f64>,
 }
 
+impl Questions {
+    /// Whether the metric's answer counts for that of the whole.
+    fn asks_for(&self, metric: &Metric) -> bool {
+        *metric == *self.primary || self.gates.iter().any(|gate| **gate == *metric)
+    }
+}
+
 /// Slices of all sides that were played one after the other with the same plan.
 #[derive(Debug)]
 pub struct Round {

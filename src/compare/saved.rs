@@ -38,7 +38,7 @@ pub fn compare_saved(
     let (side_a, side_b) = (a.0, b.0);
     let (runs_a, runs_b) = (Runs::of(a.1)?, Runs::of(b.1)?);
     let elsewhere = other_machine(&side_a.environment, &side_b.environment);
-    let found: Vec<Found> = metrics::of(&side_a.scenario)
+    let found: Vec<Found> = metrics::of(&side_a.scenario, questions)
         .map(|metric| found(metric, &runs_a, &runs_b, drift_percent(metric, calibration)))
         .filter(|found| {
             (found.a.is_some() && found.b.is_some()) || found.metric == questions.primary
