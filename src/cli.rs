@@ -321,9 +321,9 @@ pub struct QuestionArgs {
 /// How long, how often, how many.
 #[derive(Debug, Args)]
 pub struct DesignArgs {
-    /// How thorough
-    #[arg(long, value_enum, default_value_t = ProfileArg::Quick)]
-    pub profile: ProfileArg,
+    /// How thorough; quick if absent
+    #[arg(long, value_enum)]
+    pub profile: Option<ProfileArg>,
     /// Blocks, each a fresh start of all sides; 9 are the fewest that show anything
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(9..=1000))]
     pub blocks: Option<u32>,
@@ -441,8 +441,8 @@ impl DesignArgs {
     /// The profile and what is wanted otherwise.
     pub fn wishes(&self) -> (Profile, Wishes) {
         let profile = match self.profile {
-            ProfileArg::Quick => Profile::Quick,
-            ProfileArg::Thorough => Profile::Thorough,
+            None | Some(ProfileArg::Quick) => Profile::Quick,
+            Some(ProfileArg::Thorough) => Profile::Thorough,
         };
         let wishes =
             Wishes { blocks: self.blocks, slices: self.slices, slice: self.slice, cpus: self.cpus };

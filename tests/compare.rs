@@ -224,6 +224,7 @@ fn saved_results_are_compared_with_their_doubts() {
         result["notes"]
     );
     assert_error(&compare(&[&base, &slow]).end(), "--allow-different-load");
+    assert_error(&compare(&[&base, &slow, "--profile", "quick"]).end(), "are for scenario files");
     let result = compare(&[&base, &slow, "--allow-different-load", "--format", "json"]).result(0);
     assert_eq!(
         (&result["verdict"], &result["differences"][0]["key"]),
@@ -282,6 +283,7 @@ fn wrong_input_is_refused_before_anything_runs() {
         (&[&file, &file, "--margin", "3"], "ends in %"),
         (&[&file, &file, "--blocks", "8"], "9.."),
         (&[&file, &file, "--set", "clients.count=0"], "clients.count"),
+        (&[&file, &file, "--duration", "1s"], "--slice sets the measured part"),
     ] {
         assert_error(&compare(args).end(), part);
     }

@@ -146,14 +146,15 @@ fn of_saved(
     let design = &args.design;
     let plays = !args.exe.is_empty()
         || !args.overrides.with(&args.load).is_empty()
+        || design.profile.is_some()
         || design.blocks.is_some()
         || design.slices.is_some()
         || design.slice.is_some()
         || design.cpus.is_some();
     if plays {
         return Err(Error::Failed(
-            "saved results are compared as they are: --exe, --set and its short forms, --blocks, --slices, --slice and \
-             --cpus are for scenario files"
+            "saved results are compared as they are: --exe, --set and its short forms, --profile, --blocks, --slices, \
+             --slice and --cpus are for scenario files"
                 .to_owned(),
         ));
     }

@@ -15,12 +15,24 @@ use crate::scenario::load::Override;
 use crate::scenario::{Nanos, Percent, Scenario};
 use crate::{Error, environment, quantity};
 
+/// Settings that slices take the place of.
+const NOT_USED: [&str; 2] = ["run.duration=", "run.warmup="];
+
 /// The scenario at `path` as a contender that `exe` plays.
 pub(super) fn contender(
     path: &Path,
     overrides: &[Override],
     exe: Option<&PathBuf>,
 ) -> Result<Contender, Error> {
+    let settings: Vec<String> = overrides.iter().map(Override::setting).collect();
+    if let Some(setting) =
+        settings.iter().find(|setting| NOT_USED.iter().any(|key| setting.starts_with(key)))
+    {
+        return Err(Error::Failed(format!(
+            "{setting} has no effect: slices have lengths of their own; --slice sets the measured part, of which a sixth more \
+             is warm-up"
+        )));
+    }
     let scenario = load(path, overrides)?;
     let own = std::env::current_exe()
         .map_err(|source| Error::Failed(format!("the program does not find itself: {source}")))?;
@@ -32,12 +44,7 @@ pub(super) fn contender(
         environment: environment::describe(),
         scenario,
     };
-    Ok(Contender {
-        side,
-        exe: exe.cloned().unwrap_or(own),
-        scenario: path.to_owned(),
-        settings: overrides.iter().map(Override::setting).collect(),
-    })
+    Ok(Contender { side, exe: exe.cloned().unwrap_or(own), scenario: path.to_owned(), settings })
 }
 
 /// A side that was saved.

@@ -15,7 +15,7 @@ use crate::stats;
 /// Random choices of blocks and sides.
 const CHOICES: u32 = 2000;
 /// Numbers of blocks that the smallest visible change is told for.
-const BLOCKS: [u32; 4] = [8, 12, 20, 40];
+const BLOCKS: [u32; 4] = [9, 12, 20, 40];
 
 /// The noise that an experiment of a scenario with itself shows; false alarms are counted for comparisons of `blocks`
 /// blocks.
@@ -25,8 +25,13 @@ pub fn calibrate(
     questions: &Questions,
     blocks: u32,
 ) -> CalibrationResult {
-    let noise = METRICS.iter().filter_map(|metric| noise(experiment, metric, questions, blocks));
-    CalibrationResult { schema: CALIBRATION_SCHEMA.to_owned(), noise: noise.collect(), comparison }
+    let compared = |metric: &&Metric| comparison.metrics.iter().any(|one| one.name == metric.name);
+    let noise = METRICS
+        .iter()
+        .filter(compared)
+        .filter_map(|metric| noise(experiment, metric, questions, blocks))
+        .collect();
+    CalibrationResult { schema: CALIBRATION_SCHEMA.to_owned(), noise, comparison }
 }
 
 /// The blocks that a comparison needs to find a change of twice the margin four times of five, by a calibration; `None` if
