@@ -88,7 +88,11 @@ pub(super) fn questions(args: &QuestionArgs, scenario: &Scenario) -> Result<Ques
     Ok(Questions {
         primary,
         gates: gates?,
-        margin_percent: args.margin.or(own.margin).map(Percent::value),
+        // The scenario's margin is that of its own primary metric.
+        margin_percent: args
+            .margin
+            .or(own.margin.filter(|_| args.primary.is_none()))
+            .map(Percent::value),
     })
 }
 

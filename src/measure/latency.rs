@@ -102,9 +102,7 @@ impl LatencyHistogram {
         stats::carries(self.histogram.len() as f64, quantile)
             .then(|| self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns))
     }
-}
 
-impl LatencyHistogram {
     /// The 95 % confidence interval of [`Self::percentile`], its ends in nanoseconds, if the values are worth `effective`
     /// independent ones; `None` if that many do not carry it.
     pub fn interval(&self, quantile: f64, effective: f64) -> Option<[u64; 2]> {

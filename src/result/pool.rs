@@ -80,13 +80,14 @@ pub struct PooledHops {
 impl PooledHops {
     /// Adds a run's.
     pub fn add(&mut self, hops: &HopFigures) {
-        for (pool, summary) in self.legs.iter_mut().zip(distributions(hops)) {
+        let mut added = hops.clone();
+        for (pool, summary) in self.legs.iter_mut().zip(distributions(&mut added)) {
             if let Some(summary) = summary {
                 pool.get_or_insert_default().add(summary);
             }
         }
         match &mut self.pooled {
-            None => self.pooled = Some(HopFigures { owners: Vec::new(), ..hops.clone() }),
+            None => self.pooled = Some(HopFigures { owners: Vec::new(), ..added }),
             Some(pooled) => {
                 pooled.sampled += hops.sampled;
                 pooled.one_in = pooled.one_in.max(hops.one_in);
@@ -98,49 +99,28 @@ impl PooledHops {
 
     /// All of them; the owners of the slow requests cannot be told from distributions.
     pub fn summary(&self) -> Option<HopFigures> {
-        let [
-            to_proxy,
-            in_proxy,
-            to_worker,
-            to_worker_waiting,
-            to_worker_transport,
-            in_worker,
-            in_worker_planned,
-            in_worker_overshoot,
-            back_to_proxy,
-            back_in_proxy,
-            to_client,
-        ] = self.legs.each_ref().map(|pool| pool.as_ref().map(PooledLatency::summary));
-        Some(HopFigures {
-            to_proxy,
-            in_proxy,
-            to_worker,
-            to_worker_waiting,
-            to_worker_transport,
-            in_worker,
-            in_worker_planned,
-            in_worker_overshoot,
-            back_to_proxy,
-            back_in_proxy,
-            to_client,
-            ..self.pooled.clone()?
-        })
+        let mut hops = self.pooled.clone()?;
+        for (summary, pool) in distributions(&mut hops).into_iter().zip(&self.legs) {
+            *summary = pool.as_ref().map(PooledLatency::summary);
+        }
+        Some(hops)
     }
 }
 
-fn distributions(hops: &HopFigures) -> [Option<&LatencySummary>; 11] {
+/// Every distribution of hops: of each leg, and of the parts of two of them.
+fn distributions(hops: &mut HopFigures) -> [&mut Option<LatencySummary>; 11] {
     [
-        hops.to_proxy.as_ref(),
-        hops.in_proxy.as_ref(),
-        hops.to_worker.as_ref(),
-        hops.to_worker_waiting.as_ref(),
-        hops.to_worker_transport.as_ref(),
-        hops.in_worker.as_ref(),
-        hops.in_worker_planned.as_ref(),
-        hops.in_worker_overshoot.as_ref(),
-        hops.back_to_proxy.as_ref(),
-        hops.back_in_proxy.as_ref(),
-        hops.to_client.as_ref(),
+        &mut hops.to_proxy,
+        &mut hops.in_proxy,
+        &mut hops.to_worker,
+        &mut hops.to_worker_waiting,
+        &mut hops.to_worker_transport,
+        &mut hops.in_worker,
+        &mut hops.in_worker_planned,
+        &mut hops.in_worker_overshoot,
+        &mut hops.back_to_proxy,
+        &mut hops.back_in_proxy,
+        &mut hops.to_client,
     ]
 }
 
@@ -169,5 +149,42 @@ mod tests {
             let whole = LatencySummary::new(&recorded(&parts.concat()), &Worth::EXACT);
             prop_assert_eq!(pooled.summary(), LatencySummary { intervals: Intervals::default(), ..whole });
         }
+    }
+
+    #[test]
+    fn hops_are_pooled_leg_by_leg_and_a_hidden_one_stays_hidden() {
+        let mut hops = HopFigures {
+            sampled: 7,
+            one_in: 2,
+            skipped: 1,
+            disordered: 0,
+            to_proxy: None,
+            in_proxy: None,
+            to_worker: None,
+            to_worker_waiting: None,
+            to_worker_transport: None,
+            in_worker: None,
+            in_worker_planned: None,
+            in_worker_overshoot: None,
+            back_to_proxy: None,
+            back_in_proxy: None,
+            to_client: None,
+            owners: Vec::new(),
+        };
+        for (index, leg) in distributions(&mut hops).into_iter().enumerate() {
+            *leg = Some(LatencySummary::new(&recorded(&vec![5; index + 1]), &Worth::EXACT));
+        }
+        hops.in_proxy = None;
+        let mut pooled = PooledHops::default();
+        assert_eq!(pooled.summary(), None);
+        pooled.add(&hops);
+        pooled.add(&hops);
+        let both = pooled.summary().unwrap();
+        assert_eq!((both.sampled, both.one_in, both.skipped), (14, 2, 2));
+        let count = |leg: &Option<LatencySummary>| leg.as_ref().map(|summary| summary.count);
+        assert_eq!(
+            [&both.to_proxy, &both.in_proxy, &both.to_client].map(count),
+            [Some(2), None, Some(22)]
+        );
     }
 }
