@@ -215,6 +215,8 @@ fn saved_results_are_compared_with_their_doubts() {
     let result = compare(&[&base, &same, "--format", "json"]).result(0);
     assert_eq!(result["method"]["interleaved"], false);
     assert_ne!(result["verdict"], "same", "a drift in between can hide a change");
+    let primary = metric(&result, "throughput.replies_per_s");
+    assert_eq!(primary["blocks_needed"], Value::Null, "{primary}");
     assert!(
         result["notes"][0].as_str().is_some_and(|note| note.contains("not interleaved")),
         "{}",

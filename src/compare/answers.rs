@@ -229,11 +229,17 @@ impl Found {
                 "unclear: told from zero, but not among so many metrics".to_owned()
             }
             Answer::Unclear => match needed {
+                Some(runs) if self.effect.drift > 0.0 => {
+                    format!("unclear: some {runs} runs of each would settle it")
+                }
                 Some(blocks) => format!(
                     "unclear: some {blocks} blocks ({} pairs) would settle it",
-                    u64::from(blocks) * u64::from(self.pairs)
-                        / u64::from(self.effect.blocks.max(1))
+                    u64::from(blocks) * u64::from(self.pairs) / u64::from(self.effect.blocks.max(1))
                 ),
+                None if self.effect.drift > 0.0 => {
+                    "unclear: the machine may have changed by as much in between, and only taking turns can tell"
+                        .to_owned()
+                }
                 None => "unclear: no number of blocks will settle it soon".to_owned(),
             },
         }

@@ -33,6 +33,8 @@ pub(super) struct Effect {
     pub(super) blocks: u32,
     /// Fewer blocks than this show nothing.
     pub(super) fewest: u32,
+    /// What the interval is wider by on either side because sides did not take turns: no number of blocks takes it away.
+    pub(super) drift: f64,
 }
 
 /// What is asked of an effect.
@@ -52,6 +54,7 @@ impl Effect {
             p: stats::signed_rank_p(differences),
             blocks: u32::try_from(differences.len()).unwrap_or(u32::MAX),
             fewest: stats::fewest_for(CONFIDENCE),
+            drift: 0.0,
         }
     }
 
@@ -68,6 +71,7 @@ impl Effect {
             p: stats::rank_sum_p(a, b),
             blocks: u32::try_from(a.len().min(b.len())).unwrap_or(u32::MAX),
             fewest: FEWEST_RUNS,
+            drift,
         }
     }
 
@@ -103,7 +107,8 @@ impl Effect {
     pub(super) fn visible_with(&self, blocks: u32, margin_percent: f64) -> Option<f64> {
         let half = self.half_width()? * (f64::from(self.blocks) / f64::from(blocks)).sqrt();
         let error = half / Z_CONFIDENCE;
-        Some(percent((half + Z_POWER * error).max(logarithm(margin_percent) + Z_POWER * error)))
+        let needed = (self.drift + half).max(logarithm(margin_percent));
+        Some(percent(needed + Z_POWER * error))
     }
 
     /// The blocks after which it would probably be clear, if the noise stays as it is: the interval shrinks with the root
@@ -112,7 +117,10 @@ impl Effect {
         let (half, value) = (self.half_width()?, self.estimate?.value.abs());
         let margin = logarithm(margin_percent);
         // What is below the margin may turn out the same, what is above it a difference.
-        let room = if value < margin { margin - value } else { value };
+        let room = if value < margin { margin - value } else { value } - self.drift;
+        if room <= 0.0 {
+            return None;
+        }
         let blocks = (f64::from(self.blocks) * (half / room).powi(2)).ceil();
         #[expect(
             clippy::cast_possible_truncation,
@@ -122,8 +130,9 @@ impl Effect {
         (blocks <= MOST_BLOCKS).then(|| (blocks as u32).max(self.blocks + 1))
     }
 
+    /// Half of the interval as far as it is the blocks' noise.
     fn half_width(&self) -> Option<f64> {
-        self.estimate.map(|estimate| (estimate.high - estimate.low) / 2.0)
+        self.estimate.map(|estimate| (estimate.high - estimate.low) / 2.0 - self.drift)
     }
 }
 
@@ -221,6 +230,8 @@ mod tests {
             Answer::Unclear,
             "a drift can hide a change, too"
         );
+        assert_eq!(alike.blocks_needed(3.0), None, "no number of runs takes the drift away");
+        assert!(alike.smallest_visible_percent(3.0) > Some(10.0));
     }
 
     #[test]
