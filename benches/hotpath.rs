@@ -82,7 +82,7 @@ fn recording(criterion: &mut Criterion) {
 
 fn exchange(request: u64, intended_ns: u64, owed: u32) -> Exchange {
     let sent_ns = intended_ns + 10;
-    Exchange { request, intended_ns, sent_ns, owed, received: 0, given_up: false, track: None }
+    Exchange { request, intended_ns, sent_ns, owed, received: 0, track: None }
 }
 
 /// The exchanges that the ledger is still open for.

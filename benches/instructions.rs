@@ -42,7 +42,7 @@ fn plan(workers: &str) -> Plan {
 fn exchange(request: u64, received: u32) -> Exchange {
     let intended_ns = request * 1_000;
     let sent_ns = intended_ns + 10;
-    Exchange { request, intended_ns, sent_ns, owed: 2, received, given_up: false, track: None }
+    Exchange { request, intended_ns, sent_ns, owed: 2, received, track: None }
 }
 
 #[library_benchmark]

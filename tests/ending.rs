@@ -96,6 +96,22 @@ fn a_signal_ends_a_poisson_plan_that_nobody_could_count_in_time() {
 }
 
 #[test]
+fn a_signal_ends_a_load_that_no_driver_can_send_and_its_rate_is_possible() {
+    let scenario = "load = { rate = '20M/s' }\nclients = { count = 1 }\nrun = { duration = '10m' }\n\
+                    proxy = { engine = 'batch' }\nsockets = { sndhwm = 0, rcvhwm = 0 }";
+    let mut running = Zload::with_scenario("run", scenario).args(&["--format", "json"]).start();
+    running.await_line("measuring");
+    running.signal(Signal::INT);
+    let result = running.end().result(130);
+    let window_s = number(&result, "throughput.window_ns") as f64 / 1e9;
+    assert!(window_s < 5.0, "it went on for {window_s} s");
+    let rate = result["throughput"]["requests_per_s"].as_f64().expect("a rate");
+    let sent = number(ledger(&result), "requests_sent") as f64;
+    assert!(rate * window_s <= sent + 1.0, "{rate}/s for {window_s} s, and {sent} were sent");
+    assert!(number(ledger(&result), "replies_received") > 0, "replies are read, too");
+}
+
+#[test]
 fn a_signal_ends_a_server_whose_workers_cannot_connect() {
     // The backend's own connection is refused by its limit on the size of a handshake.
     let scenario = "load = { rate = '1/s', payload = '24B' }\nproxy = { backend = 'tcp://127.0.0.1:*' }\n\

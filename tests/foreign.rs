@@ -141,15 +141,58 @@ fn damaged_replies_are_unexpected_and_never_taken_for_those_of_other_requests() 
             1 => reply.push(b'!'),
             // The number of a request that was sent before, in a header that is another's.
             2 => reply[8] ^= 1,
+            // The header is right, and one bit of what follows is not.
+            3 => *reply.last_mut().expect("a body") ^= 1,
             _ => {}
         }
         vec![reply]
     });
     let ledger = &ledger(&Zload::run(&server.scenario(OPEN_LOAD)).result(0)).clone();
-    assert_eq!(ledger["replies_unexpected"], 150);
+    assert_eq!(ledger["replies_unexpected"], 200);
     assert_eq!(ledger["replies_duplicate"], 0);
-    assert_eq!(ledger["requests_lost"], 150);
-    assert_eq!(ledger["requests_answered"], 350);
+    assert_eq!(ledger["requests_lost"], 200);
+    assert_eq!(ledger["requests_answered"], 300);
+}
+
+#[test]
+fn a_bit_anywhere_in_a_long_body_is_damage_and_a_closed_load_does_not_send_it_on() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
+        // What the client sends was written by nobody else, whatever came back before.
+        assert!(body[24..].iter().all(|byte| *byte == b'.'), "request {number}");
+        let mut reply = body.to_vec();
+        if number % 10 == 0 {
+            let place = 24 + usize::try_from(number).expect("small") * 61;
+            reply[place] ^= 0x80;
+        }
+        vec![reply]
+    });
+    let scenario = server.scenario(
+        "load = { model = 'closed', payload = '64KiB', timeout = '200ms' }\nclients = { count = 1 }\n\
+         run = { duration = '1s', drain = '1s' }",
+    );
+    let result = Zload::run(&scenario).result(0);
+    let ledger = ledger(&result);
+    assert_eq!(ledger["replies_unexpected"], ledger["requests_lost"]);
+    assert!(number(&result, "ledger.requests_lost") >= 1, "{ledger}");
+}
+
+#[test]
+fn a_reply_with_a_frame_that_was_not_sent_is_unexpected() {
+    let server = ForeignServer::start_multipart("tcp://127.0.0.1:*", |number, body| {
+        let tag = [&b"zld\0tag1"[..], &[0; 8]].concat();
+        let before = match number % 10 {
+            0 => vec![vec![]],
+            1 => vec![b"junk".to_vec()],
+            // As our own server would return it, to a client that sent none.
+            2 => vec![tag],
+            3 => vec![b"junk".to_vec(); 40],
+            _ => vec![],
+        };
+        vec![[before, vec![body.to_vec()]].concat()]
+    });
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    assert_eq!(ledger(&result)["replies_unexpected"], 200);
+    assert_eq!(ledger(&result)["requests_answered"], 300);
 }
 
 #[test]

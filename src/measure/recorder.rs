@@ -40,6 +40,9 @@ pub struct Recorded {
     pub sojourn_ns: u128,
     /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
     pub rest_uncounted: bool,
+    /// When the measured window ended, of several drivers the last one's: at the planned end of the sending, or when the
+    /// driver heard that it has to stop.
+    pub window_end_ns: u64,
 }
 
 /// Keeps what passes one driver.
@@ -207,11 +210,9 @@ impl Recorder {
         }
     }
 
-    /// A reply came to an exchange that had been given up.
-    pub fn late(&mut self, exchange: &Exchange) {
-        if self.counts(exchange.intended_ns) {
-            self.recorded.ledger.replies_late += 1;
-        }
+    /// A reply came to a counted request that had been given up.
+    pub fn late(&mut self) {
+        self.recorded.ledger.replies_late += 1;
     }
 
     /// A reply came beyond the number owed.
@@ -229,6 +230,14 @@ impl Recorder {
         self.recorded.rest_uncounted |= !all;
         self.recorded.ledger.requests_planned += requests;
         self.recorded.ledger.requests_unsent += requests;
+    }
+
+    /// Ends the measured window at `now_ns`, if it goes on until then: what is sent or received later is in no rate.
+    pub fn end_window(&mut self, now_ns: u64) {
+        self.pass_seconds(now_ns);
+        self.send_end_ns = self.send_end_ns.min(now_ns);
+        let is_open = self.edge_ns < u64::MAX && self.send_end_ns > self.warmup_ns;
+        self.edge_ns = if is_open { self.edge_ns.min(self.send_end_ns) } else { u64::MAX };
     }
 
     /// Replies owed now, warm-up included.
@@ -269,18 +278,15 @@ impl Recorder {
     /// and the one that was cut short.
     pub fn finish<'a>(
         mut self,
-        open: impl Iterator<Item = &'a mut Exchange>,
+        open: impl Iterator<Item = &'a Exchange>,
         now_ns: u64,
     ) -> (Recorded, Vec<SecondSlice>) {
         self.pass_seconds(now_ns);
         let cut_short = (now_ns > self.slice_start_ns()
             && self.slice_start_ns() < self.send_end_ns)
             .then(|| SecondSlice { in_flight: self.in_flight, ..std::mem::take(&mut self.slice) });
-        for exchange in open {
-            if !exchange.given_up {
-                self.given_up(exchange, now_ns);
-            }
-        }
+        open.for_each(|exchange| self.given_up(exchange, now_ns));
+        self.recorded.window_end_ns = self.send_end_ns;
         self.recorded.slip.record_n(0, self.punctual);
         self.recorded.first_reply.merge(&self.punctual_first_reply);
         self.recorded.service.merge(&self.punctual_first_reply);
@@ -309,6 +315,7 @@ impl Recorded {
         self.in_flight_ns += other.in_flight_ns;
         self.sojourn_ns += other.sojourn_ns;
         self.rest_uncounted |= other.rest_uncounted;
+        self.window_end_ns = self.window_end_ns.max(other.window_end_ns);
     }
 }
 
@@ -335,7 +342,7 @@ mod tests {
                 recorder.sent(intended_ns, intended_ns + MS, owed);
                 if owed > 0 {
                     outstanding.insert(Exchange {
-                        request, intended_ns, sent_ns: intended_ns + MS, owed, received: 0, given_up: false, track: None,
+                        request, intended_ns, sent_ns: intended_ns + MS, owed, received: 0, track: None,
                     });
                 }
                 for reply_ns in replies {
@@ -343,22 +350,18 @@ mod tests {
                         recorder.duplicate();
                         continue;
                     };
-                    if exchange.given_up {
-                        recorder.late(exchange);
-                        continue;
-                    }
                     exchange.received += 1;
                     recorder.received(exchange, intended_ns + MS + reply_ns);
                     if exchange.received == owed {
                         outstanding.remove(request);
                     } else if give_up {
-                        exchange.given_up = true;
                         recorder.given_up(exchange, intended_ns + MS + reply_ns);
+                        outstanding.remove(request);
                     }
                 }
             }
             recorder.unsent(3, true);
-            let (recorded, _) = recorder.finish(outstanding.iter_mut(), 4_000 * MS);
+            let (recorded, _) = recorder.finish(outstanding.iter(), 4_000 * MS);
             prop_assert_eq!(recorded.ledger.contradiction(), None);
             prop_assert_eq!(recorded.reply.histogram().len(), recorded.ledger.replies_received);
             prop_assert_eq!(recorded.last_reply.histogram().len(), recorded.ledger.requests_answered);
@@ -384,11 +387,11 @@ mod tests {
                     Some(sent_ns) => recorder.received(&exchange(sent_ns, sent_ns), at_ns),
                 }
             }
-            let mut open: Vec<Exchange> = requests.iter()
+            let open: Vec<Exchange> = requests.iter()
                 .filter(|(_, _, answered)| !answered)
                 .map(|(sent_ns, _, _)| Exchange { received: 0, ..exchange(*sent_ns, *sent_ns) })
                 .collect();
-            let (recorded, _) = recorder.finish(open.iter_mut(), 2_000 * MS);
+            let (recorded, _) = recorder.finish(open.iter(), 2_000 * MS);
             prop_assert_eq!(recorded.in_flight_ns, recorded.sojourn_ns);
         }
     }
@@ -406,15 +409,7 @@ mod tests {
     }
 
     fn exchange(intended_ns: u64, sent_ns: u64) -> Exchange {
-        Exchange {
-            request: 0,
-            intended_ns,
-            sent_ns,
-            owed: 1,
-            received: 1,
-            given_up: false,
-            track: None,
-        }
+        Exchange { request: 0, intended_ns, sent_ns, owed: 1, received: 1, track: None }
     }
 
     #[test]
@@ -455,6 +450,20 @@ mod tests {
         );
         assert!(recorder.finished_second(9_000 * MS).is_none());
         assert!(recorder.finish(std::iter::empty(), 9_000 * MS).1.is_empty());
+    }
+
+    #[test]
+    fn a_window_that_is_cut_short_counts_nothing_that_comes_later() {
+        let mut driver = Recorder::new(0, 3_000 * MS, true);
+        driver.sent(MS, MS, 1);
+        driver.end_window(400 * MS);
+        driver.received(&exchange(MS, MS), 450 * MS);
+        let (recorded, slices) = driver.finish(std::iter::empty(), 600 * MS);
+        assert_eq!((recorded.window_requests, recorded.window_replies), (1, 0));
+        assert_eq!(recorded.window_end_ns, 400 * MS);
+        assert_eq!(recorded.ledger.replies_received, 1, "it is counted, and in no rate");
+        let seconds: Vec<_> = slices.iter().map(|slice| (slice.requests, slice.replies)).collect();
+        assert_eq!(seconds, [(1, 0)]);
     }
 
     #[test]

@@ -1,20 +1,20 @@
-//! One client: its DEALER socket, the requests it has in the air, and what it sends next. Hot path.
+//! One client: the requests it has in flight, and what it sends next. Hot path.
 //!
 //! Invariant: every request sent is in the recorder's ledger, and in `outstanding` for as long as it is owed a reply.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-use super::context::Socket;
 use super::errno::Errno;
-use super::frame::Frame;
-use super::stations::Tag;
-use super::wire::Header;
+use super::wire::{HEADER_SIZE, Header};
+use super::world::{Before, Body, Message};
 use crate::measure::{Exchange, Outstanding, Recorder};
 use crate::plan::{ClientKey, DrawKey, Plan, RequestPlan, Schedule};
 
 /// What a body holds after its header.
 const FILLING: u8 = b'.';
+/// The same, to compare it with.
+static FILLED: [u8; 4096] = [FILLING; 4096];
 
 /// A client as its driver carries it.
 pub(super) struct Client {
@@ -22,14 +22,15 @@ pub(super) struct Client {
     pub(super) number: u32,
     /// What ROUTER knows it by.
     pub(super) identity: String,
-    pub(super) socket: Socket,
     /// Requests that are owed a reply.
     pub(super) outstanding: Outstanding,
     /// In the driver's queue of clients to serve.
     pub(super) queued: bool,
-    /// ZeroMQ took no more; the socket tells when it does again.
+    /// Open load: its driver has a timer for its next request.
+    pub(super) has_timer: bool,
+    /// There is no room for a request; the world tells when there is again.
     pub(super) blocked: bool,
-    /// Requests that were due until then waited because ZeroMQ took no more.
+    /// Requests that were due until then waited because there was no room.
     pub(super) held_until_ns: u64,
     token: u32,
     key: ClientKey,
@@ -58,21 +59,6 @@ pub(super) struct Departure {
     pub(super) sent_ns: u64,
     /// Where its way is followed, if it is.
     pub(super) track: Option<NonZeroU32>,
-    /// What it carries along so that the server can stamp it.
-    pub(super) tag: Option<Tag>,
-}
-
-/// What became of an attempt to send.
-pub(super) enum Sending {
-    /// The request left.
-    Sent {
-        /// Its number.
-        request: u64,
-        /// Replies it is owed.
-        owed: u32,
-    },
-    /// ZeroMQ takes no more for now.
-    Blocked,
 }
 
 /// What a received message was.
@@ -84,19 +70,13 @@ pub(super) enum Received {
 }
 
 impl Client {
-    pub(super) fn new(
-        number: u32,
-        identity: String,
-        socket: Socket,
-        run_token: u32,
-        plan: &Plan,
-    ) -> Self {
+    pub(super) fn new(number: u32, identity: String, run_token: u32, plan: &Plan) -> Self {
         Self {
             number,
             identity,
-            socket,
             outstanding: Outstanding::default(),
             queued: false,
+            has_timer: false,
             blocked: false,
             held_until_ns: 0,
             // Any odd factor keeps the clients of one run apart.
@@ -126,11 +106,6 @@ impl Client {
         self.next_request
     }
 
-    /// What the keys of its requests are made of.
-    pub(super) fn keys(&self) -> ClientKey {
-        self.key
-    }
-
     /// The key of a request's draws.
     #[inline]
     pub(super) fn key(&self, request: u64) -> DrawKey {
@@ -151,38 +126,22 @@ impl Client {
         }
     }
 
-    /// Writes the next request into `frame`: over what it holds, if that is a body of the right size that was ours.
+    /// Writes the next request into `body`: over what it holds, if that is a body of the right size that was ours.
     #[inline]
-    pub(super) fn write(&self, planned: &RequestPlan, frame: &mut Frame) -> Result<(), Errno> {
-        if frame.size() != planned.payload {
-            *frame = Frame::filled(planned.payload, FILLING)?;
+    pub(super) fn write<B: Body>(&self, planned: &RequestPlan, body: &mut B) -> Result<(), Errno> {
+        if body.bytes().len() != planned.payload {
+            *body = B::filled(planned.payload, FILLING)?;
         }
         let header = Header { token: self.token, request: self.next_request, key: planned.key };
-        header.encode(frame.bytes_mut().expect("a driver shares no frame"));
+        header.encode(body.bytes_mut().expect("a driver shares no body"));
         Ok(())
     }
 
-    /// Hands the next request, which is in `frame`, to ZeroMQ.
+    /// The next request left; gives its number.
     #[inline]
-    pub(super) fn send(
-        &mut self,
-        departure: &Departure,
-        frame: &mut Frame,
-        recorder: &mut Recorder,
-    ) -> Result<Sending, Errno> {
-        let Departure { planned, intended_ns, sent_ns, track, tag } = *departure;
+    pub(super) fn sent(&mut self, departure: &Departure, recorder: &mut Recorder) -> u64 {
+        let Departure { planned, intended_ns, sent_ns, track } = *departure;
         let request = self.next_request;
-        let left = match tag {
-            None => self.hand_over(frame, 0)?,
-            // If the body is refused, ZeroMQ takes the frame before it back as well.
-            Some(tag) => {
-                self.hand_over(&mut tag.frame()?, zmq::SNDMORE)? && self.hand_over(frame, 0)?
-            }
-        };
-        if !left {
-            self.blocked = true;
-            return Ok(Sending::Blocked);
-        }
         self.next_request += 1;
         match &mut self.agenda {
             Agenda::Open(schedule) => schedule.advance(),
@@ -205,36 +164,23 @@ impl Client {
                 sent_ns,
                 owed,
                 received: 0,
-                given_up: false,
                 track,
             });
         }
-        Ok(Sending::Sent { request, owed })
+        request
     }
 
-    /// Hands a frame to ZeroMQ; false if it takes no more.
+    /// Finds out what a received message answers, and records it. `tagged` is whether sampled requests carry a tag.
     #[inline]
-    fn hand_over(&self, frame: &mut Frame, flags: i32) -> Result<bool, Errno> {
-        loop {
-            match frame.send(&self.socket, zmq::DONTWAIT | flags) {
-                Ok(()) => return Ok(true),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(false),
-                Err(errno) => return Err(errno),
-            }
-        }
-    }
-
-    /// Finds out what a received body answers, and records it.
-    #[inline]
-    pub(super) fn receive(
+    pub(super) fn receive<B: Body>(
         &mut self,
         plan: &Plan,
-        body: &[u8],
+        message: &Message<B>,
+        tagged: bool,
         now_ns: u64,
         recorder: &mut Recorder,
     ) -> Received {
-        let Some(Header { request, .. }) = self.own_header(plan, body) else {
+        let Some(Header { request, .. }) = self.own_header(plan, message, tagged) else {
             recorder.unexpected();
             return Received::Other("something that answers nothing");
         };
@@ -242,35 +188,37 @@ impl Client {
             return self.beyond_owed(plan, request, recorder);
         };
         exchange.received += 1;
-        let over = exchange.received == exchange.owed;
-        let received = if exchange.given_up {
-            recorder.late(exchange);
-            Received::Other("a late reply")
-        } else {
-            recorder.received(exchange, now_ns);
-            Received::Reply(*exchange)
-        };
-        if over {
+        recorder.received(exchange, now_ns);
+        let exchange = *exchange;
+        if exchange.received == exchange.owed {
             self.outstanding.remove(request);
         }
-        received
+        Received::Reply(exchange)
     }
 
-    /// The header of a body that this client may have sent. One whose key is not that of its request, or whose size is
-    /// not the planned one, came back damaged, and could be taken for a reply to another request.
+    /// The header of a message that this client sent, and that came back as it was: another key, size or filling is
+    /// damage, and a frame more was added on the way.
     #[inline]
-    fn own_header(&self, plan: &Plan, body: &[u8]) -> Option<Header> {
+    fn own_header<B: Body>(
+        &self,
+        plan: &Plan,
+        message: &Message<B>,
+        tagged: bool,
+    ) -> Option<Header> {
+        let body = message.body.bytes();
         let header = Header::decode(body)?;
         (header.token == self.token
             && header.request < self.next_request
             && header.key == self.key(header.request)
-            && body.len() as u64 == plan.payload(header.key))
-        .then_some(header)
+            && body.len() as u64 == plan.payload(header.key)
+            && is_filling(&body[HEADER_SIZE..])
+            && (message.before == Before::Nothing || message.before == Before::Tag && tagged))
+            .then_some(header)
     }
 
     /// A reply to a request that is owed none, or none any more.
     #[cold]
-    fn beyond_owed(&self, plan: &Plan, request: u64, recorder: &mut Recorder) -> Received {
+    fn beyond_owed(&mut self, plan: &Plan, request: u64, recorder: &mut Recorder) -> Received {
         if self.first_counted.is_none_or(|first| request < first) {
             return Received::Other("a reply from the warm-up");
         }
@@ -278,26 +226,12 @@ impl Client {
             recorder.unexpected();
             return Received::Other("a reply to a silent request");
         }
+        if self.outstanding.late(request) {
+            recorder.late();
+            return Received::Other("a late reply");
+        }
         recorder.duplicate();
         Received::Other("a duplicate")
-    }
-
-    /// Gives up every request that has waited since `sent_before_ns`; says how many slots that freed.
-    pub(super) fn give_up(
-        &mut self,
-        sent_before_ns: u64,
-        now_ns: u64,
-        recorder: &mut Recorder,
-    ) -> u32 {
-        let mut freed = 0;
-        for exchange in self.outstanding.iter_mut() {
-            if !exchange.given_up && exchange.sent_ns < sent_before_ns {
-                exchange.given_up = true;
-                recorder.given_up(exchange, now_ns);
-                freed += 1;
-            }
-        }
-        freed
     }
 
     /// Counted requests that should have left before `until_ns` and did not.
@@ -305,8 +239,14 @@ impl Client {
         match &self.agenda {
             Agenda::Open(schedule) => schedule.count_between(warmup_ns, until_ns),
             Agenda::Closed(free) => {
-                free.iter().filter(|&&intended_ns| intended_ns >= warmup_ns).count() as u64
+                free.iter().filter(|at_ns| (warmup_ns..until_ns).contains(at_ns)).count() as u64
             }
         }
     }
+}
+
+/// Whether these bytes are the filling of a body of ours, as memory is compared fastest: by the block.
+#[inline]
+fn is_filling(bytes: &[u8]) -> bool {
+    bytes.chunks(FILLED.len()).all(|block| *block == FILLED[..block.len()])
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
+use super::client::Client;
 use super::clock::Clock;
 use super::connect::{Connecting, connect};
 use super::context::Context;
@@ -12,10 +13,12 @@ use super::driver::{Driver, Surroundings};
 use super::errno::Errno;
 use super::host::CLIENT_THREADS;
 use super::server::Observation;
+use super::sockets_world::SocketsWorld;
 use super::stations::Stations;
 use super::stop::Stop;
 use super::threads::{self, ThreadId};
 use super::trace::Trace;
+use super::tracker::Tracker;
 use crate::Error;
 use crate::measure::{Recorded, SecondSlice};
 use crate::plan::Plan;
@@ -114,34 +117,44 @@ struct DriverThread {
 impl DriverThread {
     fn play(self) {
         let connecting = Connecting {
-            plan: &self.plan,
             context: &self.context,
             options: &self.scenario.sockets,
             endpoint: &self.endpoint,
-            clients: self.share,
-            run_token: self.run_token,
+            clients: &self.share,
             timeout: self.scenario.clients.connect_timeout,
         };
+        let tell = self.tell.clone();
         // Whoever watches goes away first only if the run has failed, and then hears nothing more.
-        let event = match connect(connecting, &self.stop, &self.counters) {
+        let event = match connect(&connecting, &self.stop, &self.counters) {
             Err(error) => Event::NotConnected(error),
-            Ok((epoll, clients)) => {
-                let _heard = self.tell.send(Event::Connected(ThreadId::current()));
+            Ok((epoll, sockets)) => {
+                let _heard = tell.send(Event::Connected(ThreadId::current()));
                 let Ok(clock) = self.start.recv() else { return };
-                let around = Surroundings {
-                    plan: self.plan,
-                    clock,
-                    stop: self.stop,
-                    counters: self.counters,
-                    tell: self.tell.clone(),
-                    trace: self.trace,
-                    stations: self.stations,
-                    driver: self.driver,
-                };
-                Event::Ended(Box::new(Driver::new(around, epoll, clients).run()))
+                let world =
+                    SocketsWorld::new(sockets, epoll, clock, Arc::clone(&self.stop), &self.plan);
+                let zero_ns = self.stations.as_ref().map_or(0, |of| clock.origin_in(of.clock()));
+                Event::Ended(Box::new(self.driver(world, zero_ns).run()))
             }
         };
-        let _heard = self.tell.send(event);
+        let _heard = tell.send(event);
+    }
+
+    /// The driver of these connections; the stations' clock read `zero_ns` when the plan began.
+    fn driver(self, world: SocketsWorld, zero_ns: u64) -> Driver<SocketsWorld> {
+        let plan = &self.plan;
+        let clients = self
+            .share
+            .into_iter()
+            .map(|(number, identity)| Client::new(number, identity, self.run_token, plan));
+        let clients = clients.collect();
+        let tracker = Tracker::new(plan, self.stations, zero_ns, self.driver);
+        let around = Surroundings {
+            plan: self.plan,
+            counters: self.counters,
+            tell: self.tell,
+            trace: self.trace,
+        };
+        Driver::new(world, around, tracker, clients)
     }
 }
 

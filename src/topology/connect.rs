@@ -7,41 +7,36 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 
-use super::client::Client;
 use super::clock::Clock;
-use super::context::Context;
+use super::context::{Context, Socket};
 use super::counters::DriverCounters;
 use super::sockets;
 use super::stop::{Stop, timespec};
 use crate::Error;
-use crate::plan::Plan;
 use crate::scenario::{Nanos, Sockets};
 
 /// Where the clients of one driver connect to, and as whom.
 pub(super) struct Connecting<'a> {
-    pub(super) plan: &'a Plan,
     pub(super) context: &'a Context,
     pub(super) options: &'a Sockets,
     pub(super) endpoint: &'a str,
     /// Number and identity of each client.
-    pub(super) clients: Vec<(u32, String)>,
-    /// Tells this run's messages from another's.
-    pub(super) run_token: u32,
+    pub(super) clients: &'a [(u32, String)],
     pub(super) timeout: Nanos,
 }
 
 /// Marks the stop event among the clients' events.
 pub(super) const STOP_EVENT: u64 = u64::MAX;
 
-/// Opens and connects the clients and registers them with a new epoll instance, by their index.
+/// Opens and connects the clients' sockets and registers them with a new epoll instance, by their index.
 ///
 /// ZeroMQ's descriptor for a socket is edge-triggered by nature: it says only that something may have changed, and a
 /// send or receive on the socket takes the news away. Whoever waits on it must first have seen nothing left to do.
 pub(super) fn connect(
-    connecting: Connecting<'_>,
+    connecting: &Connecting<'_>,
     stop: &Stop,
     counters: &Arc<DriverCounters>,
-) -> Result<(OwnedFd, Vec<Client>), Error> {
+) -> Result<(OwnedFd, Vec<Socket>), Error> {
     let descriptor =
         |error| Error::Limit(format!("no descriptor to wait for the clients with: {error}"));
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(descriptor)?;
@@ -49,8 +44,8 @@ pub(super) fn connect(
     epoll::add(&epoll, stop.wake_fd(), epoll::EventData::new_u64(STOP_EVENT), once)
         .map_err(descriptor)?;
     let clock = Clock::start();
-    let mut clients = Vec::with_capacity(connecting.clients.len());
-    for (index, (number, identity)) in (0_u64..).zip(connecting.clients) {
+    let mut sockets = Vec::with_capacity(connecting.clients.len());
+    for (index, (_, identity)) in (0_u64..).zip(connecting.clients) {
         let socket = sockets::open_connecting(connecting.context, connecting.options)?;
         let failed = |what: &str, error: zmq::Error| Error::Socket {
             what: what.to_owned(),
@@ -64,25 +59,25 @@ pub(super) fn connect(
             .get_fd()
             .map_err(|error| failed("the descriptor of a client's socket", error))?;
         watch(&epoll, fd, index).map_err(descriptor)?;
-        clients.push(Client::new(number, identity, socket, connecting.run_token, connecting.plan));
+        sockets.push(socket);
         if stop.requested() {
             return Err(Error::Interrupted);
         }
     }
-    let mut waiting: Vec<bool> = vec![true; clients.len()];
-    let mut left = clients.len();
+    let mut waiting: Vec<bool> = vec![true; sockets.len()];
+    let mut left = sockets.len();
     let mut events = Vec::with_capacity(256);
-    let mut look_at: Vec<usize> = (0..clients.len()).collect();
+    let mut look_at: Vec<usize> = (0..sockets.len()).collect();
     loop {
         for index in look_at.drain(..) {
-            if waiting[index] && is_writable(&clients[index]) {
+            if waiting[index] && is_writable(&sockets[index]) {
                 waiting[index] = false;
                 left -= 1;
             }
         }
-        counters.connected.set((clients.len() - left) as u64);
+        counters.connected.set((sockets.len() - left) as u64);
         if left == 0 {
-            return Ok((epoll, clients));
+            return Ok((epoll, sockets));
         }
         if stop.requested() {
             return Err(Error::Interrupted);
@@ -90,8 +85,8 @@ pub(super) fn connect(
         if clock.now_ns() >= connecting.timeout.0 {
             let count = |clients: usize| u32::try_from(clients).unwrap_or(u32::MAX);
             return Err(Error::Connect {
-                connected: count(clients.len() - left),
-                clients: count(clients.len()),
+                connected: count(sockets.len() - left),
+                clients: count(sockets.len()),
                 endpoint: connecting.endpoint.to_owned(),
                 timeout: connecting.timeout,
             });
@@ -103,13 +98,13 @@ pub(super) fn connect(
             Err(error) => return Err(descriptor(error)),
         }
         look_at.extend(events.iter().filter_map(|event| usize::try_from(event.data.u64()).ok()));
-        look_at.retain(|&index| index < clients.len());
+        look_at.retain(|&index| index < sockets.len());
     }
 }
 
 /// Whether the client's handshake is done: an immediate socket takes messages only then.
-fn is_writable(client: &Client) -> bool {
-    client.socket.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT))
+fn is_writable(socket: &Socket) -> bool {
+    socket.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT))
 }
 
 #[expect(unsafe_code, reason = "ZeroMQ gives the descriptor of a socket as a bare number")]

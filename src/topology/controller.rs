@@ -291,22 +291,16 @@ impl Controller<'_> {
         let now_ns = playing.clock.now_ns();
         let begin = playing.begin.clone().unwrap_or_else(|| self.look(now_ns, &playing));
         let end = playing.end.clone().unwrap_or_else(|| begin.clone());
-        let cut_short = self.stop.requested();
-        let window_end_ns = if cut_short {
-            end.at_ns.min(self.plan.send_end_ns())
-        } else {
-            self.plan.send_end_ns()
-        };
         let host =
             begin.host.zip(end.host).map(|(begin, end)| end.since(&begin, &playing.all_threads));
         let (series, heat_map) = playing.series.finish();
         Measured {
             interrupted: self.interrupted.load(Ordering::Relaxed),
             failure: playing.failure,
+            window_ns: playing.recorded.window_end_ns.saturating_sub(self.plan.warmup_ns()),
             recorded: playing.recorded,
             series,
             heat_map,
-            window_ns: window_end_ns.saturating_sub(self.plan.warmup_ns()),
             frontend: self.clients.endpoint.clone(),
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
             server_in_all: None,

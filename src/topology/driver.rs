@@ -1,69 +1,64 @@
 //! The driver: one thread that carries many clients with an event loop. Hot path.
 //!
-//! One pass sends what is due, serves the clients whose sockets moved, and waits for the next instant or event. Its
-//! cost follows what moves and not the number of idle clients. Invariant: before the driver waits, the last thing done
-//! with each client's socket was a receive that found nothing, because ZeroMQ signals a socket only once.
+//! One pass sends what is due, serves the clients of which there is news, and waits for the next instant or event. Its
+//! cost follows what moves and not the number of idle clients. Invariant: a client's turn is bounded, whatever it has to
+//! send and whatever comes for it; and before the driver waits, it has seen of each client that nothing is left to do,
+//! because news of it comes only once (see [`World`]).
+
+#[cfg(test)]
+mod sim;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::client::{Client, Departure, Received, Sending};
+use super::client::{Client, Departure, Received};
 use super::clients::Event;
-use super::clock::Clock;
 use super::counters::DriverCounters;
 use super::errno::Errno;
-use super::frame::Frame;
-use super::inbox::Inbox;
-use super::stations::Stations;
-use super::stop::Stop;
 use super::trace::Trace;
 use super::tracker::Tracker;
-use super::waiter::Waiter;
+use super::world::{Message, World};
 use crate::measure::{Exchange, Recorded, Recorder};
 use crate::plan::{Offered, Plan};
 
-/// Messages that one client may receive before the others have their turn.
+/// Requests that one client may send, and messages that it may receive, before the others have their turn.
 const BURST: usize = 256;
+/// Messages that are taken together at most, so that the clock is read once for all of them: for the first of so many
+/// that is some 400 ns later than it could be, never earlier, and a message that comes alone is stamped alone.
+const INBOX: usize = 8;
 /// The longest wait: requests are looked at for their timeout this often.
 const LONGEST_WAIT_NS: u64 = 100_000_000;
 /// How long after the end of the sending a late request may still leave.
 const LATE_SEND_NS: u64 = 250_000_000;
 /// The longest drain once the end was asked for: the report is owed within a second.
 const STOPPED_DRAIN_NS: u64 = 200_000_000;
-
 /// Bodies longer than this take time to write: their request is stamped after that.
 const LONG_BODY: usize = 4 << 10;
 
 /// What a request is written over.
 #[derive(Clone, Copy)]
 enum Over {
-    /// A frame that is empty or was refused.
+    /// A body that is empty or was refused.
     Nothing,
-    /// The reply at this position of the inbox, if it is as long: the cheapest frame is one that exists.
+    /// The reply at this position of the inbox, if it is as long: the cheapest body is one that exists. It came back as
+    /// it was sent, so no byte of the request is a server's.
     Reply(usize),
 }
 
-/// What a driver needs besides its clients.
+/// What a driver needs besides its clients and its world.
 pub(super) struct Surroundings {
     pub(super) plan: Arc<Plan>,
-    pub(super) clock: Clock,
-    pub(super) stop: Arc<Stop>,
     pub(super) counters: Arc<DriverCounters>,
     pub(super) tell: Sender<Event>,
     pub(super) trace: Option<Arc<Trace>>,
-    /// Where the server stamps sampled requests, if it is ours.
-    pub(super) stations: Option<Arc<Stations>>,
-    /// Which driver of how many.
-    pub(super) driver: (u32, u32),
 }
 
 /// The event loop and what it carries.
-pub(super) struct Driver {
+pub(super) struct Driver<W: World> {
+    world: W,
     around: Surroundings,
-    waiter: Waiter,
     clients: Vec<Client>,
     recorder: Recorder,
     tracker: Tracker,
@@ -71,10 +66,14 @@ pub(super) struct Driver {
     ready: VecDeque<u32>,
     /// When which client has something to send.
     timers: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Clients of which the last wait brought news.
+    moved: Vec<u32>,
     /// What was received last.
-    inbox: Inbox,
+    inbox: [Message<W::Body>; INBOX],
     /// What is sent next, unless it is written over a reply.
-    request_frame: Frame,
+    request_body: W::Body,
+    /// Requests that the client may still send whose turn it is.
+    sends_left: usize,
     send_end_ns: u64,
     drain_end_ns: u64,
     timeouts_at_ns: u64,
@@ -85,26 +84,31 @@ pub(super) struct Driver {
     bytes: u64,
 }
 
-impl Driver {
-    pub(super) fn new(around: Surroundings, epoll: OwnedFd, clients: Vec<Client>) -> Self {
+impl<W: World> Driver<W> {
+    pub(super) fn new(
+        world: W,
+        around: Surroundings,
+        tracker: Tracker,
+        clients: Vec<Client>,
+    ) -> Self {
         let plan = &around.plan;
         let single_reply = plan.constant_replies() == Some(1);
         let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
             .late_after(plan.mean_gap_ns());
-        let (send_end_ns, drain_end_ns) =
-            (plan.send_end_ns(), plan.send_end_ns() + plan.drain_ns());
-        let tracker = Tracker::new(plan, around.stations.clone(), around.clock, around.driver);
-        let waiter = Waiter::new(epoll, plan, clients.len());
+        let send_end_ns = plan.send_end_ns();
+        let drain_end_ns = send_end_ns + plan.drain_ns();
         Self {
+            world,
             around,
-            waiter,
             clients,
             recorder,
             tracker,
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
-            inbox: Inbox::new(),
-            request_frame: Frame::new(),
+            moved: Vec::new(),
+            inbox: std::array::from_fn(|_| Message::default()),
+            request_body: W::Body::default(),
+            sends_left: 0,
             send_end_ns,
             drain_end_ns,
             timeouts_at_ns: LONGEST_WAIT_NS,
@@ -117,23 +121,26 @@ impl Driver {
 
     /// Plays the clients' part of the plan, from the clock's zero to the end of the drain.
     pub(super) fn run(mut self) -> Result<Recorded, Errno> {
-        self.around.stop.sleep(self.around.clock.until(0));
+        self.world.await_start();
         self.begin();
-        loop {
-            let now_ns = self.around.clock.now_ns();
-            self.hand_out_seconds(now_ns);
-            self.notice_stop(now_ns);
-            self.queue_due(now_ns);
-            self.serve_ready()?;
-            if now_ns >= self.timeouts_at_ns {
-                self.give_up_waiting(now_ns);
-            }
-            self.publish();
-            if self.is_over(now_ns) {
-                return Ok(self.finish());
-            }
+        while !self.pass()? {
             self.wait()?;
         }
+        Ok(self.finish().0)
+    }
+
+    /// Does all that can be done now; true if the plan is over.
+    fn pass(&mut self) -> Result<bool, Errno> {
+        let now_ns = self.world.now_ns();
+        self.hand_out_seconds(now_ns);
+        self.notice_stop();
+        self.queue_due(now_ns);
+        self.serve_ready()?;
+        if now_ns >= self.timeouts_at_ns {
+            self.give_up_waiting(self.world.now_ns());
+        }
+        self.publish();
+        Ok(self.is_over(now_ns))
     }
 
     /// Puts the first request of every client on the agenda.
@@ -143,6 +150,7 @@ impl Driver {
             match self.around.plan.offered() {
                 Offered::Open { .. } => {
                     if let Some(intended_ns) = client.next_intended_ns() {
+                        client.has_timer = true;
                         self.timers.push(Reverse((intended_ns, index)));
                     }
                 }
@@ -168,55 +176,57 @@ impl Driver {
             && due_ns <= now_ns
         {
             self.timers.pop();
-            // In a closed load each timer is one slot's think time; an open load's schedule knows by itself.
-            self.clients[index as usize].free_slot(due_ns);
+            let client = &mut self.clients[index as usize];
+            client.has_timer = false;
+            // Each timer of a closed load is one slot's think time; an open load's schedule knows.
+            client.free_slot(due_ns);
             self.queue(index);
         }
     }
 
+    /// Gives each client that is ready its turn. A stop is noticed between two turns, for a pass over many clients that
+    /// all have much to do may take long.
     fn serve_ready(&mut self) -> Result<(), Errno> {
         for _ in 0..self.ready.len() {
             let Some(index) = self.ready.pop_front() else { break };
             self.clients[index as usize].queued = false;
+            self.notice_stop();
             self.serve(index)?;
         }
         Ok(())
     }
 
-    /// Sends what a client has due and receives what has come for it, until neither is left or others have waited
-    /// long enough.
+    /// One client's turn: sends what it has due and receives what has come for it. What is left has its turn after the
+    /// others.
     fn serve(&mut self, index: u32) -> Result<(), Errno> {
-        loop {
-            self.send_due(index)?;
-            if !self.receive(index)? {
+        self.sends_left = BURST;
+        self.send_due(index)?;
+        let emptied = self.receive(index)?;
+        if !emptied || self.sends_left == 0 {
+            self.queue(index);
+        } else if self.clients[index as usize].blocked {
+            // What was not possible may have become so meanwhile, and this look takes the news of it away.
+            let possible = self.world.possible(index)?;
+            if possible.receive || possible.send && !self.stopping {
                 self.queue(index);
-                return Ok(());
-            }
-            // A refused send may have become possible while receiving, and the signal for it is then gone.
-            let client = &mut self.clients[index as usize];
-            if !client.blocked {
-                return Ok(());
-            }
-            let writable = client.socket.get_events().map_err(Errno::from)?.contains(zmq::POLLOUT);
-            if !writable || self.stopping {
-                return Ok(());
             }
         }
+        Ok(())
     }
 
-    /// Sends all requests of a client that are due, and sets a timer for the first that is not.
+    /// Sends the requests of a client that are due, and sees to it that there is a timer for the first that is not.
     fn send_due(&mut self, index: u32) -> Result<(), Errno> {
         let client = &mut self.clients[index as usize];
         if client.blocked {
             client.blocked = false;
-            client.held_until_ns = self.around.clock.now_ns();
+            client.held_until_ns = self.world.now_ns();
         }
-        let mut sent_any = false;
         while let Some(intended_ns) = self.clients[index as usize].next_intended_ns() {
-            let now_ns = self.around.clock.now_ns();
+            let now_ns = self.world.now_ns();
             if intended_ns > now_ns {
-                // Without a request sent, the timer that is set for this one is still there.
-                if sent_any {
+                let client = &mut self.clients[index as usize];
+                if !client.has_timer {
+                    client.has_timer = true;
                     self.timers.push(Reverse((intended_ns, index)));
                 }
                 break;
@@ -224,18 +234,15 @@ impl Driver {
             if self.stopping
                 || now_ns >= self.send_end_ns + LATE_SEND_NS
                 || intended_ns >= self.send_end_ns
+                || !self.send(index, intended_ns, now_ns, Over::Nothing)?
             {
                 break;
             }
-            if !self.send(index, intended_ns, now_ns, Over::Nothing)? {
-                break;
-            }
-            sent_any = true;
         }
         Ok(())
     }
 
-    /// Sends a client's next request; false if ZeroMQ takes no more.
+    /// Sends a client's next request; false if its turn is over or the world takes no more.
     ///
     /// `now_ns` is when the request counts as sent, unless its body takes long to write. It was read just before or, in a
     /// closed load, with the inbox whose reply freed the slot: never later than ZeroMQ had the request, and earlier by no
@@ -248,14 +255,18 @@ impl Driver {
         now_ns: u64,
         over: Over,
     ) -> Result<bool, Errno> {
-        let Self { around, clients, recorder, tracker, .. } = self;
+        if self.sends_left == 0 {
+            return Ok(false);
+        }
+        self.sends_left -= 1;
+        let Self { world, around, clients, recorder, tracker, .. } = self;
         let client = &mut clients[index as usize];
         let planned = client.next_planned(&around.plan);
-        let frame = match over {
-            Over::Nothing => &mut self.request_frame,
-            Over::Reply(position) => self.inbox.frame(position),
+        let body = match over {
+            Over::Nothing => &mut self.request_body,
+            Over::Reply(position) => &mut self.inbox[position].body,
         };
-        client.write(&planned, frame)?;
+        client.write(&planned, body)?;
         if let Some(trace) = &around.trace {
             trace.show(format_args!(
                 "client {} sends request #{}, {} bytes",
@@ -264,16 +275,10 @@ impl Driver {
                 planned.payload
             ));
         }
-        let sent_ns = if planned.payload > LONG_BODY { around.clock.now_ns() } else { now_ns };
+        let sent_ns = if planned.payload > LONG_BODY { world.now_ns() } else { now_ns };
         let tag = if planned.replies > 0 { tracker.begin(planned.key) } else { None };
-        let departure = Departure {
-            planned,
-            intended_ns,
-            sent_ns,
-            track: tag.and_then(|tag| tracker.track(tag)),
-            tag: tag.filter(|_| tracker.sends_tags()),
-        };
-        let Sending::Sent { request, owed } = client.send(&departure, frame, recorder)? else {
+        if !world.send(index, tag.filter(|_| tracker.sends_tags()), body)? {
+            client.blocked = true;
             if let Some(tag) = tag {
                 tracker.cancel(tag);
             }
@@ -281,10 +286,12 @@ impl Driver {
                 trace.show(format_args!("client {} finds no room for it", client.identity));
             }
             return Ok(false);
-        };
+        }
+        let track = tag.and_then(|tag| tracker.track(tag));
+        let request = client.sent(&Departure { planned, intended_ns, sent_ns, track }, recorder);
         self.sent += 1;
         self.bytes += planned.payload as u64;
-        if owed == 0 {
+        if planned.replies == 0 {
             self.slot_freed(index, request, sent_ns);
         }
         Ok(true)
@@ -307,14 +314,14 @@ impl Driver {
     /// Receives what has come for a client; true if nothing is left. A slot that frees is filled at once.
     ///
     /// It begins with one message and takes twice as many each time, up to a full inbox: what comes alone waits for
-    /// nothing. The last receive must have found nothing after the last send (see [`super::connect::connect`]).
+    /// nothing. The last receive must have found nothing after the last send (see [`World`]).
     fn receive(&mut self, index: u32) -> Result<bool, Errno> {
         let (mut most, mut left) = (1, BURST);
         while left > 0 {
-            let taken = self.inbox.take(&self.clients[index as usize].socket, most)?;
+            let taken = self.world.take(index, &mut self.inbox[..most])?;
             let sent = self.sent;
             if taken.count > 0 {
-                let now_ns = self.around.clock.now_ns();
+                let now_ns = self.world.now_ns();
                 self.received += taken.count as u64;
                 self.bytes += taken.bytes;
                 for position in 0..taken.count {
@@ -325,7 +332,7 @@ impl Driver {
                 return Ok(true);
             }
             left = left.saturating_sub(most);
-            most = (most * 2).min(Inbox::MOST);
+            most = (most * 2).min(INBOX);
         }
         Ok(false)
     }
@@ -335,8 +342,8 @@ impl Driver {
     fn received(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
         let Self { around, clients, recorder, tracker, inbox, .. } = self;
         let client = &mut clients[index as usize];
-        let body = inbox.frame(position).bytes();
-        let received = client.receive(&around.plan, body, now_ns, recorder);
+        let (message, tagged) = (&inbox[position], tracker.sends_tags());
+        let received = client.receive(&around.plan, message, tagged, now_ns, recorder);
         if let Some(trace) = &around.trace {
             show_received(trace, client, &received);
         }
@@ -356,6 +363,7 @@ impl Driver {
     fn fill_slots(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
         if matches!(self.around.plan.offered(), Offered::Open { .. })
             || self.clients[index as usize].blocked
+            || now_ns >= self.send_end_ns
         {
             return Ok(());
         }
@@ -377,12 +385,14 @@ impl Driver {
         };
         for index in 0..u32::try_from(self.clients.len()).unwrap_or(u32::MAX) {
             let client = &mut self.clients[index as usize];
-            let freed = client.give_up(sent_before_ns, now_ns, &mut self.recorder);
-            let request = client.next_request();
-            for slot in 0..u64::from(freed) {
-                self.slot_freed(index, request + slot, now_ns);
+            let given_up = client.outstanding.give_up(sent_before_ns);
+            for exchange in &given_up {
+                let client = &self.clients[index as usize];
+                self.recorder.given_up(exchange, now_ns);
+                self.tracker.given_up(client.number, client.key(exchange.request), exchange);
+                self.slot_freed(index, exchange.request, now_ns);
             }
-            if freed > 0 {
+            if !given_up.is_empty() {
                 self.queue(index);
             }
         }
@@ -390,14 +400,17 @@ impl Driver {
 
     fn hand_out_seconds(&mut self, now_ns: u64) {
         while let Some(slice) = self.recorder.finished_second(now_ns) {
-            // The receiver goes first only when the run has failed, and then nobody wants the slice.
+            // The receiver goes first only when the run has failed: nobody wants the slice.
             let _gone = self.around.tell.send(Event::Second(slice));
         }
     }
 
-    fn notice_stop(&mut self, now_ns: u64) {
-        if !self.stopping && self.around.stop.requested() {
+    #[inline]
+    fn notice_stop(&mut self) {
+        if !self.stopping && self.world.stop_requested() {
+            let now_ns = self.world.now_ns();
             self.stopping = true;
+            self.recorder.end_window(now_ns);
             self.send_end_ns = self.send_end_ns.min(now_ns);
             self.drain_end_ns = self.drain_end_ns.min(now_ns + STOPPED_DRAIN_NS);
         }
@@ -427,49 +440,47 @@ impl Driver {
         now_ns >= self.drain_end_ns || (self.recorder.in_flight() == 0 && all_sent())
     }
 
-    /// Waits until a client's socket moves, the next instant of the plan comes, or the end is asked for.
+    /// Waits until there is news of a client, the next instant of the plan comes, or the end is asked for.
     fn wait(&mut self) -> Result<(), Errno> {
-        let now_ns = self.around.clock.now_ns();
-        let mut until_ns = now_ns + LONGEST_WAIT_NS;
-        for edge_ns in [self.send_end_ns, self.send_end_ns + LATE_SEND_NS, self.drain_end_ns] {
-            if edge_ns > now_ns {
-                until_ns = until_ns.min(edge_ns);
-            }
-        }
+        let now_ns = self.world.now_ns();
+        let edges = [self.send_end_ns, self.send_end_ns + LATE_SEND_NS, self.drain_end_ns];
+        let to_come = edges.into_iter().filter(|edge_ns| *edge_ns > now_ns);
+        let until_ns = to_come.fold(now_ns + LONGEST_WAIT_NS, u64::min);
         let wait_ns = if self.ready.is_empty() { until_ns - now_ns } else { 0 };
-        let due_in_ns =
-            self.timers.peek().map(|Reverse((due_ns, _))| due_ns.saturating_sub(now_ns));
-        let slept = self.waiter.wait(wait_ns, due_in_ns)?;
+        let due_in_ns = self.timers.peek().map(|Reverse((due, _))| due.saturating_sub(now_ns));
+        let slept = self.world.wait(wait_ns, due_in_ns, &mut self.moved)?;
         self.around.counters.wakes.add(u64::from(slept));
-        for position in 0..self.waiter.moved() {
-            if let Some(index) = self.waiter.client(position) {
-                self.queue(index);
-            }
+        for position in 0..self.moved.len() {
+            self.queue(self.moved[position]);
         }
         Ok(())
     }
 
-    /// Closes the ledger.
-    fn finish(mut self) -> Recorded {
+    /// Closes the ledger; gives the world back.
+    fn finish(mut self) -> (Recorded, W) {
         let plan = &self.around.plan;
-        let now_ns = self.around.clock.now_ns();
+        let now_ns = self.world.now_ns();
         let until_ns = plan.countable_until_ns(now_ns);
-        let unsent =
-            self.clients.iter().map(|client| client.unsent(plan.warmup_ns(), until_ns)).sum();
+        let due_ns = match plan.offered() {
+            Offered::Open { .. } => until_ns,
+            // What a slot would send after the end, nobody has planned.
+            Offered::Closed { .. } => self.send_end_ns,
+        };
+        let unsent = |client: &Client| client.unsent(plan.warmup_ns(), due_ns);
+        let unsent = self.clients.iter().map(unsent).sum();
         self.recorder.unsent(unsent, until_ns == plan.send_end_ns());
-        for client in &mut self.clients {
-            let (number, keys) = (client.number, client.keys());
-            for exchange in client.outstanding.iter_mut() {
-                self.tracker.unanswered(number, keys.request(exchange.request), exchange);
+        for client in &self.clients {
+            for exchange in client.outstanding.iter() {
+                self.tracker.given_up(client.number, client.key(exchange.request), exchange);
             }
         }
-        let open = self.clients.iter_mut().flat_map(|client| client.outstanding.iter_mut());
+        let open = self.clients.iter().flat_map(|client| client.outstanding.iter());
         let (mut recorded, seconds) = self.recorder.finish(open, now_ns);
         recorded.ways = self.tracker.finish();
         for slice in seconds {
             let _gone = self.around.tell.send(Event::Second(slice));
         }
-        recorded
+        (recorded, self.world)
     }
 }
 

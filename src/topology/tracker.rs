@@ -2,12 +2,12 @@
 //!
 //! How many requests are sampled depends on the plan alone: few enough that following them costs the hot path nothing
 //! that could be measured, and all of them where the load is light. Invariant: a slot belongs to one request from its
-//! sending until every owed reply has come; a request for which none is free is not followed, and counted as skipped.
+//! sending until every owed reply has come or was given up; a request for which none is free is not followed, and
+//! counted as skipped.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::clock::Clock;
 use super::stations::{Stations, Tag};
 use crate::measure::{Exchange, Way, Ways};
 use crate::plan::{DrawKey, Plan};
@@ -37,16 +37,15 @@ pub(super) fn stations() -> Stations {
 }
 
 impl Tracker {
-    /// The share of the `driver`th of `drivers` drivers, which play `plan` by `clock`.
+    /// The share of the `driver`th of `drivers` drivers, for whom `plan` began when the stations' clock read `zero_ns`.
     pub(super) fn new(
         plan: &Plan,
         stations: Option<Arc<Stations>>,
-        clock: Clock,
+        zero_ns: u64,
         (driver, drivers): (u32, u32),
     ) -> Self {
         let share = SLOTS / drivers as usize;
         let slots = u32::try_from(share).expect("the slots are counted in 32 bits");
-        let zero_ns = stations.as_ref().map_or(0, |stations| clock.origin_in(stations.clock()));
         Self {
             stations,
             zero_ns,
@@ -101,13 +100,20 @@ impl Tracker {
         }
     }
 
-    /// The run is over, and a request is still owed replies.
-    pub(super) fn unanswered(&mut self, client: u32, key: DrawKey, exchange: &Exchange) {
-        if let Some(index) = index(exchange)
-            && self.first_received_ns[index as usize] > 0
-        {
+    /// Nobody waits any more for what a request is still owed.
+    pub(super) fn given_up(&mut self, client: u32, key: DrawKey, exchange: &Exchange) {
+        let Some(index) = index(exchange) else { return };
+        if self.first_received_ns[index as usize] > 0 {
             self.keep(client, key, exchange, index, 0);
         }
+        // What still comes is stamped under the serial number that the slot had.
+        self.free.push(index);
+    }
+
+    /// How many requests are being followed.
+    #[cfg(test)]
+    pub(super) fn following(&self) -> usize {
+        self.first_received_ns.len() - self.free.len()
     }
 
     /// The sample.
@@ -183,8 +189,7 @@ mod tests {
     #[test]
     fn a_request_is_followed_until_its_last_reply() {
         let plan = plan("load = { rate = '1/s' }\nworkers = { replies = 2 }");
-        let clock = Clock::start();
-        let mut tracker = Tracker::new(&plan, None, clock, (1, 2));
+        let mut tracker = Tracker::new(&plan, None, 0, (1, 2));
         let key = plan.key(3, 0);
         let tag = tracker.begin(key).unwrap();
         assert_eq!(tag.slot, tracker.first_slot);
@@ -194,7 +199,6 @@ mod tests {
             sent_ns: 20,
             owed: 2,
             received: 1,
-            given_up: false,
             track: tracker.track(tag),
         };
         tracker.reply(3, key, &exchange, 100);
@@ -208,9 +212,34 @@ mod tests {
     }
 
     #[test]
+    fn the_slot_of_a_request_that_is_given_up_is_free_again() {
+        let plan = plan("load = { rate = '1/s' }\nworkers = { replies = 2 }");
+        let mut tracker = Tracker::new(&plan, None, 0, (0, 1));
+        for request in 0..20_000 {
+            let tag = tracker.begin(plan.key(0, request)).unwrap();
+            let mut exchange = Exchange {
+                request,
+                intended_ns: 10,
+                sent_ns: 20,
+                owed: 2,
+                received: 0,
+                track: tracker.track(tag),
+            };
+            if request % 2 == 0 {
+                exchange.received = 1;
+                tracker.reply(0, plan.key(0, request), &exchange, 100);
+            }
+            tracker.given_up(0, plan.key(0, request), &exchange);
+        }
+        assert_eq!(tracker.following(), 0);
+        let ways = tracker.finish();
+        assert_eq!((ways.kept().len(), ways.skipped()), (10_000, 0), "with a first reply, a way");
+    }
+
+    #[test]
     fn requests_beyond_the_slots_are_counted() {
         let plan = plan("load = { rate = '1/s' }");
-        let mut tracker = Tracker::new(&plan, None, Clock::start(), (0, 1));
+        let mut tracker = Tracker::new(&plan, None, 0, (0, 1));
         let begun = (0..20_000).filter(|&request| tracker.begin(plan.key(0, request)).is_some());
         assert_eq!(begun.count(), SLOTS);
         assert_eq!(tracker.finish().skipped(), 20_000 - SLOTS as u64);

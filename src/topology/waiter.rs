@@ -56,15 +56,10 @@ impl Waiter {
         Ok(slept || wait_ns > 0)
     }
 
-    /// How many descriptors moved in the last wait.
-    pub(super) fn moved(&self) -> usize {
-        self.events.len()
-    }
-
-    /// The client whose descriptor was the one at `position` to move; `None` if it was the stop.
-    pub(super) fn client(&self, position: usize) -> Option<u32> {
-        let data = self.events[position].data.u64();
-        u32::try_from(data).ok().filter(|_| data != STOP_EVENT)
+    /// The clients whose descriptors moved in the last wait.
+    pub(super) fn moved(&self) -> impl Iterator<Item = u32> {
+        let events = self.events.iter().map(|event| event.data.u64());
+        events.filter(|data| *data != STOP_EVENT).filter_map(|data| u32::try_from(data).ok())
     }
 }
 

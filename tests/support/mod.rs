@@ -204,6 +204,16 @@ impl ForeignServer {
         endpoint: &str,
         mut answer: impl FnMut(u64, &[u8]) -> Vec<Vec<u8>> + Send + 'static,
     ) -> Self {
+        Self::start_multipart(endpoint, move |number, body| {
+            answer(number, body).into_iter().map(|reply| vec![reply]).collect()
+        })
+    }
+
+    /// The same, for replies of several frames.
+    pub fn start_multipart(
+        endpoint: &str,
+        mut answer: impl FnMut(u64, &[u8]) -> Vec<Vec<Vec<u8>>> + Send + 'static,
+    ) -> Self {
         let context = zmq::Context::new();
         let router = context.socket(zmq::ROUTER).expect("a ROUTER");
         router.set_linger(0).expect("linger");
@@ -221,7 +231,8 @@ impl ForeignServer {
                 let Ok(frames) = router.recv_multipart(0) else { continue };
                 let [identity, body] = &frames[..] else { continue };
                 for reply in answer(number, body) {
-                    router.send_multipart([identity, &reply], 0).expect("replying");
+                    let frames = std::iter::once(identity).chain(&reply);
+                    router.send_multipart(frames, 0).expect("replying");
                 }
                 number += 1;
             }

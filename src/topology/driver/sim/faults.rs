@@ -1,0 +1,77 @@
+//! What goes wrong in a simulated world, drawn from a seed: some of it in each, all of it in some, nothing in others.
+
+use rand::Rng as _;
+use rand_xoshiro::SplitMix64;
+
+/// How often and by how much. A share is "one in so many", and 0 is never.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Faults {
+    pub(super) request_lost: u64,
+    pub(super) reply_lost: u64,
+    pub(super) duplicated: u64,
+    pub(super) garbled: u64,
+    pub(super) delayed: u64,
+    pub(super) longest_delay_ns: u64,
+    /// The longest way between client and server, in each direction; what differs reorders replies.
+    pub(super) transit_ns: u64,
+    /// Requests that a connection takes before it refuses one.
+    pub(super) room: usize,
+    /// Something comes in the very moment of a call.
+    pub(super) raced: u64,
+    /// News of a connection of which there is none.
+    pub(super) spurious: u64,
+    /// The dearest call.
+    pub(super) call_ns: u64,
+    /// The latest a sleeping driver is woken.
+    pub(super) woken_late_ns: u64,
+    /// One call of so many loses its processor, for so long.
+    pub(super) starved: u64,
+    pub(super) starved_ns: u64,
+}
+
+impl Faults {
+    /// A world in which nothing goes wrong and nothing costs anything.
+    pub(super) const NONE: Self = Self {
+        request_lost: 0,
+        reply_lost: 0,
+        duplicated: 0,
+        garbled: 0,
+        delayed: 0,
+        longest_delay_ns: 0,
+        transit_ns: 0,
+        room: usize::MAX,
+        raced: 0,
+        spurious: 0,
+        call_ns: 0,
+        woken_late_ns: 0,
+        starved: 0,
+        starved_ns: 0,
+    };
+
+    /// Each fault is in every other world.
+    pub(super) fn drawn(random: &mut SplitMix64) -> Self {
+        let mut maybe = |least: u64, most: u64| {
+            let bits = random.next_u64();
+            if bits.is_multiple_of(2) { 0 } else { least + (bits >> 8) % (most - least + 1) }
+        };
+        Self {
+            request_lost: maybe(2, 50),
+            reply_lost: maybe(2, 50),
+            duplicated: maybe(3, 50),
+            garbled: maybe(3, 50),
+            delayed: maybe(3, 50),
+            longest_delay_ns: maybe(1_000_000, 2_000_000_000),
+            transit_ns: maybe(1_000, 5_000_000),
+            room: match maybe(1, 64) {
+                0 => usize::MAX,
+                room => usize::try_from(room).expect("a small number"),
+            },
+            raced: maybe(2, 20),
+            spurious: maybe(2, 20),
+            call_ns: maybe(100, 20_000),
+            woken_late_ns: maybe(1_000, 2_000_000),
+            starved: maybe(200, 5_000),
+            starved_ns: maybe(1_000_000, 60_000_000),
+        }
+    }
+}
