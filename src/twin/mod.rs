@@ -157,7 +157,8 @@ pub fn play(plan: &Plan, pool: Pool, mut each: impl FnMut(&Served<'_>)) -> Resul
             started_ns: turn.started_ns,
             replies_ns: &replies_ns,
         });
-        arrivals.ended(&arrival, now_ns);
+        // Nobody tells a client when a worker takes a request that it owes no reply: its slot is free at once.
+        arrivals.ended(&arrival, if replies_ns.is_empty() { arrival.intended_ns } else { now_ns });
     }
     Ok(())
 }
