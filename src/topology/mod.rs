@@ -5,6 +5,7 @@
 //! Both end when the plan does, when the caller asks for it, or when nothing moves any more, and both say what was
 //! measured until then.
 
+mod address;
 pub mod clock;
 pub mod errno;
 pub mod stop;
@@ -20,6 +21,7 @@ mod gauge;
 pub mod hiccups;
 pub mod host;
 mod inbox;
+pub mod ipc;
 mod limits;
 pub mod planted;
 mod process;
@@ -37,6 +39,7 @@ mod watch;
 pub mod wire;
 mod worker;
 
+pub use address::is_beyond_loopback;
 pub use process::{ServerEnd, ServerProcess, ServerUse, guard};
 pub use run::{DriverFigures, Measured, run, run_against};
 pub use serve::{Served, Serving, serve};
