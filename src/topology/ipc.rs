@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags};
@@ -56,8 +56,14 @@ enum Occupant {
     Other(&'static str),
 }
 
-/// Files that there are, for an end without drops.
-static FILES: Mutex<Vec<Arc<Made>>> = Mutex::new(Vec::new());
+type Files = Vec<Arc<Made>>;
+
+/// Files that there are, for an end without drops. A file is made under this lock, so there is none that is not among them.
+static FILES: Mutex<Files> = Mutex::new(Vec::new());
+
+fn files() -> MutexGuard<'static, Files> {
+    FILES.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Listens at `address`: a path, `*` for one in a new private folder, or `@name` in the abstract namespace (`zmq_ipc(7)`).
 pub(super) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
@@ -65,11 +71,15 @@ pub(super) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
     let refused = |error: System| refusal(&endpoint, error);
     if let Some(name) = address.strip_prefix('@') {
         let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).map_err(refused)?;
-        let socket = bound(&address, backlog).map_err(refused)?;
+        let socket = open().map_err(refused)?;
+        net::bind(&socket, &address)
+            .and_then(|()| net::listen(&socket, backlog))
+            .map_err(refused)?;
         return Ok(Listening { socket, endpoint, file: None });
     }
+    let mut files = files();
     if address != "*" {
-        let (socket, file) = listen_at(Path::new(address), None, backlog)?;
+        let (socket, file) = listen_at(Path::new(address), None, backlog, &mut files)?;
         return Ok(Listening { socket, endpoint, file: Some(file) });
     }
     let folder = tempfile::Builder::new().prefix("zload-").tempdir().map_err(|error| {
@@ -77,7 +87,7 @@ pub(super) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
     })?;
     let path = folder.path().join("socket");
     // On an error the folder goes by itself.
-    let (socket, file) = listen_at(&path, Some(folder.path()), backlog)?;
+    let (socket, file) = listen_at(&path, Some(folder.path()), backlog, &mut files)?;
     let _kept_until_the_file_goes: PathBuf = folder.keep();
     Ok(Listening { socket, endpoint: format!("ipc://{}", path.display()), file: Some(file) })
 }
@@ -103,17 +113,19 @@ pub(super) fn ensure_no_other(address: &str) -> Result<(), Error> {
     }
 }
 
-/// Removes all files at once, for an end without drops. Neither waits nor allocates, so a signal handler may call it.
+/// Removes all files at once, for an end without drops that follows at once: none is made after this.
 pub fn remove_all() {
-    if let Ok(files) = FILES.try_lock() {
-        files.iter().for_each(|made| made.remove());
-    }
+    let files = files();
+    files.iter().for_each(|made| made.remove());
+    // Whoever would make another waits for the end.
+    std::mem::forget(files);
 }
 
 fn listen_at(
     path: &Path,
     own_folder: Option<&Path>,
     backlog: i32,
+    files: &mut Files,
 ) -> Result<(OwnedFd, SocketFile), Error> {
     let endpoint = format!("ipc://{}", path.display());
     let refused = |error: System| refusal(&endpoint, error);
@@ -127,19 +139,19 @@ fn listen_at(
         Occupant::Alive => return Err(refused(System::ADDRINUSE)),
         Occupant::Other(kind) => return Err(no_socket(&endpoint, kind)),
     }
-    let socket = bound(&address, backlog).map_err(refused)?;
-    let itself = fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+    let folder = own_folder.map(c_path).transpose()?;
+    let (socket, its_path) = (open().map_err(refused)?, c_path(path)?);
+    net::bind(&socket, &address).map_err(refused)?;
+    let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let itself = net::listen(&socket, backlog)
+        .and_then(|()| fs::open(path, look, Mode::empty()))
+        .inspect_err(|_| {
+            let _gone = fs::unlink(path);
+        })
         .map_err(refused)?;
-    let made = Made { path: c_path(path)?, itself, folder: own_folder.map(c_path).transpose()? };
-    Ok((socket, SocketFile::registered(made)))
-}
-
-/// A listening socket. The kernel refuses a path at which anything lies.
-fn bound(address: &SocketAddrUnix, backlog: i32) -> rustix::io::Result<OwnedFd> {
-    let socket = open()?;
-    net::bind(&socket, address)?;
-    net::listen(&socket, backlog)?;
-    Ok(socket)
+    let made = Arc::new(Made { path: its_path, itself, folder });
+    files.push(Arc::clone(&made));
+    Ok((socket, SocketFile(made)))
 }
 
 /// A socket that never waits: neither to connect, nor in libzmq to accept a connection that has gone again.
@@ -201,21 +213,10 @@ fn no_socket(endpoint: &str, kind: &str) -> Error {
     ))
 }
 
-impl SocketFile {
-    fn registered(made: Made) -> Self {
-        let made = Arc::new(made);
-        FILES.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&made));
-        Self(made)
-    }
-}
-
 impl Drop for SocketFile {
     fn drop(&mut self) {
         self.0.remove();
-        FILES
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|made| !Arc::ptr_eq(made, &self.0));
+        files().retain(|made| !Arc::ptr_eq(made, &self.0));
     }
 }
 
