@@ -6,6 +6,7 @@
 //! measured until then.
 
 mod address;
+mod cgroup;
 pub mod clock;
 pub mod errno;
 pub mod stop;
@@ -26,6 +27,7 @@ mod limits;
 pub mod planted;
 mod process;
 pub mod proxy;
+mod rehearsal;
 mod run;
 mod serve;
 mod server;
@@ -40,6 +42,7 @@ pub mod wire;
 mod worker;
 
 pub use address::is_beyond_loopback;
+pub use limits::has_memory_to_begin;
 pub use process::{ServerEnd, ServerProcess, ServerUse, guard};
 pub use run::{DriverFigures, Measured, run, run_against};
 pub use serve::{Served, Serving, serve};

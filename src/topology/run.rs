@@ -114,7 +114,7 @@ pub fn run_against(
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
-    limits::ensure_descriptors(scenario, Sides::Run)?;
+    limits::ensure(scenario, Sides::Run)?;
     let stop = Arc::new(Stop::new()?);
     let trace = trace.then(|| Arc::new(Trace::start()));
     let stations =

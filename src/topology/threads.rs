@@ -9,7 +9,7 @@ use super::host::schedstat;
 use crate::Error;
 
 /// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
-const STACK: usize = 256 << 10;
+pub(super) const STACK: usize = 256 << 10;
 
 /// Starts a named thread that is woken from timed waits as exactly as the kernel can.
 pub(super) fn start<T: Send + 'static>(

@@ -77,7 +77,7 @@ impl ServerProcess {
     ) -> Result<Option<Self>, Error> {
         let Some(server) = &scenario.server else { return Ok(None) };
         // Before the start, so that the server has the same limits in the first run and in all that follow.
-        limits::ensure_descriptors(scenario, Sides::Run)?;
+        limits::ensure(scenario, Sides::RunAndStart)?;
         let frontend = endpoint::concrete(&scenario.proxy.frontend)?;
         address::to_connect(&frontend, server.ready_timeout, interrupted)?;
         if endpoint::is_taken(&frontend) {
