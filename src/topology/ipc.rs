@@ -203,7 +203,15 @@ fn knock(address: &SocketAddrUnix) -> rustix::io::Result<Occupant> {
 }
 
 fn refusal(endpoint: &str, error: System) -> Error {
-    Error::Socket { what: format!("cannot bind {endpoint}"), errno: Errno(error.raw_os_error()) }
+    let what = format!("cannot bind {endpoint}");
+    match error {
+        System::NOENT => Error::Limit(format!("{what}: there is no such folder")),
+        System::ACCESS | System::PERM => Error::Limit(format!(
+            "{what}: this user may not make a file in that folder, or may not connect to the socket that lies there, to see \
+             whether somebody listens"
+        )),
+        error => Error::Socket { what, errno: Errno(error.raw_os_error()) },
+    }
 }
 
 fn no_socket(endpoint: &str, kind: &str) -> Error {
@@ -303,6 +311,7 @@ mod tests {
         assert!(at(&path).is_err());
     }
 
+    /// As processes of their own would: without the lock that is this process's.
     #[test]
     fn of_those_that_start_at_once_over_a_stale_socket_one_wins() {
         let folder = tempfile::tempdir().unwrap();
@@ -310,7 +319,9 @@ mod tests {
         for _ in 0..50 {
             drop(UnixListener::bind(&path).unwrap());
             let winners = std::thread::scope(|scope| {
-                let all: Vec<_> = (0..4).map(|_| scope.spawn(|| at(&path).ok())).collect();
+                let all: Vec<_> = (0..4)
+                    .map(|_| scope.spawn(|| listen_at(&path, None, 10, &mut Vec::new()).ok()))
+                    .collect();
                 all.into_iter().filter_map(|one| one.join().unwrap()).collect::<Vec<_>>()
             });
             assert_eq!(winners.len(), 1);
