@@ -6,9 +6,16 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use zload::cli::Cli;
-use zload::command;
+use zload::{command, topology};
 
 fn main() -> ExitCode {
+    // An allocation that fails later would be an abort.
+    if !topology::has_memory_to_begin() {
+        let _closed = std::io::stderr().write_all(
+            b"error: there is too little memory to begin: raise the limit (ulimit -v)\n",
+        );
+        return ExitCode::from(2);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -39,6 +39,12 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
     let listening = |frontend: &str| {
         let _closed = writeln!(std::io::stderr(), "listening on {frontend}");
+        if topology::is_beyond_loopback(frontend) {
+            let _closed = writeln!(
+                std::io::stderr(),
+                "note: whoever can reach this machine there can send it work; tcp://127.0.0.1:* is for this machine alone"
+            );
+        }
     };
     let served = topology::serve(&serving, listening, &mut |snapshot| progress.update(snapshot))?;
     progress.finish();

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::Builder;
 
 use super::DONE;
 use crate::cli::SlicesArgs;
@@ -21,7 +22,7 @@ pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error
     let ended = Arc::new(AtomicBool::new(false));
     // A server of the user's own serves all slices.
     let mut server = None;
-    for line in lines(&ended) {
+    for line in lines(&ended)? {
         let scenario = Scenario::load(&args.scenario, &settings(&args.set, &line)?)?;
         let plan = Arc::new(Plan::new(&scenario));
         if server.is_none() {
@@ -39,18 +40,21 @@ pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error
 }
 
 /// The lines of standard input. When there are no more, `ended` is set, which ends the run under way.
-fn lines(ended: &Arc<AtomicBool>) -> Receiver<String> {
+fn lines(ended: &Arc<AtomicBool>) -> Result<Receiver<String>, Error> {
     let (tell, lines) = channel();
     let ended = Arc::clone(ended);
-    std::thread::spawn(move || {
+    let read = move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             if tell.send(line).is_err() {
                 break;
             }
         }
         ended.store(true, Ordering::Relaxed);
-    });
-    lines
+    };
+    match Builder::new().spawn(read) {
+        Ok(_lives_as_long_as_the_input) => Ok(lines),
+        Err(source) => Err(Error::Thread { started: 0, source }),
+    }
 }
 
 fn settings(always: &[Override], line: &str) -> Result<Vec<Override>, Error> {

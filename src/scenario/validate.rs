@@ -249,6 +249,9 @@ fn endpoint(path: &'static str, endpoint: &str) -> Verdict {
             if host.is_empty() {
                 return malformed("it has no host");
             }
+            if host.parse::<std::net::Ipv6Addr>().is_ok() {
+                return malformed("an IPv6 address stands in brackets, as in tcp://[::1]:5570");
+            }
             let digits = port.chars().all(|c| c.is_ascii_digit());
             if port != "*" && !(digits && port.parse::<u16>().is_ok_and(|port| port > 0)) {
                 return malformed("the port must be 1 to 65535, or *");

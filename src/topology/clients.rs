@@ -160,7 +160,7 @@ impl DriverThread {
 
 /// How many drivers: as asked, or one for every 2,000 clients but never more than half the processors, which the
 /// proxy and the workers need as well.
-fn driver_count(scenario: &Scenario) -> u32 {
+pub(super) fn driver_count(scenario: &Scenario) -> u32 {
     let clients = scenario.clients.count.0;
     match scenario.clients.threads {
         Threads::Fixed(threads) => threads.min(clients),

@@ -9,13 +9,17 @@
     reason = "zmq_ctx_* have no safe wrapper; each call below says why it is sound"
 )]
 
+use std::cell::RefCell;
 use std::ffi::{CString, c_int, c_void};
 use std::fmt;
 use std::ops::Deref;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::address;
 use super::errno::Errno;
+use super::ipc::{self, Listening, SocketFile};
 use crate::Error;
 
 /// A context that can be shut down, with room for many sockets.
@@ -26,9 +30,10 @@ pub struct Context {
 
 /// A socket that keeps its context alive. Options are set through the zmq crate's socket, which it dereferences to.
 ///
-/// Field order matters: the socket must be closed before its share of the context goes, for terminating a context
-/// waits for its sockets.
+/// Field order matters: the file of a socket that listens must go before the socket is closed, so that nobody takes it for
+/// a stale one; and the socket before its share of the context, for terminating a context waits for its sockets.
 pub struct Socket {
+    files: RefCell<Vec<SocketFile>>,
     options: zmq::Socket,
     raw: NonNull<c_void>,
     _context: Arc<RawContext>,
@@ -84,7 +89,12 @@ impl Context {
         // SAFETY: `raw` is a fresh socket that nobody else owns; the wrapper closes it on drop, before the context's
         // share beside it goes. The crate asks for a pointer from its own `into_raw`, which is the same thing.
         let socket = unsafe { zmq::Socket::from_raw(raw.as_ptr()) };
-        let socket = Socket { options: socket, raw, _context: Arc::clone(&self.shared) };
+        let socket = Socket {
+            files: RefCell::default(),
+            options: socket,
+            raw,
+            _context: Arc::clone(&self.shared),
+        };
         socket
             .set_linger(0)
             .map_err(|error| Error::Socket { what: "linger = 0".into(), errno: error.into() })?;
@@ -100,7 +110,39 @@ impl Context {
 
 impl Socket {
     /// Binds, and gives the endpoint that it became (a port instead of `*`).
+    ///
+    /// Over ipc, what is no socket or is somebody's is refused, and the socket's file goes with this socket; see [`ipc`].
     pub fn listen(&self, endpoint: &str) -> Result<String, Error> {
+        if let Some(address) = endpoint.strip_prefix("ipc://") {
+            return self.listen_at_path(address);
+        }
+        self.bind(&address::to_bind(endpoint))
+    }
+
+    fn listen_at_path(&self, address: &str) -> Result<String, Error> {
+        let backlog = self.get_backlog().unwrap_or(libc::SOMAXCONN);
+        let Listening { socket, endpoint, file } = ipc::listen(address, backlog)?;
+        self.files.borrow_mut().extend(file);
+        self.use_descriptor(socket.as_raw_fd())?;
+        self.bind(&endpoint)?;
+        // It is libzmq's from now on, which closes it.
+        let _owned_by_libzmq = socket.into_raw_fd();
+        self.use_descriptor(-1)?;
+        Ok(endpoint)
+    }
+
+    /// The next bind takes this listening socket and makes none of its own.
+    fn use_descriptor(&self, descriptor: c_int) -> Result<(), Error> {
+        let value: *const c_int = &raw const descriptor;
+        let option = c_int::try_from(zmq_sys::ZMQ_USE_FD).expect("a small number");
+        // SAFETY: the socket is valid for the call, and the value is a C int as this option wants it.
+        let done = unsafe {
+            zmq_sys::zmq_setsockopt(self.raw(), option, value.cast(), size_of::<c_int>())
+        };
+        if done == 0 { Ok(()) } else { Err(failed("handing a socket to ZeroMQ")) }
+    }
+
+    fn bind(&self, endpoint: &str) -> Result<String, Error> {
         let what = || format!("cannot bind {endpoint}");
         let name = c_name(endpoint, what)?;
         self.allow_ipv6(endpoint)?;

@@ -22,11 +22,12 @@ impl Errno {
     fn advice(self) -> &'static str {
         match self.0 {
             zmq_sys::errno::EADDRINUSE => {
-                "; another process has this endpoint: end it, or set proxy.frontend to another port \
+                "; another process has this endpoint: end it, or name another port or path in the scenario \
                  (`*` is any free one)"
             }
             zmq_sys::errno::EADDRNOTAVAIL | zmq_sys::errno::ENODEV => {
-                "; this machine has no such address (a server binds to an IP address or *, not to a host name)"
+                "; this machine has no such address (a server binds to an IP address, an interface \
+                 or *, not to a host name)"
             }
             zmq_sys::errno::EACCES => "; ports below 1024 and other users' folders need privileges",
             zmq_sys::errno::EMFILE => {
@@ -68,9 +69,7 @@ mod tests {
             assert!(!Errno(number).to_string().is_empty());
         }
         assert!(
-            Errno(zmq_sys::errno::EADDRINUSE)
-                .to_string()
-                .contains("set proxy.frontend to another port")
+            Errno(zmq_sys::errno::EADDRINUSE).to_string().contains("name another port or path")
         );
     }
 }

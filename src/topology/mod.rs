@@ -5,6 +5,8 @@
 //! Both end when the plan does, when the caller asks for it, or when nothing moves any more, and both say what was
 //! measured until then.
 
+mod address;
+mod cgroup;
 pub mod clock;
 pub mod errno;
 pub mod stop;
@@ -19,10 +21,12 @@ pub mod frame;
 mod gauge;
 pub mod hiccups;
 pub mod host;
+pub mod ipc;
 mod limits;
 pub mod planted;
 mod process;
 pub mod proxy;
+mod rehearsal;
 mod run;
 mod serve;
 mod server;
@@ -38,6 +42,8 @@ pub mod wire;
 mod worker;
 mod world;
 
+pub use address::is_beyond_loopback;
+pub use limits::has_memory_to_begin;
 pub use process::{ServerEnd, ServerProcess, ServerUse, guard};
 pub use run::{DriverFigures, Measured, run, run_against};
 pub use serve::{Served, Serving, serve};

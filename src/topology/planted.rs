@@ -11,6 +11,8 @@ use super::clock::Clock;
 use super::context::{Context, Socket};
 use super::errno::Errno;
 use super::frame::Frame;
+use super::limits;
+use super::rehearsal::Threads;
 use super::stop::Stop;
 use super::wire::Header;
 use super::{server, sockets, threads};
@@ -64,6 +66,7 @@ pub struct Planted {
 impl Planted {
     /// Starts a server with this fault and these socket options on a free port of the loopback.
     pub fn start(fault: Fault, options: &Sockets) -> Result<Self, Error> {
+        limits::ensure_threads(Threads { of_libzmq: 2, of_ours: 1 }, 0)?;
         let stop = Arc::new(Stop::new()?);
         let context = Context::new(1, 8)?;
         let router = sockets::open(&context, zmq::ROUTER, options)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::address;
 use super::clients::Clients;
 use super::controller::Controller;
 use super::host::HostUse;
@@ -113,7 +114,7 @@ pub fn run_against(
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
-    limits::ensure_descriptors(scenario, Sides::Run)?;
+    limits::ensure(scenario, Sides::Run)?;
     let stop = Arc::new(Stop::new()?);
     let trace = trace.then(|| Arc::new(Trace::start()));
     let stations =
@@ -129,11 +130,16 @@ pub fn run_against(
         },
     };
     let endpoint = match (&server, process) {
-        (Some(server), _) => &server.frontend,
-        (None, Some(process)) => process.frontend(),
-        (None, None) => &scenario.proxy.frontend,
+        (Some(server), _) => Ok(server.frontend.clone()),
+        (None, process) => {
+            let given = process.map_or(&*scenario.proxy.frontend, ServerProcess::frontend);
+            address::to_connect(given, scenario.clients.connect_timeout, interrupted)
+        }
     };
-    let clients = Clients::start(scenario, plan, endpoint, &stop, observed);
+    if let Err(Error::Interrupted) = endpoint {
+        return Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0));
+    }
+    let clients = Clients::start(scenario, plan, &endpoint?, &stop, observed);
     let outcome = clients.and_then(|clients| {
         let mut controller = Controller {
             scenario,

@@ -54,7 +54,7 @@ pub fn serve(
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Served, Error> {
     let Serving { scenario, duration_ns, trace, interrupted } = *serving;
-    limits::ensure_descriptors(scenario, Sides::Serve)?;
+    limits::ensure(scenario, Sides::Serve)?;
     let stop = Arc::new(Stop::new()?);
     let plan = Arc::new(Plan::new(scenario));
     let trace = trace.then(|| Arc::new(Trace::start()));

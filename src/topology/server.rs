@@ -28,15 +28,15 @@ use crate::scenario::{Engine, Scenario};
 /// Sockets that a server needs besides its workers', with room to spare.
 const SPARE_SOCKETS: u32 = 16;
 
-/// A server that is running.
+/// A server that is running, or on its way to. Dropped, it ends.
 pub(super) struct Server {
     context: Context,
     /// Where clients connect to, with the port that `*` became.
     pub(super) frontend: String,
     engine: Engine,
-    /// `None` when it was joined.
+    /// `None` before it was started and when it was joined.
     proxy: Option<JoinHandle<Result<(), Errno>>>,
-    proxy_thread: ThreadId,
+    proxy_thread: Option<ThreadId>,
     proxy_counters: Arc<ProxyCounters>,
     workers: Vec<JoinHandle<Result<(), Errno>>>,
     worker_counters: Vec<Arc<WorkerCounters>>,
@@ -115,47 +115,45 @@ impl Server {
             clock: observed.stations.map_or_else(Clock::start, |stations| stations.clock()),
             stations: observed.stations.cloned(),
         });
-        let mut workers = Vec::with_capacity(connected.len());
-        let mut worker_counters = Vec::with_capacity(connected.len());
+        let mut server = Self {
+            context,
+            frontend: String::new(),
+            engine: scenario.proxy.engine,
+            proxy: None,
+            proxy_thread: None,
+            proxy_counters: Arc::new(ProxyCounters::default()),
+            workers: Vec::with_capacity(connected.len()),
+            worker_counters: Vec::with_capacity(connected.len()),
+            stop: Arc::clone(stop),
+        };
         for (number, socket) in (1..).zip(connected) {
             let counters = Arc::new(WorkerCounters::default());
-            worker_counters.push(Arc::clone(&counters));
+            server.worker_counters.push(Arc::clone(&counters));
             let mut worker = Worker::new(number, Arc::clone(&shared), counters);
-            let started = threads::start("zload/worker", number - 1, move || worker.serve(&socket));
-            match started {
-                Ok(handle) => workers.push(handle),
-                Err(error) => {
-                    stop.request();
-                    context.shut_down();
-                    return Err(error);
-                }
-            }
+            let serve = move || worker.serve(&socket);
+            server.workers.push(threads::start("zload/worker", number - 1, serve)?);
         }
-        let frontend_endpoint = frontend.listen(&scenario.proxy.frontend).inspect_err(|_| {
-            stop.request();
-            context.shut_down();
-        })?;
-        let proxy_counters = Arc::new(ProxyCounters::default());
-        let (engine, counters) = (scenario.proxy.engine, Arc::clone(&proxy_counters));
-        let stations = observed.stations.cloned();
+        server.frontend = frontend.listen(&scenario.proxy.frontend)?;
+        server.start_proxy([frontend, backend], observed.stations.cloned())?;
+        Ok(server)
+    }
+
+    fn start_proxy(
+        &mut self,
+        [frontend, backend]: [Socket; 2],
+        stations: Option<Arc<Stations>>,
+    ) -> Result<(), Error> {
+        let (engine, counters) = (self.engine, Arc::clone(&self.proxy_counters));
         let (tell_thread, thread) = mpsc::channel();
-        let proxy = threads::start("zload/proxy", count, move || {
+        let body = move || {
             // The receiver waits for exactly this.
             let _told = tell_thread.send(ThreadId::current());
             proxy::run(engine, &frontend, &backend, &counters, stations.as_deref())
-        })?;
-        let proxy_thread = thread.recv().expect("the proxy thread tells its id first of all");
-        Ok(Self {
-            context,
-            frontend: frontend_endpoint,
-            engine,
-            proxy: Some(proxy),
-            proxy_thread,
-            proxy_counters,
-            workers,
-            worker_counters,
-            stop: Arc::clone(stop),
-        })
+        };
+        self.proxy = Some(threads::start("zload/proxy", self.workers(), body)?);
+        self.proxy_thread =
+            Some(thread.recv().expect("the proxy thread tells its id first of all"));
+        Ok(())
     }
 
     /// What has been done so far.
@@ -169,7 +167,7 @@ impl Server {
             messages_in: counts.then(|| proxy.messages_in.get()),
             messages_out: counts.then(|| proxy.messages_out.get()),
             wakes: counts.then(|| proxy.wakes.get()),
-            proxy_cpu_ns: self.proxy_thread.cpu_ns(),
+            proxy_cpu_ns: self.proxy_thread.and_then(ThreadId::cpu_ns),
             bytes: if counts { proxy.bytes.get() } else { sum(|worker| worker.bytes.get()) },
             requests: sum(|worker| worker.requests.get()),
             replies: sum(|worker| worker.replies.get()),
@@ -199,18 +197,27 @@ impl Server {
     /// A worker counts a reply when it has sent it, so only when its thread has ended is every reply counted that a client
     /// may have received.
     pub(super) fn finish(mut self) -> (ServerTotals, Result<(), String>) {
+        // The thread's CPU clock ends with it.
+        let proxy_cpu_ns = self.proxy_thread.and_then(ThreadId::cpu_ns);
+        let outcome = self.end();
+        (ServerTotals { proxy_cpu_ns, ..self.totals() }, outcome)
+    }
+
+    fn end(&mut self) -> Result<(), String> {
         self.stop.request();
         self.context.shut_down();
-        // The thread's CPU clock ends with it.
-        let proxy_cpu_ns = self.proxy_thread.cpu_ns();
-        let mut outcome = Ok(());
-        if let Some(proxy) = self.proxy.take() {
-            outcome = ended("the proxy", proxy);
-        }
+        let mut outcome = self.proxy.take().map_or(Ok(()), |proxy| ended("the proxy", proxy));
         for worker in std::mem::take(&mut self.workers) {
             outcome = outcome.and(ended("a worker", worker));
         }
-        (ServerTotals { proxy_cpu_ns, ..self.totals() }, outcome)
+        outcome
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Whoever drops it without finishing it has an error of its own to tell.
+        let _ended = self.end();
     }
 }
 

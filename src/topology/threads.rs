@@ -9,7 +9,7 @@ use super::host::schedstat;
 use crate::Error;
 
 /// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
-const STACK: usize = 256 << 10;
+pub(super) const STACK: usize = 256 << 10;
 
 /// Starts a named thread that is woken from timed waits as exactly as the kernel can.
 pub(super) fn start<T: Send + 'static>(
@@ -31,12 +31,24 @@ pub(super) fn start<T: Send + 'static>(
 
 /// Runs `start`, whose threads, libzmq's among them, have work by the batch (`SCHED_BATCH`, see sched(7)): one that is
 /// woken does not push the thread aside that woke it, which goes on to find more work for it.
+///
+/// Whoever was given another policy than the usual one (by `chrt`, say) keeps it, and so do all threads.
 pub(super) fn batch_scheduled<T>(start: impl FnOnce() -> T) -> T {
+    if scheduling() != libc::SCHED_OTHER {
+        return start();
+    }
     // New threads have the policy of the one that starts them.
     set_scheduling(libc::SCHED_BATCH);
     let started = start();
     set_scheduling(libc::SCHED_OTHER);
     started
+}
+
+/// The policy of the calling thread, with its flags.
+#[expect(unsafe_code, reason = "rustix does not wrap this call")]
+fn scheduling() -> i32 {
+    // SAFETY: it takes no pointer, and 0 is the calling thread.
+    unsafe { libc::sched_getscheduler(0) }
 }
 
 #[expect(unsafe_code, reason = "rustix does not wrap this call")]
@@ -64,5 +76,28 @@ impl ThreadId {
     pub(super) fn cpu_ns(self) -> Option<u64> {
         let path = format!("/proc/self/task/{}/schedstat", self.0.as_raw_nonzero());
         schedstat(&std::fs::read_to_string(path).ok()?).map(|(cpu_ns, _)| cpu_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The policies of a thread that is started by the batch, and of its starter afterwards, who has this one before.
+    fn policies(before: i32) -> [i32; 2] {
+        let body = move || {
+            set_scheduling(before);
+            let started = batch_scheduled(|| start("a", 0, scheduling).unwrap());
+            [started.join().unwrap(), scheduling()]
+        };
+        std::thread::spawn(body).join().unwrap()
+    }
+
+    #[test]
+    fn only_the_usual_policy_is_changed_and_that_only_for_new_threads() {
+        assert_eq!(policies(libc::SCHED_OTHER), [libc::SCHED_BATCH, libc::SCHED_OTHER]);
+        for given in [libc::SCHED_IDLE, libc::SCHED_BATCH] {
+            assert_eq!(policies(given), [given, given]);
+        }
     }
 }

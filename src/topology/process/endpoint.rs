@@ -1,21 +1,22 @@
 //! The endpoint that a server is to bind: a free port in the place of `*`, and whether somebody is there already.
 
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
 use crate::Error;
+use crate::topology::{address, ipc};
 
 /// How long a connection may take to be accepted.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(1);
 
-/// `endpoint` with a free port in the place of `*`.
+/// `endpoint` with a free port in the place of `*`, and an address in the place of an interface, to which no client can
+/// connect.
 ///
 /// The port is free when this returns, and nothing holds it until the server binds it. Another process may take it in
 /// between; the kernel gives out such ports in an order that makes this unlikely, and the server would end by saying that
 /// its address is in use.
 pub(super) fn concrete(endpoint: &str) -> Result<String, Error> {
+    let endpoint = &*address::to_bind(endpoint);
     let Some(host) = endpoint.strip_prefix("tcp://").and_then(|rest| rest.strip_suffix(":*"))
     else {
         return Ok(endpoint.to_owned());
@@ -34,15 +35,7 @@ pub(super) fn is_taken(endpoint: &str) -> bool {
         return addresses
             .any(|address| TcpStream::connect_timeout(&address, ACCEPTED_WITHIN).is_ok());
     }
-    match endpoint.strip_prefix("ipc://") {
-        // libzmq's form of a name in the abstract namespace (zmq_ipc(7)).
-        Some(path) => match path.strip_prefix('@') {
-            Some(name) => SocketAddr::from_abstract_name(name)
-                .is_ok_and(|address| UnixStream::connect_addr(&address).is_ok()),
-            None => UnixStream::connect(path).is_ok(),
-        },
-        None => false,
-    }
+    endpoint.strip_prefix("ipc://").is_some_and(ipc::is_taken)
 }
 
 #[cfg(test)]

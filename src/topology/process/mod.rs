@@ -20,6 +20,7 @@ use tree::Usage;
 
 pub use guard::guard;
 
+use super::address;
 use super::limits::{self, Sides};
 use crate::Error;
 use crate::plan::Plan;
@@ -76,8 +77,9 @@ impl ServerProcess {
     ) -> Result<Option<Self>, Error> {
         let Some(server) = &scenario.server else { return Ok(None) };
         // Before the start, so that the server has the same limits in the first run and in all that follow.
-        limits::ensure_descriptors(scenario, Sides::Run)?;
+        limits::ensure(scenario, Sides::RunAndStart)?;
         let frontend = endpoint::concrete(&scenario.proxy.frontend)?;
+        address::to_connect(&frontend, server.ready_timeout, interrupted)?;
         if endpoint::is_taken(&frontend) {
             return Err(Error::Limit(format!(
                 "somebody listens at {frontend} already, and would answer in the place of the server that is to be \

@@ -1,0 +1,101 @@
+//! Limits of the control group that this process is in, or of one above it: what a container may have.
+
+use std::path::{Path, PathBuf};
+
+/// Where control groups are mounted.
+const MOUNT: &str = "/sys/fs/cgroup";
+
+/// A limit, and how much of it is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limit {
+    pub(super) most: u64,
+    pub(super) used: u64,
+}
+
+/// Threads and processes: the limit that leaves the least room.
+pub(super) fn pids() -> Option<Limit> {
+    tightest(["pids.max", "pids.max"], ["pids.current", "pids.current"], "pids")
+}
+
+/// Memory, in bytes, page cache included: the limit that leaves the least room.
+pub(super) fn memory() -> Option<Limit> {
+    let most = ["memory.limit_in_bytes", "memory.max"];
+    tightest(most, ["memory.usage_in_bytes", "memory.current"], "memory")
+}
+
+/// The names of the files are those of version 1 and of version 2.
+fn tightest(most: [&str; 2], used: [&str; 2], controller: &str) -> Option<Limit> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let limits = [(1, most[0], used[0]), (2, most[1], used[1])].into_iter().flat_map(
+        |(version, most, used)| {
+            let folders = folders(&groups, version, controller, Path::new(MOUNT));
+            folders.into_iter().filter_map(move |folder| limit(&folder, most, used))
+        },
+    );
+    limits.min_by_key(|limit| limit.most.saturating_sub(limit.used))
+}
+
+/// The folders of the group of `controller` and of those above it, as far as they can be seen from here.
+///
+/// In a container the group's path may be that of the host, of which only the mount itself is to be seen.
+fn folders(groups: &str, version: u8, controller: &str, mount: &Path) -> Vec<PathBuf> {
+    let path = groups.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let is_it = match version {
+            1 => controllers.split(',').any(|name| name == controller),
+            _ => controllers.is_empty(),
+        };
+        is_it.then(|| path.trim_start_matches('/'))
+    });
+    let Some(path) = path else { return Vec::new() };
+    let roots = match version {
+        1 => vec![mount.join(controller)],
+        _ => vec![mount.to_owned(), mount.join("unified")],
+    };
+    let above = |root: PathBuf| {
+        let group = root.join(path);
+        let groups = group.ancestors().take_while(|folder| folder.starts_with(&root));
+        groups.map(Path::to_owned).collect::<Vec<_>>()
+    };
+    roots.into_iter().flat_map(above).collect()
+}
+
+/// `None` where there is no such limit.
+fn limit(folder: &Path, most: &str, used: &str) -> Option<Limit> {
+    let number = |name: &str| -> Option<u64> {
+        std::fs::read_to_string(folder.join(name)).ok()?.trim().parse().ok()
+    };
+    // "max" is no number. Version 1 says a huge one instead, which is no limit to anybody either.
+    Some(Limit { most: number(most)?, used: number(used)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_and_all_above_it_count_in_both_versions() {
+        let groups = "9:pids,other:/a/b\n4:memory:/\n0::/c\n";
+        let folders = |version, controller| {
+            folders(groups, version, controller, Path::new("/m"))
+                .into_iter()
+                .map(|folder| folder.display().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(folders(1, "pids"), ["/m/pids/a/b", "/m/pids/a", "/m/pids"]);
+        assert_eq!(folders(1, "memory"), ["/m/memory/"]);
+        assert_eq!(folders(2, "pids"), ["/m/c", "/m", "/m/unified/c", "/m/unified"]);
+        assert!(folders(1, "none").is_empty());
+    }
+
+    #[test]
+    fn no_limit_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("used"), "7\n").unwrap();
+        assert_eq!(limit(folder.path(), "most", "used"), None);
+        std::fs::write(folder.path().join("most"), "max\n").unwrap();
+        assert_eq!(limit(folder.path(), "most", "used"), None);
+        std::fs::write(folder.path().join("most"), "10\n").unwrap();
+        assert_eq!(limit(folder.path(), "most", "used"), Some(Limit { most: 10, used: 7 }));
+    }
+}

@@ -1,0 +1,116 @@
+//! Endpoints: what a server takes and what it leaves alone, what it removes, and what is said of where it cannot go.
+
+mod support;
+
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use rustix::process::Signal;
+use support::{Zload, ledger, number};
+
+const SMALL: &str = "load = { rate = '100/s' }\nrun = { duration = '200ms' }\n\
+                     clients = { count = 2 }\nworkers = { count = 2 }\nproxy = { engine = 'batch' }";
+
+fn at(key: &str, path: &Path) -> String {
+    format!("proxy.{key}=ipc://{}", path.display())
+}
+
+#[test]
+fn a_file_at_an_ipc_path_is_never_touched_by_any_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("results.json");
+    std::fs::write(&path, "precious").unwrap();
+    let (frontend, backend) = (at("frontend", &path), at("backend", &path));
+    let engine = ["--set", "proxy.engine=external"];
+    let server = ["--set", "server.command=[\"true\", \"{frontend}\"]"];
+    for (command, setting, more) in [
+        ("run", &frontend, &[][..]),
+        ("run", &backend, &[]),
+        ("serve", &frontend, &[]),
+        ("serve", &backend, &[]),
+        ("run", &frontend, &engine),
+        ("run", &frontend, &[engine, server].concat()),
+    ] {
+        let ended =
+            Zload::with_scenario(command, SMALL).args(&["-q", "--set", setting]).args(more).end();
+        assert_eq!(ended.code, Some(2), "{command} {setting}: {}", ended.stderr);
+        assert!(ended.stderr.contains("a file lies at this path"), "{}", ended.stderr);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "precious");
+    }
+}
+
+#[test]
+fn a_server_at_an_ipc_path_keeps_it_until_its_end_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    drop(UnixListener::bind(&path).unwrap());
+    let setting = at("frontend", &path);
+    let mut serving = Zload::with_scenario("serve", SMALL).args(&["-q", "--set", &setting]).start();
+    serving.await_line("listening on ");
+    let ended = Zload::run(SMALL).args(&["--set", &setting]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("another process has this endpoint"), "{}", ended.stderr);
+    let result =
+        Zload::run(SMALL).args(&["--set", &setting, "--set", "proxy.engine=external"]).result(0);
+    assert_eq!(number(ledger(&result), "requests_answered"), 20);
+    serving.signal(Signal::INT);
+    assert_eq!(serving.end().code, Some(130));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_others_put_at_the_path_meanwhile_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let setting = at("frontend", &path);
+    let mut serving = Zload::with_scenario("serve", SMALL).args(&["-q", "--set", &setting]).start();
+    serving.await_line("listening on ");
+    std::fs::remove_file(&path).unwrap();
+    let _other = UnixListener::bind(&path).unwrap();
+    serving.signal(Signal::INT);
+    serving.end();
+    assert!(std::fs::metadata(&path).unwrap().file_type().is_socket());
+    UnixStream::connect(&path).unwrap();
+}
+
+#[test]
+fn wildcards_and_abstract_names_leave_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let temp = folder.path().to_str().unwrap();
+    let name = format!("@zload-endpoints-test-{}", std::process::id());
+    for setting in
+        ["proxy.frontend=ipc://*", "proxy.backend=ipc://*", &format!("proxy.frontend=ipc://{name}")]
+    {
+        let result = Zload::run(SMALL).args(&["--set", setting]).env("TMPDIR", temp).result(0);
+        assert_eq!(number(ledger(&result), "requests_answered"), 20, "{setting}");
+        assert_eq!(std::fs::read_dir(temp).unwrap().count(), 0, "{setting}");
+    }
+    assert!(!Path::new(&name).exists());
+}
+
+#[test]
+fn an_unknown_host_is_said_at_once() {
+    let far = ["--set", "proxy.engine=external", "--set", "proxy.frontend=tcp://nohost.invalid:1"];
+    let ended = Zload::run(SMALL).args(&far).args(&["--set", "clients.connect_timeout=10m"]).end();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("no such host: nohost.invalid"), "{}", ended.stderr);
+}
+
+#[test]
+fn interfaces_are_bound_and_a_server_beyond_loopback_says_so() {
+    for (endpoint, says) in [
+        ("tcp://lo:*", false),
+        ("tcp://127.0.0.1:*", false),
+        ("ipc://*", false),
+        ("tcp://*:*", true),
+        ("tcp://[::]:*", true),
+    ] {
+        let setting = format!("proxy.frontend={endpoint}");
+        let ended = Zload::with_scenario("serve", SMALL)
+            .args(&["-q", "--duration", "100ms", "--set", &setting])
+            .end();
+        assert_eq!(ended.code, Some(0), "{endpoint}: {}", ended.stderr);
+        assert_eq!(ended.stderr.contains("can send it work"), says, "{endpoint}: {}", ended.stderr);
+    }
+}
