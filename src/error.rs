@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::scenario::Problem;
+use crate::text;
 use crate::topology::errno::Errno;
 
 /// Anything that stops a command. The text says what, where and what to do.
@@ -16,7 +17,7 @@ pub enum Error {
     #[error("{} scenarios are wrong", .0.len())]
     Several(Vec<Error>),
     /// A file cannot be read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", text::path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -24,7 +25,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("{}: cannot be written: {source}", path.display())]
+    #[error("{}: cannot be written: {source}", text::path(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum Error {
     #[error("the report cannot be written to standard output: {0}")]
     Output(io::Error),
     /// A file is not a result that this zload can read.
-    #[error("{}: not a usable result: {reason}", path.display())]
+    #[error("{}: not a usable result: {reason}", text::path(path))]
     Result {
         /// The file.
         path: PathBuf,
@@ -103,7 +104,7 @@ impl Error {
         if matches!(self, Self::Invalid(_)) { 3 } else { 2 }
     }
 
-    /// The text for a reader, with ANSI colours if asked for.
+    /// The text for a reader, safe to show, with ANSI colours if asked for.
     pub fn report(&self, color: bool) -> String {
         match self {
             Self::Scenario(problem) => problem.render(color),
@@ -112,10 +113,11 @@ impl Error {
                 format!("{}error: {self}", reports.collect::<String>())
             }
             Self::Server { what, output } if !output.is_empty() => {
-                let lines = output.iter().map(|line| format!("\n    {line}"));
-                format!("error: {what}\n  the last of its output:{}", lines.collect::<String>())
+                let lines: String = output.iter().map(|line| format!("\n    {line}")).collect();
+                text::lines(&format!("error: {what}\n  the last of its output:{lines}"))
+                    .into_owned()
             }
-            other => format!("error: {other}"),
+            other => text::lines(&format!("error: {other}")).into_owned(),
         }
     }
 }
@@ -123,7 +125,7 @@ impl Error {
 /// The last line of a program's output, to follow a sentence about it.
 pub(crate) fn last_words(output: &[String]) -> String {
     match output.last() {
-        Some(line) => format!("; it last said {:?}", line.trim()),
+        Some(line) => format!("; it last said \"{}\"", text::shown(line.trim())),
         None => "; it said nothing".to_owned(),
     }
 }

@@ -9,6 +9,7 @@
 //! file for each subcommand of [`cli`].
 
 pub mod error;
+pub mod text;
 pub mod quantity;
 pub mod stats;
 pub mod scenario;

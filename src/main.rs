@@ -19,8 +19,13 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are asked for; anything else is a usage error. A closed pipe needs no further words.
-            let _closed = error.print();
+            // Help and version are asked for; anything else is a usage error, with what was written in it. A closed pipe
+            // needs no further words.
+            let _closed = if error.use_stderr() {
+                write!(std::io::stderr(), "{}", command::usage(&error))
+            } else {
+                error.print()
+            };
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };

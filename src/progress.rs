@@ -5,6 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::render::{duration, rate};
+use crate::text;
 use crate::topology::{Phase, Snapshot};
 
 /// Where no terminal is, a line at most this often.
@@ -87,13 +88,14 @@ impl Progress {
 
     /// Says which of several steps begins.
     pub fn step(&mut self, step: usize, steps: usize, name: &str) {
+        let name = text::shown(name);
         match self.mode {
             Mode::Quiet => {}
             Mode::Bar => {
                 self.bar.set_length(steps as u64);
                 self.bar.set_position(step as u64 - 1);
                 self.bar.set_prefix(format!("{step}/{steps}"));
-                self.bar.set_message(name.to_owned());
+                self.bar.set_message(name.into_owned());
             }
             Mode::Lines => {
                 // A log that was closed wants no more lines; the steps go on.
@@ -104,6 +106,7 @@ impl Progress {
 
     /// Says once what is about to happen.
     pub fn announce(&self, text: &str) {
+        let text = text::lines(text);
         match self.mode {
             Mode::Quiet => {}
             Mode::Bar => self.bar.suspend(|| {
@@ -118,19 +121,20 @@ impl Progress {
 
     /// Shows how far a long piece of work is: `done` of `of` parts, and how long it will still take.
     pub fn toward(&mut self, (done, of): (u32, u32), name: &str, left_ns: u64) {
+        let name = text::shown(name);
         let message = format!("{} left", duration(left_ns));
         match self.mode {
             Mode::Quiet => {}
             Mode::Bar => {
                 self.bar.set_length(u64::from(of));
                 self.bar.set_position(u64::from(done));
-                self.bar.set_prefix(name.to_owned());
+                self.bar.set_prefix(name.into_owned());
                 self.bar.set_message(message);
             }
             Mode::Lines => {
                 if self.run != name {
                     let _closed = writeln!(std::io::stderr(), "{name}: {message}");
-                    name.clone_into(&mut self.run);
+                    self.run = name.into_owned();
                 }
             }
         }

@@ -427,12 +427,12 @@ fn table_rows(text: &str) -> Vec<usize> {
 #[test]
 fn markdown_says_the_answer_first_and_keeps_its_tables_whole() {
     let text = form(run(), "run", "markdown");
-    assert!(text.starts_with("**10 k\\|s \"of\" \\<b>\\*64, =/-2** · SUSPECT: "), "{text}");
+    assert!(text.starts_with("**<code>10 k&#124;s &#34;of&#34; &#60;b&#62;&#42;64&#44; &#61;&#47;&#45;2</code>** · SUSPECT: "), "{text}");
     assert!(table_rows(&text).iter().all(|cells| *cells == 3), "{text}");
     assert!(shown(&invalid_run(), "markdown").stdout.contains("INVALID: do not use these figures"));
     let text = form(&comparison(), "comparison", "markdown");
     assert!(
-        text.starts_with("**worse** · new \\| \\<b> against old (10 blocks, interleaved)\n"),
+        text.starts_with("**worse** · <code>new &#124; &#60;b&#62;</code> against `old` (10 blocks, interleaved)\n"),
         "{text}"
     );
     let (shown, folded) = text.split_once("<details>").expect("something folded away");

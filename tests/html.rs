@@ -267,7 +267,6 @@ fn figures_that_no_run_has_do_no_harm() {
         column["counts"] = serde_json::json!([[0, 0], [u64::MAX, 1], [7, u64::MAX / 2]]);
     }
     result["throughput"]["window_ns"] = 0.into();
-    result["latency"]["first_reply"]["histogram"] = "no histogram".into();
     result["hops"]["owners"][0]["shares"]["in_worker"] = (-1e300).into();
     let page = show(&result);
     asks_for_nothing(&parse(&page));

@@ -247,18 +247,16 @@ fn what_is_no_result_is_refused_by_show() {
     wrong_ledger["ledger"]["requests_sent"] = 61.into();
     let mut wrong_run = Zload::run(SHORT).args(&["--repeat", "2"]).result(0);
     wrong_run["runs"][1]["ledger"]["replies_lost"] = 1.into();
-    let mut hostile = good.clone();
-    hostile["environment"]["kernel"] = "Linux \u{1b}[2J".into();
     let mut other_schema = good;
     other_schema["schema"] = "zload.result/2".into();
     for (text, reason) in [
         (String::new(), "not a JSON object"),
-        ("[1]".to_owned(), "no `schema`"),
+        ("[1]".to_owned(), "not a JSON object"),
+        ("{}".to_owned(), "no `schema`"),
         ("{\"schema\": \"zload.result/1\"}".to_owned(), "missing field"),
         (wrong_ledger.to_string(), "does not hold"),
         (wrong_run.to_string(), "does not hold"),
         (other_schema.to_string(), "zload.result/2"),
-        (hostile.to_string(), "control characters"),
     ] {
         std::fs::write(&path, text).expect("writing");
         let ended = Zload::new(&["show", utf8(&path)]).end();
@@ -298,7 +296,7 @@ fn a_terminal_gets_colours_unless_it_cannot_or_will_not_show_them() {
 fn an_endless_file_is_refused_by_show() {
     let ended = Zload::new(&["show", "/dev/zero"]).end();
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("larger than 256MiB"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("larger than 64MiB"), "{}", ended.stderr);
 }
 
 #[test]

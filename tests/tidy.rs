@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms in the order in which data flows; each uses only itself, those before it, and the error.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
+    "text",
     "quantity",
     "stats",
     "scenario",

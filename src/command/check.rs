@@ -6,24 +6,24 @@ use std::io::Write;
 use super::{load, print};
 use crate::cli::CheckArgs;
 use crate::plan::Plan;
-use crate::{Error, render};
+use crate::{Error, render, text};
 
 /// Prints the plan of every valid file; a wrong one is an error once all have been looked at.
 pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let overrides = args.overrides.with(&args.load);
-    let mut text = String::new();
+    let mut plans = String::new();
     let mut wrong = Vec::new();
     for path in &args.scenarios {
         match load(path, &overrides) {
             Ok(scenario) => {
                 let plan = render::plan_report(&scenario, &Plan::new(&scenario));
-                writeln!(text, "{}: ok\n{plan}", path.display())
+                writeln!(plans, "{}: ok\n{plan}", text::path(path))
                     .expect("writing to a string cannot fail");
             }
             Err(error) => wrong.push(error),
         }
     }
-    print(out, text.as_bytes())?;
+    print(out, text::lines(&plans).as_bytes())?;
     match wrong.len() {
         0 => Ok(super::DONE),
         1 => Err(wrong.remove(0)),

@@ -22,7 +22,6 @@ use clap::CommandFactory as _;
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs};
 use crate::environment::Revision;
 use crate::progress;
@@ -30,6 +29,7 @@ use crate::render::{self, Printable, Style};
 use crate::result::{Destination, to_json};
 use crate::scenario::Scenario;
 use crate::scenario::load::Override;
+use crate::{Error, text};
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
@@ -61,6 +61,13 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Man { command } => print(out, &man_page(command.as_deref())?),
         Command::Schema { of } => schema::schema(*of, out),
     }
+}
+
+/// What is wrong with a command line, safe to show and of a length that people read, whatever is written in it.
+pub fn usage(error: &clap::Error) -> String {
+    let error = error.render().to_string();
+    let lines: Vec<String> = error.lines().map(text::short).collect();
+    text::lines(&lines.join("\n")).into_owned() + "\n"
 }
 
 /// The page of zload or, with all its options, of one command.

@@ -8,7 +8,7 @@ use crate::progress::{Mode, Progress};
 use crate::result::{Destination, ServeResult};
 use crate::scenario::{Engine, Nanos};
 use crate::topology::{self, Serving};
-use crate::{Error, environment, render};
+use crate::{Error, environment, render, text};
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<ServeResult>(args.output.format)?;
@@ -38,7 +38,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     };
     // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
     let listening = |frontend: &str| {
-        let _closed = writeln!(std::io::stderr(), "listening on {frontend}");
+        let _closed = writeln!(std::io::stderr(), "listening on {}", text::shown(frontend));
         if topology::is_beyond_loopback(frontend) {
             let _closed = writeln!(
                 std::io::stderr(),

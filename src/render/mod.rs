@@ -29,8 +29,8 @@ pub use selftest::selftest_report;
 pub use serve::serve_report;
 pub use verdict::verdict_report;
 
-use crate::quantity;
 use crate::result::Environment;
+use crate::{quantity, text};
 
 /// How a text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +56,33 @@ impl Style {
     fn paint(self, code: &str, text: &str) -> String {
         if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
+
+    /// A report with nothing in it that acts on a terminal or a log but the colours of this style.
+    fn safe(self, report: &str) -> String {
+        const BEGIN: &str = "\u{1b}[";
+        if !self.color {
+            return text::lines(report).into_owned();
+        }
+        let mut parts = report.split(BEGIN);
+        let mut safe = text::lines(parts.next().unwrap_or_default()).into_owned();
+        for part in parts {
+            match part.split_once('m') {
+                Some((code, rest)) if CODES.contains(&code) => {
+                    safe += &format!("{BEGIN}{code}m{}", text::lines(rest));
+                }
+                _ => safe += &text::lines(&format!("{BEGIN}{part}")),
+            }
+        }
+        safe
+    }
 }
 
-/// `text` broken into lines of at most the report's width, each after the first beginning with `indent` blanks.
+/// The colours of all reports.
+const CODES: [&str; 6] = ["0", "1", "32", "1;31", "1;32", "1;33"];
+
+/// `text`, with what acts in it escaped, broken into lines of at most the report's width, each after the first beginning with `indent` blanks.
 fn wrapped(text: &str, indent: usize) -> String {
+    let text = text::shown(text);
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let last = lines.last_mut().expect("there is always a line");

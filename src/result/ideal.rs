@@ -65,12 +65,50 @@ pub struct IdealFigures {
 
 /// The simulated twin of a run: what an ideal topology does with the same plan, and what the world cost beyond it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "ReadIdeal")]
+#[schemars(!from)]
 pub struct RunIdeal {
     /// The twin's figures, with the dispatch of a DEALER backend.
     #[serde(flatten)]
     pub figures: IdealFigures,
     /// Measured minus ideal, request by request.
     pub excess: ExcessFigures,
+}
+
+/// [`RunIdeal`] as it is read: with `flatten`, whatever a file says besides would be kept until its end.
+#[derive(Deserialize)]
+struct ReadIdeal {
+    policy: Policy,
+    requests: u64,
+    silent: u64,
+    replies: u64,
+    requests_per_s: f64,
+    replies_per_s: f64,
+    utilisation: f64,
+    queue_grows: bool,
+    first_reply: LatencySummary,
+    last_reply: LatencySummary,
+    reply: LatencySummary,
+    excess: ExcessFigures,
+}
+
+impl From<ReadIdeal> for RunIdeal {
+    fn from(read: ReadIdeal) -> Self {
+        let figures = IdealFigures {
+            policy: read.policy,
+            requests: read.requests,
+            silent: read.silent,
+            replies: read.replies,
+            requests_per_s: read.requests_per_s,
+            replies_per_s: read.replies_per_s,
+            utilisation: read.utilisation,
+            queue_grows: read.queue_grows,
+            first_reply: read.first_reply,
+            last_reply: read.last_reply,
+            reply: read.reply,
+        };
+        Self { figures, excess: read.excess }
+    }
 }
 
 /// Measured minus ideal response times of the sampled requests.

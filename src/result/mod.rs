@@ -38,8 +38,10 @@ pub use summary::{Intervals, LatencySummary};
 pub use threshold::{ThresholdOutcome, objection};
 
 use crate::Error;
+use crate::measure::heat_map::{MOST_BUCKETS, MOST_COLUMNS};
 pub use crate::measure::{HeatColumn, Ledger, SeriesEntry};
 use crate::scenario::{Bytes, Scenario};
+use crate::text::short;
 use crate::verdict::Verdict;
 
 /// Version of the result's shape.
@@ -47,8 +49,11 @@ pub const RUN_SCHEMA: &str = "zload.result/1";
 /// Version of the shape that `zload serve` writes.
 pub const SERVE_SCHEMA: &str = "zload.serve/1";
 
-/// A run of a day is saved in some 15 MiB; anything that is this large is no result.
-const LARGEST_FILE: u64 = 256 << 20;
+/// A run of a day, the longest there is, is saved in some 15 MiB; anything that is four times as large is no result.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// A run has some ten notes; a result with more than this is none.
+const MOST_NOTES: usize = 1_000;
 
 /// Everything that one `zload run` found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -312,8 +317,25 @@ pub enum Saved {
     Calibration(Box<CalibrationResult>),
 }
 
+impl RunResult {
+    /// The list that is longer than any run makes it, and so would take memory many times the file's wherever it is used.
+    fn endless(&self) -> Option<String> {
+        let cells = self.heat_map.iter().map(|column| column.counts.len()).max().unwrap_or(0);
+        [
+            ("notes", self.notes.len(), MOST_NOTES),
+            ("heat_map", self.heat_map.len(), MOST_COLUMNS),
+            ("heat_map.counts", cells, MOST_BUCKETS),
+        ]
+        .into_iter()
+        .find(|(_, length, most)| length > most)
+        .map(|(name, length, most)| {
+            format!("`{name}` has {length} entries; no run has more than {most}")
+        })
+    }
+}
+
 impl Saved {
-    /// Reads a saved result; refuses other schemas, ledgers that do not add up, and texts made for a terminal.
+    /// Reads a saved result; refuses other schemas, and ledgers and distributions that contradict themselves.
     pub fn load(path: &Path) -> Result<Self, Error> {
         let mut text = String::new();
         File::open(path)
@@ -323,7 +345,8 @@ impl Saved {
             let reason = format!("it is larger than {}", Bytes(LARGEST_FILE));
             return Err(Error::Result { path: path.to_owned(), reason });
         }
-        Self::parse(&text).map_err(|reason| Error::Result { path: path.to_owned(), reason })
+        Self::parse(&text)
+            .map_err(|reason| Error::Result { path: path.to_owned(), reason: short(&reason) })
     }
 
     /// Whether the file at `path` looks like a saved result: those are JSON objects, which no scenario begins like.
@@ -335,55 +358,38 @@ impl Saved {
         Ok(begin.trim_ascii_start().first() == Some(&b'{'))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
-        if holds_control_characters(&value) {
-            return Err("it holds control characters, which zload writes nowhere".to_owned());
+    /// The same from its text. What no result has is passed over and not kept, so that memory follows what is.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Kind {
+            schema: Option<String>,
         }
+        fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<Box<T>, String> {
+            serde_json::from_str(text).map(Box::new).map_err(|error| error.to_string())
+        }
+        let kind: Kind =
+            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
         let known = format!(
             "this zload reads {RUN_SCHEMA:?}, {COMPARISON_SCHEMA:?}, {CALIBRATION_SCHEMA:?}, \
              {SERVE_SCHEMA:?}, {IDEAL_SCHEMA:?} and {SELFTEST_SCHEMA:?}"
         );
-        let wrong = |error: serde_json::Error| error.to_string();
-        match value.get("schema").and_then(serde_json::Value::as_str) {
+        match kind.schema.as_deref() {
             Some(RUN_SCHEMA) => {
-                let result: RunResult = serde_json::from_value(value).map_err(wrong)?;
+                let result: Box<RunResult> = read(text)?;
                 let mut ledgers = std::iter::once(&result.ledger)
                     .chain(result.runs.iter().map(|run| &run.ledger));
-                match ledgers.find_map(Ledger::contradiction) {
+                match ledgers.find_map(Ledger::contradiction).or_else(|| result.endless()) {
                     Some(contradiction) => Err(contradiction),
-                    None => Ok(Self::Run(Box::new(result))),
+                    None => Ok(Self::Run(result)),
                 }
             }
-            Some(SERVE_SCHEMA) => serde_json::from_value(value)
-                .map_err(wrong)
-                .map(|result| Self::Serve(Box::new(result))),
-            Some(IDEAL_SCHEMA) => serde_json::from_value(value)
-                .map_err(wrong)
-                .map(|result| Self::Ideal(Box::new(result))),
-            Some(SELFTEST_SCHEMA) => serde_json::from_value(value)
-                .map_err(wrong)
-                .map(|result| Self::Selftest(Box::new(result))),
-            Some(COMPARISON_SCHEMA) => serde_json::from_value(value)
-                .map_err(wrong)
-                .map(|result| Self::Comparison(Box::new(result))),
-            Some(CALIBRATION_SCHEMA) => serde_json::from_value(value)
-                .map_err(wrong)
-                .map(|result| Self::Calibration(Box::new(result))),
+            Some(SERVE_SCHEMA) => read(text).map(Self::Serve),
+            Some(IDEAL_SCHEMA) => read(text).map(Self::Ideal),
+            Some(SELFTEST_SCHEMA) => read(text).map(Self::Selftest),
+            Some(COMPARISON_SCHEMA) => read(text).map(Self::Comparison),
+            Some(CALIBRATION_SCHEMA) => read(text).map(Self::Calibration),
             Some(other) => Err(format!("its schema is {other:?}; {known}")),
             None => Err(format!("it has no `schema`; {known}")),
         }
-    }
-}
-
-/// Whether a text in it could play tricks on a terminal.
-fn holds_control_characters(value: &serde_json::Value) -> bool {
-    use serde_json::Value;
-    match value {
-        Value::String(text) => text.chars().any(char::is_control),
-        Value::Array(values) => values.iter().any(holds_control_characters),
-        Value::Object(fields) => fields.values().any(holds_control_characters),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::Error;
+use crate::{Error, text};
 
 /// The place a result will be written to, proven writable before the run begins.
 #[derive(Debug)]
@@ -111,10 +111,9 @@ pub fn to_value(value: &impl Serialize) -> serde_json::Value {
     serde_json::to_value(value).expect("results have string keys and no failing serializer")
 }
 
-/// The JSON text of a result, with a newline at its end.
+/// The JSON text of a result, safe to show, with a newline at its end.
 pub fn to_json(value: &impl Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(value)
+    let text = serde_json::to_string_pretty(value)
         .expect("results have string keys and no failing serializer");
-    text.push('\n');
-    text
+    text::json(&text) + "\n"
 }

@@ -1,11 +1,15 @@
 //! A latency distribution as it is saved: percentiles with their intervals, and the whole histogram.
 
+use std::io::Read as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{self, Serializer as _, V2DeflateSerializer};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::measure::LatencyHistogram;
 use crate::verdict::{Evidence, effective_size};
@@ -13,11 +17,17 @@ use crate::verdict::{Evidence, effective_size};
 /// The percentiles of a summary.
 const QUANTILES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
 
-/// No recorded time is longer: an hour, and what 3 significant digits make of it.
-const LONGEST_NS: u64 = 3_610_000_000_000;
+/// No distribution has more values, and no sum of a file's distributions is too large to count.
+const MOST_VALUES: u64 = 1 << 53;
+/// Bytes before a histogram's counts: cookie, length of the counts, and its bounds.
+const HISTOGRAM_HEAD: usize = 40;
+/// No histogram of ours is longer: 9 bytes for each of its counts.
+const LONGEST_HISTOGRAM: usize = 512 << 10;
 
 /// A latency distribution. A percentile that the sample is too small to carry is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self")]
+#[schemars(!remote)]
 pub struct LatencySummary {
     /// Number of values.
     pub count: u64,
@@ -113,16 +123,80 @@ impl LatencySummary {
 }
 
 impl LatencySummary {
-    /// The whole distribution, in nanoseconds; `None` if the text is not one, or holds what no latency can be.
+    /// The whole distribution, in nanoseconds; `None` if the text is not one of ours. One that was read from a file is.
     pub fn distribution(&self) -> Option<Histogram<u64>> {
         decode(&self.histogram)
     }
+
+    /// What no distribution of ours says, in words.
+    fn contradiction(&self) -> Option<&'static str> {
+        let Some(histogram) = self.distribution() else {
+            return Some("its `histogram` is none that zload writes");
+        };
+        let Self {
+            count, clipped, min_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, ..
+        } = *self;
+        if count != histogram.len() || count > MOST_VALUES || clipped > count {
+            return Some("`count`, `clipped` and `histogram` contradict each other");
+        }
+        let rising = [min_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns];
+        let none = count == 0;
+        let ends_fit = min_ns.is_none() == none && max_ns.is_none() == none;
+        if !ends_fit || !rising.iter().flatten().is_sorted() {
+            return Some("its least, its percentiles and its largest contradict each other");
+        }
+        let Intervals { p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns } = self.intervals;
+        let mut intervals = [p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns].into_iter().flatten();
+        let turned = intervals.any(|[low, high]| low > high);
+        turned.then_some("the ends of an interval contradict each other")
+    }
 }
 
+impl Serialize for LatencySummary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+/// Whatever a file says: a distribution that was read can be shown, drawn, and added to others.
+impl<'de> Deserialize<'de> for LatencySummary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let summary = Self::deserialize(deserializer)?;
+        match summary.contradiction() {
+            Some(contradiction) => {
+                Err(D::Error::custom(format!("not a latency distribution: {contradiction}")))
+            }
+            None => Ok(summary),
+        }
+    }
+}
+
+/// A histogram with our bounds. Its reader believes what stands before the counts, so that is looked at first.
 fn decode(text: &str) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(text).ok()?;
-    let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
-    (histogram.max() <= LONGEST_NS).then_some(histogram)
+    let deflated = bytes.get(8..)?;
+    let mut plain = Vec::new();
+    let longest = LONGEST_HISTOGRAM as u64 + 1;
+    ZlibDecoder::new(deflated).take(longest).read_to_end(&mut plain).ok()?;
+    let (head, counts) = plain.split_at_checked(HISTOGRAM_HEAD)?;
+    let length = u32::try_from(counts.len()).ok()?.to_be_bytes();
+    let fits =
+        plain.len() <= LONGEST_HISTOGRAM && head[4..8] == length && head[8..] == bounds()[..];
+    // So many of these are the one number that the reader cannot turn round, and far more than can be counted.
+    let immense = counts.windows(9).any(|window| window.iter().all(|byte| *byte == 0xff));
+    if !fits || immense {
+        return None;
+    }
+    serialization::Deserializer::new().deserialize(&mut plain.as_slice()).ok()
+}
+
+/// What the head of a histogram of ours says of its bounds.
+fn bounds() -> Vec<u8> {
+    let latencies = LatencyHistogram::new();
+    let histogram = latencies.histogram();
+    let [offset, digits] = [0, u32::from(histogram.sigfig())].map(u32::to_be_bytes);
+    let [low, high] = [histogram.low(), histogram.high()].map(u64::to_be_bytes);
+    [&offset[..], &digits, &low, &high, &1_f64.to_be_bytes()].concat()
 }
 
 #[expect(
@@ -146,7 +220,6 @@ fn encode(latencies: &LatencyHistogram) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hdrhistogram::serialization::V2Serializer;
 
     #[test]
     fn what_is_no_histogram_is_none() {
@@ -158,8 +231,59 @@ mod tests {
         centuries += 1;
         centuries += u64::MAX / 4;
         let mut bytes = Vec::new();
-        V2Serializer::new().serialize(&centuries, &mut bytes).unwrap();
+        V2DeflateSerializer::new().serialize(&centuries, &mut bytes).unwrap();
         assert!(decode(&STANDARD.encode(bytes)).is_none());
+    }
+
+    #[test]
+    fn a_histogram_that_lies_about_its_size_is_none() {
+        let deflated = |plain: &[u8]| {
+            let mut text = vec![0; 8];
+            flate2::read::ZlibEncoder::new(plain, flate2::Compression::fast())
+                .read_to_end(&mut text)
+                .unwrap();
+            STANDARD.encode(text)
+        };
+        let encoded = STANDARD.decode(encode(&LatencyHistogram::new())).unwrap();
+        let mut plain = Vec::new();
+        ZlibDecoder::new(&encoded[8..]).read_to_end(&mut plain).unwrap();
+        assert!(decode(&deflated(&plain)).is_some());
+        for (at, byte) in [(4, 0xff), (7, 0xff), (11, 1), (15, 5), (23, 7), (24, 1), (32, 0)] {
+            let mut wrong = plain.clone();
+            wrong[at] = byte;
+            assert!(decode(&deflated(&wrong)).is_none(), "{at}");
+        }
+        let with_counts = |counts: &[u8]| {
+            let mut head = plain[..HISTOGRAM_HEAD].to_vec();
+            head[4..8].copy_from_slice(&u32::try_from(counts.len()).unwrap().to_be_bytes());
+            deflated(&[&head, counts].concat())
+        };
+        assert!(decode(&with_counts(&[2, 2])).is_some());
+        assert!(decode(&with_counts(&[0xff; 9])).is_none());
+        assert!(decode(&with_counts(&[0xff; 30])).is_none());
+        assert!(decode(&with_counts(&vec![2; 40_000])).is_none());
+        assert!(decode(&with_counts(&vec![0; 200 << 20])).is_none());
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_not_read() {
+        let mut latencies = LatencyHistogram::new();
+        (1..=1_000).for_each(|ns| latencies.record(ns));
+        let good = serde_json::to_value(LatencySummary::new(&latencies, &Worth::EXACT)).unwrap();
+        assert!(serde_json::from_value::<LatencySummary>(good.clone()).is_ok());
+        for (key, value) in [
+            ("min_ns", serde_json::json!(1_001)),
+            ("max_ns", serde_json::json!(null)),
+            ("p50_ns", serde_json::json!(991)),
+            ("count", serde_json::json!(1_001)),
+            ("clipped", serde_json::json!(1_001)),
+            ("histogram", serde_json::json!("")),
+        ] {
+            let mut wrong = good.clone();
+            wrong[key] = value;
+            let read = serde_json::from_value::<LatencySummary>(wrong);
+            assert!(read.unwrap_err().to_string().contains("not a latency distribution"), "{key}");
+        }
     }
 
     #[test]

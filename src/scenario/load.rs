@@ -1,6 +1,6 @@
 //! Reading a scenario: the file, what overrides it, and the way back from a value to its place in the text.
 //!
-//! File and overrides are one text with one set of places: each override is a line after the file's last. Invariant:
+//! File and overrides are one text with one set of places: each override is a line after the file's last, and read by itself. Invariant:
 //! whatever the bytes, reading ends quickly with a scenario or with an error that names the source.
 
 use std::ffi::OsStr;
@@ -162,39 +162,37 @@ struct Source<'a> {
     /// The file's text, then a line for each override.
     text: String,
     file_length: usize,
-    /// Each override's line, with blanks in front that put its places where they are in the whole text.
-    lines: Vec<String>,
-    /// Where each of these lines begins in the whole text, and what it came by.
-    options: Vec<(usize, &'static str)>,
+    /// Where each override's line begins and ends in the whole text, and what it came by.
+    lines: Vec<(Range<usize>, &'static str)>,
 }
 
 impl<'a> Source<'a> {
     fn new(name: &'a str, file: &str, overrides: &[Override]) -> Self {
         let mut text = file.to_owned();
-        let (mut lines, mut options) = (Vec::new(), Vec::new());
+        let mut lines = Vec::new();
         for overriding in overrides {
             text.push('\n');
-            options.push((text.len(), overriding.option));
-            let line = overriding.line();
-            lines.push(format!("{:blanks$}{line}", "", blanks = text.len()));
-            text.push_str(&line);
+            let begin = text.len();
+            text.push_str(&overriding.line());
+            lines.push((begin..text.len(), overriding.option));
         }
-        Self { name, text, file_length: file.len(), lines, options }
+        Self { name, text, file_length: file.len(), lines }
     }
 
     /// File and overrides as one tree.
     fn tree(&self, overrides: &[Override]) -> Result<Spanned<DeTable<'_>>, Problem> {
-        let parse = |text| {
-            DeTable::parse(text).map_err(|error: toml::de::Error| {
+        let parse = |part: Range<usize>| {
+            let begin = part.start;
+            DeTable::parse(&self.text[part]).map_err(|error: toml::de::Error| {
                 let message = format!("not valid TOML: {}", first_line(error.message()));
-                self.problem_at(error.span().unwrap_or(0..0), &message)
+                self.problem_at(moved(error.span().unwrap_or(0..0), begin), &message)
             })
         };
-        let mut tree = parse(&self.text[..self.file_length])?;
-        for (overriding, line) in overrides.iter().zip(&self.lines) {
-            let value = parse(line)?;
+        let mut tree = parse(0..self.file_length)?;
+        for (overriding, (line, _)) in overrides.iter().zip(&self.lines) {
+            let value = behind(parse(line.clone())?.into_inner(), line.start);
             self.give_way(tree.get_mut(), overriding);
-            set(tree.get_mut(), value.into_inner(), (overriding.depth(), overriding.adds));
+            set(tree.get_mut(), value, (overriding.depth(), overriding.adds));
         }
         Ok(tree)
     }
@@ -204,13 +202,10 @@ impl<'a> Source<'a> {
         if span.start <= self.file_length {
             return Problem::new(self.name, &self.text[..self.file_length], span, message);
         }
-        let start = self.text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = self.text[span.start..]
-            .find('\n')
-            .map_or(self.text.len(), |newline| span.start + newline);
-        let begun = self.options.iter().take_while(|(begin, _)| *begin <= span.start);
-        let option = begun.last().map_or("--set", |(_, option)| *option);
-        Problem::new(option, &self.text[start..end], span.start - start..span.end - start, message)
+        let begun = self.lines.iter().take_while(|(line, _)| line.start <= span.start);
+        let (line, option) = begun.last().expect("behind the file there is a line");
+        let in_line = span.start - line.start..span.end - line.start;
+        Problem::new(option, &self.text[line.clone()], in_line, message)
     }
 
     /// What the deserializer did not like, in a user's words.
@@ -270,6 +265,29 @@ impl<'a> Source<'a> {
         let place = self.place_of(tree.get_ref(), complaint.path, complaint.item);
         self.problem_at(place, &message).with_help(complaint.help)
     }
+}
+
+/// A table that was read from a text of its own, with its places where that stands in the whole text.
+fn behind(table: DeTable<'_>, begin: usize) -> DeTable<'_> {
+    fn value_behind(value: Spanned<DeValue<'_>>, begin: usize) -> Spanned<DeValue<'_>> {
+        let place = moved(value.span(), begin);
+        let value = match value.into_inner() {
+            DeValue::Table(table) => DeValue::Table(behind(table, begin)),
+            DeValue::Array(items) => {
+                DeValue::Array(items.into_iter().map(|item| value_behind(item, begin)).collect())
+            }
+            plain => plain,
+        };
+        Spanned::new(place, value)
+    }
+    let entry = |(key, value): (Spanned<_>, _)| {
+        (Spanned::new(moved(key.span(), begin), key.into_inner()), value_behind(value, begin))
+    };
+    table.into_iter().map(entry).collect()
+}
+
+fn moved(place: Range<usize>, by: usize) -> Range<usize> {
+    place.start + by..place.end + by
 }
 
 /// Puts the value at the end of `overriding`'s chain of tables into `table`; one that `adds` goes to the list that is there.

@@ -1,6 +1,6 @@
 //! A problem in a scenario: what is wrong, where, and what is allowed instead.
 //!
-//! Invariant: its text is small, whatever the file holds.
+//! Invariant: its text is small and safe to show, whatever the file holds.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,10 +8,10 @@ use std::ops::Range;
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::text::{lines, short, shown};
+
 /// Longest line of a file that is shown; longer ones are cut around the place.
 const LONGEST_LINE: usize = 200;
-/// Longest piece of a file's text inside a message.
-const LONGEST_MESSAGE: usize = 400;
 
 /// Longest name that is compared with those that are known: comparing takes time by the length of both.
 const LONGEST_NAME: usize = 64;
@@ -42,13 +42,13 @@ impl Problem {
             line,
             span.end.saturating_sub(line_start).clamp(in_line.min(line.len()), line.len()),
         );
-        let (line, span) = cut(line, in_line.min(line.len())..end);
+        let (line, span) = safe(&cut(line, in_line.min(line.len())..end));
         Self {
-            source: source.to_owned(),
+            source: shown(source).into_owned(),
             line,
             line_number: text[..line_start].matches('\n').count() + 1,
             span,
-            message: shorten(message),
+            message: short(message),
             help: None,
         }
     }
@@ -56,7 +56,7 @@ impl Problem {
     /// The same, with what is allowed or nearest.
     #[must_use]
     pub fn with_help(mut self, help: Option<String>) -> Self {
-        self.help = help;
+        self.help = help.map(|help| shown(&help).into_owned());
         self
     }
 
@@ -71,7 +71,9 @@ impl Problem {
             group = group.element(Level::HELP.message(help));
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        renderer.term_width(DEFAULT_TERM_WIDTH).render(&[group])
+        let text = renderer.term_width(DEFAULT_TERM_WIDTH).render(&[group]);
+        // Only the colours are left to escape, and they are ours.
+        if color { text } else { lines(&text).into_owned() }
     }
 }
 
@@ -112,17 +114,15 @@ fn cut(line: &str, span: Range<usize>) -> (String, Range<usize>) {
     (line[from..to].to_owned(), span.start - from..end - from)
 }
 
-/// One line of a length that people read; the file's text may hold anything.
-fn shorten(message: &str) -> String {
-    let mut shown: String = message
-        .chars()
-        .take(LONGEST_MESSAGE)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if message.chars().nth(LONGEST_MESSAGE).is_some() {
-        shown.push('…');
-    }
-    shown
+/// A line with every sign that acts written as its escape, and where its span then lies. Tabs stay: the renderer has
+/// blanks for them.
+fn safe((line, span): &(String, Range<usize>)) -> (String, Range<usize>) {
+    let safe =
+        |part: &str| -> String { part.split('\t').map(shown).collect::<Vec<_>>().join("\t") };
+    let [before, within, after] =
+        [&line[..span.start], &line[span.clone()], &line[span.end..]].map(safe);
+    let span = before.len()..before.len() + within.len();
+    (before + &within + &after, span)
 }
 
 #[cfg(test)]
@@ -138,6 +138,22 @@ mod tests {
         assert!(shown.contains("cuont = 3"), "{shown}");
         assert!(shown.contains("^^^^^"), "{shown}");
         assert!(shown.contains("did you mean `count`?"), "{shown}");
+    }
+
+    #[test]
+    fn signs_that_act_are_shown_and_what_is_wrong_stays_underlined() {
+        let text = "\tna\u{202e}me = '\u{1b}[2J\u{200b}' # \u{2028}";
+        let start = text.find('\'').unwrap();
+        let end = text.rfind('\'').unwrap() + 1;
+        let shown = Problem::new("a\u{1b}\n.toml", text, start..end, "no\u{9b} name").to_string();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(!lines.iter().flat_map(|line| line.chars()).any(crate::text::acts), "{shown:?}");
+        assert!(
+            lines[0].ends_with(r"no\u{9b} name") && lines[1].contains(r"a\u{1b}\u{a}.toml:1:"),
+            "{shown}"
+        );
+        let marks = lines[4].find('^').unwrap()..lines[4].rfind('^').unwrap() + 1;
+        assert_eq!(&lines[3][marks], r"'\u{1b}[2J\u{200b}'", "{shown}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{Stderr, Write as _};
 use std::sync::Mutex;
 
 use super::clock::Clock;
+use crate::text;
 
 /// Writes a line per event to standard error, one at a time, with the time since the trace began.
 #[derive(Debug)]
@@ -19,8 +20,10 @@ impl Trace {
         Self { clock: Clock::start(), out: Mutex::new(std::io::stderr()) }
     }
 
-    /// Shows one event.
+    /// Shows one event, whatever text of a peer is in it.
     pub(super) fn show(&self, event: impl Display) {
+        let event = event.to_string();
+        let event = text::shown(&event);
         let micros = self.clock.now_ns() / 1_000;
         let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // A reader that closed the pipe wants no more lines; the run goes on.

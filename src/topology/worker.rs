@@ -19,6 +19,7 @@ use super::trace::Trace;
 use super::wire::Header;
 use crate::plan::{DrawKey, Plan};
 use crate::scenario::DelayBy;
+use crate::text;
 
 /// What all workers of a server share.
 pub(super) struct Shared {
@@ -49,6 +50,8 @@ pub(super) struct Worker {
 const LEAD_STEP_NS: u64 = 2_000;
 /// The longest lead: no delay spends more than this awake.
 const LONGEST_LEAD_NS: u64 = 100_000;
+/// A trace shows so many bytes of a body that is not ours.
+const LONGEST_SHOWN: usize = 200;
 
 /// A request as it came: who sent it, and everything after that.
 #[derive(Default)]
@@ -243,10 +246,12 @@ fn send_frame(frame: &mut Frame, socket: &Socket, flags: i32) -> Result<(), Errn
 }
 
 fn describe(request: &Request) -> String {
-    let address = String::from_utf8_lossy(request.address.bytes());
+    let address = text::bytes(request.address.bytes());
     let body = request.body.last().map_or(&[][..], Frame::bytes);
-    match Header::decode(body) {
-        Some(header) => format!("request #{} of client {address}", header.request + 1),
-        None => format!("{:?} of foreign client {address:?}", String::from_utf8_lossy(body)),
+    if let Some(header) = Header::decode(body) {
+        return format!("request #{} of client {address}", header.request + 1);
     }
+    let begin = text::bytes(&body[..body.len().min(LONGEST_SHOWN)]);
+    let rest = if body.len() > LONGEST_SHOWN { "…" } else { "" };
+    format!("\"{begin}{rest}\" of foreign client \"{address}\"")
 }

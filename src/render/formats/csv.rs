@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::metrics::unit;
 use crate::result::{Answer, ComparisonResult, Direction, RunResult};
+use crate::text::shown;
 
 /// The parts of a result that hold figures, in the order in which they are read.
 const PARTS: [&str; 10] = [
@@ -41,10 +42,10 @@ pub(super) fn comparison(result: &ComparisonResult) -> String {
     let rows: Vec<MetricRow> = all
         .flat_map(|one| {
             one.metrics.iter().map(|metric| MetricRow {
-                a_name: &one.a.name,
-                b_name: &one.b.name,
+                a_name: cell(&one.a.name),
+                b_name: cell(&one.b.name),
                 valid: one.valid,
-                name: &metric.name,
+                name: cell(&metric.name),
                 unit: unit(metric.unit),
                 better: metric.better,
                 gated: metric.gated,
@@ -60,7 +61,7 @@ pub(super) fn comparison(result: &ComparisonResult) -> String {
                 pairs: metric.pairs,
                 smallest_visible_percent: metric.smallest_visible_percent,
                 blocks_needed: metric.blocks_needed,
-                sentence: &metric.sentence,
+                sentence: cell(&metric.sentence),
             })
         })
         .collect();
@@ -68,12 +69,12 @@ pub(super) fn comparison(result: &ComparisonResult) -> String {
 }
 
 #[derive(Serialize)]
-struct MetricRow<'a> {
-    a_name: &'a str,
-    b_name: &'a str,
+struct MetricRow {
+    a_name: String,
+    b_name: String,
     valid: bool,
-    name: &'a str,
-    unit: &'a str,
+    name: String,
+    unit: &'static str,
     better: Direction,
     gated: bool,
     a: Option<f64>,
@@ -88,7 +89,7 @@ struct MetricRow<'a> {
     pairs: u32,
     smallest_visible_percent: Option<f64>,
     blocks_needed: Option<u32>,
-    sentence: &'a str,
+    sentence: String,
 }
 
 /// Adds a row for each figure below a value. Texts and lists are none.
@@ -138,6 +139,13 @@ fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// A text that no spreadsheet takes for a formula. Numbers stay what they are.
+pub(super) fn cell(text: &str) -> String {
+    let formula =
+        text.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    format!("{}{}", if formula { "'" } else { "" }, shown(text))
 }
 
 /// The text of some rows.

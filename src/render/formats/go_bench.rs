@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use super::metrics::{Metric, of_run, unit};
 use crate::result::{ComparisonResult, Direction, MetricComparison, RunResult, SideFigures, Slice};
 use crate::stats;
+use crate::text::shown;
 use crate::verdict::Status;
 
 /// What `ns/op` means here: the median response time to the first reply.
@@ -20,7 +21,7 @@ pub(super) fn run(result: &RunResult) -> String {
     } else {
         result.runs.iter().map(|run| (run.ledger.requests_sent, of_run(run))).collect()
     };
-    let mut text = format!("cpu: {}\n", result.environment.cpu_model);
+    let mut text = format!("cpu: {}\n", shown(&result.environment.cpu_model));
     let known = runs.iter().flat_map(|(_, metrics)| metrics);
     text += &units(known.map(|metric| (go_unit(&metric.name, metric.unit), metric.better)));
     for (requests, metrics) in runs {
@@ -32,7 +33,7 @@ pub(super) fn run(result: &RunResult) -> String {
 
 /// `benchstat -col /side` puts the sides beside each other.
 pub(super) fn comparison(result: &ComparisonResult) -> String {
-    let mut text = format!("cpu: {}\n", result.a.environment.cpu_model);
+    let mut text = format!("cpu: {}\n", shown(&result.a.environment.cpu_model));
     text += &units(
         result
             .metrics
@@ -72,7 +73,7 @@ fn values(slices: &[&Slice], metric: &MetricComparison) -> Vec<f64> {
 /// A name without the signs that part it: blanks, `/`, `=`; and with the number of processors, which a reader would
 /// otherwise take a number at its end for.
 fn benchmark(scenario: &str, side: &str, cores: usize) -> String {
-    let scenario: String = scenario
+    let scenario: String = shown(scenario)
         .chars()
         .map(|sign| if sign.is_whitespace() || "/=".contains(sign) { '_' } else { sign })
         .collect();
@@ -84,6 +85,7 @@ fn go_unit(name: &str, unit: &str) -> String {
     if name == PER_OPERATION {
         return "ns/op".to_owned();
     }
+    let name = &shown(name).replace(char::is_whitespace, "_");
     let short = ["latency.", "throughput."].iter().find_map(|part| name.strip_prefix(part));
     let short = short.unwrap_or(name);
     match short.strip_suffix("_per_s") {

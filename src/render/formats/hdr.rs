@@ -11,6 +11,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use jiff::Timestamp;
 
 use crate::result::{HopFigures, Latency, LatencySummary, RunResult};
+use crate::text::shown;
 
 /// Percentiles between one halving of the distance to 100 % and the next; HdrHistogram's own default.
 const TICKS_PER_HALF: f64 = 5.0;
@@ -85,7 +86,9 @@ pub(super) fn log(result: &RunResult) -> String {
         .add_comment("[Histogram log format version 1.3]")
         .add_comment(&format!(
             "[zload {}: scenario {}, {}; nanoseconds, the largest value in milliseconds]",
-            result.environment.zload, result.scenario.name, result.verdict.status
+            shown(&result.environment.zload),
+            shown(&result.scenario.name),
+            result.verdict.status
         ))
         .with_start_time(begin)
         .with_base_time(begin)
@@ -104,7 +107,7 @@ pub(super) fn log(result: &RunResult) -> String {
             }
         }
         // When the runs of a result began is not kept: they stand one after the other.
-        offset += window;
+        offset = offset.saturating_add(window);
     }
     drop(writer);
     String::from_utf8(bytes).expect("base64 and figures are ASCII, and the comments UTF-8")

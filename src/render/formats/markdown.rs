@@ -7,6 +7,7 @@ use crate::render::machine;
 use crate::result::{
     Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, RunResult,
 };
+use crate::text::shown;
 use crate::verdict::{CheckStatus, Status, Verdict};
 
 /// Stands where a figure is null.
@@ -28,7 +29,7 @@ fn headline(result: &RunResult) -> String {
         Status::Suspect => "SUSPECT: read these figures with the doubts below",
         Status::Invalid => "INVALID: do not use these figures",
     };
-    let mut text = format!("**{}** · {meaning}\n", safe(&result.scenario.name));
+    let mut text = format!("**{}** · {meaning}\n", code(&result.scenario.name));
     if let Some(failure) = &result.failure {
         text += &format!("\nFAILED: {}\n", safe(failure));
     }
@@ -128,7 +129,7 @@ fn pair(result: &ComparisonResult) -> String {
 
 /// The answer, and by which sentence.
 fn answer(result: &ComparisonResult) -> String {
-    let (a, b) = (safe(&result.a.name), safe(&result.b.name));
+    let (a, b) = (code(&result.a.name), code(&result.b.name));
     let mut text = match (&result.failure, result.valid) {
         (Some(failure), _) => format!("**FAILED** · {b} against {a}: {}\n", safe(failure)),
         (None, false) => format!("**INVALID** · {b} against {a}: do not use these figures\n"),
@@ -205,7 +206,7 @@ fn row<const N: usize>(cells: [&str; N]) -> String {
 }
 
 fn list(items: &[String]) -> String {
-    items.iter().map(|item| format!("- {}\n", safe(item))).collect()
+    items.iter().map(|item| format!("- {}\n", begin(&safe(item)))).collect()
 }
 
 /// The blank lines make what is folded Markdown again.
@@ -213,22 +214,78 @@ fn folded(summary: &str, text: &str) -> String {
     format!("<details><summary>{summary}</summary>\n\n{text}\n</details>\n")
 }
 
-/// Text that means nothing but itself, on one line.
+/// Text that means nothing but itself, on one line. A word of which a reader of Markdown may make a link or call somebody
+/// stands as code: those readers look at what is left when all escapes are gone.
 fn safe(text: &str) -> String {
+    let words: Vec<String> = text.split(' ').map(alone).collect();
+    words.join(" ")
+}
+
+fn alone(word: &str) -> String {
+    const LINKS: [&str; 7] = ["@", "#", "://", "www.", "mailto:", "xmpp:", "$"];
+    let lower = word.to_lowercase();
+    let issue = lower.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with("gh-");
+    if issue || LINKS.iter().any(|link| lower.contains(link)) {
+        return code(word);
+    }
+    let edge = word.starts_with('_') || word.ends_with('_');
     let mut safe = String::new();
-    for sign in text.chars() {
-        if matches!(sign, '\\' | '|' | '<' | '`' | '*' | '[' | '&' | '~' | '@') {
+    for sign in shown(word).chars() {
+        if r"\|<`*[&~".contains(sign) || edge && sign == '_' {
             safe.push('\\');
         }
-        safe.push(if sign.is_control() { ' ' } else { sign });
+        safe.push(sign);
     }
     safe
+}
+
+/// The begin of a paragraph, which is no heading, quotation or list.
+fn begin(safe: &str) -> String {
+    let text = safe.trim_start();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    match text[digits..].chars().next() {
+        Some('>' | '-' | '+' | '=') if digits == 0 => format!("\\{text}"),
+        Some('.' | ')') if digits > 0 => format!("{}\\{}", &text[..digits], &text[digits..]),
+        _ => text.to_owned(),
+    }
+}
+
+/// A name as code, in which nothing is a link, a mention or anything else than itself.
+fn code(name: &str) -> String {
+    let name = shown(name);
+    if name.is_empty() {
+        return NOTHING.to_owned();
+    }
+    if !name.contains(['`', '|', '\\']) {
+        return format!("`{name}`");
+    }
+    // In a cell of a table these have no escape in a span of code.
+    let escaped = |sign: char| match sign {
+        sign if sign.is_ascii_punctuation() => format!("&#{};", u32::from(sign)),
+        sign => sign.to_string(),
+    };
+    format!("<code>{}</code>", name.chars().map(escaped).collect::<String>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_could_be_a_link_or_call_somebody_is_code() {
+        for (text, shown) in [
+            ("ask @octocat in #1", "ask `@octocat` in `#1`"),
+            ("http://a.b www.a.b GH-1 (gh-2)", "`http://a.b` `www.a.b` `GH-1` `(gh-2)`"),
+            ("high-water <b> *x* _x_ a_b", r"high-water \<b> \*x\* \_x\_ a_b"),
+            ("a`@b", "<code>a&#96;&#64;b</code>"),
+            ("a\u{202e}\nb", r"a\\u{202e}\\u{a}b"),
+        ] {
+            assert_eq!(safe(text), shown);
+        }
+        assert_eq!(["> a", "- a", "12. a", "a"].map(begin), [r"\> a", r"\- a", r"12\. a", "a"]);
+        assert_eq!(["a", "", "a|b"].map(code), ["`a`", "–", "<code>a&#124;b</code>"]);
+    }
 
     proptest! {
         #[test]

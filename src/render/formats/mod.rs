@@ -24,6 +24,7 @@ use crate::result::{
     CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, SelftestResult,
     ServeResult, to_json,
 };
+use crate::text::lines;
 use crate::verdict::Status;
 
 /// The form in which a result is printed.
@@ -126,7 +127,11 @@ pub fn form<T: Printable>(
             "{why}, so there is no --format {} of it, which could not say so; --format text says why",
             format.name()
         ))),
-        _ => Ok(write(result, style, revision)),
+        _ => {
+            let text = write(result, style, revision);
+            // Whatever a writer does with the texts of a result: here each form is made safe to show.
+            Ok(if format == Format::Text { style.safe(&text) } else { lines(&text).into_owned() })
+        }
     }
 }
 

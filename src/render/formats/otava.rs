@@ -1,6 +1,6 @@
 //! A row of the CSV file in which Apache Otava looks for changes: when, what, and the figures that are worth a history.
 
-use super::csv::written;
+use super::csv::{cell, written};
 use super::metrics::{Kept, OF_RUNS, of_run};
 use crate::environment::Revision;
 use crate::result::RunResult;
@@ -19,9 +19,9 @@ pub(super) fn run(result: &RunResult, revision: &Revision) -> String {
         metric.map_or_else(|| "nan".to_owned(), |metric| metric.value.to_string())
     };
     let about = [
-        result.environment.time.clone(),
-        revision.branch.clone(),
-        revision.commit.clone(),
+        cell(&result.environment.time),
+        cell(&revision.branch),
+        cell(&revision.commit),
         result.verdict.status.to_string(),
     ];
     written(|writer| writer.write_record(about.into_iter().chain(OF_RUNS.iter().map(figure))))

@@ -1,7 +1,7 @@
 //! Reports as pages: one file each, which opens offline, asks no host for anything and runs no script.
 //!
 //! Plots are SVG drawn here; numbers are formatted as in the text report and name their field. A page is well-formed XML,
-//! too, so that a test can read it. Invariant: every text of a scenario or a result is escaped, by maud.
+//! too, so that a test can read it. Invariant: every text of a scenario or a result is escaped, by maud, and every sign in it shows.
 
 mod comparison;
 mod forest;
@@ -24,6 +24,7 @@ pub use run::run_page;
 
 use crate::result::to_json;
 use crate::scenario::Scenario;
+use crate::text::visible;
 
 /// How every page looks.
 const STYLE: &str = include_str!("style.css");
@@ -50,7 +51,8 @@ fn page(title: &str, generator: &str, body: &Markup) -> String {
             }
         }
     };
-    format!("<!DOCTYPE html>\n{}\n", document.into_string())
+    // A browser, too, turns and hides what is around such signs.
+    format!("<!DOCTYPE html>\n{}\n", visible(&document.into_string()))
 }
 
 /// What is wider than a phone scrolls by itself, also by keyboard.

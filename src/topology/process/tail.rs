@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::text;
+
 /// The last bytes that are kept.
 const MOST_BYTES: usize = 64 << 10;
 /// The last lines that are shown.
@@ -27,11 +29,9 @@ impl Tail {
     /// The last lines that say something.
     pub(super) fn lines(&self) -> Vec<String> {
         let bytes: Vec<u8> = self.bytes.iter().copied().collect();
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines: Vec<String> = text
-            .lines()
-            .rev()
-            .filter(|line| !line.trim().is_empty())
+        let mut lines: Vec<String> = bytes
+            .rsplit(|byte| *byte == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
             .take(MOST_LINES)
             .map(printable)
             .collect();
@@ -40,13 +40,12 @@ impl Tail {
     }
 }
 
-fn printable(line: &str) -> String {
-    let shown = line.trim_end().chars().map(|c| match c {
-        '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    });
-    let mut shown: String = shown.take(LONGEST_LINE + 1).collect();
+fn printable(line: &[u8]) -> String {
+    // No sign has more bytes, so this is more than is shown.
+    let begin = &line[..line.len().min(4 * (LONGEST_LINE + 1))];
+    let blanks: Vec<u8> =
+        begin.iter().map(|byte| if *byte == b'\t' { b' ' } else { *byte }).collect();
+    let mut shown = text::bytes(blanks.trim_ascii_end());
     if let Some((cut, _)) = shown.char_indices().nth(LONGEST_LINE) {
         shown.truncate(cut);
         shown.push('…');
@@ -69,7 +68,7 @@ mod tests {
         let lines = tail.lines();
         assert_eq!(lines.len(), MOST_LINES);
         assert_eq!(lines[MOST_LINES - 2], "line 99999");
-        assert_eq!(lines[MOST_LINES - 1], "\u{fffd}[31mthe end");
+        assert_eq!(lines[MOST_LINES - 1], r"\u{1b}[31mthe end");
     }
 
     proptest! {
@@ -85,7 +84,7 @@ mod tests {
             prop_assert_eq!(whole.lines(), pieces.lines());
             prop_assert!(whole.bytes.len() == all.len().min(MOST_BYTES));
             for line in whole.lines() {
-                prop_assert!(line.chars().count() <= LONGEST_LINE + 1 && !line.chars().any(char::is_control));
+                prop_assert!(line.chars().count() <= LONGEST_LINE + 1 && !line.chars().any(text::acts));
             }
         }
     }
