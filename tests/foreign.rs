@@ -328,3 +328,14 @@ fn a_note_says_what_unexpected_messages_are_and_none_speaks_of_workers_that_are_
     assert!(notes.contains("20 messages answer nothing"), "{notes}");
     assert!(!notes.contains("what the workers can do"), "{notes}");
 }
+
+#[test]
+fn two_runs_of_one_scenario_at_one_server_take_nothing_from_each_other() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
+    // The same seed, so it is only their identities that keep them apart.
+    let scenario = server.scenario(OPEN_LOAD);
+    let runs = [(); 2].map(|()| Zload::run(&scenario).args(&["--format", "json"]).start());
+    for run in runs {
+        assert_eq!(ledger(&run.end().result(0))["requests_answered"], 500);
+    }
+}

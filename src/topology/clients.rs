@@ -18,7 +18,7 @@ use super::threads::{self, ThreadId};
 use super::trace::Trace;
 use crate::Error;
 use crate::measure::{Recorded, SecondSlice};
-use crate::plan::Plan;
+use crate::plan::{Identities, Plan};
 use crate::scenario::{Scenario, Threads};
 
 /// Clients that one automatic driver carries before another is worth its thread.
@@ -35,6 +35,7 @@ pub(super) enum Event {
 /// The clients' side: the drivers and the lines to them.
 pub(super) struct Clients {
     pub(super) endpoint: String,
+    pub(super) identities: Identities,
     pub(super) threads: Vec<JoinHandle<()>>,
     pub(super) counters: Vec<Arc<DriverCounters>>,
     pub(super) start: Vec<Sender<Clock>>,
@@ -52,16 +53,18 @@ impl Clients {
     ) -> Result<Self, Error> {
         let context = Context::new(scenario.proxy.io_threads.0, plan.clients().saturating_add(16))?
             .named(CLIENT_THREADS)?;
-        let run_token = run_token();
+        let nonce = run_nonce();
+        let run_token = u32::try_from(nonce >> 32).expect("the upper half of 64 bits");
+        let identities = plan.identities(nonce);
         let drivers = driver_count(scenario);
         let mut shares: Vec<Vec<(u32, String)>> = (0..drivers).map(|_| Vec::new()).collect();
-        for (number, identity) in (0..).zip(plan.identities()) {
-            shares[(number % drivers) as usize].push((number, identity));
+        for number in 0..plan.clients() {
+            shares[(number % drivers) as usize].push((number, identities.of(number)));
         }
         let (tell, events) = mpsc::channel();
         let endpoint = endpoint.to_owned();
         let mut clients =
-            Self { endpoint, threads: vec![], counters: vec![], start: vec![], events };
+            Self { endpoint, identities, threads: vec![], counters: vec![], start: vec![], events };
         for (driver, share) in (0..).zip(shares) {
             let counters = Arc::new(DriverCounters::default());
             let (start, wait_for_start) = mpsc::channel();
@@ -159,9 +162,10 @@ fn driver_count(scenario: &Scenario) -> u32 {
     }
 }
 
-/// A number that no other run has at this time, so that what comes late for one is not taken for another's.
-fn run_token() -> u32 {
+/// A number that no other run has at this time, so that what comes late for one is not taken for another's, and
+/// its clients are not taken for another's by a server that serves both.
+fn run_nonce() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
-    u32::try_from(RandomState::new().hash_one(std::process::id()) >> 32)
-        .expect("the upper half of 64 bits")
+    // The keys of `RandomState` are the system's randomness once a thread, then counted on: each call gives others.
+    RandomState::new().hash_one(std::process::id())
 }

@@ -308,6 +308,7 @@ impl Controller<'_> {
             heat_map,
             window_ns: window_end_ns.saturating_sub(self.plan.warmup_ns()),
             frontend: self.clients.endpoint.clone(),
+            identities: self.clients.identities,
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
             server_in_all: None,
             server_process: None,

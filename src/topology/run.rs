@@ -15,7 +15,7 @@ use super::tracker;
 use super::{Phase, Snapshot};
 use crate::Error;
 use crate::measure::{HeatColumn, Recorded, Recorder, SeriesEntry};
-use crate::plan::Plan;
+use crate::plan::{Identities, Plan};
 use crate::scenario::{Engine, Scenario};
 
 /// What a run found.
@@ -35,6 +35,8 @@ pub struct Measured {
     pub window_ns: u64,
     /// Where the clients connected to.
     pub frontend: String,
+    /// As whom.
+    pub identities: Identities,
     /// What the server did within `server_window_ns`; `None` if it was not ours.
     pub server: Option<ServerTotals>,
     /// What the server did from first to last.
@@ -177,6 +179,7 @@ impl Measured {
             heat_map: Vec::new(),
             window_ns: 0,
             frontend: frontend.to_owned(),
+            identities: plan.identities(0),
             server: None,
             server_in_all: None,
             server_process: None,
