@@ -71,7 +71,7 @@ impl Clients {
             let body = DriverThread {
                 plan: Arc::clone(plan),
                 context: context.clone(),
-                scenario: scenario.clone(),
+                scenario: Scenario { sockets: scenario.sockets_in_use(), ..scenario.clone() },
                 endpoint: clients.endpoint.clone(),
                 share,
                 run_token,
