@@ -5,6 +5,7 @@ use super::quantity::{bytes_per_second, count, duration, rate};
 use super::run::proxy_line;
 use super::{Style, machine, setting, wrapped};
 use crate::result::ServeResult;
+use crate::scenario::MOST_FRAMES;
 
 /// What people see when a server has ended.
 pub fn serve_report(result: &ServeResult, style: Style) -> String {
@@ -25,6 +26,16 @@ pub fn serve_report(result: &ServeResult, style: Style) -> String {
         count(result.requests_served),
         count(result.replies_sent)
     );
+    if result.requests_refused > 0 {
+        let refused = count(result.requests_refused);
+        let text_of =
+            format!("  {refused} messages dropped: no body, or more than {MOST_FRAMES} frames\n");
+        text += &style.alarm(&text_of);
+    }
+    if result.connections_cut_off > 0 {
+        let cut_off = count(result.connections_cut_off);
+        text += &style.alarm(&format!("  {cut_off} connections closed: a message without end\n"));
+    }
     text += &format!(
         "  {} messages, both directions; {}\n",
         rate(result.proxy_messages_per_s),

@@ -11,7 +11,7 @@ use crate::measure::{
     HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Way, Ways,
 };
 use crate::plan::{Offered, Plan};
-use crate::scenario::{Engine, Nanos, Scenario};
+use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
 use crate::verdict::{self, SampledRequest, Verdict};
 
@@ -90,6 +90,8 @@ impl ServeResult {
             proxy: proxy_figures(scenario, &served.frontend, Some(totals), served.window_ns),
             requests_served: totals.requests,
             replies_sent: totals.replies,
+            requests_refused: totals.refused,
+            connections_cut_off: served.cut_off,
             proxy_messages_per_s: per_second(crossed(totals), served.window_ns),
             proxy_bytes_per_s: per_second(totals.bytes, served.window_ns),
         }
@@ -273,6 +275,7 @@ fn pool(runs: &[Measured]) -> Measured {
             (Some(sum), Some(more)) => Some(sum.plus(more)),
             (one, other) => one.or_else(|| other.clone()),
         };
+        pooled.cut_off += run.cut_off;
         pooled.sent_in_all += run.sent_in_all;
         pooled.received_in_all += run.received_in_all;
         pooled.played_ns += run.played_ns;
@@ -300,6 +303,19 @@ fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
         ));
     }
     notes.extend(of_ledger(run, ledger));
+    if run.cut_off > 0 {
+        notes.push(format!(
+            "{} connections were closed: the peer sent a message without end, or far larger ones than the plan's, and \
+             memory had grown by more than the plan explains",
+            run.cut_off
+        ));
+    }
+    if let Some(refused) = run.server_in_all.map(|totals| totals.refused).filter(|count| *count > 0)
+    {
+        notes.push(format!(
+            "workers dropped {refused} messages that had no body, or more than {MOST_FRAMES} frames"
+        ));
+    }
     notes.extend(run.server_process.as_ref().and_then(of_end));
     if run.recorded.rest_uncounted {
         notes.push(

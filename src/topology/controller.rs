@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::counters::WorkerState;
 use super::gauge::Gauge;
 use super::host;
+use super::memory::Memory;
 use super::process::ServerProcess;
 use super::run::{DriverFigures, Measured};
 use super::server::{Server, ServerTotals};
@@ -39,6 +40,7 @@ pub(super) struct Controller<'a> {
     pub(super) interrupted: &'a AtomicBool,
     pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
     pub(super) clients: Clients,
+    pub(super) memory: Memory,
 }
 
 /// Everything that only grows, at one instant.
@@ -116,6 +118,9 @@ impl Controller<'_> {
             if let Some(error) = self.process.and_then(ServerProcess::died_before) {
                 return Err(error);
             }
+            if let Some(reason) = self.memory.look(clock.now_ns(), || 0) {
+                return Err(Error::Failed(reason));
+            }
             match self.clients.events.recv_timeout(TICK) {
                 Ok(Event::Connected(thread)) => threads.push(thread),
                 Ok(Event::NotConnected(Error::Connect { endpoint, timeout, .. })) => {
@@ -189,9 +194,13 @@ impl Controller<'_> {
     }
 
     /// Why the run cannot go on, if it cannot.
-    fn trouble(&self, now_ns: u64, playing: &mut Playing) -> Option<String> {
+    fn trouble(&mut self, now_ns: u64, playing: &mut Playing) -> Option<String> {
         if let Some(death) = self.process.and_then(ServerProcess::died) {
             return Some(death);
+        }
+        let Self { clients, memory, .. } = self;
+        if let Some(reason) = memory.look(now_ns, || under_way(clients)) {
+            return Some(reason);
         }
         let server = self.server?;
         if server.died() {
@@ -320,11 +329,19 @@ impl Controller<'_> {
             in_flight: playing.in_flight.finish(),
             workers_busy: mean(&playing.workers_busy.finish()),
             process_cpu_ns: host.as_ref().map(|host| host.process_cpu_ns),
+            cut_off: self.memory.cut_off(),
             resident_bytes: host::resident_bytes(),
             host,
             clock_resolution_ns: host::clock_resolution_ns(),
         }
     }
+}
+
+/// Messages that clients sent and that are not answered yet, or replies that are owed, whichever are more.
+fn under_way(clients: &Clients) -> u64 {
+    let received = clients.sum(|counters| counters.replies.get());
+    let sent = clients.sum(|counters| counters.requests.get());
+    sent.saturating_sub(received).max(clients.sum(|counters| counters.in_flight.get()))
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -21,6 +21,8 @@ pub mod hiccups;
 pub mod host;
 mod inbox;
 mod limits;
+mod memory;
+mod peers;
 pub mod planted;
 mod process;
 pub mod proxy;

@@ -7,6 +7,7 @@ use super::clients::Clients;
 use super::controller::Controller;
 use super::host::HostUse;
 use super::limits::{self, Sides};
+use super::memory::Memory;
 use super::process::{ServerProcess, ServerUse};
 use super::server::{Observation, Server, ServerTotals};
 use super::stop::Stop;
@@ -61,6 +62,8 @@ pub struct Measured {
     pub host: Option<HostUse>,
     /// CPU time of the whole process within `server_window_ns`, in nanoseconds.
     pub process_cpu_ns: Option<u64>,
+    /// Connections that were ended because their peer sent a message without end.
+    pub cut_off: u64,
     /// Memory that was resident at the end.
     pub resident_bytes: Option<u64>,
     /// Smallest step of the clock, in nanoseconds.
@@ -145,6 +148,7 @@ pub fn run_against(
             stop: &stop,
             interrupted,
             watcher,
+            memory: Memory::of_run(scenario, clients.threads.len()),
             clients,
         };
         controller.play()
@@ -192,6 +196,7 @@ impl Measured {
             workers_busy: None,
             host: None,
             process_cpu_ns: Some(0),
+            cut_off: 0,
             resident_bytes: None,
             clock_resolution_ns: None,
         }
