@@ -396,7 +396,8 @@ pub(super) fn lost_because(
         format!("{lost} replies were still owed when the run was cut short, and count as lost")
     } else if sndhwm > 0 && missing * 2 > lost {
         format!(
-            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise sockets.sndhwm and sockets.rcvhwm, or set them to 0 for no limit"
+            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise {}, where 0 is no limit",
+            scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
         )
     } else if let Some(timeout_ns) = timeout_ns {
         format!(

@@ -36,6 +36,14 @@ impl Scenario {
     }
 }
 
+impl Sockets {
+    /// The high-water marks that bound anything, by their keys: 0 is no bound.
+    pub fn marks(&self) -> impl Iterator<Item = &'static str> {
+        let marks = [("sockets.sndhwm", self.sndhwm), ("sockets.rcvhwm", self.rcvhwm)];
+        marks.into_iter().filter(|(_, value)| *value != Some(0)).map(|(name, _)| name)
+    }
+}
+
 /// Whether what the plan sends, and the handshake before it, fits in the limit.
 pub(super) fn complaint(scenario: &Scenario) -> Verdict {
     const PATH: &str = "sockets.maxmsgsize";

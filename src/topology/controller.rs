@@ -98,7 +98,7 @@ impl Controller<'_> {
             begin: None,
             end: None,
             shown: (0, 0, 0),
-            watch: Watch::default(),
+            watch: Watch::new(self.scenario),
             failure: None,
         };
         while playing.left > 0 {
@@ -216,7 +216,7 @@ impl Controller<'_> {
             sending: server.workers_in(WorkerState::Sending),
             workers: server.workers(),
         };
-        playing.watch.look(now_ns, &sample)
+        playing.watch.look(now_ns, &sample, || host::io_ns(&playing.all_threads))
     }
 
     /// Looks at what goes up and down, in the window.

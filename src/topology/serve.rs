@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::clock::Clock;
 use super::counters::WorkerState;
+use super::host;
 use super::limits::{self, Sides};
 use super::memory::{Memory, queued_in_server};
 use super::server::{Observation, Server, ServerTotals};
@@ -78,7 +79,7 @@ pub fn serve(
     };
     listening(&server.frontend);
     let clock = Clock::start();
-    let mut watch = Watch::default();
+    let mut watch = Watch::new(scenario);
     let mut memory = Memory::of_server(scenario);
     let mut shown = (0, ServerTotals::default());
     let mut failure = None;
@@ -138,7 +139,7 @@ fn trouble(
         sending: server.workers_in(WorkerState::Sending),
         workers: server.workers(),
     };
-    watch.look(now_ns, &sample)
+    watch.look(now_ns, &sample, || host::io_ns(&host::threads()))
 }
 
 fn snapshot(
