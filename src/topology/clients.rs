@@ -92,6 +92,11 @@ impl Clients {
         Ok(clients)
     }
 
+    /// How many drivers' threads have ended.
+    pub(super) fn ended(&self) -> usize {
+        self.threads.iter().filter(|thread| thread.is_finished()).count()
+    }
+
     pub(super) fn sum(&self, part: impl Fn(&DriverCounters) -> u64) -> u64 {
         self.counters.iter().map(|counters| part(counters)).sum()
     }
