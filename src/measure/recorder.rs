@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::series::SECOND_NS;
-use super::{Exchange, LatencyHistogram, Ledger, SecondSlice, Ways};
+use super::{Exchange, LatencyHistogram, Ledger, SecondSlice, Unheard, Ways};
 
 /// What one driver recorded, or several merged.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,8 @@ pub struct Recorded {
     pub sojourn_ns: u128,
     /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
     pub rest_uncounted: bool,
+    /// Clients that sent and got nothing at all.
+    pub unheard: Unheard,
 }
 
 /// Keeps what passes one driver.
@@ -309,6 +311,7 @@ impl Recorded {
         self.in_flight_ns += other.in_flight_ns;
         self.sojourn_ns += other.sojourn_ns;
         self.rest_uncounted |= other.rest_uncounted;
+        self.unheard.merge(&other.unheard);
     }
 }
 

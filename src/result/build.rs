@@ -8,7 +8,8 @@ use super::{
     ServerFigures, Throughput, WaitingClient, threshold,
 };
 use crate::measure::{
-    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Way, Ways,
+    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Unheard, Way,
+    Ways,
 };
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
@@ -17,6 +18,8 @@ use crate::verdict::{self, SampledRequest, Verdict};
 
 /// libzmq's own high-water mark.
 const DEFAULT_HWM: i32 = 1000;
+/// With fewer requests than this from each client it says little that one got no reply.
+const FEW_REQUESTS: u64 = 4;
 
 impl RunResult {
     /// The result of one run, or of several runs of the same plan: counts add up, histograms merge, windows add.
@@ -399,6 +402,8 @@ pub(super) fn lost_because(
             "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise {}, where 0 is no limit",
             scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
         )
+    } else if let Some(ignored) = ignored(plan, run) {
+        ignored
     } else if let Some(timeout_ns) = timeout_ns {
         format!(
             "{lost} replies had not come when their requests were given up, {} after they were sent (load.timeout); {} of them came later",
@@ -412,4 +417,21 @@ pub(super) fn lost_because(
             "{lost} replies were still on their way when the drain ended: give run.drain more time, or offer less load"
         )
     }
+}
+
+/// What explains lost replies if some clients got none at all while others did: their identities are taken. Where each
+/// client sent but a few, that may as well be chance.
+fn ignored(plan: &Plan, run: &Measured) -> Option<String> {
+    let Unheard { clients, first } = &run.recorded.unheard;
+    let ignored = run.server_in_all.is_none()
+        && run.received_in_all > 0
+        && run.sent_in_all >= FEW_REQUESTS * u64::from(plan.clients());
+    first.as_ref().filter(|_| ignored).map(|first| {
+        format!(
+            "{clients} clients ({first}{}) sent and got no reply at all while others did: a ROUTER ignores a client whose \
+             identity another connection already has, of another run or of one that has just ended; run again, which \
+             gives other identities",
+            if *clients > 1 { " and others" } else { "" }
+        )
+    })
 }
