@@ -27,6 +27,8 @@ pub(super) struct Client {
     pub(super) outstanding: Outstanding,
     /// In the driver's queue of clients to serve.
     pub(super) queued: bool,
+    /// Something has come for it.
+    pub(super) heard: bool,
     /// ZeroMQ took no more; the socket tells when it does again.
     pub(super) blocked: bool,
     /// Requests that were due until then waited because ZeroMQ took no more.
@@ -97,6 +99,7 @@ impl Client {
             socket,
             outstanding: Outstanding::default(),
             queued: false,
+            heard: false,
             blocked: false,
             held_until_ns: 0,
             // Any odd factor keeps the clients of one run apart.

@@ -316,6 +316,7 @@ impl Driver {
             if taken.count > 0 {
                 let now_ns = self.around.clock.now_ns();
                 self.received += taken.count as u64;
+                self.clients[index as usize].heard = true;
                 self.bytes += taken.bytes;
                 for position in 0..taken.count {
                     self.received(index, position, now_ns)?;
@@ -466,6 +467,11 @@ impl Driver {
         let open = self.clients.iter_mut().flat_map(|client| client.outstanding.iter_mut());
         let (mut recorded, seconds) = self.recorder.finish(open, now_ns);
         recorded.ways = self.tracker.finish();
+        for client in &self.clients {
+            if client.next_request() > 0 && !client.heard {
+                recorded.unheard.add(&client.identity);
+            }
+        }
         for slice in seconds {
             let _gone = self.around.tell.send(Event::Second(slice));
         }
