@@ -428,9 +428,10 @@ fn ignored(plan: &Plan, run: &Measured) -> Option<String> {
         && run.sent_in_all >= FEW_REQUESTS * u64::from(plan.clients());
     first.as_ref().filter(|_| ignored).map(|first| {
         format!(
-            "{clients} clients ({first}{}) sent and got no reply at all while others did: a ROUTER ignores a client whose \
+            "{clients} of {} clients ({first}{}) sent and got no reply at all while others did: a ROUTER ignores a client whose \
              identity another connection already has, of another run or of one that has just ended; run again, which \
              gives other identities",
+            plan.clients(),
             if *clients > 1 { " and others" } else { "" }
         )
     })

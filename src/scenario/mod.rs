@@ -275,7 +275,7 @@ pub struct Sockets {
     /// `ZMQ_HEARTBEAT_TIMEOUT`: how long a silent peer lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat_timeout: Option<Nanos>,
-    /// `ZMQ_MAXMSGSIZE`: the largest frame that is accepted; if absent, the largest body of `load.payload`, at least 64KiB.
+    /// `ZMQ_MAXMSGSIZE`: the largest frame that is accepted; if absent, the largest body of `load.payload`, at least 1MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maxmsgsize: Option<Bytes>,
     /// `ZMQ_RCVBUF`: the kernel's receive buffer.
