@@ -39,6 +39,9 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
     let listening = |frontend: &str| {
         let _closed = writeln!(std::io::stderr(), "listening on {frontend}");
+        if let Some(warning) = render::serve_warning(&scenario, frontend) {
+            let _closed = writeln!(std::io::stderr(), "{warning}");
+        }
     };
     let served = topology::serve(&serving, listening, &mut |snapshot| progress.update(snapshot))?;
     progress.finish();
