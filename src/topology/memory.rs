@@ -36,6 +36,8 @@ const LET_GO_NS: u64 = 500_000_000;
 const GROWS_ON: u64 = 64 << 20;
 /// How long memory may stay above what is explained, in nanoseconds.
 const PATIENCE_NS: u64 = 5_000_000_000;
+/// So much more than what is explained is not waited for where nobody could be cut off, as over ipc.
+const HOPELESS: u64 = 512 << 20;
 
 /// Watches the memory of this process.
 pub(super) struct Memory {
@@ -114,7 +116,10 @@ impl Memory {
             before: now.clone(),
             cut: None,
         });
-        if now_ns - above.since_ns >= PATIENCE_NS {
+        let hopeless = above.cut.is_none()
+            && now_ns - above.since_ns > LET_GO_NS
+            && resident > explained.saturating_add(HOPELESS);
+        if hopeless || now_ns - above.since_ns >= PATIENCE_NS {
             return Some(in_words(resident, explained, self.cut_off));
         }
         if above.cut.is_some() {
