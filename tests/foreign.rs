@@ -371,3 +371,29 @@ fn a_note_says_what_unexpected_messages_are_and_none_speaks_of_workers_that_are_
     assert!(notes.contains("20 messages answer nothing"), "{notes}");
     assert!(!notes.contains("what the workers can do"), "{notes}");
 }
+
+#[test]
+fn two_runs_of_one_scenario_at_one_server_take_nothing_from_each_other() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
+    // The same seed, so it is only their identities that keep them apart.
+    let scenario = server.scenario(OPEN_LOAD);
+    let runs = [(); 2].map(|()| Zload::run(&scenario).start());
+    for run in runs {
+        assert_eq!(ledger(&run.end().result(0))["requests_answered"], 500);
+    }
+}
+
+#[test]
+fn a_client_that_is_ignored_is_named_with_the_likely_cause() {
+    // A ROUTER does so where another connection has the identity; here it is the client whose token comes first.
+    let mut ignored = None;
+    let server = ForeignServer::start("tcp://127.0.0.1:*", move |_, body| {
+        let token = body[..8].to_vec();
+        let ignored = ignored.get_or_insert_with(|| token.clone());
+        if *ignored == token { vec![] } else { vec![body.to_vec()] }
+    });
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    assert!(number(ledger(&result), "replies_lost") >= 166, "{}", result["ledger"]);
+    let checks = result["verdict"]["checks"].to_string();
+    assert!(checks.contains("1 of 3 clients") && checks.contains("identity another"), "{checks}");
+}

@@ -187,6 +187,17 @@ fn the_batch_engine_neither_deadlocks_nor_loses_where_engines_that_block_do() {
 }
 
 #[test]
+fn large_messages_on_a_slow_way_are_not_taken_for_a_deadlock() {
+    // With buffers this small the first message takes longer to come than the watch has patience.
+    let scenario = "load = { model = 'closed', payload = '64MiB' }\nclients = { count = 8 }\n\
+                    run = { duration = '5s', drain = '0s' }\nproxy = { engine = 'batch' }\nworkers = { count = 2 }\n\
+                    sockets = { sndbuf = '4KiB', rcvbuf = '4KiB' }";
+    let ended = Zload::run(scenario).end();
+    let result = ended.result(0);
+    assert!(result["failure"].is_null(), "{}", ended.stderr);
+}
+
+#[test]
 fn the_series_adds_up_to_the_window() {
     let scenario = "load = { rate = '200/s' }\nrun = { warmup = '300ms', duration = '2500ms' }";
     let result = Zload::run(scenario).result(0);

@@ -64,7 +64,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let shown = html.map_or(Ok(()), |html| html.save(&render::run_page(&result)));
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let ways = last.recorded.ways.intended_from(0);
-        trace_out.save(&render::chrome_trace(&ways, &plan))?;
+        trace_out.save(&render::chrome_trace(&ways, &plan, last.identities))?;
     }
     match delivered {
         // How the run ended says more, and decides the exit code.

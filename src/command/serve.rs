@@ -39,11 +39,8 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
     let listening = |frontend: &str| {
         let _closed = writeln!(std::io::stderr(), "listening on {}", text::shown(frontend));
-        if topology::is_beyond_loopback(frontend) {
-            let _closed = writeln!(
-                std::io::stderr(),
-                "note: whoever can reach this machine there can send it work; tcp://127.0.0.1:* is for this machine alone"
-            );
+        if let Some(warning) = render::serve_warning(&scenario, frontend) {
+            let _closed = writeln!(std::io::stderr(), "{warning}");
         }
     };
     let served = topology::serve(&serving, listening, &mut |snapshot| progress.update(snapshot))?;

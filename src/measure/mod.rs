@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod outstanding;
 pub mod recorder;
 pub mod series;
+mod unheard;
 pub mod way;
 pub mod ways;
 
@@ -20,5 +21,6 @@ pub use ledger::Ledger;
 pub use outstanding::{Exchange, Outstanding};
 pub use recorder::{Recorded, Recorder};
 pub use series::{SECOND_NS, SecondSlice, Series, SeriesEntry};
+pub use unheard::Unheard;
 pub use way::{Leg, Stamps, Way};
 pub use ways::Ways;

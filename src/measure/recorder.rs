@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::series::SECOND_NS;
-use super::{Exchange, LatencyHistogram, Ledger, SecondSlice, Ways};
+use super::{Exchange, LatencyHistogram, Ledger, SecondSlice, Unheard, Ways};
 
 /// What one driver recorded, or several merged.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,8 @@ pub struct Recorded {
     /// When the measured window ended, of several drivers the last one's: at the planned end of the sending, or when the
     /// driver heard that it has to stop.
     pub window_end_ns: u64,
+    /// Clients that sent and got nothing at all.
+    pub unheard: Unheard,
 }
 
 /// Keeps what passes one driver.
@@ -316,6 +318,7 @@ impl Recorded {
         self.sojourn_ns += other.sojourn_ns;
         self.rest_uncounted |= other.rest_uncounted;
         self.window_end_ns = self.window_end_ns.max(other.window_end_ns);
+        self.unheard.merge(&other.unheard);
     }
 }
 

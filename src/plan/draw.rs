@@ -26,8 +26,6 @@ pub enum Purpose {
     Think,
     /// Gap before a request of a Poisson load.
     Gap,
-    /// A client's identity; the number counts attempts until it is unique.
-    Identity(u32),
     /// Delay before the reply with this index.
     Delay(u32),
     /// Which workers a simulated dispatch looks at; no part of the offered work.
@@ -71,7 +69,6 @@ impl DrawKey {
             Purpose::Think => 3,
             Purpose::Gap => 4,
             Purpose::Dispatch => 5,
-            Purpose::Identity(attempt) => (1 << 32) | u64::from(attempt),
             Purpose::Delay(reply) => (2 << 32) | u64::from(reply),
         };
         SplitMix64::seed_from_u64(mix(self.0 ^ mix(stream)))
@@ -80,7 +77,7 @@ impl DrawKey {
 
 /// The finalizer of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014),
 /// after one step of its sequence so that 0 is not a fixed point.
-fn mix(value: u64) -> u64 {
+pub(super) fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::measure::{Leg, Way};
-use crate::plan::Plan;
+use crate::plan::{Identities, Plan};
 
 /// Ways that are shown at most: as many as a viewer takes without complaint.
 const MOST_WAYS: usize = 1 << 14;
@@ -35,8 +35,9 @@ struct Slice<'a> {
     args: Value,
 }
 
-/// The trace of these ways, in order of their intended instants, as one JSON object.
-pub fn chrome_trace(ways: &[Way], plan: &Plan) -> String {
+/// The trace of these ways, in order of their intended instants, as one JSON object; clients are called as the server saw
+/// them.
+pub fn chrome_trace(ways: &[Way], plan: &Plan, identities: Identities) -> String {
     let mut shown: Vec<&Way> = ways.iter().collect();
     let mut one_in = 1_u64;
     while shown.len() > MOST_WAYS && one_in < 1 << 20 {
@@ -44,11 +45,10 @@ pub fn chrome_trace(ways: &[Way], plan: &Plan) -> String {
         // The sample was chosen by the low bits of the key; the high ones are still free to choose by.
         shown.retain(|way| (way.key.0 >> 44) & (one_in - 1) == 0);
     }
-    let identities = plan.identities();
     let mut trace = Trace::default();
     let mut lanes = Lanes::default();
     for way in shown {
-        let lane = lanes.lane_of(way, &identities);
+        let lane = lanes.lane_of(way, identities);
         trace.way(way, lane);
     }
     let mut events = lanes.names();
@@ -70,7 +70,7 @@ struct Lanes {
 }
 
 impl Lanes {
-    fn lane_of(&mut self, way: &Way, identities: &[String]) -> u64 {
+    fn lane_of(&mut self, way: &Way, identities: Identities) -> u64 {
         let lanes = self.of_client.entry(way.client).or_default();
         let end_ns = way.received_ns.max(way.intended_ns);
         if let Some((lane, until_ns)) =
@@ -81,7 +81,7 @@ impl Lanes {
         }
         let lane = self.names.len() as u64 + 1;
         lanes.push((lane, end_ns));
-        let identity = identities.get(way.client as usize).map_or("", String::as_str);
+        let identity = identities.of(way.client);
         self.names.push(match lanes.len() {
             1 => format!("client {identity}"),
             number => format!("client {identity} ({number})"),
@@ -207,7 +207,8 @@ mod tests {
             &Scenario::parse("test.toml", "load = { rate = '1/s' }", &[]).expect("a scenario"),
         );
         // The second request leaves while the first is under way, the third after it.
-        let text = chrome_trace(&[way(0, 0), way(1, 700), way(2, 1_500)], &plan);
+        let text =
+            chrome_trace(&[way(0, 0), way(1, 700), way(2, 1_500)], &plan, plan.identities(1));
         let trace: Value = serde_json::from_str(&text).expect("one JSON object");
         let events = trace["traceEvents"].as_array().expect("an array");
         let of = |pid: u32, name: &str| -> Vec<&Value> {

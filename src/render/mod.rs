@@ -26,7 +26,7 @@ pub use ideal::ideal_report;
 pub use plan::plan_report;
 pub use run::run_report;
 pub use selftest::selftest_report;
-pub use serve::serve_report;
+pub use serve::{serve_report, serve_warning};
 pub use verdict::verdict_report;
 
 use crate::result::Environment;

@@ -6,7 +6,8 @@ use super::quantity::{count, counted, duration, percent, rate};
 use super::setting;
 use crate::plan::Plan;
 use crate::scenario::{
-    Arrivals, DelayBy, Distribution, Engine, Model, Nanos, Scenario, ServerCommand, Threads,
+    Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Scenario, ServerCommand,
+    Threads,
 };
 
 /// What `zload check` says of a valid scenario.
@@ -41,11 +42,28 @@ pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
         };
         text += &setting("busy", &format!("{} of the workers{verdict}", percent(utilisation)));
     }
+    text += &setting("accepts", &accepts(scenario));
     text += &setting("plan", &format!("{} (seed {})", plan.hash(), scenario.seed));
     for (index, threshold) in scenario.thresholds.limits.iter().enumerate() {
         text += &setting(if index == 0 { "limits" } else { "" }, &threshold.to_string());
     }
     text
+}
+
+/// What a peer may send.
+fn accepts(scenario: &Scenario) -> String {
+    let why = match scenario.sockets.maxmsgsize {
+        Some(_) => "",
+        None => ", from load.payload as sockets.maxmsgsize is not set",
+    };
+    let frames = match scenario.proxy.engine {
+        Engine::External => String::new(),
+        _ => format!(", {MOST_FRAMES} frames a request"),
+    };
+    format!(
+        "at most {} a frame{why}{frames}; a peer whose message has no end is cut off",
+        scenario.message_limit()
+    )
 }
 
 /// The settings of a run, a line for each part.

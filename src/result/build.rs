@@ -8,15 +8,18 @@ use super::{
     ServerFigures, Throughput, WaitingClient, threshold,
 };
 use crate::measure::{
-    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Way, Ways,
+    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Unheard, Way,
+    Ways,
 };
 use crate::plan::{Offered, Plan};
-use crate::scenario::{Engine, Nanos, Scenario};
+use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
 use crate::verdict::{self, SampledRequest, Verdict};
 
 /// libzmq's own high-water mark.
 const DEFAULT_HWM: i32 = 1000;
+/// With fewer requests than this from each client it says little that one got no reply.
+const FEW_REQUESTS: u64 = 4;
 
 impl RunResult {
     /// The result of one run, or of several runs of the same plan: counts add up, histograms merge, windows add.
@@ -90,6 +93,8 @@ impl ServeResult {
             proxy: proxy_figures(scenario, &served.frontend, Some(totals), served.window_ns),
             requests_served: totals.requests,
             replies_sent: totals.replies,
+            requests_refused: totals.refused,
+            connections_cut_off: served.cut_off,
             proxy_messages_per_s: per_second(crossed(totals), served.window_ns),
             proxy_bytes_per_s: per_second(totals.bytes, served.window_ns),
         }
@@ -273,6 +278,7 @@ fn pool(runs: &[Measured]) -> Measured {
             (Some(sum), Some(more)) => Some(sum.plus(more)),
             (one, other) => one.or_else(|| other.clone()),
         };
+        pooled.cut_off += run.cut_off;
         pooled.sent_in_all += run.sent_in_all;
         pooled.received_in_all += run.received_in_all;
         pooled.played_ns += run.played_ns;
@@ -300,6 +306,19 @@ fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
         ));
     }
     notes.extend(of_ledger(run, ledger));
+    if run.cut_off > 0 {
+        notes.push(format!(
+            "{} connections were closed: the peer sent a message without end, or far larger ones than the plan's, and \
+             memory had grown by more than the plan explains",
+            run.cut_off
+        ));
+    }
+    if let Some(refused) = run.server_in_all.map(|totals| totals.refused).filter(|count| *count > 0)
+    {
+        notes.push(format!(
+            "workers dropped {refused} messages that had no body, or more than {MOST_FRAMES} frames"
+        ));
+    }
     notes.extend(run.server_process.as_ref().and_then(of_end));
     if run.recorded.rest_uncounted {
         notes.push(
@@ -380,8 +399,11 @@ pub(super) fn lost_because(
         format!("{lost} replies were still owed when the run was cut short, and count as lost")
     } else if sndhwm > 0 && missing * 2 > lost {
         format!(
-            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise sockets.sndhwm and sockets.rcvhwm, or set them to 0 for no limit"
+            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise {}, where 0 is no limit",
+            scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
         )
+    } else if let Some(ignored) = ignored(plan, run) {
+        ignored
     } else if let Some(timeout_ns) = timeout_ns {
         format!(
             "{lost} replies had not come when their requests were given up, {} after they were sent (load.timeout); {} of them came later",
@@ -395,4 +417,22 @@ pub(super) fn lost_because(
             "{lost} replies were still on their way when the drain ended: give run.drain more time, or offer less load"
         )
     }
+}
+
+/// What explains lost replies if some clients got none at all while others did: their identities are taken. Where each
+/// client sent but a few, that may as well be chance.
+fn ignored(plan: &Plan, run: &Measured) -> Option<String> {
+    let Unheard { clients, first } = &run.recorded.unheard;
+    let ignored = run.server_in_all.is_none()
+        && run.received_in_all > 0
+        && run.sent_in_all >= FEW_REQUESTS * u64::from(plan.clients());
+    first.as_ref().filter(|_| ignored).map(|first| {
+        format!(
+            "{clients} of {} clients ({first}{}) sent and got no reply at all while others did: a ROUTER ignores a client whose \
+             identity another connection already has, of another run or of one that has just ended; run again, which \
+             gives other identities",
+            plan.clients(),
+            if *clients > 1 { " and others" } else { "" }
+        )
+    })
 }

@@ -4,7 +4,7 @@ use super::build::lost_because;
 use super::{Environment, Throughput};
 use crate::measure::{Hops, LatencyHistogram, SECOND_NS, Way};
 use crate::plan::{Offered, Plan};
-use crate::scenario::Scenario;
+use crate::scenario::{DelayBy, Scenario};
 use crate::topology::Measured;
 use crate::verdict::{
     Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries,
@@ -41,7 +41,7 @@ pub(super) fn evidence(
         legs: vec![in_all(run)],
         responses: TimeSeries { values: responses, every: recorded.ways.one_in() },
         server: server_counts(run),
-        delays: hops.and_then(|hops| delays(plan, hops)),
+        delays: hops.and_then(|hops| delays(scenario, plan, hops)),
         worker_busy_share: run.workers_busy,
         lost_because: lost.then(|| lost_because(scenario, plan, run, &recorded.ledger)),
         host: run.host.clone(),
@@ -128,10 +128,11 @@ fn server_counts(run: &Measured) -> Option<ServerCounts> {
     })
 }
 
-fn delays(plan: &Plan, hops: &Hops) -> Option<Delays> {
+fn delays(scenario: &Scenario, plan: &Plan, hops: &Hops) -> Option<Delays> {
     let summary = plan.summary();
     let planned_mean_ns = whole(summary.work_ns_mean / summary.replies_mean.max(f64::MIN_POSITIVE));
-    Some(Delays { planned_mean_ns, overshoot: percentiles(hops.overshoot.as_ref()?) })
+    let asleep = scenario.workers.delay_by == DelayBy::Sleep;
+    Some(Delays { asleep, planned_mean_ns, overshoot: percentiles(hops.overshoot.as_ref()?) })
 }
 
 #[expect(

@@ -294,6 +294,12 @@ pub struct ServeResult {
     pub requests_served: u64,
     /// Replies that workers sent.
     pub replies_sent: u64,
+    /// Messages that workers dropped, as they had no body or more frames than are kept.
+    #[serde(default)]
+    pub requests_refused: u64,
+    /// Connections that were closed because their peer sent a message without end.
+    #[serde(default)]
+    pub connections_cut_off: u64,
     /// Messages that crossed the proxy per second, both directions.
     pub proxy_messages_per_s: f64,
     /// Bytes of message bodies that crossed the proxy per second, both directions.

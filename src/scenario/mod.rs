@@ -7,6 +7,7 @@
 pub mod distribution;
 mod limits;
 pub mod load;
+mod messages;
 pub mod problem;
 mod schema;
 mod server;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use distribution::Distribution;
 pub use limits::Limits;
+pub use messages::MOST_FRAMES;
 pub use problem::{Problem, nearest};
 pub use server::{ServerCommand, in_words};
 pub use threshold::{Amount, Relation, Threshold, Thresholds};
@@ -253,7 +255,7 @@ pub enum DelayBy {
 }
 
 /// `[sockets]`: ZeroMQ options for every socket of the run. What is absent keeps libzmq's default, except
-/// `backlog`, which is 4096 so that many clients can connect at once.
+/// `backlog`, which is 4096 so that many clients can connect at once, and `maxmsgsize`, which follows from the payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sockets {
@@ -273,7 +275,7 @@ pub struct Sockets {
     /// `ZMQ_HEARTBEAT_TIMEOUT`: how long a silent peer lives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat_timeout: Option<Nanos>,
-    /// `ZMQ_MAXMSGSIZE`: the largest message that is accepted.
+    /// `ZMQ_MAXMSGSIZE`: the largest frame that is accepted; if absent, the largest body of `load.payload`, at least 1MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maxmsgsize: Option<Bytes>,
     /// `ZMQ_RCVBUF`: the kernel's receive buffer.

@@ -1,10 +1,10 @@
 //! What a well-formed scenario can still not mean. Pure.
 
 use super::distribution::Quantity;
-use super::server;
 use super::{
     Bytes, Count, Distribution, Engine, Limits, Load, Model, Nanos, Scenario, Sockets, Threads,
 };
+use super::{messages, server};
 
 /// A request's body holds at least the header by which its replies are told apart.
 pub const MIN_PAYLOAD: Bytes = Bytes(24);
@@ -38,7 +38,7 @@ pub struct Complaint {
     pub help: Option<String>,
 }
 
-type Verdict = Result<(), Complaint>;
+pub(super) type Verdict = Result<(), Complaint>;
 
 /// The first thing that `scenario` cannot mean.
 pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
@@ -51,18 +51,22 @@ pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
         server::complaint(scenario)?;
         workers(scenario)?;
         sockets(&scenario.sockets)?;
-        large_enough(scenario)?;
+        messages::complaint(scenario)?;
         affinity(scenario)?;
         limits(&scenario.verdict)
     };
     check().err()
 }
 
-fn refuse(path: &'static str, message: impl Into<String>) -> Verdict {
+pub(super) fn refuse(path: &'static str, message: impl Into<String>) -> Verdict {
     Err(Complaint { path, item: None, message: message.into(), help: None })
 }
 
-fn refuse_with_help(path: &'static str, message: impl Into<String>, help: &str) -> Verdict {
+pub(super) fn refuse_with_help(
+    path: &'static str,
+    message: impl Into<String>,
+    help: &str,
+) -> Verdict {
     Err(Complaint { path, item: None, message: message.into(), help: Some(help.to_owned()) })
 }
 
@@ -372,20 +376,6 @@ fn sockets(sockets: &Sockets) -> Verdict {
         return refuse("sockets.tos", "must be at most 255");
     }
     Ok(())
-}
-
-/// Messages beyond `maxmsgsize` never arrive: libzmq closes the connection that brings one.
-fn large_enough(scenario: &Scenario) -> Verdict {
-    let Some(most) = scenario.sockets.maxmsgsize else { return Ok(()) };
-    match scenario.load.payload.greatest().filter(|payload| *payload > most) {
-        Some(payload) => refuse(
-            "sockets.maxmsgsize",
-            format!(
-                "is {most}, less than the {payload} of load.payload: such requests would never arrive"
-            ),
-        ),
-        None => Ok(()),
-    }
 }
 
 /// A socket needs one I/O thread that may serve it.

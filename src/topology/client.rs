@@ -3,6 +3,7 @@
 //! Invariant: every request sent is in the recorder's ledger, and in `outstanding` for as long as it is owed a reply.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::num::NonZeroU32;
 
 use super::errno::Errno;
@@ -30,6 +31,8 @@ pub(super) struct Client {
     pub(super) has_timer: bool,
     /// There is no room for a request; the world tells when there is again.
     pub(super) blocked: bool,
+    /// Messages that have come for it.
+    pub(super) messages: u64,
     /// Requests that were due until then waited because there was no room.
     pub(super) held_until_ns: u64,
     token: u32,
@@ -69,6 +72,17 @@ pub(super) enum Received {
     Other(&'static str),
 }
 
+impl fmt::Display for Received {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply(Exchange { request, received, owed, .. }) => {
+                write!(formatter, "reply {received} of {owed} to request #{}", request + 1)
+            }
+            Self::Other(what) => formatter.write_str(what),
+        }
+    }
+}
+
 impl Client {
     pub(super) fn new(number: u32, identity: String, run_token: u32, plan: &Plan) -> Self {
         Self {
@@ -78,6 +92,7 @@ impl Client {
             queued: false,
             has_timer: false,
             blocked: false,
+            messages: 0,
             held_until_ns: 0,
             // Any odd factor keeps the clients of one run apart.
             token: run_token ^ number.wrapping_mul(0x9e37_79b1),

@@ -21,7 +21,7 @@ use super::trace::Trace;
 use super::tracker::Tracker;
 use crate::Error;
 use crate::measure::{Recorded, SecondSlice};
-use crate::plan::Plan;
+use crate::plan::{Identities, Plan};
 use crate::scenario::{Scenario, Threads};
 
 /// Clients that one automatic driver carries before another is worth its thread.
@@ -38,6 +38,7 @@ pub(super) enum Event {
 /// The clients' side: the drivers and the lines to them.
 pub(super) struct Clients {
     pub(super) endpoint: String,
+    pub(super) identities: Identities,
     pub(super) threads: Vec<JoinHandle<()>>,
     pub(super) counters: Vec<Arc<DriverCounters>>,
     pub(super) start: Vec<Sender<Clock>>,
@@ -55,23 +56,25 @@ impl Clients {
     ) -> Result<Self, Error> {
         let context = Context::new(scenario.proxy.io_threads.0, plan.clients().saturating_add(16))?
             .named(CLIENT_THREADS)?;
-        let run_token = run_token();
+        let nonce = run_nonce();
+        let run_token = u32::try_from(nonce >> 32).expect("the upper half of 64 bits");
+        let identities = plan.identities(nonce);
         let drivers = driver_count(scenario);
         let mut shares: Vec<Vec<(u32, String)>> = (0..drivers).map(|_| Vec::new()).collect();
-        for (number, identity) in (0..).zip(plan.identities()) {
-            shares[(number % drivers) as usize].push((number, identity));
+        for number in 0..plan.clients() {
+            shares[(number % drivers) as usize].push((number, identities.of(number)));
         }
         let (tell, events) = mpsc::channel();
         let endpoint = endpoint.to_owned();
         let mut clients =
-            Self { endpoint, threads: vec![], counters: vec![], start: vec![], events };
+            Self { endpoint, identities, threads: vec![], counters: vec![], start: vec![], events };
         for (driver, share) in (0..).zip(shares) {
             let counters = Arc::new(DriverCounters::default());
             let (start, wait_for_start) = mpsc::channel();
             let body = DriverThread {
                 plan: Arc::clone(plan),
                 context: context.clone(),
-                scenario: scenario.clone(),
+                scenario: Scenario { sockets: scenario.sockets_in_use(), ..scenario.clone() },
                 endpoint: clients.endpoint.clone(),
                 share,
                 run_token,
@@ -90,6 +93,11 @@ impl Clients {
             clients.start.push(start);
         }
         Ok(clients)
+    }
+
+    /// How many drivers' threads have ended.
+    pub(super) fn ended(&self) -> usize {
+        self.threads.iter().filter(|thread| thread.is_finished()).count()
     }
 
     pub(super) fn sum(&self, part: impl Fn(&DriverCounters) -> u64) -> u64 {
@@ -172,9 +180,10 @@ pub(super) fn driver_count(scenario: &Scenario) -> u32 {
     }
 }
 
-/// A number that no other run has at this time, so that what comes late for one is not taken for another's.
-fn run_token() -> u32 {
+/// A number that no other run has at this time, so that what comes late for one is not taken for another's, and
+/// its clients are not taken for another's by a server that serves both.
+fn run_nonce() -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
-    u32::try_from(RandomState::new().hash_one(std::process::id()) >> 32)
-        .expect("the upper half of 64 bits")
+    // The keys of `RandomState` are the system's randomness once a thread, then counted on: each call gives others.
+    RandomState::new().hash_one(std::process::id())
 }

@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::counters::WorkerState;
 use super::gauge::Gauge;
 use super::host;
+use super::memory::Memory;
 use super::process::ServerProcess;
 use super::run::{DriverFigures, Measured};
 use super::server::{Server, ServerTotals};
@@ -39,6 +40,7 @@ pub(super) struct Controller<'a> {
     pub(super) interrupted: &'a AtomicBool,
     pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
     pub(super) clients: Clients,
+    pub(super) memory: Memory,
 }
 
 /// Everything that only grows, at one instant.
@@ -96,7 +98,7 @@ impl Controller<'_> {
             begin: None,
             end: None,
             shown: (0, 0, 0),
-            watch: Watch::default(),
+            watch: Watch::new(self.scenario),
             failure: None,
         };
         while playing.left > 0 {
@@ -116,6 +118,11 @@ impl Controller<'_> {
             if let Some(error) = self.process.and_then(ServerProcess::died_before) {
                 return Err(error);
             }
+            if let Some(reason) = self.memory.look(clock.now_ns(), || 0) {
+                return Err(Error::Failed(reason));
+            }
+            // Whatever a thread told that has ended by now is heard below, before silence is.
+            let ended = self.clients.ended();
             match self.clients.events.recv_timeout(TICK) {
                 Ok(Event::Connected(thread)) => threads.push(thread),
                 Ok(Event::NotConnected(Error::Connect { endpoint, timeout, .. })) => {
@@ -127,9 +134,13 @@ impl Controller<'_> {
                     });
                 }
                 Ok(Event::NotConnected(error)) => return Err(error),
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::Failed("a driver ended before it was connected".to_owned()));
+                Err(RecvTimeoutError::Timeout) if ended == 0 => {}
+                Ok(_) => {}
+                Err(_) => {
+                    return Err(Error::Failed(
+                        "a driver panicked before it was connected, which is a defect of zload"
+                            .to_owned(),
+                    ));
                 }
             }
             let total_ns = self.scenario.clients.connect_timeout.0;
@@ -166,6 +177,7 @@ impl Controller<'_> {
             .filter(|&edge_ns| edge_ns > now_ns)
             .map(|edge_ns| playing.clock.until(edge_ns))
             .fold(TICK, Duration::min);
+        let ended = self.clients.ended();
         match self.clients.events.recv_timeout(wait) {
             Ok(Event::Second(slice)) => playing.series.add(&slice),
             Ok(Event::Ended(outcome)) => {
@@ -178,20 +190,32 @@ impl Controller<'_> {
                     }
                 }
             }
-            Ok(Event::Connected(_) | Event::NotConnected(_)) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                playing
-                    .failure
-                    .get_or_insert("a driver panicked, which is a defect of zload".to_owned());
-                playing.left = 0;
+            Ok(Event::Connected(_) | Event::NotConnected(_)) => {}
+            Err(silence) => {
+                // All that the ended ones told has been heard, so whoever is still missed among them will tell nothing.
+                let left = match silence {
+                    RecvTimeoutError::Timeout => self.clients.threads.len() - ended,
+                    RecvTimeoutError::Disconnected => 0,
+                };
+                if left < playing.left {
+                    playing.left = left;
+                    playing
+                        .failure
+                        .get_or_insert("a driver panicked, which is a defect of zload".to_owned());
+                    self.stop.request();
+                }
             }
         }
     }
 
     /// Why the run cannot go on, if it cannot.
-    fn trouble(&self, now_ns: u64, playing: &mut Playing) -> Option<String> {
+    fn trouble(&mut self, now_ns: u64, playing: &mut Playing) -> Option<String> {
         if let Some(death) = self.process.and_then(ServerProcess::died) {
             return Some(death);
+        }
+        let Self { clients, memory, .. } = self;
+        if let Some(reason) = memory.look(now_ns, || under_way(clients)) {
+            return Some(reason);
         }
         let server = self.server?;
         if server.died() {
@@ -207,7 +231,7 @@ impl Controller<'_> {
             sending: server.workers_in(WorkerState::Sending),
             workers: server.workers(),
         };
-        playing.watch.look(now_ns, &sample)
+        playing.watch.look(now_ns, &sample, || host::io_ns(&playing.all_threads))
     }
 
     /// Looks at what goes up and down, in the window.
@@ -302,6 +326,7 @@ impl Controller<'_> {
             series,
             heat_map,
             frontend: self.clients.endpoint.clone(),
+            identities: self.clients.identities,
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
             server_in_all: None,
             server_process: None,
@@ -313,6 +338,7 @@ impl Controller<'_> {
             in_flight: playing.in_flight.finish(),
             workers_busy: mean(&playing.workers_busy.finish()),
             process_cpu_ns: host.as_ref().map(|host| host.process_cpu_ns),
+            cut_off: self.memory.cut_off(),
             resident_bytes: host::resident_bytes(),
             host,
             clock_resolution_ns: host::clock_resolution_ns(),
@@ -320,6 +346,74 @@ impl Controller<'_> {
     }
 }
 
+/// Messages that clients sent and that are not answered yet, or replies that are owed, whichever are more.
+fn under_way(clients: &Clients) -> u64 {
+    let received = clients.sum(|counters| counters.replies.get());
+    let sent = clients.sum(|counters| counters.requests.get());
+    sent.saturating_sub(received).max(clients.sum(|counters| counters.in_flight.get()))
+}
+
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+
+    /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is told to start; the other
+    /// goes on until it is told to stop.
+    fn with_a_driver_that_panics(connected: bool) -> Result<Measured, Error> {
+        let text = "load = { rate = '1/s' }\nrun = { duration = '10m' }\n\
+                    clients = { connect_timeout = '10m' }";
+        let scenario = Scenario::parse("test.toml", text, &[]).unwrap();
+        let (plan, stop) = (Plan::new(&scenario), Arc::new(Stop::new().unwrap()));
+        let (tell, events) = mpsc::channel();
+        let mut clients = Clients {
+            endpoint: String::new(),
+            identities: plan.identities(1),
+            threads: vec![],
+            counters: vec![],
+            start: vec![],
+            events,
+        };
+        for panics in [true, false] {
+            let (tell, stop) = (tell.clone(), Arc::clone(&stop));
+            let (start, told) = mpsc::channel();
+            clients.start.push(start);
+            clients.threads.push(std::thread::spawn(move || {
+                if connected || !panics {
+                    tell.send(Event::Connected(ThreadId::current())).unwrap();
+                    let _told = told.recv();
+                }
+                assert!(!panics, "as a defect would");
+                stop.sleep(Duration::from_secs(600));
+                let _gone = tell.send(Event::Ended(Box::new(Ok(Recorded::default()))));
+            }));
+        }
+        let mut controller = Controller {
+            scenario: &scenario,
+            plan: &plan,
+            server: None,
+            process: None,
+            stop: &stop,
+            interrupted: &AtomicBool::new(false),
+            watcher: &mut |_| {},
+            memory: Memory::of_run(&scenario, 2),
+            clients,
+        };
+        let outcome = controller.play();
+        stop.request();
+        outcome
+    }
+
+    #[test]
+    fn a_driver_that_panics_is_missed_though_another_lives() {
+        let error = with_a_driver_that_panics(false).unwrap_err();
+        assert!(error.to_string().contains("panicked before it was connected"), "{error}");
+        let measured = with_a_driver_that_panics(true).unwrap();
+        assert!(measured.failure.unwrap().contains("a driver panicked"));
+    }
 }

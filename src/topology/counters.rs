@@ -25,6 +25,8 @@ pub struct ProxyCounters {
 pub struct WorkerCounters {
     /// Requests taken.
     pub requests: Sum,
+    /// Messages that had no body, or too many frames: nothing is sent back for them.
+    pub refused: Sum,
     /// Replies sent.
     pub replies: Sum,
     /// Bytes of the bodies of both.

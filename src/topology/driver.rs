@@ -138,8 +138,8 @@ impl<W: World> Driver<W> {
         self.serve_ready()?;
         if now_ns >= self.timeouts_at_ns {
             self.give_up_waiting(self.world.now_ns());
+            self.publish();
         }
-        self.publish();
         Ok(self.is_over(now_ns))
     }
 
@@ -211,6 +211,7 @@ impl<W: World> Driver<W> {
                 self.queue(index);
             }
         }
+        self.publish();
         Ok(())
     }
 
@@ -323,6 +324,7 @@ impl<W: World> Driver<W> {
             if taken.count > 0 {
                 let now_ns = self.world.now_ns();
                 self.received += taken.count as u64;
+                self.clients[index as usize].messages += taken.count as u64;
                 self.bytes += taken.bytes;
                 for position in 0..taken.count {
                     self.received(index, position, now_ns)?;
@@ -345,7 +347,7 @@ impl<W: World> Driver<W> {
         let (message, tagged) = (&inbox[position], tracker.sends_tags());
         let received = client.receive(&around.plan, message, tagged, now_ns, recorder);
         if let Some(trace) = &around.trace {
-            show_received(trace, client, &received);
+            trace.show(format_args!("client {} receives {received}", client.identity));
         }
         let Received::Reply(exchange) = received else { return Ok(()) };
         if exchange.track.is_some() {
@@ -477,22 +479,14 @@ impl<W: World> Driver<W> {
         let open = self.clients.iter().flat_map(|client| client.outstanding.iter());
         let (mut recorded, seconds) = self.recorder.finish(open, now_ns);
         recorded.ways = self.tracker.finish();
+        for client in &self.clients {
+            if client.next_request() > 0 && client.messages == 0 {
+                recorded.unheard.add(&client.identity);
+            }
+        }
         for slice in seconds {
             let _gone = self.around.tell.send(Event::Second(slice));
         }
         (recorded, self.world)
-    }
-}
-
-fn show_received(trace: &Trace, client: &Client, received: &Received) {
-    match received {
-        Received::Reply(Exchange { request, received, owed, .. }) => trace.show(format_args!(
-            "client {} receives reply {received} of {owed} to request #{}",
-            client.identity,
-            request + 1
-        )),
-        Received::Other(what) => {
-            trace.show(format_args!("client {} receives {what}", client.identity));
-        }
     }
 }

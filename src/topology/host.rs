@@ -114,6 +114,19 @@ impl ThreadCost {
     }
 }
 
+/// For how long those of `threads` that move messages between ZeroMQ and the kernel ran, or waited for a CPU, so far, in
+/// nanoseconds.
+pub(super) fn io_ns(threads: &[Thread]) -> u64 {
+    threads
+        .iter()
+        .filter(|thread| matches!(thread.role, Role::ClientIo | Role::ServerIo))
+        .filter_map(|thread| {
+            let text = read_to_string(format!("/proc/self/task/{}/schedstat", thread.id)).ok()?;
+            schedstat(&text).map(|(cpu_ns, wait_ns)| cpu_ns + wait_ns)
+        })
+        .sum()
+}
+
 /// CPU time and waiting time in nanoseconds, from `/proc/<pid>/schedstat` (kernel: Documentation/scheduler/sched-stats).
 pub(super) fn schedstat(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.split_whitespace().map(u64::from_str);

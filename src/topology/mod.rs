@@ -23,6 +23,8 @@ pub mod hiccups;
 pub mod host;
 pub mod ipc;
 mod limits;
+mod memory;
+mod peers;
 pub mod planted;
 mod process;
 pub mod proxy;

@@ -8,6 +8,7 @@ use super::clients::Clients;
 use super::controller::Controller;
 use super::host::HostUse;
 use super::limits::{self, Sides};
+use super::memory::Memory;
 use super::process::{ServerProcess, ServerUse};
 use super::server::{Observation, Server, ServerTotals};
 use super::stop::Stop;
@@ -16,7 +17,7 @@ use super::tracker;
 use super::{Phase, Snapshot};
 use crate::Error;
 use crate::measure::{HeatColumn, Recorded, Recorder, SeriesEntry};
-use crate::plan::Plan;
+use crate::plan::{Identities, Plan};
 use crate::scenario::{Engine, Scenario};
 
 /// What a run found.
@@ -36,6 +37,8 @@ pub struct Measured {
     pub window_ns: u64,
     /// Where the clients connected to.
     pub frontend: String,
+    /// As whom.
+    pub identities: Identities,
     /// What the server did within `server_window_ns`; `None` if it was not ours.
     pub server: Option<ServerTotals>,
     /// What the server did from first to last.
@@ -60,6 +63,8 @@ pub struct Measured {
     pub host: Option<HostUse>,
     /// CPU time of the whole process within `server_window_ns`, in nanoseconds.
     pub process_cpu_ns: Option<u64>,
+    /// Connections that were ended because their peer sent a message without end.
+    pub cut_off: u64,
     /// Memory that was resident at the end.
     pub resident_bytes: Option<u64>,
     /// Smallest step of the clock, in nanoseconds.
@@ -149,6 +154,7 @@ pub fn run_against(
             stop: &stop,
             interrupted,
             watcher,
+            memory: Memory::of_run(scenario, clients.threads.len()),
             clients,
         };
         controller.play()
@@ -183,6 +189,7 @@ impl Measured {
             heat_map: Vec::new(),
             window_ns: 0,
             frontend: frontend.to_owned(),
+            identities: plan.identities(0),
             server: None,
             server_in_all: None,
             server_process: None,
@@ -195,6 +202,7 @@ impl Measured {
             workers_busy: None,
             host: None,
             process_cpu_ns: Some(0),
+            cut_off: 0,
             resident_bytes: None,
             clock_resolution_ns: None,
         }

@@ -1,12 +1,15 @@
 //! The server alone, for clients elsewhere.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::clock::Clock;
 use super::counters::WorkerState;
+use super::host;
 use super::limits::{self, Sides};
+use super::memory::{Memory, queued_in_server};
 use super::server::{Observation, Server, ServerTotals};
 use super::stop::Stop;
 use super::trace::Trace;
@@ -43,6 +46,8 @@ pub struct Served {
     pub frontend: String,
     /// How long it served, in nanoseconds.
     pub window_ns: u64,
+    /// Connections that were ended because their peer sent a message without end.
+    pub cut_off: u64,
     /// What it did.
     pub totals: ServerTotals,
 }
@@ -66,6 +71,7 @@ pub fn serve(
                 failure: None,
                 frontend: scenario.proxy.frontend.clone(),
                 window_ns: 0,
+                cut_off: 0,
                 totals: ServerTotals::default(),
             });
         }
@@ -73,7 +79,8 @@ pub fn serve(
     };
     listening(&server.frontend);
     let clock = Clock::start();
-    let mut watch = Watch::default();
+    let mut watch = Watch::new(scenario);
+    let mut memory = Memory::of_server(scenario);
     let mut shown = (0, ServerTotals::default());
     let mut failure = None;
     while !interrupted.load(Ordering::Relaxed) && failure.is_none() {
@@ -82,7 +89,7 @@ pub fn serve(
         if left == Duration::ZERO {
             break;
         }
-        failure = trouble(&server, now_ns, &mut watch);
+        failure = trouble(&server, scenario, now_ns, &mut watch, &mut memory);
         if now_ns - shown.0 >= 100_000_000 {
             let totals = server.totals();
             watcher(&snapshot(now_ns, duration_ns, &shown, &totals));
@@ -97,15 +104,33 @@ pub fn serve(
         failure: failure.or(ended.err()),
         frontend,
         window_ns,
+        cut_off: memory.cut_off(),
         totals,
     })
 }
 
-fn trouble(server: &Server, now_ns: u64, watch: &mut Watch) -> Option<String> {
+fn trouble(
+    server: &Server,
+    scenario: &Scenario,
+    now_ns: u64,
+    watch: &mut Watch,
+    memory: &mut Memory,
+) -> Option<String> {
     if server.died() {
         return Some("a thread of the server ended while it served".to_owned());
     }
     let totals = server.totals();
+    let cut_off = memory.cut_off();
+    if let Some(reason) = memory.look(now_ns, || queued_in_server(scenario, &totals)) {
+        return Some(reason);
+    }
+    if memory.cut_off() > cut_off {
+        // Nobody else says so before the end, and somebody may wonder; a closed stream is no reason to end.
+        let _closed = writeln!(
+            std::io::stderr(),
+            "a peer sent a message without end, or far larger ones than the plan's: its connection was closed"
+        );
+    }
     let sample = Sample {
         moved: totals.requests + totals.replies + totals.messages_out.unwrap_or(0),
         // How many requests clients elsewhere have sent is not known here.
@@ -114,7 +139,7 @@ fn trouble(server: &Server, now_ns: u64, watch: &mut Watch) -> Option<String> {
         sending: server.workers_in(WorkerState::Sending),
         workers: server.workers(),
     };
-    watch.look(now_ns, &sample)
+    watch.look(now_ns, &sample, || host::io_ns(&host::threads()))
 }
 
 fn snapshot(

@@ -69,6 +69,8 @@ pub struct ServerTotals {
     pub requests: u64,
     /// Replies that workers sent.
     pub replies: u64,
+    /// Messages that workers dropped: without a body, or with too many frames.
+    pub refused: u64,
 }
 
 impl Server {
@@ -102,8 +104,9 @@ impl Server {
         let context =
             Context::new(scenario.proxy.io_threads.0, count.saturating_add(SPARE_SOCKETS))?
                 .named(SERVER_THREADS)?;
-        let backend = sockets::open(&context, zmq::DEALER, &scenario.sockets)?;
-        let frontend = sockets::open(&context, zmq::ROUTER, &scenario.sockets)?;
+        let options = scenario.sockets_in_use();
+        let backend = sockets::open(&context, zmq::DEALER, &options)?;
+        let frontend = sockets::open(&context, zmq::ROUTER, &options)?;
         let backend_endpoint = backend.listen(&scenario.proxy.backend)?;
         let connected = connect_workers(scenario, &context, &backend_endpoint, stop, interrupted)?;
         let shared = Arc::new(Shared {
@@ -171,6 +174,7 @@ impl Server {
             bytes: if counts { proxy.bytes.get() } else { sum(|worker| worker.bytes.get()) },
             requests: sum(|worker| worker.requests.get()),
             replies: sum(|worker| worker.replies.get()),
+            refused: sum(|worker| worker.refused.get()),
         }
     }
 
@@ -233,6 +237,7 @@ impl ServerTotals {
             bytes: self.bytes - begin.bytes,
             requests: self.requests - begin.requests,
             replies: self.replies - begin.replies,
+            refused: self.refused - begin.refused,
         }
     }
 
@@ -248,6 +253,7 @@ impl ServerTotals {
             bytes: self.bytes + other.bytes,
             requests: self.requests + other.requests,
             replies: self.replies + other.replies,
+            refused: self.refused + other.refused,
         }
     }
 }
@@ -260,9 +266,10 @@ fn connect_workers(
     stop: &Stop,
     interrupted: &AtomicBool,
 ) -> Result<Vec<Socket>, Error> {
+    let options = scenario.sockets_in_use();
     let mut connected = Vec::new();
     for _ in 0..scenario.workers.count.0 {
-        let socket = sockets::open_connecting(context, &scenario.sockets)?;
+        let socket = sockets::open_connecting(context, &options)?;
         socket.dial(endpoint)?;
         connected.push(socket);
     }

@@ -18,7 +18,7 @@ use super::stop::Stop;
 use super::trace::Trace;
 use super::wire::Header;
 use crate::plan::{DrawKey, Plan};
-use crate::scenario::DelayBy;
+use crate::scenario::{DelayBy, MOST_FRAMES};
 use crate::text;
 
 /// What all workers of a server share.
@@ -83,7 +83,8 @@ impl Worker {
     fn serve_one(&mut self, socket: &Socket, request: &mut Request) -> Result<(), Errno> {
         let size = request.receive(socket)?;
         if request.body.is_empty() {
-            // Only an address: nothing to answer with.
+            // Only an address, or too much to keep: nothing to answer with.
+            self.counters.refused.add(1);
             return Ok(());
         }
         let tag = self.stamp_start(request);
@@ -189,7 +190,8 @@ impl Worker {
 }
 
 impl Request {
-    /// Receives a request, and gives the size of its last frame in bytes.
+    /// Receives a request, and gives the size of its last frame in bytes. Of one with too many frames none is kept but the
+    /// address: nothing of it is sent back.
     #[inline]
     fn receive(&mut self, socket: &Socket) -> Result<u64, Errno> {
         let mut size = receive_frame(&mut self.address, socket)?;
@@ -201,9 +203,10 @@ impl Request {
             }
             size = receive_frame(&mut self.body[frames], socket)?;
             more = self.body[frames].more();
-            frames += 1;
+            // The last place is overwritten by all that have none.
+            frames += usize::from(frames < MOST_FRAMES);
         }
-        self.body.truncate(frames);
+        self.body.truncate(if frames < MOST_FRAMES { frames } else { 0 });
         Ok(size as u64)
     }
 

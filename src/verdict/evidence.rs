@@ -125,6 +125,8 @@ pub struct ServerCounts {
 /// What the workers' delays were and should have been.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Delays {
+    /// Workers sleep through them, and do not spend them awake.
+    pub asleep: bool,
     /// Mean of the planned delays, in nanoseconds.
     pub planned_mean_ns: u64,
     /// By how much delays were longer than planned.

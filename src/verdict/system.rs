@@ -194,7 +194,10 @@ pub(super) fn delay_overshoot(evidence: &Evidence, limits: &Limits) -> Check {
             percent(share),
             duration(delays.planned_mean_ns)
         ),
-        "a worker was stalled, or the delays are too short for this machine's timers; the work was not the planned one, so \
-         use longer delays, workers.delay_by = \"spin\", or free CPUs",
+        &format!(
+            "a worker was stalled, or the delays are too short for this machine's timers; the work was not the planned one, \
+             so use longer delays, {}or free CPUs",
+            if delays.asleep { "workers.delay_by = \"spin\", " } else { "" }
+        ),
     )
 }

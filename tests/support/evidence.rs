@@ -103,7 +103,7 @@ pub(crate) fn clean(seed: u64) -> Evidence {
             replies_received: sent,
             ..ServerCounts::default()
         }),
-        delays: Some(Delays { planned_mean_ns: MS, overshoot }),
+        delays: Some(Delays { asleep: true, planned_mean_ns: MS, overshoot }),
         host: Some(host(random, seconds * 1_000 * MS)),
         clock_resolution_ns: Some(20),
         ..Evidence::default()

@@ -273,6 +273,18 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         &["less than the 4KiB of load.payload"],
     ),
     deep_mistake(
+        "load = { rate = '1/s', payload = '24B' }\nsockets = { maxmsgsize = '24B' }",
+        "2:26",
+        "'24B'",
+        &["too small for a handshake", "at least 512B"],
+    ),
+    deep_mistake(
+        "load = { rate = '1/s', payload = { exponential = '1KiB' } }\nsockets = { maxmsgsize = '1MiB' }",
+        "2:26",
+        "'1MiB'",
+        &["no upper end below 64MiB", "uniform or choice"],
+    ),
+    deep_mistake(
         "load = { rate = '1/s' }\nsockets = { affinity = 2 }",
         "2:24",
         "2",

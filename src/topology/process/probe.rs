@@ -34,7 +34,7 @@ pub(super) fn await_answer(
     interrupted: &AtomicBool,
 ) -> Result<(), Error> {
     let context = Context::new(1, 16)?;
-    let socket = sockets::open_connecting(&context, &scenario.sockets)?;
+    let socket = sockets::open_connecting(&context, &scenario.sockets_in_use())?;
     let option = |error: zmq::Error| Error::Socket {
         what: "an option of the socket that waits for the server".to_owned(),
         errno: error.into(),
