@@ -20,7 +20,7 @@ use super::errno::Errno;
 use super::trace::Trace;
 use super::tracker::Tracker;
 use super::world::{Message, World};
-use crate::measure::{Exchange, Recorded, Recorder};
+use crate::measure::{Recorded, Recorder};
 use crate::plan::{Offered, Plan};
 
 /// Requests that one client may send, and messages that it may receive, before the others have their turn.
