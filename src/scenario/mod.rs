@@ -5,6 +5,7 @@
 //! says what cannot be meant. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
 pub mod distribution;
+pub mod input;
 mod limits;
 pub mod load;
 pub mod problem;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use distribution::Distribution;
+pub use input::Input;
 pub use limits::Limits;
 pub use problem::{Problem, nearest};
 pub use server::{ServerCommand, in_words};
