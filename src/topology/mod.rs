@@ -20,6 +20,7 @@ mod gauge;
 pub mod hiccups;
 pub mod host;
 mod inbox;
+pub mod leftovers;
 mod limits;
 pub mod planted;
 mod process;
@@ -37,7 +38,7 @@ mod watch;
 pub mod wire;
 mod worker;
 
-pub use process::{ServerEnd, ServerProcess, ServerUse, guard};
+pub use process::{ServerEnd, ServerProcess, ServerUse, become_server, guard};
 pub use run::{DriverFigures, Measured, run, run_against};
 pub use serve::{Served, Serving, serve};
 pub use server::ServerTotals;
