@@ -298,7 +298,7 @@ fn a_terminal_gets_colours_unless_it_cannot_or_will_not_show_them() {
 fn an_endless_file_is_refused_by_show() {
     let ended = Zload::new(&["show", "/dev/zero"]).end();
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("larger than 256MiB"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("larger than 256 MiB"), "{}", ended.stderr);
 }
 
 #[test]
