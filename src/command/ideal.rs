@@ -10,7 +10,7 @@ use crate::scenario::input;
 use crate::twin::{self, Limits, NoIdeal, Pool};
 use crate::{Error, render};
 
-/// The work of one policy: some 20 s, for 1,000 round trips a second over a day.
+/// The work of one policy: 5 to 20 s, for 1,000 round trips a second over a day.
 const MOST_STEPS: u64 = 200_000_000;
 
 pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> {

@@ -13,10 +13,10 @@ use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
 use crate::twin::{self, Differences, Excess, Ideal, Limits, Observed, Policy, Pool};
 
-/// The work of a simulation beside a run: 20 million requests and replies are two to four seconds, which nobody minds after
-/// a run that offered them, and 100 s of 100,000 round trips a second.
+/// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which nobody minds after
+/// a run that offered them, and are 100 s of 100,000 round trips a second.
 pub const STEPS_BESIDE_A_RUN: u64 = 20_000_000;
-/// The same beside a slice of a comparison, of which there are some hundred: a fifth of a second, and far more than a slice
+/// The same beside a slice of a comparison, of which there are some hundred: a twentieth to a fifth of a second, and far more than a slice
 /// of a second can send.
 pub const STEPS_BESIDE_A_SLICE: u64 = 2_000_000;
 

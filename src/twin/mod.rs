@@ -33,7 +33,8 @@ pub struct Pool {
     pub policy: Policy,
 }
 
-/// How far a plan is played. A step is a request or a reply, and takes some 100 ns.
+/// How far a plan is played. A step is a request or a reply, and takes 20 to 40 ns,
+/// 100 where times are drawn from a distribution.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits<'a> {
     /// A plan of more steps has no ideal.
