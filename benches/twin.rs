@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use zload::plan::Plan;
 use zload::scenario::Scenario;
-use zload::twin::{Policy, Pool, ideal, play};
+use zload::twin::{Limits, Policy, Pool, ideal, play};
 
 const WORKERS: u32 = 500;
 
@@ -23,11 +23,13 @@ fn playing(criterion: &mut Criterion) {
     for policy in Policy::ALL {
         let pool = Pool { workers: WORKERS, policy };
         group.bench_function(format!("play, {}", policy.name()), |bencher| {
-            bencher.iter(|| play(&plan, pool, |served| _ = black_box(served)));
+            bencher.iter(|| play(&plan, pool, Limits::none(), |served| _ = black_box(served)));
         });
     }
     let pool = Pool { workers: WORKERS, policy: Policy::RoundRobin };
-    group.bench_function("ideal, round-robin", |bencher| bencher.iter(|| ideal(&plan, pool)));
+    group.bench_function("ideal, round-robin", |bencher| {
+        bencher.iter(|| ideal(&plan, pool, Limits::none()));
+    });
     group.finish();
 }
 

@@ -98,7 +98,7 @@ pub struct LoadOverrides {
 /// `zload run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The scenario file
+    /// The scenario file; - is standard input
     pub scenario: PathBuf,
     /// What to put in place of the scenario's settings
     #[command(flatten)]
@@ -132,7 +132,7 @@ pub struct RunArgs {
 /// `zload serve`
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The scenario file
+    /// The scenario file; - is standard input
     pub scenario: PathBuf,
     /// Override a key of the scenario by its dotted name; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -158,8 +158,11 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct GuardArgs {
     /// How long the server may take to end after SIGTERM
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", default_value = "0s")]
     pub stop_timeout: Nanos,
+    /// Become the server of the guard with this process number
+    #[arg(long, value_name = "PID")]
+    pub become_server_of: Option<i32>,
     /// Program and arguments
     #[arg(last = true, required = true)]
     pub command: Vec<std::ffi::OsString>,
@@ -168,7 +171,7 @@ pub struct GuardArgs {
 /// `zload check`
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// The scenario files
+    /// The scenario files; - is standard input
     #[arg(required = true)]
     pub scenarios: Vec<PathBuf>,
     /// What to put in place of the scenarios' settings
@@ -182,7 +185,7 @@ pub struct CheckArgs {
 /// `zload ideal`
 #[derive(Debug, Args)]
 pub struct IdealArgs {
-    /// The scenario file
+    /// The scenario file; - is standard input
     pub scenario: PathBuf,
     /// What to put in place of the scenario's settings
     #[command(flatten)]
@@ -224,7 +227,7 @@ pub struct SelftestArgs {
 /// `zload show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The saved result
+    /// The saved result; - is standard input
     pub result: PathBuf,
     /// Save the report as a page to this file, with plots; of results of `zload run` and `zload compare`
     #[arg(long, value_name = "FILE")]
@@ -275,7 +278,7 @@ pub struct CompareArgs {
 /// `zload calibrate`
 #[derive(Debug, Args)]
 pub struct CalibrateArgs {
-    /// The scenario file
+    /// The scenario file; - is standard input
     pub scenario: PathBuf,
     /// What to put in place of the scenario's settings
     #[command(flatten)]
@@ -297,7 +300,7 @@ pub struct CalibrateArgs {
 /// `zload slices`
 #[derive(Debug, Args)]
 pub struct SlicesArgs {
-    /// The scenario file
+    /// The scenario file; - is standard input
     pub scenario: PathBuf,
     /// Override a key of the scenario by its dotted name; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]

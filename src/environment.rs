@@ -24,6 +24,19 @@ pub fn describe() -> Environment {
     }
 }
 
+/// Whether this process was started with a signal ignored, as `nohup` does.
+pub fn ignores(signal: i32) -> bool {
+    let ignored = || {
+        let text = std::fs::read_to_string("/proc/self/status").ok()?;
+        let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    };
+    // Bits count from 0, signals from 1.
+    ignored().is_some_and(|mask| {
+        mask.checked_shr(signal.unsigned_abs() - 1).is_some_and(|bits| bits & 1 == 1)
+    })
+}
+
 /// The processor's own name, as Linux knows it.
 fn cpu_model() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;

@@ -93,15 +93,19 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// Ended by the user while clients connected.
-    #[error("interrupted before the clients were connected")]
+    /// Ended by the user before there was anything to report.
+    #[error("interrupted before there was anything to report")]
     Interrupted,
 }
 
 impl Error {
-    /// What the process ends with: 3 for figures that must not be used, else 2.
+    /// What the process ends with: 3 for figures that must not be used, 130 after an interruption, else 2.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Invalid(_)) { 3 } else { 2 }
+        match self {
+            Self::Invalid(_) => 3,
+            Self::Interrupted => 130,
+            _ => 2,
+        }
     }
 
     /// The text for a reader, safe to show, with ANSI colours if asked for.

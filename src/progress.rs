@@ -104,6 +104,21 @@ impl Progress {
         }
     }
 
+    /// Says that what was measured is held against the simulated plan.
+    pub fn simulate(&mut self) {
+        let (name, what) = ("simulating", "the same plan in an ideal topology");
+        match self.mode {
+            Mode::Quiet => {}
+            Mode::Bar => {
+                self.bar.set_prefix(name);
+                self.bar.set_message(what);
+            }
+            Mode::Lines => {
+                let _closed = writeln!(std::io::stderr(), "{name}: {what}");
+            }
+        }
+    }
+
     /// Says once what is about to happen.
     pub fn announce(&self, text: &str) {
         let text = text::lines(text);

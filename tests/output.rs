@@ -296,7 +296,7 @@ fn a_terminal_gets_colours_unless_it_cannot_or_will_not_show_them() {
 fn an_endless_file_is_refused_by_show() {
     let ended = Zload::new(&["show", "/dev/zero"]).end();
     assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("larger than 64MiB"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("larger than 64 MiB"), "{}", ended.stderr);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::{Ended, ForeignServer, Running, Zload, assert_ends, ledger, number};
 use tempfile::TempDir;
+use zload::topology::clock::Clock;
 
 const LOAD: &str = "load = { rate = '200/s' }\nrun = { duration = '500ms', drain = '1s' }\n";
 const LONG_LOAD: &str = "load = { rate = '200/s' }\nrun = { duration = '10m', drain = '1h' }\n";
@@ -395,15 +396,18 @@ fn no_server_outlives_a_zload_that_was_killed() {
     assert_eq!(running.end().code, None, "killed by a signal");
 }
 
+fn parent_of(process: Pid) -> Pid {
+    let id = process.as_raw_nonzero();
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("a parent");
+    Pid::from_raw(parent.trim().parse().expect("a number")).expect("a process")
+}
+
 #[test]
 fn no_server_outlives_its_guard_either() {
     let script = Script::new("exec serve");
     let running = measuring(script.run(LONG_LOAD));
-    let server = script.noted()[0].as_raw_nonzero();
-    let status = std::fs::read_to_string(format!("/proc/{server}/status")).expect("it runs");
-    let guard = status.lines().find_map(|line| line.strip_prefix("PPid:")).expect("a parent");
-    let guard = Pid::from_raw(guard.trim().parse().expect("a number")).expect("a process");
-    kill_process(guard, Signal::KILL).expect("the guard is there");
+    kill_process(parent_of(script.noted()[0]), Signal::KILL).expect("the guard is there");
     let result = running.end().result(2);
     assert_eq!(text(&result, "exit"), "lost sight of");
     script.assert_gone(1);
@@ -420,4 +424,51 @@ fn no_server_outlives_a_zload_that_ends_at_once_at_the_second_signal() {
     running.signal(Signal::INT);
     assert_eq!(running.end().code, Some(130));
     script.assert_gone(2);
+}
+
+#[test]
+fn no_server_outlives_zload_and_its_guard_when_both_are_killed_at_once() {
+    for phase in ["connecting", "measuring"] {
+        let script = Script::new("echo >started; trap '' TERM INT HUP; exec serve");
+        let mut running = script.run(LONG_LOAD).start();
+        running.await_line(phase);
+        await_file(&script.0.path().join("started"));
+        let guard = parent_of(script.noted()[0]);
+        // Neither can do anything between the two.
+        running.signal(Signal::STOP);
+        kill_process(guard, Signal::STOP).expect("the guard is there");
+        kill_process(guard, Signal::KILL).expect("the guard is there");
+        running.signal(Signal::KILL);
+        script.assert_gone(1);
+        assert_eq!(running.end().code, None, "killed by a signal");
+    }
+}
+
+#[test]
+fn a_result_does_not_wait_for_a_stopped_server_or_guard_nor_long_for_a_stubborn_one() {
+    let stubborn = "trap '' TERM\nserve &\nnote $!\nwhile :; do sleep 1; done";
+    for (body, processes, stopped) in
+        [("exec serve", 1, Some("server")), ("exec serve", 1, Some("guard")), (stubborn, 2, None)]
+    {
+        let script = Script::new(body);
+        let saved = script.0.path().join("r.json");
+        let scenario = format!("{}stop_timeout = '10m'", script.scenario(LONG_LOAD));
+        let running = measuring(
+            Zload::with_scenario("run", &scenario).args(&["-o", saved.to_str().expect("UTF-8")]),
+        );
+        let server = script.noted()[0];
+        let pid = if stopped == Some("server") { server } else { parent_of(server) };
+        if stopped.is_some() {
+            kill_process(pid, Signal::STOP).expect("it is there");
+        }
+        running.signal(Signal::INT);
+        let since = Clock::start();
+        assert_eq!(running.end().code, Some(130), "{stopped:?}");
+        let passed_ns = since.now_ns();
+        assert!(passed_ns < 5_000_000_000, "{stopped:?}: {passed_ns} ns");
+        let text = std::fs::read_to_string(saved).expect("the result");
+        let result: Value = serde_json::from_str(&text).expect("a JSON object");
+        assert!(result["server"]["exit"].is_string(), "how it ended: {}", result["server"]);
+        script.assert_gone(processes);
+    }
 }

@@ -7,7 +7,9 @@
 use proptest::prelude::*;
 use zload::plan::Plan;
 use zload::scenario::Scenario;
-use zload::twin::{Ideal, NoIdeal, Observed, Policy, Pool, Served, excess, ideal, play};
+use zload::twin::{
+    Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool, Served, ideal, ideal_and_excess, play,
+};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
@@ -29,7 +31,12 @@ fn poisson(rate_per_s: u32, seconds: u32, delay: &str) -> Plan {
 }
 
 fn ideal_of(plan: &Plan, workers: u32, policy: Policy) -> Ideal {
-    ideal(plan, pool(workers, policy)).expect("an ideal")
+    ideal(plan, pool(workers, policy), Limits::none()).expect("an ideal")
+}
+
+fn excess_of(plan: &Plan, pool: Pool, observed: Vec<Observed>) -> Excess {
+    let played = ideal_and_excess(plan, pool, Limits::none(), vec![observed]);
+    played.expect("an ideal").1.remove(0)
 }
 
 fn mean_ns(ideal: &Ideal) -> f64 {
@@ -180,7 +187,7 @@ fn the_example_by_hand() {
         (2, 0, third_starts_ns, from(third_starts_ns, &third)),
     ];
     let mut seen = Vec::new();
-    play(&plan, pool(2, Policy::RoundRobin), |served| {
+    play(&plan, pool(2, Policy::RoundRobin), Limits::none(), |served| {
         assert_eq!(served.intended_ns, intended_ns[served.client as usize]);
         seen.push((served.client, served.worker, served.started_ns, served.replies_ns.to_vec()));
     })
@@ -201,12 +208,13 @@ fn loads_that_pass_no_time_have_no_ideal() {
     let huge =
         plan("load = { model = 'closed', in_flight = 1000000 }\nclients = { count = 1000000 }");
     for policy in Policy::ALL {
-        let refusal = |plan| ideal(plan, pool(3, policy)).expect_err("no ideal");
+        let refusal = |plan| ideal(plan, pool(3, policy), Limits::none()).expect_err("no ideal");
         assert_eq!(refusal(&nothing), NoIdeal::InfiniteRate);
         assert!(matches!(refusal(&huge), NoIdeal::TooManyInFlight { .. }));
     }
     for plan in [&silent, &instant] {
-        let refusal = ideal(plan, pool(3, Policy::RoundRobin)).expect_err("no ideal");
+        let refusal =
+            ideal(plan, pool(3, Policy::RoundRobin), Limits::none()).expect_err("no ideal");
         assert!(matches!(refusal, NoIdeal::StandsStill { at_ns: 0, .. }), "{refusal}");
     }
     // The same with think time passes.
@@ -226,7 +234,7 @@ fn excess_is_the_difference_request_by_request() {
     let pool = pool(2, Policy::RoundRobin);
     let mut observed = Vec::new();
     let mut silent = 0;
-    play(&plan, pool, |served| {
+    play(&plan, pool, Limits::none(), |served| {
         let Some((first_ns, last_ns)) = served.first_ns().zip(served.last_ns()) else {
             silent += 1;
             return;
@@ -252,7 +260,7 @@ fn excess_is_the_difference_request_by_request() {
     observed.reverse();
     let stray = Observed { request: 1 << 40, ..observed[0] };
     observed.extend([stray, Observed { client: 1 << 20, ..stray }]);
-    let excess = excess(&plan, pool, observed).expect("an ideal");
+    let excess = excess_of(&plan, pool, observed);
     assert_eq!((excess.unmatched, excess.first_reply.histogram.histogram().len()), (2, total));
     assert_eq!(excess.last_reply.histogram.histogram().len(), complete);
     assert_eq!(excess.first_reply.faster, total - slower);
@@ -271,7 +279,7 @@ fn a_closed_load_that_ran_ideally_has_no_excess() {
     );
     let pool = pool(4, Policy::LeastLoaded);
     let mut observed = Vec::new();
-    play(&plan, pool, |served| {
+    play(&plan, pool, Limits::none(), |served| {
         observed.extend(served.first_ns().map(|first_ns| Observed {
             client: served.client,
             request: served.request,
@@ -281,12 +289,65 @@ fn a_closed_load_that_ran_ideally_has_no_excess() {
     })
     .expect("an ideal");
     let total = observed.len() as u64;
-    let excess = excess(&plan, pool, observed).expect("an ideal");
+    let excess = excess_of(&plan, pool, observed);
     assert_eq!(excess.unmatched, 0);
     for differences in [excess.first_reply, excess.last_reply] {
         assert_eq!(differences.histogram.histogram().len(), total);
         assert_eq!((differences.histogram.max(), differences.faster), (Some(0), 0));
     }
+}
+
+#[test]
+fn a_play_ends_at_its_limit_of_steps_whatever_takes_no_time_and_at_the_flag() {
+    use std::sync::atomic::AtomicBool;
+    let stop = AtomicBool::new(false);
+    let limits = |most_steps| Limits { most_steps, stop: &stop };
+    let round_robin = pool(3, Policy::RoundRobin);
+    let endless = [
+        // Many requests, many replies, many slots at the first instant.
+        "load = { model = 'closed', think = '1ns' }\nrun = { duration = '1h' }",
+        "load = { model = 'closed', in_flight = 2 }\nworkers = { delay = '1ns' }\nrun = { duration = '1h' }",
+        "load = { rate = '1/s' }\nworkers = { replies = 65535, delay = '1ns' }\nrun = { duration = '24h' }",
+        "load = { rate = '1M/s' }\nrun = { duration = '24h' }",
+        "load = { model = 'closed', in_flight = 1000, think = '1s' }\nclients = { count = 10000 }",
+    ];
+    for text in endless {
+        let mut played = 0;
+        let refusal = play(&plan(text), round_robin, limits(100_000), |served| {
+            played += 1 + served.replies_ns.len();
+        });
+        assert_eq!(refusal, Err(NoIdeal::TooLong { most_steps: 100_000 }), "{text}");
+        // It is looked at after a few thousand, and before a request's replies are drawn.
+        assert!(played <= 100_000 + 5_000, "{played} steps of {text}");
+    }
+    let few = plan("load = { rate = '1k/s' }\nrun = { duration = '1s' }");
+    assert!(ideal(&few, round_robin, limits(2_000)).is_ok(), "a thousand round trips");
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let refusal = ideal(&plan(endless[0]), round_robin, limits(u64::MAX)).expect_err("stopped");
+    assert_eq!(refusal, NoIdeal::Stopped);
+}
+
+#[test]
+fn several_runs_of_a_plan_are_held_against_one_play() {
+    let plan =
+        plan("load = { rate = '100/s' }\nrun = { duration = '1s' }\nworkers = { delay = '1ms' }");
+    let observed = |request, extra_ns| Observed {
+        client: 0,
+        request,
+        first_response_ns: MS + extra_ns,
+        last_response_ns: None,
+    };
+    let sets = vec![
+        vec![observed(3, 7), observed(0, 5)],
+        Vec::new(),
+        vec![observed(3, 9), observed(1 << 40, 0)],
+    ];
+    let (ideal, excess) =
+        ideal_and_excess(&plan, pool(9, Policy::RoundRobin), Limits::none(), sets)
+            .expect("an ideal");
+    assert_eq!(ideal.requests, 100);
+    let found = excess.iter().map(|one| (one.first_reply.histogram.max(), one.unmatched));
+    assert_eq!(found.collect::<Vec<_>>(), [(Some(7), 0), (None, 0), (Some(9), 1)]);
 }
 
 /// Any small scenario.
@@ -317,7 +378,7 @@ type Course = (u32, u64, u32, u64, u64, Vec<u64>);
 
 fn courses(plan: &Plan, pool: Pool) -> Vec<Course> {
     let mut courses = Vec::new();
-    play(plan, pool, |served: &Served<'_>| {
+    play(plan, pool, Limits::none(), |served: &Served<'_>| {
         courses.push((
             served.client,
             served.request,
@@ -370,7 +431,7 @@ proptest! {
     fn figures_are_those_of_the_courses(text in scenarios(), workers in 1..7_u32, policy in prop::sample::select(&Policy::ALL[..])) {
         let plan = plan(&text);
         let pool = pool(workers, policy);
-        let ideal = ideal(&plan, pool).expect("an ideal");
+        let ideal = ideal(&plan, pool, Limits::none()).expect("an ideal");
         let counted: Vec<Course> =
             courses(&plan, pool).into_iter().filter(|course| course.3 >= plan.warmup_ns()).collect();
         let responses = |pick: fn(&[u64]) -> Option<&u64>| {

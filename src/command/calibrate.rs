@@ -8,16 +8,19 @@ use crate::cli::CalibrateArgs;
 use crate::compare::calibrate as noise;
 use crate::experiment::{Design, keep_on};
 use crate::progress::{Mode, Progress};
-use crate::result::{CalibrationResult, Destination};
+use crate::result::{CalibrationResult, Destination, Inputs};
+use crate::scenario::Scenario;
 use crate::{Error, render};
 
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<CalibrationResult>(args.output.format)?;
-    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
     if let Some(cpus) = args.design.cpus {
         keep_on(cpus)?;
     }
-    let one = contender(&args.scenario, &args.overrides.with(&args.load), None)?;
+    let input = Scenario::read(&args.scenario)?;
+    let one = contender(&input, &args.overrides.with(&args.load), None)?;
+    let inputs = Inputs::of([&args.scenario]).and_server(&one.side.scenario);
+    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
     let mut other = one.clone();
     other.side.name = format!("{} again", one.side.name);
     let scenario = one.side.scenario.clone();

@@ -6,6 +6,7 @@ use std::io::Write;
 use super::{load, print};
 use crate::cli::CheckArgs;
 use crate::plan::Plan;
+use crate::scenario::input;
 use crate::{Error, render, text};
 
 /// Prints the plan of every valid file; a wrong one is an error once all have been looked at.
@@ -17,7 +18,7 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> 
         match load(path, &overrides) {
             Ok(scenario) => {
                 let plan = render::plan_report(&scenario, &Plan::new(&scenario));
-                writeln!(plans, "{}: ok\n{plan}", text::path(path))
+                writeln!(plans, "{}: ok\n{plan}", input::name(path))
                     .expect("writing to a string cannot fail");
             }
             Err(error) => wrong.push(error),

@@ -10,9 +10,9 @@ use crate::compare::{Questions, Side, blocks_for, compare_saved};
 use crate::experiment::{Contender, Design, keep_on};
 use crate::progress::{Mode, Progress};
 use crate::result::{
-    Answer, CalibrationResult, ComparisonResult, Destination, RunResult, Saved, to_value,
+    Answer, CalibrationResult, ComparisonResult, Destination, Inputs, RunResult, Saved, to_value,
 };
-use crate::scenario::Scenario;
+use crate::scenario::{Input, Scenario, input};
 use crate::{Error, render};
 
 /// A calibration asks for no more blocks than this; more are the user's to ask for.
@@ -21,18 +21,24 @@ const MOST_BLOCKS: u32 = 60;
 pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<ComparisonResult>(args.output.format)?;
     let calibration = args.calibration.as_deref().map(load_calibration).transpose()?;
-    let saved = args.files.iter().map(|path| Saved::is(path)).collect::<Result<Vec<bool>, _>>()?;
-    let destination = Destination::reserve(args.output.output.as_deref(), &args.files[0])?;
-    let html = Destination::reserve(args.html.as_deref(), &args.files[0])?;
-    Destination::ensure_distinct(&[&destination, &html])?;
-    let result = if saved.iter().all(|saved| *saved) {
-        of_saved(args, calibration.as_ref())?
-    } else if saved.iter().any(|saved| *saved) {
+    let files = args.files.iter().map(|path| Saved::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let saved = files.iter().filter(|file| Saved::is(file)).count();
+    if saved > 0 && saved < files.len() {
         return Err(Error::Failed(
             "some files are saved results and some are scenarios: compare two of a kind".to_owned(),
         ));
+    }
+    let contenders = if saved > 0 { Vec::new() } else { contenders(args, &files)? };
+    let inputs = Inputs::of(args.files.iter().chain(&args.calibration)).and_programs(&args.exe);
+    let sides = contenders.iter().map(|contender| &contender.side.scenario);
+    let inputs = sides.fold(inputs, Inputs::and_server);
+    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
+    let html = Destination::reserve(args.html.as_deref(), &inputs)?;
+    Destination::ensure_distinct(&[&destination, &html])?;
+    let result = if saved > 0 {
+        of_saved(args, &files, calibration.as_ref())?
     } else {
-        of_scenarios(args, calibration.as_ref())?
+        of_scenarios(args, contenders, calibration.as_ref())?
     };
     let delivered = deliver(&result, &args.output, destination, out);
     html.map_or(Ok(()), |html| html.save(&render::comparison_page(&result)))?;
@@ -63,12 +69,9 @@ fn exit_code(result: &ComparisonResult, fail_on: Option<FailOn>) -> Result<u8, E
 /// Plays the scenarios, or one scenario with several programs, in turn.
 fn of_scenarios(
     args: &CompareArgs,
+    mut contenders: Vec<Contender>,
     calibration: Option<&CalibrationResult>,
 ) -> Result<ComparisonResult, Error> {
-    if let Some(cpus) = args.design.cpus {
-        keep_on(cpus)?;
-    }
-    let mut contenders = contenders(args)?;
     tell_apart(&mut contenders.iter_mut().map(|contender| &mut contender.side).collect::<Vec<_>>());
     let scenarios: Vec<&Scenario> =
         contenders.iter().map(|contender| &contender.side.scenario).collect();
@@ -89,15 +92,19 @@ fn of_scenarios(
     Ok(ended.experiment.compare(&questions, &notes, ended.interrupted, ended.failure.as_deref()))
 }
 
-fn contenders(args: &CompareArgs) -> Result<Vec<Contender>, Error> {
+fn contenders(args: &CompareArgs, files: &[Input]) -> Result<Vec<Contender>, Error> {
+    // First, since the environment that a side has is that of its processors.
+    if let Some(cpus) = args.design.cpus {
+        keep_on(cpus)?;
+    }
     let overrides = args.overrides.with(&args.load);
-    match (args.exe.as_slice(), args.files.as_slice()) {
+    match (args.exe.as_slice(), files) {
         ([], [_]) => Err(Error::Failed(
             "one file cannot be compared: give two scenarios, two saved results, or one scenario and --exe twice \
              (zload calibrate compares a scenario with itself)"
                 .to_owned(),
         )),
-        ([], files) => files.iter().map(|path| contender(path, &overrides, None)).collect(),
+        ([], files) => files.iter().map(|input| contender(input, &overrides, None)).collect(),
         ([_], _) => Err(Error::Failed("one --exe cannot be compared: give it twice".to_owned())),
         (exes, [scenario]) => {
             exes.iter().map(|exe| contender(scenario, &overrides, Some(exe))).collect()
@@ -138,6 +145,7 @@ fn beside(calibration: &CalibrationResult, side: &Side, needed: Option<u32>) -> 
 
 fn of_saved(
     args: &CompareArgs,
+    files: &[Input],
     calibration: Option<&CalibrationResult>,
 ) -> Result<ComparisonResult, Error> {
     if args.files.len() < 2 {
@@ -158,7 +166,7 @@ fn of_saved(
                 .to_owned(),
         ));
     }
-    let results = args.files.iter().map(|path| load_run(path)).collect::<Result<Vec<_>, _>>()?;
+    let results = files.iter().map(load_run).collect::<Result<Vec<_>, _>>()?;
     let mut sides: Vec<Side> =
         results.iter().zip(&args.files).map(|(result, path)| saved_side(result, path)).collect();
     tell_apart(&mut sides.iter_mut().collect::<Vec<_>>());
@@ -198,11 +206,11 @@ fn one_saved(
     Ok(result)
 }
 
-fn load_run(path: &Path) -> Result<RunResult, Error> {
-    match Saved::load(path)? {
+fn load_run(input: &Input) -> Result<RunResult, Error> {
+    match Saved::of(input)? {
         Saved::Run(result) => Ok(*result),
         _ => Err(Error::Result {
-            path: path.to_owned(),
+            path: input::name(&input.path).into(),
             reason: "only what `zload run` saved can be compared".to_owned(),
         }),
     }

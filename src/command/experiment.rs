@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::load;
+use super::load_from;
 use crate::cli::QuestionArgs;
 use crate::compare::{Metric, Questions, Side, default_primary, metric_named};
 use crate::experiment::{self, Contender, Design, Ended};
@@ -12,15 +12,15 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::result::{Fitness, RunResult};
 use crate::scenario::load::Override;
-use crate::scenario::{Nanos, Percent, Scenario};
+use crate::scenario::{Input, Nanos, Percent, Scenario, input};
 use crate::{Error, environment, quantity};
 
 /// Settings that slices take the place of.
 const NOT_USED: [&str; 2] = ["run.duration=", "run.warmup="];
 
-/// The scenario at `path` as a contender that `exe` plays.
+/// The scenario that was read as a contender that `exe` plays.
 pub(super) fn contender(
-    path: &Path,
+    input: &Input,
     overrides: &[Override],
     exe: Option<&PathBuf>,
 ) -> Result<Contender, Error> {
@@ -33,25 +33,32 @@ pub(super) fn contender(
              is warm-up"
         )));
     }
-    let scenario = load(path, overrides)?;
+    let scenario = load_from(input, overrides)?;
+    let (path, kept) = input.for_others()?;
     let own = std::env::current_exe()
         .map_err(|source| Error::Failed(format!("the program does not find itself: {source}")))?;
     let side = Side {
         name: exe.map_or_else(|| scenario.name.clone(), |exe| exe.display().to_string()),
-        source: path.display().to_string(),
+        source: input::name(&input.path),
         exe: exe.map(|exe| exe.display().to_string()),
         plan_hash: Plan::new(&scenario).hash().to_owned(),
         environment: environment::describe(),
         scenario,
     };
-    Ok(Contender { side, exe: exe.cloned().unwrap_or(own), scenario: path.to_owned(), settings })
+    Ok(Contender {
+        side,
+        exe: exe.cloned().unwrap_or(own),
+        scenario: path,
+        kept: kept.map(|file| Arc::new(file.into())),
+        settings,
+    })
 }
 
 /// A side that was saved.
 pub(super) fn saved_side(result: &RunResult, path: &Path) -> Side {
     Side {
         name: result.scenario.name.clone(),
-        source: path.display().to_string(),
+        source: input::name(path),
         exe: None,
         scenario: result.scenario.clone(),
         plan_hash: result.plan_hash.clone(),

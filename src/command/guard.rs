@@ -9,6 +9,9 @@ use crate::{Error, topology};
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature of every command")]
 pub(super) fn guard(args: &GuardArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    topology::guard(&args.command, Duration::from_nanos(args.stop_timeout.0), out);
+    match args.become_server_of {
+        Some(guard) => topology::become_server(&args.command, guard),
+        None => topology::guard(&args.command, Duration::from_nanos(args.stop_timeout.0), out),
+    }
     Ok(DONE)
 }

@@ -2,26 +2,36 @@
 
 use std::io::Write;
 
-use super::{DONE, deliver, load};
+use super::{DONE, deliver, interruption, load};
 use crate::cli::IdealArgs;
 use crate::plan::Plan;
-use crate::result::{Destination, IdealResult};
-use crate::twin::{self, Pool};
+use crate::result::{Destination, IdealResult, Inputs};
+use crate::scenario::input;
+use crate::twin::{self, Limits, NoIdeal, Pool};
 use crate::{Error, render};
+
+/// The work of one policy: 5 to 20 s, for 1,000 round trips a second over a day.
+const MOST_STEPS: u64 = 200_000_000;
 
 pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<IdealResult>(args.output.format)?;
     let scenario = load(&args.scenario, &args.overrides.with(&args.load))?;
-    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
+    let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
+    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
+    let interrupted = interruption()?;
+    let limits = Limits { most_steps: MOST_STEPS, stop: &interrupted };
     let plan = Plan::new(&scenario);
     let workers = scenario.workers.count.0;
     let ideals = args
         .policy
         .chosen()
         .into_iter()
-        .map(|policy| Ok((policy, twin::ideal(&plan, Pool { workers, policy })?)))
-        .collect::<Result<Vec<_>, twin::NoIdeal>>()
-        .map_err(|reason| Error::Failed(format!("{}: {reason}", args.scenario.display())))?;
+        .map(|policy| Ok((policy, twin::ideal(&plan, Pool { workers, policy }, limits)?)))
+        .collect::<Result<Vec<_>, NoIdeal>>()
+        .map_err(|reason| match reason {
+            NoIdeal::Stopped => Error::Interrupted,
+            reason => Error::Failed(format!("{}: {reason}", input::name(&args.scenario))),
+        })?;
     let result = IdealResult::new(&scenario, &plan, &ideals);
     deliver(&result, &args.output, destination, out)?;
     Ok(DONE)

@@ -6,6 +6,7 @@ mod compare;
 mod experiment;
 mod guard;
 mod ideal;
+mod interruption;
 mod run;
 mod schema;
 mod selftest;
@@ -15,20 +16,19 @@ mod slices;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::CommandFactory as _;
 use serde::Serialize;
-use signal_hook::consts::{SIGINT, SIGTERM};
+
+use interruption::interruption;
 
 use crate::cli::{Cli, Command, Format, OutputArgs};
 use crate::environment::Revision;
 use crate::progress;
 use crate::render::{self, Printable, Style};
 use crate::result::{Destination, to_json};
-use crate::scenario::Scenario;
 use crate::scenario::load::Override;
+use crate::scenario::{Input, Scenario};
 use crate::{Error, text};
 
 /// Exit code of a command that did what it should.
@@ -37,7 +37,7 @@ const DONE: u8 = 0;
 const NO: u8 = 1;
 /// Exit code of a run whose figures must not be used.
 const INVALID: u8 = 3;
-/// Exit code of a run that was ended by Ctrl-C or SIGTERM.
+/// Exit code of a run that was ended by Ctrl-C or another signal.
 const INTERRUPTED: u8 = 130;
 
 /// Carries out what the command line asks for; gives the exit code.
@@ -87,7 +87,12 @@ fn man_page(command: Option<&str>) -> Result<Vec<u8>, Error> {
 
 /// The scenario at `path`, unless some room knows a reason against it: a field or a metric that there is not.
 fn load(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> {
-    Scenario::load_with(path, overrides, |scenario| {
+    load_from(&Scenario::read(path)?, overrides)
+}
+
+/// The same of what has been read.
+fn load_from(input: &Input, overrides: &[Override]) -> Result<Scenario, Error> {
+    Scenario::load_from(input, overrides, |scenario| {
         crate::result::objection(scenario).or_else(|| crate::compare::objection(scenario))
     })
 }
@@ -124,22 +129,6 @@ fn text_of<T: Printable>(result: &T, format: Format) -> Result<String, Error> {
 pub fn wants_color(stream: &impl IsTerminal) -> bool {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !no_color && !progress::is_dumb()
-}
-
-/// A flag that Ctrl-C and SIGTERM set; the second of them ends the process at once.
-fn interruption() -> Result<Arc<AtomicBool>, Error> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset and sets it, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(
-            signal,
-            i32::from(INTERRUPTED),
-            Arc::clone(&flag),
-        )
-        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
-        .map_err(|error| Error::Limit(format!("Ctrl-C cannot be caught: {error}")))?;
-    }
-    Ok(flag)
 }
 
 /// The exit code of a run that ended this way.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load};
 use crate::cli::RunArgs;
@@ -9,8 +10,10 @@ use crate::experiment::keep_on;
 use crate::measure::Ways;
 use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, RunResult};
-use crate::topology::{self, Measured};
+use crate::result::{Destination, Inputs, RunResult, STEPS_BESIDE_A_RUN, to_json};
+use crate::scenario::Scenario;
+use crate::topology::{self, Measured, ServerProcess};
+use crate::twin::Limits;
 use crate::verdict::Status;
 use crate::{Error, environment, render};
 
@@ -19,9 +22,10 @@ const LEAST_WAYS: usize = 4096;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = load(&args.scenario, &args.overrides())?;
-    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
-    let trace_out = Destination::reserve(args.trace_out.as_deref(), &args.scenario)?;
-    let html = Destination::reserve(args.html.as_deref(), &args.scenario)?;
+    let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
+    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
+    let trace_out = Destination::reserve(args.trace_out.as_deref(), &inputs)?;
+    let html = Destination::reserve(args.html.as_deref(), &inputs)?;
     Destination::ensure_distinct(&[&destination, &trace_out, &html])?;
     if let Some(cpus) = args.cpus {
         keep_on(cpus)?;
@@ -31,35 +35,21 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
-    let mut runs: Vec<Measured> = Vec::new();
-    // Many runs share the memory that one may have, as far as a p99 of each allows.
-    let most_ways = (Ways::MOST / args.repeat as usize).max(LEAST_WAYS);
-    for index in 1..=args.repeat {
-        progress.begin_run(index, args.repeat);
-        let outcome = topology::run(&scenario, &plan, args.trace, &interrupted, &mut |snapshot| {
-            progress.update(snapshot);
-        });
-        let measured = match (outcome, runs.last_mut()) {
-            (Ok(mut measured), _) => {
-                measured.recorded.ways.shrink(most_ways);
-                measured
-            }
-            (Err(error), None) => return Err(error),
-            // What the runs before this one found must not be lost with it.
-            (Err(error), Some(last)) => {
-                last.failure =
-                    Some(format!("run {index} of {} did not begin: {error}", args.repeat));
-                break;
-            }
-        };
-        let whole = !measured.interrupted && measured.failure.is_none();
-        runs.push(measured);
-        if !whole {
-            break;
-        }
+    let (mut runs, server) = measure(args, &scenario, &plan, &interrupted, &mut progress)?;
+    let of = |runs: &[Measured]| RunResult::new(&scenario, &plan, environment.clone(), runs);
+    let (mut result, mut sampled) = of(&runs);
+    // What was measured is safe before anything else is waited for.
+    if let Some(destination) = &destination {
+        destination.save_so_far(|| to_json(&result));
     }
+    if let (Some(server), Some(last)) = (server, runs.last_mut()) {
+        last.stop_server(server);
+        (result, sampled) = of(&runs);
+    }
+    progress.simulate();
+    result.add_ideal(&plan, sampled, Limits { most_steps: STEPS_BESIDE_A_RUN, stop: &interrupted });
+    result.interrupted |= interrupted.load(Ordering::Relaxed);
     progress.finish();
-    let result = RunResult::new(&scenario, &plan, environment, &runs);
     let delivered = deliver(&result, &args.output, destination, out);
     let shown = html.map_or(Ok(()), |html| html.save(&render::run_page(&result)));
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
@@ -77,4 +67,48 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         DONE if result.thresholds.iter().any(|threshold| !threshold.met) => Ok(NO),
         code => Ok(code),
     }
+}
+
+/// Plays the plan as often as asked, unless it is interrupted or fails. A server of the user's own still runs after the
+/// last time.
+fn measure<'a>(
+    args: &RunArgs,
+    scenario: &Scenario,
+    plan: &Arc<Plan>,
+    interrupted: &'a AtomicBool,
+    progress: &mut Progress,
+) -> Result<(Vec<Measured>, Option<ServerProcess<'a>>), Error> {
+    let mut runs: Vec<Measured> = Vec::new();
+    let mut running: Option<ServerProcess<'_>> = None;
+    // Many runs share the memory that one may have, as far as a p99 of each allows.
+    let most_ways = (Ways::MOST / args.repeat as usize).max(LEAST_WAYS);
+    for index in 1..=args.repeat {
+        if let (Some(server), Some(last)) = (running.take(), runs.last_mut()) {
+            last.stop_server(server);
+        }
+        progress.begin_run(index, args.repeat);
+        let outcome = topology::run(scenario, plan, args.trace, interrupted, &mut |snapshot| {
+            progress.update(snapshot);
+        });
+        let measured = match (outcome, runs.last_mut()) {
+            (Ok((mut measured, server)), _) => {
+                measured.recorded.ways.shrink(most_ways);
+                running = server;
+                measured
+            }
+            (Err(error), None) => return Err(error),
+            // What the runs before this one found must not be lost with it.
+            (Err(error), Some(last)) => {
+                last.failure =
+                    Some(format!("run {index} of {} did not begin: {error}", args.repeat));
+                break;
+            }
+        };
+        let whole = !measured.interrupted && measured.failure.is_none();
+        runs.push(measured);
+        if !whole {
+            break;
+        }
+    }
+    Ok((runs, running))
 }

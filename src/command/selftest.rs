@@ -1,18 +1,17 @@
 //! `zload selftest`
 
 use std::io::Write;
-use std::path::Path;
 
 use super::{DONE, INTERRUPTED, NO, deliver, interruption};
 use crate::cli::SelftestArgs;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, SelftestResult};
+use crate::result::{Destination, Inputs, SelftestResult};
 use crate::{Error, environment, render, selftest};
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<SelftestResult>(args.output.format)?;
     // There is no scenario that the result could replace.
-    let destination = Destination::reserve(args.output.output.as_deref(), Path::new(""))?;
+    let destination = Destination::reserve(args.output.output.as_deref(), &Inputs::default())?;
     let interrupted = interruption()?;
     let mut progress = Progress::new(Mode::choose(args.output.quiet));
     let result = selftest::run(environment::describe(), &interrupted, &mut |step, steps, name| {

@@ -5,8 +5,8 @@ use std::io::Write;
 use super::{deliver, exit_code, interruption, load};
 use crate::cli::ServeArgs;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, ServeResult};
-use crate::scenario::{Engine, Nanos};
+use crate::result::{Destination, Inputs, ServeResult};
+use crate::scenario::{Engine, Nanos, input};
 use crate::topology::{self, Serving};
 use crate::{Error, environment, render, text};
 
@@ -17,7 +17,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
         return Err(Error::Failed(format!(
             "{}: proxy.engine is \"external\", so there is no server of ours to run: \
              use --set proxy.engine=batch (or poll, builtin)",
-            args.scenario.display()
+            input::name(&args.scenario)
         )));
     }
     if args.duration == Some(Nanos::ZERO) {
@@ -25,7 +25,8 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
             "--duration must be above 0; leave it out to serve until Ctrl-C".to_owned(),
         ));
     }
-    let destination = Destination::reserve(args.output.output.as_deref(), &args.scenario)?;
+    let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
+    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
     let interrupted = interruption()?;
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };

@@ -12,10 +12,11 @@ use std::thread::Builder;
 use super::DONE;
 use crate::cli::SlicesArgs;
 use crate::plan::Plan;
-use crate::result::RunResult;
+use crate::result::{RunResult, STEPS_BESIDE_A_SLICE};
 use crate::scenario::Scenario;
 use crate::scenario::load::Override;
 use crate::topology::{self, ServerProcess};
+use crate::twin::Limits;
 use crate::{Error, environment};
 
 pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error> {
@@ -30,12 +31,16 @@ pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error
         }
         let measured =
             topology::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;
-        let result = RunResult::new(&scenario, &plan, environment::describe(), &[measured]);
+        let (mut result, sampled) =
+            RunResult::new(&scenario, &plan, environment::describe(), &[measured]);
+        result.add_ideal(&plan, sampled, Limits { most_steps: STEPS_BESIDE_A_SLICE, stop: &ended });
         let mut text = serde_json::to_string(&result)
             .map_err(|error| Error::Failed(format!("the result cannot be written: {error}")))?;
         text.push('\n');
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
     }
+    // There is no more to play, and no hurry: the server has the time that it may take to end.
+    ended.store(false, Ordering::Relaxed);
     Ok(DONE)
 }
 

@@ -9,7 +9,9 @@ mod design;
 mod pin;
 mod player;
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::Rng as _;
@@ -36,6 +38,8 @@ pub struct Contender {
     pub exe: PathBuf,
     /// The scenario file.
     pub scenario: PathBuf,
+    /// What keeps that file there, if anything has to.
+    pub kept: Option<Arc<OwnedFd>>,
     /// `key=value` settings in place of the scenario's.
     pub settings: Vec<String>,
 }
@@ -117,6 +121,14 @@ impl Table<'_> {
     fn block(&mut self) -> Result<Option<Vec<Round>>, Error> {
         self.standing.block += 1;
         let mut players: Vec<Option<Player>> = self.contenders.iter().map(|_| None).collect();
+        let rounds = self.rounds(&mut players);
+        // All of them before the first is waited for.
+        let hurry = rounds.is_err() || self.interrupted.load(Ordering::Relaxed);
+        players.iter_mut().flatten().for_each(|player| player.dismiss(hurry));
+        rounds
+    }
+
+    fn rounds(&mut self, players: &mut [Option<Player>]) -> Result<Option<Vec<Round>>, Error> {
         let warmup_seed = self.coin.next_u64() >> 1;
         for side in self.order() {
             let player = players[side].insert(Player::start(&self.contenders[side])?);
@@ -126,16 +138,19 @@ impl Table<'_> {
                 return Ok(None);
             }
         }
-        let mut players: Vec<Player> = players.into_iter().flatten().collect();
         let mut rounds = Vec::new();
         for slice in 0..self.design.slices {
-            let Some(round) = self.round(slice, &mut players)? else { return Ok(None) };
+            let Some(round) = self.round(slice, players)? else { return Ok(None) };
             rounds.push(round);
         }
         Ok(Some(rounds))
     }
 
-    fn round(&mut self, slice: u32, players: &mut [Player]) -> Result<Option<Round>, Error> {
+    fn round(
+        &mut self,
+        slice: u32,
+        players: &mut [Option<Player>],
+    ) -> Result<Option<Round>, Error> {
         let seed = self.coin.next_u64() >> 1;
         let settings = settings(seed, self.design.warmup, self.design.slice);
         let mut runs: Vec<Option<(u64, Run)>> = players.iter().map(|_| None).collect();
@@ -143,7 +158,8 @@ impl Table<'_> {
             let offset_ns = self.clock.now_ns();
             self.standing.elapsed_ns = offset_ns;
             (self.watch)(self.standing);
-            let told = players[side].play(&settings, self.design.patience(), self.interrupted)?;
+            let player = players[side].as_mut().expect("every side has a player");
+            let told = player.play(&settings, self.design.patience(), self.interrupted)?;
             let Some(Told(result)) = told else { return Ok(None) };
             let run = Run::of(&result).map_err(|reason| {
                 Error::Failed(format!(

@@ -1,25 +1,37 @@
 //! One side of a block: a zload process that plays a slice when it is told to.
 //!
 //! A line goes in, a JSON array of `key=value` settings; a line comes out, the result of a run. The process ends when its
-//! input does, in the middle of a slice if need be, so that it outlives nobody.
+//! input does, in the middle of a slice if need be, so that it outlives nobody. Invariants: whatever it does, nothing waits
+//! for it without a limit, and nothing that it writes is kept beyond one.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use serde_json::Value;
 
 use super::Contender;
 use crate::Error;
+use crate::scenario::Bytes;
 use crate::topology::clock::Clock;
+use crate::topology::stop::timespec;
 
 /// How often it is looked whether the end was asked for.
 const TICK: Duration = Duration::from_millis(50);
 /// How long a process may take to end after its input has, besides what it gives its server.
 const END: Duration = Duration::from_secs(5);
+/// The same once the user has asked for the end of everything, or there is something wrong with a side.
+const HURRIED_END: Duration = Duration::from_millis(200);
+/// The longest answer in bytes. A slice's is 30 to 300 KiB: at most some forty histograms of 20 KiB, and its scenario, of
+/// which a file of the largest size (1 MiB) is 6 MiB if every character is escaped.
+const LONGEST_LINE: u64 = 16 << 20;
+/// What is kept of its errors, in bytes.
+const MOST_ERRORS: u64 = 64 << 10;
 
 /// A process that plays slices.
 pub(super) struct Player {
@@ -27,7 +39,8 @@ pub(super) struct Player {
     child: Child,
     /// `None` when it was told to end.
     input: Option<ChildStdin>,
-    lines: Receiver<String>,
+    /// Its answers; an empty one stands for one that was too long, and is the last.
+    lines: Receiver<Vec<u8>>,
     errors: Receiver<String>,
     /// How long it may take to end.
     end: Duration,
@@ -48,20 +61,16 @@ impl Player {
         let mut child = command
             .spawn()
             .map_err(|source| Error::Failed(format!("{exe} cannot be started: {source}")))?;
-        let (tell_line, lines) = channel();
+        // One that answers without being asked waits until it is.
+        let (tell_line, lines) = sync_channel(0);
         let (tell_errors, errors) = channel();
         if let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) {
-            std::thread::spawn(move || {
-                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    if tell_line.send(line).is_err() {
-                        break;
-                    }
-                }
-            });
+            std::thread::spawn(move || tell_lines(BufReader::new(stdout), &tell_line));
             std::thread::spawn(move || {
                 let mut text = Vec::new();
                 // Whatever could be read until then is what there is to say.
-                let _broken = stderr.read_to_end(&mut text);
+                let _broken = stderr.by_ref().take(MOST_ERRORS).read_to_end(&mut text);
+                let _rest = std::io::copy(&mut stderr, &mut std::io::sink());
                 let _gone = tell_errors.send(String::from_utf8_lossy(&text).into_owned());
             });
         }
@@ -113,8 +122,23 @@ impl Player {
         }
     }
 
-    fn told(&self, line: &str) -> Result<Told, Error> {
-        let result: Value = serde_json::from_str(line).map_err(|error| {
+    /// Tells it to end, and waits for nothing. In a hurry it gets little time for that.
+    pub(super) fn dismiss(&mut self, hurry: bool) {
+        if hurry {
+            self.end = HURRIED_END;
+        }
+        drop(self.input.take());
+    }
+
+    fn told(&self, line: &[u8]) -> Result<Told, Error> {
+        if line.is_empty() {
+            return Err(Error::Failed(format!(
+                "{} answers with more than {}, which is no result",
+                self.name,
+                Bytes(LONGEST_LINE)
+            )));
+        }
+        let result: Value = serde_json::from_slice(line).map_err(|error| {
             Error::Failed(format!(
                 "{} answers with something that is no result: {error}",
                 self.name
@@ -148,16 +172,57 @@ impl Player {
 
 impl Drop for Player {
     fn drop(&mut self) {
-        drop(self.input.take());
-        let clock = Clock::start();
-        let end_ns = u64::try_from(self.end.as_nanos()).unwrap_or(u64::MAX);
-        // It ends by itself, within moments; one that does not is ended. Its output ends with it.
-        while clock.until(end_ns) > Duration::ZERO
-            && self.lines.recv_timeout(TICK) != Err(RecvTimeoutError::Disconnected)
-        {}
-        if matches!(self.child.try_wait(), Ok(None)) && clock.until(end_ns) == Duration::ZERO {
-            let _gone = self.child.kill();
+        self.dismiss(false);
+        // It ends by itself, within moments, whether or not anybody listens; one that does not is ended, and whatever it
+        // has started in its process group with it.
+        let pid = Pid::from_child(&self.child);
+        let over = pidfd_open(pid, PidfdFlags::empty());
+        let (clock, end_ns) =
+            (Clock::start(), u64::try_from(self.end.as_nanos()).unwrap_or(u64::MAX));
+        let mut gone = false;
+        while let Ok(over) = &over
+            && !gone
+            && clock.until(end_ns) > Duration::ZERO
+        {
+            // What it still says is taken, lest it wait for that.
+            while self.lines.try_recv().is_ok() {}
+            gone = poll(&mut [PollFd::new(over, PollFlags::IN)], Some(&timespec(TICK))) == Ok(1);
+        }
+        if !gone {
+            let _gone = kill_process_group(pid, Signal::KILL);
         }
         let _reaped = self.child.wait();
+    }
+}
+
+/// Tells each line that is short enough; of a longer one nothing, and that it came.
+fn tell_lines(mut from: impl BufRead, tell: &SyncSender<Vec<u8>>) {
+    loop {
+        let mut line = Vec::new();
+        let read = from.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut line);
+        if !read.is_ok_and(|length| length > 0) {
+            return;
+        }
+        let too_long = line.len() as u64 > LONGEST_LINE;
+        if too_long {
+            line.clear();
+        }
+        if tell.send(line).is_err() || too_long {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_told_until_one_is_too_long() {
+        let (tell, told) = sync_channel(9);
+        let endless = BufReader::new(b"a\n\n".chain(std::io::repeat(b'x')));
+        tell_lines(endless, &tell);
+        drop(tell);
+        assert_eq!(told.iter().collect::<Vec<_>>(), [&b"a\n"[..], b"\n", b""]);
     }
 }

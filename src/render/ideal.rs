@@ -175,15 +175,16 @@ mod tests {
     use super::*;
     use crate::plan::Plan;
     use crate::scenario::Scenario;
-    use crate::twin::{Pool, ideal};
+    use crate::twin::{Limits, Pool, ideal};
 
     /// The price in the report of a plan.
     fn price_of(text: &str) -> String {
         let scenario = Scenario::parse("test.toml", text, &[]).unwrap();
         let plan = Plan::new(&scenario);
         let workers = scenario.workers.count.0;
-        let ideals =
-            Policy::ALL.map(|policy| (policy, ideal(&plan, Pool { workers, policy }).unwrap()));
+        let ideals = Policy::ALL.map(|policy| {
+            (policy, ideal(&plan, Pool { workers, policy }, Limits::none()).unwrap())
+        });
         price(&IdealResult::new(&scenario, &plan, &ideals))
     }
 

@@ -1,11 +1,12 @@
 //! Making a result of what was measured. Pure, except that it is told about the environment.
 
 use super::evidence::evidence;
+use super::ideal::{Sampled, observed};
 use super::summary::Worth;
 use super::{
     Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProcessFigures,
-    ProxyFigures, RUN_SCHEMA, RunFigures, RunIdeal, RunResult, SERVE_SCHEMA, ServeResult,
-    ServerFigures, Throughput, WaitingClient, threshold,
+    ProxyFigures, RUN_SCHEMA, RunFigures, RunResult, SERVE_SCHEMA, ServeResult, ServerFigures,
+    Throughput, WaitingClient, threshold,
 };
 use crate::measure::{
     HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Unheard, Way,
@@ -14,6 +15,7 @@ use crate::measure::{
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
+use crate::twin::Observed;
 use crate::verdict::{self, SampledRequest, Verdict};
 
 /// libzmq's own high-water mark.
@@ -22,7 +24,8 @@ const DEFAULT_HWM: i32 = 1000;
 const FEW_REQUESTS: u64 = 4;
 
 impl RunResult {
-    /// The result of one run, or of several runs of the same plan: counts add up, histograms merge, windows add.
+    /// The result of one run, or of several runs of the same plan: counts add up, histograms merge, windows add. It is
+    /// whole but for the ideal, which [`Self::add_ideal`] makes of the sample.
     ///
     /// Panics if `runs` is empty.
     pub fn new(
@@ -30,14 +33,19 @@ impl RunResult {
         plan: &Plan,
         environment: Environment,
         runs: &[Measured],
-    ) -> Self {
+    ) -> (Self, Sampled) {
         let pooled = pool(runs);
-        let of = |run: &Measured| RunFigures::new(scenario, plan, &environment, run);
+        let mut sets = Vec::new();
+        let mut of = |run: &Measured| {
+            let (figures, set) = RunFigures::new(scenario, plan, &environment, run);
+            sets.push(set);
+            figures
+        };
+        let figures = of(&pooled);
         let each: Vec<RunFigures> = match runs {
             [_] => Vec::new(),
             several => several.iter().map(of).collect(),
         };
-        let figures = of(&pooled);
         // Several runs have no common flow of time: their verdict is that on each.
         let verdicts: Vec<Verdict> = each.iter().map(|run| run.verdict.clone()).collect();
         let verdict = Verdict::of_all(&verdicts).unwrap_or(figures.verdict);
@@ -56,7 +64,7 @@ impl RunResult {
             throughput: figures.throughput,
             latency: figures.latency,
             hops: figures.hops,
-            ideal: figures.ideal,
+            ideal: None,
             waiting_client: figures.waiting_client,
             proxy: figures.proxy,
             generator: figures.generator,
@@ -67,8 +75,9 @@ impl RunResult {
             runs: each,
             scenario: scenario.clone(),
         };
+        result.announce_ideal();
         result.thresholds = threshold::outcomes(&result);
-        result
+        (result, Sampled(sets))
     }
 
     /// Of each entry of the series, whether it covers its whole second: the end of a run may cut the last one short.
@@ -102,7 +111,13 @@ impl ServeResult {
 }
 
 impl RunFigures {
-    fn new(scenario: &Scenario, plan: &Plan, environment: &Environment, run: &Measured) -> Self {
+    /// The figures of a run but for its ideal, and what that is held against.
+    fn new(
+        scenario: &Scenario,
+        plan: &Plan,
+        environment: &Environment,
+        run: &Measured,
+    ) -> (Self, Option<(Vec<Observed>, Worth)>) {
         let recorded = &run.recorded;
         let ways = recorded.ways.intended_from(plan.warmup_ns());
         let hops = Hops::of(&ways, plan);
@@ -113,7 +128,7 @@ impl RunFigures {
         let whole = !run.interrupted && run.failure.is_none();
         let summary = |latencies: &LatencyHistogram| LatencySummary::new(latencies, &worth);
         let (window_ns, server) = (run.server_window_ns, run.server.as_ref());
-        Self {
+        let figures = Self {
             ledger: recorded.ledger,
             throughput,
             latency: Latency {
@@ -123,7 +138,7 @@ impl RunFigures {
                 service: summary(&recorded.service),
                 slip: summary(&recorded.slip),
             },
-            ideal: if whole { RunIdeal::new(scenario, plan, &ways, &worth) } else { None },
+            ideal: None,
             waiting_client: waiting_client(plan, &recorded.ways, &ways),
             hops: hops.map(|hops| HopFigures::new(&hops, &recorded.ways, &worth)),
             proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
@@ -131,7 +146,8 @@ impl RunFigures {
             process: process_figures(run),
             server: run.server_process.as_ref().map(|used| server_figures(run, used)),
             verdict: verdict::judge(&evidence, &scenario.verdict),
-        }
+        };
+        (figures, whole.then(|| (observed(&ways), worth)))
     }
 }
 

@@ -5,16 +5,23 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LatencySummary;
 use super::build::per_second;
 use super::summary::Worth;
+use super::{LatencySummary, RunResult, threshold};
 use crate::measure::Way;
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
-use crate::twin::{self, Differences, Ideal, NoIdeal, Observed, Policy, Pool};
+use crate::twin::{self, Differences, Excess, Ideal, Limits, Observed, Policy, Pool};
 
-/// The longest plan that is simulated beside a run: some seconds.
-const MOST_REQUESTS: f64 = 2e7;
+/// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which nobody minds after
+/// a run that offered them, and are 100 s of 100,000 round trips a second.
+pub const STEPS_BESIDE_A_RUN: u64 = 20_000_000;
+/// The same beside a slice of a comparison, of which there are some hundred: a twentieth to a fifth of a second, and far more than a slice
+/// of a second can send.
+pub const STEPS_BESIDE_A_SLICE: u64 = 2_000_000;
+
+/// Stands among the notes of a result until its twin has been played.
+const NOT_YET: &str = "the ideal of this plan had not been simulated when this was saved";
 
 /// Version of the shape that `zload ideal` writes.
 pub const IDEAL_SCHEMA: &str = "zload.ideal/1";
@@ -127,41 +134,72 @@ pub struct ExcessFigures {
     pub unmatched: u64,
 }
 
-impl RunIdeal {
-    /// The twin of a run of `plan` in which these ways were measured; `None` where there is no ideal, or where it would
-    /// take too long to find.
-    pub(super) fn new(
-        scenario: &Scenario,
-        plan: &Plan,
-        ways: &[Way],
-        worth: &Worth,
-    ) -> Option<Self> {
-        let requests = plan.summary().most_requests_per_s() * plan.send_end_ns() as f64 / 1e9;
-        if scenario.proxy.engine == Engine::External || requests > MOST_REQUESTS {
-            return None;
-        }
-        Self::played(scenario, plan, ways, worth).ok()
+/// What a result's twin is held against: the sampled requests of the pooled run, and with `--repeat` of each run after it.
+/// `None` for a run that was cut short.
+#[derive(Debug)]
+pub struct Sampled(pub(super) Vec<Option<(Vec<Observed>, Worth)>>);
+
+/// What the twin is held against in a run in which these ways were measured.
+pub(super) fn observed(ways: &[Way]) -> Vec<Observed> {
+    let observed = |way: &Way| Observed {
+        client: way.client,
+        request: way.request,
+        first_response_ns: way.response_ns(),
+        last_response_ns: way.last_response_ns(),
+    };
+    ways.iter().map(observed).collect()
+}
+
+impl RunResult {
+    /// Says that the twin is still to be played.
+    pub(super) fn announce_ideal(&mut self) {
+        self.notes.push(NOT_YET.to_owned());
     }
 
-    fn played(
-        scenario: &Scenario,
-        plan: &Plan,
-        ways: &[Way],
-        worth: &Worth,
-    ) -> Result<Self, NoIdeal> {
-        let pool = Pool { workers: scenario.workers.count.0, policy: Policy::RoundRobin };
-        let observed = |way: &Way| Observed {
-            client: way.client,
-            request: way.request,
-            first_response_ns: way.response_ns(),
-            last_response_ns: way.last_response_ns(),
+    /// Plays the twin once and adds its figures; where there are none, a note says why. Thresholds are judged anew.
+    pub fn add_ideal(&mut self, plan: &Plan, sampled: Sampled, limits: Limits<'_>) {
+        let (places, sets): (Vec<_>, Vec<_>) = (0..)
+            .zip(sampled.0)
+            .filter_map(|(place, set)| Some((place, set?)))
+            .map(|(place, (observed, worth))| ((place, worth), observed))
+            .unzip();
+        let why_not = if self.scenario.proxy.engine == Engine::External {
+            Some("the server is not zload's, and its workers are not known".to_owned())
+        } else if sets.is_empty() {
+            Some("the run was cut short".to_owned())
+        } else {
+            let pool = Pool { workers: self.scenario.workers.count.0, policy: Policy::RoundRobin };
+            match twin::ideal_and_excess(plan, pool, limits, sets) {
+                Ok((ideal, excess)) => {
+                    let figures = IdealFigures::new(pool.policy, &ideal);
+                    for ((place, worth), excess) in places.iter().zip(&excess) {
+                        *self.ideal_at(*place) = Some(RunIdeal::new(&figures, excess, worth));
+                    }
+                    None
+                }
+                Err(reason) => Some(reason.to_string()),
+            }
         };
-        let ideal = twin::ideal(plan, pool)?;
-        let excess = twin::excess(plan, pool, ways.iter().map(observed).collect())?;
+        self.notes.retain(|note| note != NOT_YET);
+        self.notes.extend(why_not.map(|why| format!("there is no ideal beside this run: {why}")));
+        self.thresholds = threshold::outcomes(self);
+    }
+
+    /// Where the ideal of the pooled run (0) or of one of the runs goes.
+    fn ideal_at(&mut self, place: usize) -> &mut Option<RunIdeal> {
+        match place {
+            0 => &mut self.ideal,
+            run => &mut self.runs[run - 1].ideal,
+        }
+    }
+}
+
+impl RunIdeal {
+    fn new(figures: &IdealFigures, excess: &Excess, worth: &Worth) -> Self {
         let summarised =
             |differences: &Differences| LatencySummary::new(&differences.histogram, worth);
-        Ok(Self {
-            figures: IdealFigures::new(pool.policy, &ideal),
+        Self {
+            figures: figures.clone(),
             excess: ExcessFigures {
                 first_reply: summarised(&excess.first_reply),
                 last_reply: summarised(&excess.last_reply),
@@ -169,7 +207,7 @@ impl RunIdeal {
                 faster_last_replies: excess.last_reply.faster,
                 unmatched: excess.unmatched,
             },
-        })
+        }
     }
 }
 

@@ -16,8 +16,6 @@ mod summary;
 mod selftest;
 mod threshold;
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -30,9 +28,12 @@ pub use comparison::{
 };
 pub use field::{Field, FieldUnit, Fields, number};
 pub use hops::{HopFigures, OwnerFigures};
-pub use ideal::{ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal};
+pub use ideal::{
+    ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal, STEPS_BESIDE_A_RUN,
+    STEPS_BESIDE_A_SLICE, Sampled,
+};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
-pub use save::{Destination, to_json, to_value};
+pub use save::{Destination, Inputs, to_json, to_value};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};
 pub use threshold::{ThresholdOutcome, objection};
@@ -40,7 +41,7 @@ pub use threshold::{ThresholdOutcome, objection};
 use crate::Error;
 use crate::measure::heat_map::{MOST_BUCKETS, MOST_COLUMNS};
 pub use crate::measure::{HeatColumn, Ledger, SeriesEntry};
-use crate::scenario::{Bytes, Scenario};
+use crate::scenario::{Input, Scenario, input};
 use crate::text::short;
 use crate::verdict::Verdict;
 
@@ -68,7 +69,8 @@ pub struct RunResult {
     pub seed: u64,
     /// Where and with what it was measured.
     pub environment: Environment,
-    /// True after Ctrl-C or SIGTERM: what follows covers the time until then.
+    /// True after Ctrl-C or another signal that ends: what follows covers the time until then, which is the whole run if it
+    /// came while the ideal was simulated.
     pub interrupted: bool,
     /// Why the run could not be carried through, if it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,7 +93,8 @@ pub struct RunResult {
     /// How long each leg of their way took; null if no request of the sample got a reply.
     pub hops: Option<HopFigures>,
     /// What an ideal topology would have done with the same plan; null where there is none (an external server, a closed
-    /// load without work or think time, a run that was cut short) and for plans of more than 20 million requests.
+    /// load without work or think time, a run that was cut short), where its simulation was interrupted, and for plans of
+    /// more than 20 million requests and replies; `notes` says which.
     pub ideal: Option<RunIdeal>,
     /// What others would have said; null unless the load is open and every request is in the sample.
     pub waiting_client: Option<WaitingClient>,
@@ -127,7 +130,8 @@ pub struct RunFigures {
     /// How long each leg of their way took; null if no request of the sample got a reply.
     pub hops: Option<HopFigures>,
     /// What an ideal topology would have done with the same plan; null where there is none (an external server, a closed
-    /// load without work or think time, a run that was cut short) and for plans of more than 20 million requests.
+    /// load without work or think time, a run that was cut short), where its simulation was interrupted, and for plans of
+    /// more than 20 million requests and replies; `notes` says which.
     pub ideal: Option<RunIdeal>,
     /// What others would have said; null unless the load is open and every request is in the sample.
     pub waiting_client: Option<WaitingClient>,
@@ -341,27 +345,30 @@ impl RunResult {
 }
 
 impl Saved {
-    /// Reads a saved result; refuses other schemas, and ledgers and distributions that contradict themselves.
+    /// Reads a saved result from a file or, as `-`, from standard input; see [`Self::of`].
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let mut text = String::new();
-        File::open(path)
-            .and_then(|file| file.take(LARGEST_FILE + 1).read_to_string(&mut text))
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        if text.len() as u64 > LARGEST_FILE {
-            let reason = format!("it is larger than {}", Bytes(LARGEST_FILE));
-            return Err(Error::Result { path: path.to_owned(), reason });
-        }
-        Self::parse(&text)
-            .map_err(|reason| Error::Result { path: path.to_owned(), reason: short(&reason) })
+        Self::of(&Self::read(path)?)
     }
 
-    /// Whether the file at `path` looks like a saved result: those are JSON objects, which no scenario begins like.
-    pub fn is(path: &Path) -> Result<bool, Error> {
-        let mut begin = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(4096).read_to_end(&mut begin))
-            .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Ok(begin.trim_ascii_start().first() == Some(&b'{'))
+    /// Reads what may be a saved result, and no more of it than one may have.
+    pub fn read(path: &Path) -> Result<Input, Error> {
+        Input::read(path, LARGEST_FILE, "result")
+    }
+
+    /// The saved result that was read; refuses other schemas, and ledgers and distributions that contradict themselves.
+    pub fn of(input: &Input) -> Result<Self, Error> {
+        std::str::from_utf8(&input.bytes)
+            .map_err(|error| format!("not a JSON object: {error}"))
+            .and_then(Self::parse)
+            .map_err(|reason| Error::Result {
+                path: input::name(&input.path).into(),
+                reason: short(&reason),
+            })
+    }
+
+    /// Whether what was read looks like a saved result: those are JSON objects, which no scenario begins like.
+    pub fn is(input: &Input) -> bool {
+        input.bytes.trim_ascii_start().first() == Some(&b'{')
     }
 
     /// The same from its text. What no result has is passed over and not kept, so that memory follows what is.

@@ -239,7 +239,7 @@ fn why_null(result: &Value, name: &str) -> String {
     match first {
         "ideal" => {
             "an external server, a closed load without work, a run that was cut short and one of more than 20 million \
-             requests have no ideal"
+             requests and replies have no ideal; the notes say which it is"
         }
         "hops" => "no sampled request got a reply, or the engine or an external server hides this leg",
         "waiting_client" => "there is one for open loads only, if every request is in the sample",

@@ -5,16 +5,15 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read as _;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+use super::input::{self, Input};
 use super::problem::nearest;
 use super::validate::{Complaint, LONGEST_NAME, complaint};
 use super::{Engine, Problem, Scenario};
@@ -93,22 +92,36 @@ impl FromStr for Override {
 }
 
 impl Scenario {
-    /// Reads the scenario file at `path`, with `overrides` in place of what it says.
+    /// Reads the scenario file at `path`, or standard input as `-`, with `overrides` in place of what it says.
     pub fn load(path: &Path, overrides: &[Override]) -> Result<Self, Error> {
-        Self::load_with(path, overrides, |_| None)
+        Self::load_from(&Self::read(path)?, overrides, |_| None)
     }
 
-    /// The same, unless the reader has an `objection` that only it can know of.
-    pub fn load_with(
-        path: &Path,
+    /// Reads what may be a scenario, and no more of it than one may have.
+    pub fn read(path: &Path) -> Result<Input, Error> {
+        Input::read(path, LARGEST_FILE, "scenario")
+    }
+
+    /// The scenario that was read, unless the reader has an `objection` that only it can know of.
+    pub fn load_from(
+        input: &Input,
         overrides: &[Override],
         objection: impl Fn(&Self) -> Option<Complaint>,
     ) -> Result<Self, Error> {
-        let source_name = path.display().to_string();
-        let text = read(path)?;
-        let mut scenario = Self::parse_with(&source_name, &text, overrides, objection)?;
+        let source_name = input::name(&input.path);
+        let not_a_scenario = |reason: &str| Error::Read {
+            path: PathBuf::from(&source_name),
+            source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()),
+        };
+        if input.bytes.len() as u64 > LARGEST_FILE {
+            return Err(not_a_scenario("it is larger than 1 MiB, so it is no scenario"));
+        }
+        let text = std::str::from_utf8(&input.bytes)
+            .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is no scenario"))?;
+        let mut scenario = Self::parse_with(&source_name, text, overrides, objection)?;
         if scenario.name.is_empty() {
-            let stem = path.file_stem().map_or_else(|| source_name.into(), OsStr::to_string_lossy);
+            let named = if input::is_stdin(&input.path) { Path::new("stdin") } else { &input.path };
+            let stem = named.file_stem().map_or_else(|| source_name.into(), OsStr::to_string_lossy);
             // A file may be called what no name may be.
             let printable = stem.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
             scenario.name = printable.take(LONGEST_NAME).collect();
@@ -139,21 +152,6 @@ impl Scenario {
             None => Ok(scenario),
         }
     }
-}
-
-fn read(path: &Path) -> Result<String, Error> {
-    let unreadable = |source| Error::Read { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.by_ref().take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    let not_a_scenario = |reason: &str| {
-        unreadable(std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()))
-    };
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(not_a_scenario("it is larger than 1 MiB, so it is no scenario"));
-    }
-    String::from_utf8(bytes)
-        .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is no scenario"))
 }
 
 /// File and overrides as one text.

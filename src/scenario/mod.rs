@@ -5,6 +5,7 @@
 //! says what cannot be meant. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
 pub mod distribution;
+pub mod input;
 mod limits;
 pub mod load;
 mod messages;
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use distribution::Distribution;
+pub use input::Input;
 pub use limits::Limits;
 pub use messages::MOST_FRAMES;
 pub use problem::{Problem, nearest};

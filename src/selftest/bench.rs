@@ -130,7 +130,7 @@ fn play(text: &str, environment: &Environment, interrupted: &AtomicBool) -> Resu
     let scenario = Scenario::parse("selftest", text, &[])?;
     let plan = Arc::new(Plan::new(&scenario));
     let hiccups = Hiccups::start()?;
-    let measured = topology::run(&scenario, &plan, false, interrupted, &mut |_| {})?;
+    let (measured, _) = topology::run(&scenario, &plan, false, interrupted, &mut |_| {})?;
     let sleep_overshoot = hiccups.finish();
     if measured.interrupted {
         return Err(Error::Interrupted);
@@ -139,7 +139,7 @@ fn play(text: &str, environment: &Environment, interrupted: &AtomicBool) -> Resu
         return Err(Error::Failed(failure));
     }
     let runs = [measured];
-    let result = RunResult::new(&scenario, &plan, environment.clone(), &runs);
+    let (result, _) = RunResult::new(&scenario, &plan, environment.clone(), &runs);
     let [measured] = runs;
     Ok(Played { plan, measured, result, sleep_overshoot })
 }

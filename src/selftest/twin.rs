@@ -8,7 +8,7 @@ use crate::Error;
 use crate::plan::Plan;
 use crate::result::Figure;
 use crate::scenario::Scenario;
-use crate::twin::{Ideal, Policy, Pool, ideal};
+use crate::twin::{Ideal, Limits, Policy, Pool, ideal};
 
 pub(super) const KIND: Kind = Kind {
     name: "ideal twin",
@@ -31,9 +31,10 @@ struct Seen {
     constant_mean: f64,
 }
 
-fn make(_bench: &Bench<'_>) -> Result<Found, Error> {
-    let exponential = ideal_with("{ exponential = '2ms' }")?;
-    let constant = ideal_with("'2ms'")?;
+fn make(bench: &Bench<'_>) -> Result<Found, Error> {
+    let limits = Limits { stop: bench.interrupted, ..Limits::none() };
+    let exponential = ideal_with("{ exponential = '2ms' }", limits)?;
+    let constant = ideal_with("'2ms'", limits)?;
     let seen = Seen {
         requests: exponential.requests,
         exponential_mean: exponential.reply.histogram().mean(),
@@ -43,13 +44,13 @@ fn make(_bench: &Bench<'_>) -> Result<Found, Error> {
     Ok(Found { figures: judge(&seen), allowance: None })
 }
 
-fn ideal_with(delay: &str) -> Result<Ideal, Error> {
+fn ideal_with(delay: &str, limits: Limits<'_>) -> Result<Ideal, Error> {
     let text = format!(
         "seed = 1\nload = {{ rate = '300/s', arrivals = 'poisson' }}\nclients = {{ count = 10 }}\n\
          run = {{ duration = '500s' }}\nworkers = {{ count = 1, delay = {delay} }}"
     );
     let plan = Plan::new(&Scenario::parse("selftest", &text, &[])?);
-    ideal(&plan, Pool { workers: 1, policy: Policy::RoundRobin })
+    ideal(&plan, Pool { workers: 1, policy: Policy::RoundRobin }, limits)
         .map_err(|reason| Error::Failed(reason.to_string()))
 }
 

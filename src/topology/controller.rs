@@ -35,7 +35,7 @@ pub(super) struct Controller<'a> {
     pub(super) plan: &'a Plan,
     pub(super) server: Option<&'a Server>,
     /// A server of the user's own.
-    pub(super) process: Option<&'a ServerProcess>,
+    pub(super) process: Option<&'a ServerProcess<'a>>,
     pub(super) stop: &'a Stop,
     pub(super) interrupted: &'a AtomicBool,
     pub(super) watcher: &'a mut dyn FnMut(&Snapshot),

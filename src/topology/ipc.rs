@@ -9,7 +9,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags};
@@ -17,6 +17,7 @@ use rustix::io::Errno as System;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::errno::Errno;
+use super::leftovers::{Leftover, Removal};
 use super::stop::Stop;
 use crate::Error;
 
@@ -34,7 +35,10 @@ pub(super) struct Listening {
 }
 
 /// The file of a socket that zload made. Dropped, which must be before the socket is closed, it is removed.
-pub(super) struct SocketFile(Arc<Made>);
+pub(super) struct SocketFile {
+    made: Arc<Made>,
+    _until_then: Leftover,
+}
 
 struct Made {
     path: CString,
@@ -56,15 +60,6 @@ enum Occupant {
     Other(&'static str),
 }
 
-type Files = Vec<Arc<Made>>;
-
-/// Files that there are, for an end without drops. A file is made under this lock, so there is none that is not among them.
-static FILES: Mutex<Files> = Mutex::new(Vec::new());
-
-fn files() -> MutexGuard<'static, Files> {
-    FILES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Listens at `address`: a path, `*` for one in a new private folder, or `@name` in the abstract namespace (`zmq_ipc(7)`).
 pub(super) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
     let endpoint = format!("ipc://{address}");
@@ -77,9 +72,8 @@ pub(super) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
             .map_err(refused)?;
         return Ok(Listening { socket, endpoint, file: None });
     }
-    let mut files = files();
     if address != "*" {
-        let (socket, file) = listen_at(Path::new(address), None, backlog, &mut files)?;
+        let (socket, file) = watched(|| listen_at(Path::new(address), None, backlog))?;
         return Ok(Listening { socket, endpoint, file: Some(file) });
     }
     let folder = tempfile::Builder::new().prefix("zload-").tempdir().map_err(|error| {
@@ -87,7 +81,7 @@ pub(super) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
     })?;
     let path = folder.path().join("socket");
     // On an error the folder goes by itself.
-    let (socket, file) = listen_at(&path, Some(folder.path()), backlog, &mut files)?;
+    let (socket, file) = watched(|| listen_at(&path, Some(folder.path()), backlog))?;
     let _kept_until_the_file_goes: PathBuf = folder.keep();
     Ok(Listening { socket, endpoint: format!("ipc://{}", path.display()), file: Some(file) })
 }
@@ -113,20 +107,25 @@ pub(super) fn ensure_no_other(address: &str) -> Result<(), Error> {
     }
 }
 
-/// Removes all files at once, for an end without drops that follows at once: none is made after this.
-pub fn remove_all() {
-    let files = files();
-    files.iter().for_each(|made| made.remove());
-    // Whoever would make another waits for the end.
-    std::mem::forget(files);
+/// Listens so that the file goes with a sudden end, too.
+fn watched(
+    listen: impl FnOnce() -> Result<(OwnedFd, Made), Error>,
+) -> Result<(OwnedFd, SocketFile), Error> {
+    let ((socket, made), _until_then) = Leftover::make(|| {
+        let (socket, made) = listen()?;
+        let made = Arc::new(made);
+        let its_own = Arc::clone(&made);
+        let remove: Removal = Box::new(move || its_own.remove());
+        Ok::<_, Error>(((socket, made), remove))
+    })?;
+    Ok((socket, SocketFile { made, _until_then }))
 }
 
 fn listen_at(
     path: &Path,
     own_folder: Option<&Path>,
     backlog: i32,
-    files: &mut Files,
-) -> Result<(OwnedFd, SocketFile), Error> {
+) -> Result<(OwnedFd, Made), Error> {
     let endpoint = format!("ipc://{}", path.display());
     let refused = |error: System| refusal(&endpoint, error);
     let c_path =
@@ -149,9 +148,7 @@ fn listen_at(
             let _gone = fs::unlink(path);
         })
         .map_err(refused)?;
-    let made = Arc::new(Made { path: its_path, itself, folder });
-    files.push(Arc::clone(&made));
-    Ok((socket, SocketFile(made)))
+    Ok((socket, Made { path: its_path, itself, folder }))
 }
 
 /// A socket that never waits: neither to connect, nor in libzmq to accept a connection that has gone again.
@@ -223,8 +220,7 @@ fn no_socket(endpoint: &str, kind: &str) -> Error {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        self.0.remove();
-        files().retain(|made| !Arc::ptr_eq(made, &self.0));
+        self.made.remove();
     }
 }
 
@@ -319,9 +315,8 @@ mod tests {
         for _ in 0..50 {
             drop(UnixListener::bind(&path).unwrap());
             let winners = std::thread::scope(|scope| {
-                let all: Vec<_> = (0..4)
-                    .map(|_| scope.spawn(|| listen_at(&path, None, 10, &mut Vec::new()).ok()))
-                    .collect();
+                let all: Vec<_> =
+                    (0..4).map(|_| scope.spawn(|| listen_at(&path, None, 10).ok())).collect();
                 all.into_iter().filter_map(|one| one.join().unwrap()).collect::<Vec<_>>()
             });
             assert_eq!(winners.len(), 1);

@@ -21,7 +21,8 @@ pub mod frame;
 mod gauge;
 pub mod hiccups;
 pub mod host;
-pub mod ipc;
+mod ipc;
+pub mod leftovers;
 mod limits;
 mod memory;
 mod peers;
@@ -46,7 +47,7 @@ mod world;
 
 pub use address::is_beyond_loopback;
 pub use limits::has_memory_to_begin;
-pub use process::{ServerEnd, ServerProcess, ServerUse, guard};
+pub use process::{ServerEnd, ServerProcess, ServerUse, become_server, guard};
 pub use run::{DriverFigures, Measured, run, run_against};
 pub use serve::{Served, Serving, serve};
 pub use server::ServerTotals;

@@ -88,31 +88,29 @@ pub struct DriverFigures {
 
 /// Plays `plan` and shows it to `watcher` a few times a second. `interrupted` ends it early when it becomes true.
 ///
-/// A server of the user's own is started for it and stopped after it.
-pub fn run(
+/// A server of the user's own is started for it, and still runs when it is over: what was measured can be brought into
+/// safety before that is stopped, which takes its time. See [`Measured::stop_server`].
+pub fn run<'a>(
     scenario: &Scenario,
     plan: &Arc<Plan>,
     trace: bool,
-    interrupted: &AtomicBool,
+    interrupted: &'a AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
-) -> Result<Measured, Error> {
+) -> Result<(Measured, Option<ServerProcess<'a>>), Error> {
     watcher(&Snapshot::begin(Phase::Connect, plan.clients()));
     let process = match ServerProcess::start(scenario, plan, interrupted) {
         Err(Error::Interrupted) => {
-            return Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0));
+            return Ok((Measured::nothing(plan, &scenario.proxy.frontend, 0), None));
         }
         started => started?,
     };
-    let mut measured = run_against(process.as_ref(), scenario, plan, trace, interrupted, watcher)?;
-    if let (Some(process), Some(used)) = (process, &mut measured.server_process) {
-        used.end = Some(process.stop());
-    }
-    Ok(measured)
+    let measured = run_against(process.as_ref(), scenario, plan, trace, interrupted, watcher)?;
+    Ok((measured, process))
 }
 
 /// The same against a server of the user's own that runs already, and goes on running; `None` if the scenario has none.
 pub fn run_against(
-    process: Option<&ServerProcess>,
+    process: Option<&ServerProcess<'_>>,
     scenario: &Scenario,
     plan: &Arc<Plan>,
     trace: bool,
@@ -174,6 +172,14 @@ pub fn run_against(
 }
 
 impl Measured {
+    /// Stops the server of this run and notes how it ended.
+    pub fn stop_server(&mut self, process: ServerProcess<'_>) {
+        let end = process.stop();
+        if let Some(used) = &mut self.server_process {
+            used.end = Some(end);
+        }
+    }
+
     /// What a run found that was interrupted before it began: the whole plan is unsent.
     pub(super) fn nothing(plan: &Plan, frontend: &str, drivers: usize) -> Self {
         let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));

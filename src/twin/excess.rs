@@ -3,7 +3,8 @@
 //! Each observed request is held against the same request of the same plan, so the plan's own luck cancels out, which
 //! the difference of two percentiles does not offer. Invariant: memory follows the requests observed, and not the plan.
 
-use super::{NoIdeal, Pool, Served, play};
+use super::ideal::Tally;
+use super::{Ideal, Limits, NoIdeal, Pool, Served, play};
 use crate::measure::LatencyHistogram;
 use crate::plan::Plan;
 
@@ -50,52 +51,64 @@ impl Differences {
     }
 }
 
-/// Plays the plan and holds every observed request, in whatever order they come, against its twin. In a closed load,
-/// too, the twin of a request is the one with its number at its client, which has the same work.
-pub fn excess(plan: &Plan, pool: Pool, mut observed: Vec<Observed>) -> Result<Excess, NoIdeal> {
-    observed.sort_unstable_by_key(|observed| (observed.client, observed.request));
-    let mut matching = Matching::new(plan, &observed);
-    play(plan, pool, |served| matching.add(served))?;
-    Ok(matching.finish())
+/// Plays the plan once, keeps what a measurement would keep, and holds every observed request, in whatever order they
+/// come, against its twin: an excess for each set of observations, as of several runs of the plan. In a closed load, too,
+/// the twin of a request is the one with its number at its client, which has the same work.
+pub fn ideal_and_excess(
+    plan: &Plan,
+    pool: Pool,
+    limits: Limits<'_>,
+    sets: Vec<Vec<Observed>>,
+) -> Result<(Ideal, Vec<Excess>), NoIdeal> {
+    let mut tally = Tally::new(plan);
+    let mut matching = Matching::new(plan, sets);
+    play(plan, pool, limits, |served| {
+        tally.add(served);
+        matching.add(served);
+    })?;
+    Ok((tally.finish(plan, pool), matching.excess))
 }
 
-struct Matching<'a> {
-    /// By client and request.
-    observed: &'a [Observed],
+struct Matching {
+    /// By client and request, each with the number of its set.
+    observed: Vec<(Observed, usize)>,
     /// Of each client, the first of `observed` that has not been matched: a client's requests come in order.
     next: Vec<usize>,
-    matched: u64,
-    excess: Excess,
+    /// Of each set.
+    excess: Vec<Excess>,
 }
 
-impl<'a> Matching<'a> {
-    fn new(plan: &Plan, observed: &'a [Observed]) -> Self {
+impl Matching {
+    fn new(plan: &Plan, sets: Vec<Vec<Observed>>) -> Self {
+        let unmatched =
+            |set: &Vec<Observed>| Excess { unmatched: set.len() as u64, ..Excess::default() };
+        let excess = sets.iter().map(unmatched).collect();
+        let numbered =
+            (0..).zip(sets).flat_map(|(set, all)| all.into_iter().map(move |one| (one, set)));
+        let mut observed: Vec<(Observed, usize)> = numbered.collect();
+        observed.sort_unstable_by_key(|(observed, set)| (observed.client, observed.request, *set));
         let next = (0..plan.clients())
-            .map(|client| observed.partition_point(|observed| observed.client < client))
+            .map(|client| observed.partition_point(|(observed, _)| observed.client < client))
             .collect();
-        Self { observed, next, matched: 0, excess: Excess::default() }
+        Self { observed, next, excess }
     }
 
     #[inline]
     fn add(&mut self, served: &Served<'_>) {
         let next = &mut self.next[served.client as usize];
-        while let Some(observed) = self.observed.get(*next)
+        while let Some((observed, set)) = self.observed.get(*next)
             && (observed.client, observed.request) == (served.client, served.request)
         {
             *next += 1;
             let (Some(first_ns), Some(last_ns)) = (served.first_ns(), served.last_ns()) else {
                 continue;
             };
-            self.matched += 1;
-            let Excess { first_reply, last_reply, .. } = &mut self.excess;
+            let Excess { first_reply, last_reply, unmatched } = &mut self.excess[*set];
+            *unmatched -= 1;
             first_reply.record(observed.first_response_ns, first_ns - served.intended_ns);
             if let Some(measured_ns) = observed.last_response_ns {
                 last_reply.record(measured_ns, last_ns - served.intended_ns);
             }
         }
-    }
-
-    fn finish(self) -> Excess {
-        Excess { unmatched: self.observed.len() as u64 - self.matched, ..self.excess }
     }
 }

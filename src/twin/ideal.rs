@@ -2,7 +2,7 @@
 //!
 //! Invariant: of constant size, however long the plan.
 
-use super::{NoIdeal, Pool, Served, play};
+use super::{Limits, NoIdeal, Pool, Served, play};
 use crate::measure::LatencyHistogram;
 use crate::plan::{Offered, Plan};
 
@@ -34,13 +34,13 @@ pub struct Ideal {
 }
 
 /// Plays the plan and keeps what a measurement would keep.
-pub fn ideal(plan: &Plan, pool: Pool) -> Result<Ideal, NoIdeal> {
+pub fn ideal(plan: &Plan, pool: Pool, limits: Limits<'_>) -> Result<Ideal, NoIdeal> {
     let mut tally = Tally::new(plan);
-    play(plan, pool, |served| tally.add(served))?;
+    play(plan, pool, limits, |served| tally.add(served))?;
     Ok(tally.finish(plan, pool))
 }
 
-struct Tally {
+pub(super) struct Tally {
     warmup_ns: u64,
     send_end_ns: u64,
     /// Whether every request has one reply, so that one histogram stands for all three.
@@ -56,7 +56,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         Self {
             warmup_ns: plan.warmup_ns(),
             send_end_ns: plan.send_end_ns(),
@@ -73,7 +73,7 @@ impl Tally {
     }
 
     #[inline]
-    fn add(&mut self, served: &Served<'_>) {
+    pub(super) fn add(&mut self, served: &Served<'_>) {
         let in_window = |ns: &&u64| (self.warmup_ns..self.send_end_ns).contains(*ns);
         self.window_replies += served.replies_ns.iter().filter(in_window).count() as u64;
         if served.intended_ns < self.warmup_ns {
@@ -99,7 +99,7 @@ impl Tally {
         }
     }
 
-    fn finish(self, plan: &Plan, pool: Pool) -> Ideal {
+    pub(super) fn finish(self, plan: &Plan, pool: Pool) -> Ideal {
         let window_ns = self.send_end_ns - self.warmup_ns;
         let capacity_ns = f64::from(pool.workers) * window_ns as f64;
         let utilisation = self.busy_ns as f64 / capacity_ns;

@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this one")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 use tempfile::NamedTempFile;
+use zload::topology::clock::Clock;
 
 /// The longest that any process of a test may take, on the slowest machine.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -46,7 +48,12 @@ pub struct Ended {
 impl Zload {
     /// `zload` with these arguments.
     pub fn new(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_zload"));
+        Self::program(env!("CARGO_BIN_EXE_zload"), args)
+    }
+
+    /// Another program, which is watched in the same way.
+    pub fn program(name: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(name);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { command, scenario: None }
     }
@@ -73,6 +80,16 @@ impl Zload {
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+        self.command.stdin(stdin);
+        self
+    }
+
+    pub fn folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
         self
     }
 
@@ -124,6 +141,21 @@ impl Running {
             if line.contains(part) {
                 return line;
             }
+        }
+    }
+
+    /// Waits until the program catches this signal.
+    pub fn await_caught(&self, signal: Signal) {
+        let clock = Clock::start();
+        let caught = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+            let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+            Some(mask >> (signal.as_raw() - 1) & 1 == 1)
+        };
+        while caught() != Some(true) {
+            assert!(u128::from(clock.now_ns()) < LIMIT.as_nanos(), "{signal:?} is not caught");
+            std::thread::yield_now();
         }
     }
 

@@ -3,25 +3,24 @@
 //! Its standard input is a pipe from zload: a byte asks it to stop the server, and the end of it, which comes however zload
 //! ended (also by SIGKILL), to kill the server at once. Both guard and server have process groups of their own, so that
 //! Ctrl-C in a terminal reaches neither. The guard is a subreaper (prctl(2)): what the server starts and abandons becomes
-//! the guard's child, also a daemon, and goes with the server. A parent-death signal would do less (it does not reach
-//! the server's children, and fires when a thread ends) and needs code that runs between fork and exec, which is unsafe.
+//! the guard's child, also a daemon, and goes with the server. Should the guard be killed, too, the server goes by its
+//! parent-death signal, which its children do not have: see `launch`.
 //! Invariant: when the guard has reported the end, no process below it is left.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process, kill_process_group,
-    pidfd_open, set_child_subreaper, wait,
+    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpgid, getpid, kill_process,
+    kill_process_group, pidfd_open, set_child_subreaper, wait,
 };
 use serde::{Deserialize, Serialize};
 
+use super::launch;
 use super::tree::descendants;
 use crate::topology::clock::Clock;
 use crate::topology::stop::timespec;
@@ -63,7 +62,7 @@ pub(super) struct Ending {
 pub fn guard(command: &[OsString], stop_timeout: Duration, reports: &mut dyn Write) {
     // Where the kernel does not know subreapers, what the server abandons is killed with its process group.
     let _best_effort = set_child_subreaper(Some(getpid()));
-    let started = start(command).and_then(|server| {
+    let started = launch::start(command).and_then(|server| {
         let pid = Pid::from_child(&server);
         Ok((pid, pidfd_open(pid, PidfdFlags::empty())?, server.id()))
     });
@@ -76,18 +75,6 @@ pub fn guard(command: &[OsString], stop_timeout: Duration, reports: &mut dyn Wri
             tell(reports, &Report::NotStarted(error.raw_os_error(), error.to_string()));
         }
     }
-}
-
-fn start(command: &[OsString]) -> io::Result<std::process::Child> {
-    let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    // Both outputs of the server are the guard's standard error: one pipe, so its lines stay in their order.
-    let output = io::stderr().as_fd().try_clone_to_owned()?;
-    Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(output)
-        .process_group(0)
-        .spawn()
 }
 
 fn tell(reports: &mut dyn Write, report: &Report) {
@@ -134,6 +121,8 @@ impl Watched {
                 Woken::Stop => {
                     // It may have ended this instant, which the next look finds out.
                     let _gone = kill_process_group(self.pid, Signal::TERM);
+                    // One that somebody has stopped would never hear of it.
+                    let _gone = kill_process_group(self.pid, Signal::CONT);
                     let timeout_ns = u64::try_from(stop_timeout.as_nanos()).unwrap_or(u64::MAX);
                     killed_at_ns = Some(clock.now_ns().saturating_add(timeout_ns));
                 }
@@ -192,14 +181,16 @@ impl Watched {
         let own = getpid().as_raw_nonzero().get().unsigned_abs();
         let mut killed = std::collections::BTreeSet::new();
         loop {
-            // The number of a group is not given out again as long as a process is in it.
-            let _gone = kill_process_group(self.pid, Signal::KILL);
-            for id in descendants(own) {
-                killed.insert(id);
-                if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
-                    let _gone = kill_process(pid, Signal::KILL);
-                }
+            let left = descendants(own);
+            let pids = || left.iter().filter_map(|id| Pid::from_raw(i32::try_from(*id).ok()?));
+            // The number of a group is not given out again as long as a process is in it, and may be then.
+            if self.exit.is_none() || pids().any(|pid| getpgid(Some(pid)) == Ok(self.pid)) {
+                let _gone = kill_process_group(self.pid, Signal::KILL);
             }
+            for pid in pids() {
+                let _gone = kill_process(pid, Signal::KILL);
+            }
+            killed.extend(left);
             match wait(WaitOptions::empty()) {
                 Ok(Some(ended)) => self.note(ended),
                 Ok(None) | Err(Errno::INTR) => {}

@@ -6,28 +6,34 @@ use std::cell::OnceCell;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::guard::{Ending, Report, STOP};
 use super::tail::Tail;
-use super::{ServerEnd, program};
+use super::{OWN_PROGRAM, ServerEnd, program};
 use crate::Error;
 use crate::scenario::Nanos;
+use crate::topology::clock::Clock;
 use crate::topology::threads;
 
-/// This program, also when its file was replaced meanwhile.
-const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Longest wait for what a guard does at once.
 const AT_ONCE: Duration = Duration::from_secs(10);
+/// How long a server has to end once the user has asked for the end of everything, before it is killed.
+const HURRIED: Duration = Duration::from_millis(300);
+/// Longest wait for the end of what is being killed.
+const KILLED: Duration = Duration::from_millis(200);
 /// Longest wait for the rest of an output: a process that nobody could kill may hold it open.
 const REST_OF_OUTPUT: Duration = Duration::from_secs(1);
+/// How often it is looked whether the end was asked for.
+const TICK: Duration = Duration::from_millis(20);
 
 /// The line to a guard, and through it to a server.
-pub(super) struct Link {
+pub(super) struct Link<'a> {
     guard: Child,
     /// Closed, it has the server killed.
     orders: Option<ChildStdin>,
@@ -38,12 +44,19 @@ pub(super) struct Link {
     /// The server's process group.
     group: u32,
     stop_timeout: Nanos,
+    interrupted: &'a AtomicBool,
     end: OnceCell<ServerEnd>,
 }
 
-impl Link {
+impl<'a> Link<'a> {
     /// Starts a guard and, through it, the server.
-    pub(super) fn start(command: &[String], stop_timeout: Nanos) -> Result<Self, Error> {
+    ///
+    /// Once `interrupted` is true it waits for nothing any more, and the server has little time to end.
+    pub(super) fn start(
+        command: &[String],
+        stop_timeout: Nanos,
+        interrupted: &'a AtomicBool,
+    ) -> Result<Self, Error> {
         let no_guard = |error| Error::Limit(format!("no process can be started: {error}"));
         let mut guard = Command::new(OWN_PROGRAM)
             .arg0("zload")
@@ -70,6 +83,7 @@ impl Link {
             output_ends,
             group: 0,
             stop_timeout,
+            interrupted,
             end: OnceCell::new(),
         };
         threads::start("zload/reports", 0, move || {
@@ -92,16 +106,45 @@ impl Link {
 
     fn await_start(&mut self, command: &[String]) -> Result<u32, Error> {
         let program = program(command);
-        let what = match self.reports.recv_timeout(AT_ONCE) {
+        let what = match self.next_report(AT_ONCE, Duration::ZERO) {
             Ok(Report::Started(group)) => return Ok(group),
             Ok(Report::NotStarted(errno, words)) => {
                 format!("{program} cannot be started: {}", in_plain_words(errno, &words))
             }
-            Ok(Report::Ended(_)) | Err(_) => {
+            Err(RecvTimeoutError::Timeout) if self.interrupted() => return Err(Error::Interrupted),
+            Err(RecvTimeoutError::Timeout) => {
+                let within = AT_ONCE.as_secs();
+                format!(
+                    "{program} was not started: the process that is to guard it said nothing for {within} s"
+                )
+            }
+            Ok(Report::Ended(_)) | Err(RecvTimeoutError::Disconnected) => {
                 format!("{program} was not started: the process that is to guard it ended")
             }
         };
         Err(Error::Server { what, output: self.last_output() })
+    }
+
+    /// What the guard tells next, within so long; once the user has asked for the end, `hurried` is left.
+    fn next_report(&self, within: Duration, hurried: Duration) -> Result<Report, RecvTimeoutError> {
+        let clock = Clock::start();
+        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let mut end_ns = ns(within);
+        loop {
+            let left = clock.until(end_ns);
+            match self.reports.recv_timeout(left.min(TICK)) {
+                Err(RecvTimeoutError::Timeout) if left > Duration::ZERO => {}
+                told_or_over => return told_or_over,
+            }
+            if self.interrupted() {
+                end_ns = end_ns.min(clock.now_ns().saturating_add(ns(hurried)));
+            }
+        }
+    }
+
+    /// Whether the user has asked for the end of everything.
+    pub(super) fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
     }
 
     /// The guard's process: the server and all that it starts are below it.
@@ -128,15 +171,25 @@ impl Link {
                 // A guard that is gone reads no orders; that it is gone is noticed below.
                 let _gone = orders.write_all(STOP);
             }
+            self.wake_guard();
             let within = Duration::from_nanos(self.stop_timeout.0).saturating_add(AT_ONCE);
-            match self.reports.recv_timeout(within) {
-                Ok(Report::Ended(ending)) => self.keep(Some(ending)),
-                Ok(_) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    self.keep(None);
-                }
+            let mut told = self.next_report(within, HURRIED);
+            if told == Err(RecvTimeoutError::Timeout) {
+                // Then the guard kills it.
+                drop(self.orders.take());
+                told = self.next_report(KILLED, KILLED);
             }
+            self.keep(match told {
+                Ok(Report::Ended(ending)) => Some(ending),
+                Ok(_) | Err(_) => None,
+            });
         }
         self.end.get().expect("it has just been kept")
+    }
+
+    /// A guard that somebody has stopped goes on.
+    fn wake_guard(&self) {
+        let _gone = kill_process(Pid::from_child(&self.guard), Signal::CONT);
     }
 
     fn keep(&self, ending: Option<Ending>) {
@@ -146,7 +199,8 @@ impl Link {
             // Somebody killed the guard, or the server cannot be killed: this is all that is left to try.
             let _gone = kill_process_group(group, Signal::KILL);
         }
-        let _rest = self.output_ends.recv_timeout(REST_OF_OUTPUT);
+        let rest = if self.interrupted() { TICK } else { REST_OF_OUTPUT };
+        let _rest = self.output_ends.recv_timeout(rest);
         let end = ServerEnd {
             exit: exit_in_words(ending),
             by_itself: ending.is_none_or(|ending| ending.by_itself),
@@ -163,16 +217,18 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for Link<'_> {
     fn drop(&mut self) {
         if self.group == 0 {
             // Nothing was started, or it is not known what: the guard clears that up by itself.
             drop(self.orders.take());
+            self.wake_guard();
+            let _over = self.next_report(AT_ONCE, KILLED);
         } else {
             self.stop();
-            // It has nothing left to do, or waits for a process that nobody can end.
-            let _gone = self.guard.kill();
         }
+        // It has nothing left to do, or waits for a process that nobody can end.
+        let _gone = self.guard.kill();
         let _reaped = self.guard.wait();
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! The server is the child of a guard, which is zload's own program once more (`guard`): the guard has one end of a pipe
 //! to zload, and when that closes, however zload ended, it kills the server and whatever that has started. So no server
-//! outlives its zload, also not a killed one. Invariant: whatever the server does, its output is read and nothing waits
+//! outlives its zload, also not a killed one; and if the guard is killed with it, the server goes by its parent-death
+//! signal (`launch`). Invariant: whatever the server does, its output is read and nothing waits
 //! for it without a limit.
 
 mod endpoint;
 mod guard;
+mod launch;
 mod link;
 mod probe;
 mod tail;
@@ -19,6 +21,7 @@ use link::Link;
 use tree::Usage;
 
 pub use guard::guard;
+pub use launch::become_server;
 
 use super::address;
 use super::limits::{self, Sides};
@@ -26,11 +29,14 @@ use crate::Error;
 use crate::plan::Plan;
 use crate::scenario::{Scenario, in_words};
 
+/// This program, also when its file was replaced meanwhile.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// A server of the user's own that answers. Dropping it stops it.
-pub struct ServerProcess {
+pub struct ServerProcess<'a> {
     command: Vec<String>,
     frontend: String,
-    link: Link,
+    link: Link<'a>,
     /// The most memory that a look has seen.
     peak_bytes: Cell<Option<u64>>,
 }
@@ -63,17 +69,18 @@ pub struct ServerUse {
     pub end: Option<ServerEnd>,
 }
 
-impl ServerProcess {
+impl<'a> ServerProcess<'a> {
     /// Starts the server of the scenario, if it has one, and returns when it has answered a request.
     ///
     /// The caller must be zload's program, which is started once more as the guard.
     ///
     /// Fails with [`Error::Server`] if it cannot be started, ends, or does not answer within `server.ready_timeout`, and
-    /// with [`Error::Interrupted`] if `interrupted` becomes true first; the server is gone then.
+    /// with [`Error::Interrupted`] if `interrupted` becomes true first; the server is gone then. Once that is true, nothing
+    /// waits long for the server's end either.
     pub fn start(
         scenario: &Scenario,
         plan: &Plan,
-        interrupted: &AtomicBool,
+        interrupted: &'a AtomicBool,
     ) -> Result<Option<Self>, Error> {
         let Some(server) = &scenario.server else { return Ok(None) };
         // Before the start, so that the server has the same limits in the first run and in all that follow.
@@ -87,8 +94,8 @@ impl ServerProcess {
             )));
         }
         let command = server.resolve(&frontend);
-        let mut link = Link::start(&command, server.stop_timeout)?;
-        probe::await_answer(scenario, plan, &frontend, &mut link, interrupted)?;
+        let mut link = Link::start(&command, server.stop_timeout, interrupted)?;
+        probe::await_answer(scenario, plan, &frontend, &mut link)?;
         Ok(Some(Self { command, frontend, link, peak_bytes: Cell::new(None) }))
     }
 
@@ -129,7 +136,7 @@ impl ServerProcess {
         }
     }
 
-    /// Stops it: SIGTERM, and SIGKILL when `server.stop_timeout` has passed.
+    /// Stops it: SIGTERM, and SIGKILL when `server.stop_timeout` has passed or, after an interruption, a moment.
     pub fn stop(mut self) -> ServerEnd {
         self.link.stop().clone()
     }

@@ -4,8 +4,6 @@
 //! A request may rightly get no reply, as the server may draw its fan-out by itself, and one that is not answered yet is
 //! work that the server still has to do: so more of them are sent, in pauses that double.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::link::Link;
 use super::{endpoint, failed};
 use crate::Error;
@@ -30,8 +28,7 @@ pub(super) fn await_answer(
     scenario: &Scenario,
     plan: &Plan,
     endpoint: &str,
-    link: &mut Link,
-    interrupted: &AtomicBool,
+    link: &mut Link<'_>,
 ) -> Result<(), Error> {
     let context = Context::new(1, 16)?;
     let socket = sockets::open_connecting(&context, &scenario.sockets_in_use())?;
@@ -48,7 +45,7 @@ pub(super) fn await_answer(
     let (clock, mut sent, mut connected) = (Clock::start(), 0_u64, false);
     let (mut send_at_ns, mut pause_ns) = (0, FIRST_PAUSE_NS);
     loop {
-        if interrupted.load(Ordering::Relaxed) {
+        if link.interrupted() {
             return Err(Error::Interrupted);
         }
         if let Some(end) = link.ended() {

@@ -23,7 +23,7 @@ use crate::topology::counters::DriverCounters;
 use crate::topology::stations::Stations;
 use crate::topology::tracker::{self, Tracker};
 use crate::topology::world::World as _;
-use crate::twin::{Policy, Pool};
+use crate::twin::{Limits, Policy, Pool};
 
 const MS: u64 = 1_000_000;
 /// Passes after which a run that simulates at most some seconds hangs.
@@ -255,7 +255,7 @@ fn without_faults_and_costs_the_world_is_the_twin() {
         let (recorded, mut responses) = case.play_driver(0);
         let mut ideal = Vec::new();
         let pool = Pool { workers: 4, policy: Policy::RoundRobin };
-        crate::twin::play(&case.plan, pool, |served| {
+        crate::twin::play(&case.plan, pool, Limits::none(), |served| {
             if let (Some(first_ns), Some(last_ns)) = (served.first_ns(), served.last_ns()) {
                 ideal.push((served.client, served.request, first_ns, last_ns));
             }
