@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use rustix::process::Signal;
@@ -16,7 +16,11 @@ fn shake_hands(address: &str) -> TcpStream {
     greeting[12..16].copy_from_slice(b"NULL");
     let mut ready = b"\x04\x1c\x05READY\x0bSocket-Type\0\0\0\x06DEALER".to_vec();
     ready[1] = u8::try_from(ready.len() - 2).expect("a short command");
-    peer.write_all(&greeting).and_then(|()| peer.write_all(&ready)).expect("a handshake");
+    // Step by step: libzmq resets a connection whose messages come before it has answered the handshake.
+    peer.write_all(&greeting).and_then(|()| peer.read_exact(&mut greeting)).expect("a greeting");
+    let mut answer = [0; 2];
+    peer.write_all(&ready).and_then(|()| peer.read_exact(&mut answer)).expect("a handshake");
+    peer.read_exact(&mut vec![0; usize::from(answer[1])]).expect("the rest of the answer");
     peer
 }
 

@@ -49,6 +49,12 @@ pub(super) struct Player {
 /// What a slice found.
 pub(super) struct Told(pub(super) Value);
 
+/// Starts a thread that reads to the end of a pipe, and then ends by itself.
+fn reader(read: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    let started = std::thread::Builder::new().spawn(read);
+    started.map(drop).map_err(|source| Error::Thread { started: 0, source })
+}
+
 impl Player {
     pub(super) fn start(contender: &Contender) -> Result<Self, Error> {
         let mut command = Command::new(&contender.exe);
@@ -65,14 +71,14 @@ impl Player {
         let (tell_line, lines) = sync_channel(0);
         let (tell_errors, errors) = channel();
         if let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) {
-            std::thread::spawn(move || tell_lines(BufReader::new(stdout), &tell_line));
-            std::thread::spawn(move || {
+            reader(move || tell_lines(BufReader::new(stdout), &tell_line))?;
+            reader(move || {
                 let mut text = Vec::new();
                 // Whatever could be read until then is what there is to say.
                 let _broken = stderr.by_ref().take(MOST_ERRORS).read_to_end(&mut text);
                 let _rest = std::io::copy(&mut stderr, &mut std::io::sink());
                 let _gone = tell_errors.send(String::from_utf8_lossy(&text).into_owned());
-            });
+            })?;
         }
         let server = contender.side.scenario.server.as_ref();
         let stop =
