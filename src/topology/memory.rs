@@ -100,6 +100,11 @@ impl Memory {
             return None;
         }
         let explained = at_rest.saturating_add(queued().saturating_mul(self.each));
+        if resident > explained {
+            // What is free by now may still count as resident: of peers that are gone, or cut off.
+            give_back();
+        }
+        let resident = resident_bytes()?;
         if resident <= explained {
             self.above = None;
             return None;
@@ -121,9 +126,6 @@ impl Memory {
             && resident > explained.saturating_add(HOPELESS);
         if hopeless || now_ns - above.since_ns >= PATIENCE_NS {
             return Some(in_words(resident, explained, self.cut_off));
-        }
-        if above.cut.is_some() {
-            give_back();
         }
         let lets_go = above.cut.is_some_and(|(at_ns, was)| {
             now_ns - at_ns < LET_GO_NS && resident < was.saturating_add(GROWS_ON)
