@@ -321,6 +321,7 @@ mod tests {
             });
             assert_eq!(winners.len(), 1);
             UnixStream::connect(&path).unwrap();
+            winners[0].1.remove();
         }
     }
 
