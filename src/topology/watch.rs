@@ -123,6 +123,8 @@ fn advice(scenario: &Scenario) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const S: u64 = 1_000_000_000;
@@ -161,6 +163,42 @@ mod tests {
         let beating = "sockets = { heartbeat_ivl = '100ms' }\nclients = { count = 300 }";
         assert!(verdicts(&mut watch(beating), STUCK, S / 10).contains(&true));
         assert!(!verdicts(&mut watch(beating), STUCK, S).contains(&true));
+    }
+
+    proptest! {
+        // A history of looks, some tenths of a second apart: how much moved, how many delay, whether work is there, and
+        // which share of the time the I/O threads were at work.
+        #[test]
+        fn stuck_is_said_after_three_silent_seconds_and_of_no_others(
+            looks in prop::collection::vec((50..500_u64, 0..40_u64, 0..40_u32, 0..20_u8, 0..20_u8), 1..300),
+        ) {
+            let mut watch = watch("");
+            let (mut now_ns, mut moved, mut io_ns) = (0, 0, 0);
+            let (mut silent_since_ns, mut idle_since_ns) = (0, 0);
+            for (ms, moves, delaying, idle, copying) in looks {
+                let passed_ns = ms * 1_000_000;
+                now_ns += passed_ns;
+                // Mostly nothing moves, nobody delays, work waits, and nobody copies.
+                let (moves, delaying) = (moves.saturating_sub(38), delaying.saturating_sub(38));
+                let (has_work, copies) = (idle > 0, copying == 0);
+                moved += moves;
+                io_ns += if copies { passed_ns } else { 0 };
+                if moves > 0 || delaying > 0 || !has_work {
+                    silent_since_ns = now_ns;
+                }
+                if now_ns == silent_since_ns || copies {
+                    idle_since_ns = now_ns;
+                }
+                let sample = Sample {
+                    moved, untaken: u64::from(has_work), delaying, workers: 2, ..Sample::default()
+                };
+                let stuck = watch.look(now_ns, &sample, || io_ns).is_some();
+                prop_assert!(!stuck || now_ns - silent_since_ns >= PATIENCE_NS);
+                // The I/O threads' last work counts until a whole window without any has passed, twice.
+                let long_idle = now_ns - idle_since_ns >= PATIENCE_NS + 3 * WINDOW_NS;
+                prop_assert!(stuck || !long_idle);
+            }
+        }
     }
 
     #[test]
