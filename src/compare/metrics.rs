@@ -161,14 +161,8 @@ pub(super) fn values(result: &Value) -> BTreeMap<String, f64> {
 impl Metric {
     /// Which percentile of the response time to the first reply it is, if it is one.
     pub(super) fn of_first_reply(&self) -> Option<OfFirstReply> {
-        let quantile = match self.name.strip_prefix("latency.first_reply.")? {
-            "p50" => 0.5,
-            "p90" => 0.9,
-            "p99" => 0.99,
-            "p999" => 0.999,
-            _ => return None,
-        };
-        Some(OfFirstReply { quantile })
+        self.name.starts_with("latency.first_reply.").then_some(())?;
+        Some(OfFirstReply { quantile: self.quantile()? })
     }
 }
 

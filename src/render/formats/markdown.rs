@@ -3,7 +3,7 @@
 //! Invariant: no text of a scenario can leave its cell.
 
 use crate::quantity::{bytes, counted, duration, rate};
-use crate::render::machine;
+use crate::render::{machine, without_answer};
 use crate::result::{
     Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, RunResult,
 };
@@ -136,7 +136,10 @@ fn answer(result: &ComparisonResult) -> String {
         (None, true) => {
             let blocks = counted(u64::from(result.method.blocks), "block");
             let how = if result.method.interleaved { "interleaved" } else { "one after the other" };
-            format!("**{}** · {b} against {a} ({blocks}, {how})\n", word(result.verdict))
+            format!(
+                "**{}** · {b} against {a} ({blocks}, {how})\n",
+                without_answer(result).as_deref().unwrap_or(word(result.verdict))
+            )
         }
     };
     if result.interrupted {
