@@ -43,8 +43,13 @@ fn judged(zload: Zload) -> Value {
 
 #[test]
 fn what_is_met_passes_and_is_shown_with_its_figure() {
-    let limits =
-        ["ledger.requests_lost == 0", "ledger.replies_received == 120", "first_reply.p50 < 30s"];
+    let limits = [
+        "ledger.requests_lost == 0",
+        "ledger.replies_received == 120",
+        "first_reply.p50 < 30s",
+        "first_reply.p75 < 30s",
+        "ledger.lost_ratio < 1 %",
+    ];
     let ended = Zload::with_scenario("run", &with_limits(SHORT, &limits)).args(&["-q"]).end();
     if ended.code == Some(3) {
         assert!(ended.stdout.contains("none is met or missed"), "{}", ended.stdout);
@@ -54,8 +59,11 @@ fn what_is_met_passes_and_is_shown_with_its_figure() {
     let (verdict, rest) = ended.stdout.split_once("\n\n").expect("sections");
     assert!(verdict.starts_with("VALID") || verdict.starts_with("SUSPECT"), "{verdict}");
     assert!(rest.starts_with("Thresholds: met\n"), "{rest}");
-    for line in ["  ✓ ledger.requests_lost == 0: it is 0\n", "  ✓ first_reply.p50 < 30s: it is "]
-    {
+    for line in [
+        "  ✓ ledger.requests_lost == 0: it is 0\n",
+        "  ✓ first_reply.p50 < 30s: it is ",
+        "  ✓ ledger.lost_ratio < 1%: it is 0.00 %\n",
+    ] {
         assert!(rest.contains(line), "{rest}");
     }
 }

@@ -43,13 +43,15 @@ const THROUGHPUT: Metric = rate("throughput.replies_per_s");
 const MEDIAN: Metric = time("latency.first_reply.p50", 3.0);
 
 /// Every metric, in the order of reports. What varies more from run to run has the wider margin.
-pub const METRICS: [Metric; 28] = [
+pub const METRICS: [Metric; 30] = [
     THROUGHPUT,
     time("proxy.cpu_ns_per_message", 3.0),
     time("server.cpu_ns_per_message", 3.0),
     time("process.cpu_ns_per_message", 3.0),
     MEDIAN,
+    time("latency.first_reply.p75", 5.0),
     time("latency.first_reply.p90", 5.0),
+    time("latency.first_reply.p95", 5.0),
     time("latency.first_reply.p99", 10.0),
     time("latency.first_reply.p999", 10.0),
     time("latency.last_reply.p50", 3.0),

@@ -89,7 +89,9 @@ fn percentiles(name: &str, latency: &LatencySummary) -> Vec<String> {
     let intervals = &latency.intervals;
     [
         ("p50", latency.p50_ns, intervals.p50_ns),
+        ("p75", latency.p75_ns, intervals.p75_ns),
         ("p90", latency.p90_ns, intervals.p90_ns),
+        ("p95", latency.p95_ns, intervals.p95_ns),
         ("p99", latency.p99_ns, intervals.p99_ns),
         ("p99.9", latency.p999_ns, intervals.p999_ns),
     ]
