@@ -287,3 +287,26 @@ fn numbers(value: &Value, path: &str, each: &mut dyn FnMut(&str, f64)) {
         _ => {}
     }
 }
+
+#[test]
+fn what_cannot_be_met_and_what_cannot_be_served_is_said_before_the_run() {
+    let limited = with_limits(SHORT, &["first_reply.p99 < 5ms", "first_reply.p75 < 30s"]);
+    let checked = Zload::with_scenario("check", &limited).end();
+    assert_eq!(checked.code, Some(0), "it is a warning and no refusal");
+    for said in [
+        "! warning: first_reply.p99 < 5ms cannot be met: a p99 needs 726 samples",
+        "at most 60 replies",
+    ] {
+        assert!(checked.stdout.contains(said), "{}", checked.stdout);
+    }
+    assert_eq!(checked.stdout.matches("warning").count(), 1, "{}", checked.stdout);
+    let ran = Zload::with_scenario("run", &limited).end();
+    assert!(ran.stderr.contains("warning: first_reply.p99 < 5ms cannot be met"), "{}", ran.stderr);
+    let often = Zload::with_scenario("run", &limited).args(&["--repeat", "13"]).end();
+    assert!(!often.stderr.contains("cannot be met"), "{}", often.stderr);
+
+    let overload = "load.rate = '200/s'\nworkers = { count = 2, delay = '20ms' }";
+    let checked = Zload::with_scenario("check", overload).end();
+    let said = "! warning: the plan asks for 200.0 % of what the workers can do, so the queue\n  grows without end";
+    assert!(checked.code == Some(0) && checked.stdout.contains(said), "{}", checked.stdout);
+}

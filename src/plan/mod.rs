@@ -442,8 +442,8 @@ mod tests {
         ] {
             let plan = Plan::new(&scenario(load));
             let walked = (0..plan.clients()).filter_map(|client| plan.schedule(client)).flatten();
-            let counted = walked.filter(|(_, at_ns)| *at_ns >= plan.warmup_ns()).count();
-            assert_eq!((plan.requests(), counted), (Some(expected), expected as usize), "{load}");
+            let counted = walked.filter(|(_, at_ns)| *at_ns >= plan.warmup_ns()).count() as u64;
+            assert_eq!((plan.requests(), counted), (Some(expected), expected), "{load}");
         }
         let poisson = Plan::new(&scenario("load = { rate = '300/s', arrivals = 'poisson' }"));
         assert!(poisson.requests() > Some(1_000));

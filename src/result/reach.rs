@@ -43,9 +43,13 @@ pub fn out_of_reach(scenario: &Scenario, plan: &Plan, runs: u32) -> Vec<String> 
 fn most_per_s(plan: &Plan, group: &str) -> f64 {
     let summary = plan.summary();
     let replies = summary.replies_mean;
-    let of_each = if group.ends_with(".reply") { replies } else { replies.min(1.0) };
-    // What was sent late says so with or without a reply.
-    summary.most_requests_per_s() * if group.ends_with(".slip") { 1.0 } else { of_each }
+    let of_each = match group.rsplit('.').next() {
+        Some("reply") => replies,
+        // What was sent late says so with or without a reply.
+        Some("slip") => 1.0,
+        _ => replies.min(1.0),
+    };
+    summary.most_requests_per_s() * of_each
 }
 
 /// More than so many expected ones are hardly ever there.
