@@ -289,3 +289,74 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::metric_named;
+
+    /// What is said of a metric besides the primary one, whose blocks differ by about `change` with some noise, among as
+    /// many that differ by nothing.
+    fn said(change: f64, blocks: u32, others: usize) -> MetricComparison {
+        let found = |name: &str, change: f64, medians: [f64; 2]| {
+            let noise = |block: u32| (f64::from(block % 5) - 2.0) * 0.002;
+            let differences: Vec<f64> = (0..blocks).map(|block| change + noise(block)).collect();
+            Found {
+                metric: metric_named(name).unwrap(),
+                a: Some(medians[0]),
+                b: Some(medians[1]),
+                effect: Effect::paired(&differences),
+                pairs: blocks,
+            }
+        };
+        let primary = found("first_reply.p50", 0.0, [1.0, 1.0]);
+        let names = metrics::METRICS.iter().map(|metric| metric.name).rev();
+        let others = names.take(others).map(|name| found(name, 0.0, [1.0, 1.0]));
+        let one = found("service.p50", change, [2.0, 1.2]);
+        let all: Vec<Found> = [primary, one].into_iter().chain(others).collect();
+        let questions =
+            Questions { primary: all[0].metric, gates: Vec::new(), margin_percent: None };
+        answers(&all, &questions).swap_remove(1)
+    }
+
+    #[test]
+    fn what_is_not_admitted_among_many_says_why() {
+        let few = said(-1.4, 9, 14);
+        assert_eq!((few.verdict, few.answered), (Answer::Unclear, false));
+        assert!(few.ci_high_percent < Some(-70.0), "{few:?}");
+        assert_eq!(
+            few.sentence,
+            "unclear: different by itself, but 9 blocks are too few to correct for 15 metrics"
+        );
+        let enough = said(-1.4, 12, 14);
+        assert_eq!((enough.verdict, enough.answered), (Answer::Better, true), "{enough:?}");
+    }
+
+    #[test]
+    fn an_interval_with_zero_in_it_is_not_told_from_zero() {
+        let mut wide = said(0.0, 12, 14);
+        assert!(!wide.sentence.contains("different by itself"), "{wide:?}");
+        // An estimate above the margin alone says nothing.
+        let differences: Vec<f64> =
+            (0..12).map(|block| if block % 3 == 0 { -0.5 } else { 0.3 }).collect();
+        let found = Found {
+            metric: metric_named("service.p50").unwrap(),
+            a: Some(1.0),
+            b: Some(1.0),
+            effect: Effect::paired(&differences),
+            pairs: 12,
+        };
+        let question =
+            Question { better: found.metric.better, margin_percent: 3.0, admitted: false };
+        wide = found.answered(question, false, 1.0, 15);
+        assert!(wide.effect_percent.is_some_and(|effect| effect.abs() > 3.0), "{wide:?}");
+        assert!(wide.ci_low_percent < Some(0.0) && wide.ci_high_percent > Some(0.0), "{wide:?}");
+        assert!(!wide.sentence.contains("different by itself"), "{wide:?}");
+    }
+
+    #[test]
+    fn medians_that_differ_the_other_way_than_the_pairs_are_said_to() {
+        assert!(said(0.15, 12, 2).sentence.contains("the other way"), "{:?}", said(0.15, 12, 2));
+        assert!(!said(-0.15, 12, 2).sentence.contains("the other way"));
+    }
+}

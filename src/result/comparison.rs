@@ -134,7 +134,7 @@ pub struct Method {
     /// Processors that everything was kept on; null if on all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
-    /// Seed of the coin that chose the order.
+    /// Seed of the coin that chose the order and the plans' seeds, drawn anew for each comparison.
     pub seed: u64,
 }
 
