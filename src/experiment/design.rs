@@ -1,5 +1,6 @@
 //! How long, how often, how many: what an experiment needs so that its answer is worth something, and the time it takes.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use crate::Error;
@@ -46,7 +47,8 @@ pub struct Design {
     pub first: Nanos,
     /// Processors that everything is kept on.
     pub cpus: Option<u32>,
-    /// Seed of the coin that chooses the order.
+    /// Seed of the coin that chooses the order and the plans' seeds: drawn anew, so that making a comparison again does
+    /// not repeat its luck.
     pub seed: u64,
     /// The longest that a slice may take, drain and handshakes included.
     longest: Duration,
@@ -215,7 +217,7 @@ impl Design {
             warmup,
             first: slice.min(LONGEST_FIRST),
             cpus: wishes.cpus,
-            seed: scenarios.first().map_or(1, |scenario| scenario.seed),
+            seed: fresh_seed(),
             longest: Duration::from_nanos(slice.0.saturating_add(warmup.0))
                 + scenarios.iter().map(patience).max().unwrap_or_default()
                 + Duration::from_secs(30),
@@ -265,6 +267,12 @@ fn shortest_slice(scenario: &Scenario) -> f64 {
     let requests = if answered > 0.0 { REQUESTS / answered } else { 0.0 };
     let work = (summary.work_ns_mean + summary.think_ns_mean) / 1e9;
     requests.max(work * WORKS).min(60.0)
+}
+
+/// A seed that no other experiment has, exact in every reader of JSON.
+fn fresh_seed() -> u64 {
+    // The keys of `RandomState` are the system's randomness once a thread, then counted on: each call gives others.
+    RandomState::new().hash_one(std::process::id()) >> 11
 }
 
 /// Requests per second that get a reply, by the plan: rather fewer than more.
@@ -433,10 +441,9 @@ mod tests {
             cpus: Some(1),
         };
         let design = Design::new(&[&hot, &hot], Profile::Thorough, wishes, &throughput()).unwrap();
-        assert_eq!(
-            (design.blocks, design.slices, design.slice.0, design.seed),
-            (9, 3, 100_000_000, 1)
-        );
+        assert_eq!((design.blocks, design.slices, design.slice.0), (9, 3, 100_000_000));
+        let again = Design::new(&[&hot, &hot], Profile::Thorough, wishes, &throughput()).unwrap();
+        assert_ne!(design.seed, again.seed, "no comparison repeats another's luck");
         assert_eq!(design.slices_in_all(2), 54);
     }
 }
