@@ -81,6 +81,8 @@ pub(super) fn selftest(result: &SelftestResult) -> String {
     for trial in &result.trials {
         let status = if trial.passed {
             TestCaseStatus::success()
+        } else if !trial.judged {
+            error("not judged", trial.reason.as_deref().unwrap_or(&trial.planted))
         } else {
             failure("failed", trial.reason.as_deref().unwrap_or(&trial.planted))
         };
