@@ -316,7 +316,7 @@ pub struct QuestionArgs {
     /// Another metric whose answer counts for that of the whole; repeatable
     #[arg(long, value_name = "METRIC")]
     pub gate: Vec<String>,
-    /// A smaller difference of the primary metric counts as none; default: 3%, 5% for a p90, 10% for a p99
+    /// A smaller difference of the primary metric counts as none; default: 3%, 5% for a p75, p90 or p95, 10% for a p99
     #[arg(long, value_name = "PERCENT")]
     pub margin: Option<Percent>,
 }

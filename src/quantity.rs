@@ -68,9 +68,20 @@ fn scaled(value: f64, units: &[(&str, f64)]) -> String {
         number if number.fract() == 0.0 && *size <= 1.0 => 0,
         number if number >= 99.95 => 0,
         number if number >= 9.995 => 1,
-        _ => 2,
+        number if number >= 0.9995 => 2,
+        number => decimals_below_one(number),
     };
     format!("{number:.decimals$} {name}")
+}
+
+/// The decimals after which three digits of a number below 1 have been written: 2 of 0.0167 after the first zero.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a logarithm that is clamped to a dozen"
+)]
+fn decimals_below_one(number: f64) -> usize {
+    (2.0 - number.log10().floor()).clamp(2.0, 12.0) as usize
 }
 
 #[cfg(test)]
@@ -106,6 +117,17 @@ mod tests {
         assert_eq!(
             [rate(0.0), rate(3.0), rate(8.594), rate(12_340.0), rate(1_207_000.0)],
             ["0/s", "3/s", "8.59/s", "12.3 k/s", "1.21 M/s"]
+        );
+        assert_eq!(
+            [
+                rate(1.0 / 60.0),
+                rate(1.0 / 3600.0),
+                rate(0.5),
+                rate(0.1),
+                rate(0.9994),
+                rate(0.9996)
+            ],
+            ["0.0167/s", "0.000278/s", "0.500/s", "0.100/s", "0.999/s", "1.00/s"]
         );
         assert_eq!(bytes_per_second(77_700_000.0), "74.1 MiB/s");
         assert_eq!(

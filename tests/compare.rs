@@ -140,9 +140,13 @@ fn what_is_asked_for_is_answered_even_if_it_says_what_others_say() {
         "--gate",
         "service.p99",
     ];
-    let result = compare(&args).args(&SHORT).result(0);
-    assert_eq!(metric(&result, "latency.service.p50")["gated"], true);
-    assert_eq!(metric(&result, "latency.service.p99")["verdict"], "unclear", "no slice carries it");
+    assert_error(&compare(&args).args(&SHORT).end(), "service.p99 cannot be estimated");
+    let args = [&args[..8], &["first_reply.p90"], &["--slices", "1"]].concat();
+    let result = compare(&args).result(0);
+    for name in ["latency.service.p50", "latency.first_reply.p90"] {
+        let metric = metric(&result, name);
+        assert_eq!((&metric["gated"], &metric["answered"]), (&true.into(), &true.into()));
+    }
 }
 
 #[test]
@@ -242,7 +246,12 @@ fn saved_results_are_compared_with_their_doubts() {
         "{}",
         ended.stdout
     );
-    assert!(ended.stdout.contains("UNCLEAR"), "{}", ended.stdout);
+    let first = ended.stdout.lines().next();
+    assert!(
+        first.is_some_and(|line| line.ends_with("NO ANSWER for throughput.replies_per_s")),
+        "{first:?}"
+    );
+    assert_eq!(ended.code, Some(3));
 }
 
 #[test]
@@ -252,7 +261,17 @@ fn one_run_against_one_run_is_no_result() {
     Zload::with_scenario("run", &scenario("1ms"))
         .args(&["-q", "--duration", "50ms", "-o", &path])
         .end();
-    let result = compare(&[&path, &path, "--format", "json"]).result(0);
+    for fail_on in [&[][..], &["--fail-on", "worse"], &["--fail-on", "unclear"]] {
+        let ended = compare(&[&path, &path, "--format", "junit"]).args(fail_on).end();
+        assert_eq!(ended.code, Some(3), "a gate that cannot fire is not passed: {}", ended.stdout);
+        assert!(ended.stdout.contains("type=\"no answer\""), "{}", ended.stdout);
+    }
+    let text = compare(&[&path, &path]).end().stdout;
+    assert!(text.lines().next().is_some_and(|line| line.contains("NO ANSWER")), "{text}");
+    let gate = ["--gate", "service.p99", "--format", "json"];
+    let gated = compare(&[&path, &path]).args(&gate).result(3);
+    assert_eq!(metric(&gated, "latency.service.p99")["answered"], false, "no gate vanishes");
+    let result = compare(&[&path, &path, "--format", "json"]).result(3);
     let primary = metric(&result, "throughput.replies_per_s");
     assert_eq!(
         (&primary["verdict"], &primary["effect_percent"]),
@@ -361,7 +380,7 @@ fn a_calibration_tells_the_noise_and_chooses_the_blocks() {
     let wished = files.write("wished.json", &wished.to_string());
     let args = [file.as_str(), &file, "-q", "--format", "json", "--calibration", &wished];
     let compared = compare(&args).args(&SHORT).result(0);
-    assert_eq!(compared["method"]["blocks"], 8);
+    assert_eq!(compared["method"]["blocks"], 9, "fewer cannot answer");
     for (of, object) in [("comparison", &compared), ("calibration", &result)] {
         let schema = Zload::new(&["schema", of]).end().result(0);
         let valid = jsonschema::validator_for(&schema).expect("a JSON Schema");

@@ -397,3 +397,21 @@ fn a_client_that_is_ignored_is_named_with_the_likely_cause() {
     let checks = result["verdict"]["checks"].to_string();
     assert!(checks.contains("1 of 3 clients") && checks.contains("identity another"), "{checks}");
 }
+
+#[test]
+fn what_an_external_server_hides_is_one_leg_and_no_table() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
+    let load = "load = { rate = '1500/s' }\nrun = { duration = '1s', drain = '1s' }\n";
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let page = folder.path().join("page.html");
+    let page = page.to_str().expect("a UTF-8 path");
+    let ended =
+        Zload::with_scenario("run", &server.scenario(load)).args(&["-q", "--html", page]).end();
+    let page = std::fs::read_to_string(page).expect("the page");
+    for (form, text) in [("text", &ended.stdout), ("page", &page)] {
+        assert!(!text.contains("to client"), "{form}: {text}");
+    }
+    assert!(ended.stdout.contains(" owns the slowest 1 %"), "{}", ended.stdout);
+    assert!(page.contains("server and network"), "{page}");
+    assert!(!ended.stdout.contains("  slip          "), "no table of two legs: {}", ended.stdout);
+}

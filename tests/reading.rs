@@ -10,7 +10,7 @@ use support::{Ended, Zload};
 use tempfile::TempDir;
 
 const SHORT: &str = "load = { rate = '200/s' }\nrun = { duration = '200ms', drain = '1s' }\nproxy = { engine = 'batch' }\n";
-const FEW_BLOCKS: [&str; 6] = ["--blocks", "9", "--slices", "1", "--slice", "20ms"];
+const FEW_BLOCKS: [&str; 6] = ["--blocks", "9", "--slices", "1", "--slice", "150ms"];
 
 struct Folder(TempDir);
 

@@ -43,8 +43,13 @@ fn judged(zload: Zload) -> Value {
 
 #[test]
 fn what_is_met_passes_and_is_shown_with_its_figure() {
-    let limits =
-        ["ledger.requests_lost == 0", "ledger.replies_received == 120", "first_reply.p50 < 30s"];
+    let limits = [
+        "ledger.requests_lost == 0",
+        "ledger.replies_received == 120",
+        "first_reply.p50 < 30s",
+        "first_reply.p75 < 30s",
+        "ledger.lost_ratio < 1 %",
+    ];
     let ended = Zload::with_scenario("run", &with_limits(SHORT, &limits)).args(&["-q"]).end();
     if ended.code == Some(3) {
         assert!(ended.stdout.contains("none is met or missed"), "{}", ended.stdout);
@@ -54,8 +59,11 @@ fn what_is_met_passes_and_is_shown_with_its_figure() {
     let (verdict, rest) = ended.stdout.split_once("\n\n").expect("sections");
     assert!(verdict.starts_with("VALID") || verdict.starts_with("SUSPECT"), "{verdict}");
     assert!(rest.starts_with("Thresholds: met\n"), "{rest}");
-    for line in ["  ✓ ledger.requests_lost == 0: it is 0\n", "  ✓ first_reply.p50 < 30s: it is "]
-    {
+    for line in [
+        "  ✓ ledger.requests_lost == 0: it is 0\n",
+        "  ✓ first_reply.p50 < 30s: it is ",
+        "  ✓ ledger.lost_ratio < 1%: it is 0.00 %\n",
+    ] {
         assert!(rest.contains(line), "{rest}");
     }
 }
@@ -278,4 +286,27 @@ fn numbers(value: &Value, path: &str, each: &mut dyn FnMut(&str, f64)) {
         }
         _ => {}
     }
+}
+
+#[test]
+fn what_cannot_be_met_and_what_cannot_be_served_is_said_before_the_run() {
+    let limited = with_limits(SHORT, &["first_reply.p99 < 5ms", "first_reply.p75 < 30s"]);
+    let checked = Zload::with_scenario("check", &limited).end();
+    assert_eq!(checked.code, Some(0), "it is a warning and no refusal");
+    for said in [
+        "! warning: first_reply.p99 < 5ms cannot be met: a p99 needs 726 samples",
+        "at most 60 replies",
+    ] {
+        assert!(checked.stdout.contains(said), "{}", checked.stdout);
+    }
+    assert_eq!(checked.stdout.matches("warning").count(), 1, "{}", checked.stdout);
+    let ran = Zload::with_scenario("run", &limited).end();
+    assert!(ran.stderr.contains("warning: first_reply.p99 < 5ms cannot be met"), "{}", ran.stderr);
+    let often = Zload::with_scenario("run", &limited).args(&["--repeat", "13"]).end();
+    assert!(!often.stderr.contains("cannot be met"), "{}", often.stderr);
+
+    let overload = "load.rate = '200/s'\nworkers = { count = 2, delay = '20ms' }";
+    let checked = Zload::with_scenario("check", overload).end();
+    let said = "! warning: the plan asks for 200.0 % of what the workers can do, so the queue\n  grows without end";
+    assert!(checked.code == Some(0) && checked.stdout.contains(said), "{}", checked.stdout);
 }

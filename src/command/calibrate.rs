@@ -26,7 +26,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8,
     let scenario = one.side.scenario.clone();
     let questions = questions(&args.questions, &scenario)?;
     let (profile, wishes) = args.design.wishes();
-    let mut design = Design::new(&[&scenario, &scenario], profile, wishes);
+    let mut design = Design::new(&[&scenario, &scenario], profile, wishes, &questions)?;
     let compared = design.blocks;
     if wishes.blocks.is_none() {
         // Twice as many as a comparison has, so that there is something to choose from.
@@ -43,7 +43,9 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8,
     match &result.comparison.failure {
         Some(failure) => Err(Error::Failed(failure.clone())),
         None if ended.interrupted => Ok(INTERRUPTED),
-        None if !result.comparison.valid => Ok(INVALID),
+        None if !result.comparison.valid || !result.comparison.unanswered().is_empty() => {
+            Ok(INVALID)
+        }
         None => Ok(DONE),
     }
 }

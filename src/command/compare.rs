@@ -51,10 +51,11 @@ pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Err
 }
 
 fn exit_code(result: &ComparisonResult, fail_on: Option<FailOn>) -> Result<u8, Error> {
-    let bad = |result: &ComparisonResult| match fail_on {
-        None => false,
-        Some(FailOn::Worse) => result.verdict == Answer::Worse,
-        Some(FailOn::Unclear) => matches!(result.verdict, Answer::Worse | Answer::Unclear),
+    let bad = |result: &ComparisonResult| match (fail_on, result.verdict) {
+        // What is shown to be worse is so whatever else has no answer.
+        (Some(_), Answer::Worse) => true,
+        (Some(FailOn::Unclear), Answer::Unclear) => result.unanswered().is_empty(),
+        _ => false,
     };
     let all = || std::iter::once(result).chain(&result.others);
     match &result.failure {
@@ -62,6 +63,7 @@ fn exit_code(result: &ComparisonResult, fail_on: Option<FailOn>) -> Result<u8, E
         None if result.interrupted => Ok(INTERRUPTED),
         None if all().any(|result| !result.valid) => Ok(INVALID),
         None if all().any(bad) => Ok(NO),
+        None if all().any(|result| !result.unanswered().is_empty()) => Ok(INVALID),
         None => Ok(DONE),
     }
 }
@@ -80,10 +82,12 @@ fn of_scenarios(
     let mut told = Vec::new();
     if let Some(calibration) = calibration {
         let needed = blocks_for(calibration, questions.primary);
-        wishes.blocks = wishes.blocks.or(needed.map(|blocks| blocks.min(MOST_BLOCKS)));
+        wishes.blocks =
+            wishes.blocks.or(needed
+                .map(|blocks| blocks.min(MOST_BLOCKS).max(questions.fewest_blocks(scenarios[0]))));
         told.extend(beside(calibration, &contenders[0].side, needed));
     }
-    let design = Design::new(&scenarios, profile, wishes);
+    let design = Design::new(&scenarios, profile, wishes, &questions)?;
     let interrupted = interruption()?;
     let mut progress = Progress::new(Mode::choose(args.output.quiet));
     let (ended, mut notes) = play(&contenders, &design, &mut progress, &interrupted)?;

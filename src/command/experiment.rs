@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::result::{Fitness, RunResult};
 use crate::scenario::load::Override;
-use crate::scenario::{Input, Nanos, Percent, Scenario, input};
+use crate::scenario::{Input, Percent, Scenario, input};
 use crate::{Error, environment, quantity};
 
 /// Settings that slices take the place of.
@@ -127,7 +127,7 @@ pub(super) fn play(
         quantity::counted(u64::from(design.slices), "slice"),
         design.slice,
         quantity::counted(contenders.len() as u64, "side"),
-        in_minutes(estimate)
+        experiment::in_minutes(estimate)
     ));
     let ended = experiment::play(contenders, design, machine, interrupted, &mut |standing| {
         // The estimate, until what was played says better.
@@ -157,12 +157,4 @@ fn notes(machine: Fitness, design: &Design) -> Vec<String> {
         ));
     }
     notes
-}
-
-/// An estimate, which is not known to the millisecond.
-fn in_minutes(time: Nanos) -> String {
-    match time.as_secs_f64().round() {
-        seconds if seconds < 100.0 => format!("{seconds} s"),
-        seconds => format!("{:.1} min", seconds / 60.0),
-    }
 }

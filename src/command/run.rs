@@ -10,7 +10,7 @@ use crate::experiment::keep_on;
 use crate::measure::Ways;
 use crate::plan::Plan;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, Inputs, RunResult, STEPS_BESIDE_A_RUN, to_json};
+use crate::result::{Destination, Inputs, RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
 use crate::scenario::Scenario;
 use crate::topology::{self, Measured, ServerProcess};
 use crate::twin::Limits;
@@ -35,6 +35,9 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
+    for warning in out_of_reach(&scenario, &plan, args.repeat) {
+        progress.announce(&format!("warning: {warning}"));
+    }
     let (mut runs, server) = measure(args, &scenario, &plan, &interrupted, &mut progress)?;
     let of = |runs: &[Measured]| RunResult::new(&scenario, &plan, environment.clone(), runs);
     let (mut result, mut sampled) = of(&runs);

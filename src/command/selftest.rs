@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{DONE, INTERRUPTED, NO, deliver, interruption};
+use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
 use crate::cli::SelftestArgs;
 use crate::progress::{Mode, Progress};
 use crate::result::{Destination, Inputs, SelftestResult};
@@ -22,6 +22,8 @@ pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, E
     Ok(match (result.interrupted, result.passed) {
         (true, _) => INTERRUPTED,
         (false, true) => DONE,
-        (false, false) => NO,
+        (false, false) if result.failed() > 0 => NO,
+        // What could not be judged has neither passed nor failed.
+        (false, false) => INVALID,
     })
 }

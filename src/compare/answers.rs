@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::effect::{Effect, FAMILY, Question, logarithm, percent};
+use super::effect::{Effect, FAMILY, Question, percent};
 use super::metrics::{self, Metric};
+use super::needs::{can_be_told, least_p};
 use super::quantiles::quantiles;
 use super::{Experiment, Questions, differences, label, other_conditions};
 use crate::quantity;
@@ -111,12 +112,13 @@ impl Experiment {
 
     fn found(&self, metric: &'static Metric, side: usize) -> Found {
         let mut pairs = self.pairs(metric, side);
-        let carried: usize = pairs.values().map(Vec::len).sum();
-        if carried * 2 < self.entered.len()
-            && let Some(percentile) = metric.of_first_reply()
-        {
-            // Slices are too short to carry it: a whole block is one pair.
-            pairs = self.block_pairs(percentile.quantile, side);
+        if let Some(percentile) = metric.of_first_reply() {
+            let carried: usize = pairs.values().map(Vec::len).sum();
+            let whole_blocks = self.block_pairs(percentile.quantile, side);
+            if carried * 2 < self.entered.len() || pairs.len() < whole_blocks.len() {
+                // Slices are too short to carry it: a whole block is one pair.
+                pairs = whole_blocks;
+            }
         }
         let differences: Vec<f64> =
             pairs.values().filter_map(|pairs| block_difference(pairs)).collect();
@@ -156,6 +158,7 @@ pub(super) fn answers(found: &[Found], questions: &Questions) -> Vec<MetricCompa
         (0..found.len()).filter(|index| found[*index].metric != questions.primary).collect();
     let corrected =
         stats::holm(&others.iter().map(|index| found[*index].effect.p).collect::<Vec<_>>());
+    let number = others.len();
     let mut admitted: Vec<(f64, bool)> = found.iter().map(|found| (found.effect.p, true)).collect();
     for (index, p) in others.into_iter().zip(corrected) {
         admitted[index] = (p, p <= FAMILY);
@@ -169,7 +172,7 @@ pub(super) fn answers(found: &[Found], questions: &Questions) -> Vec<MetricCompa
                 questions.margin_percent.filter(|_| primary).unwrap_or(found.metric.margin_percent);
             let question = Question { better: found.metric.better, margin_percent, admitted };
             let gated = questions.asks_for(found.metric);
-            found.answered(question, gated, p)
+            found.answered(question, gated, p, if primary { 1 } else { number })
         })
         .collect()
 }
@@ -181,13 +184,20 @@ pub(super) fn whole(metrics: &[MetricComparison], valid: bool) -> Answer {
 }
 
 impl Found {
-    fn answered(&self, question: Question, gated: bool, p: f64) -> MetricComparison {
+    /// `metrics` is the number of those that its probability is corrected for.
+    fn answered(
+        &self,
+        question: Question,
+        gated: bool,
+        p: f64,
+        metrics: usize,
+    ) -> MetricComparison {
         let effect = &self.effect;
         let verdict = effect.answer(question);
         let needed = (verdict == Answer::Unclear)
             .then(|| effect.blocks_needed(question.margin_percent))
             .flatten();
-        MetricComparison {
+        let mut answer = MetricComparison {
             name: self.metric.name.to_owned(),
             unit: self.metric.unit,
             better: self.metric.better,
@@ -200,48 +210,153 @@ impl Found {
             p_value: effect.estimate.map(|_| p),
             margin_percent: question.margin_percent,
             verdict,
+            answered: effect.estimate.is_some() && can_be_told(self.least_p(), metrics),
             blocks: effect.blocks,
             pairs: self.pairs,
             smallest_visible_percent: effect.smallest_visible_percent(question.margin_percent),
             blocks_needed: needed,
-            sentence: self.sentence(verdict, question, needed),
+            sentence: self.sentence(verdict, question, needed, metrics),
+        };
+        if answer.medians_differ_the_other_way() {
+            answer.sentence += "; a and b are medians over all slices and differ the other way than the pairs of slices do, by which the answer goes";
         }
+        answer
     }
 
-    fn sentence(&self, verdict: Answer, question: Question, needed: Option<u32>) -> String {
+    /// Whether sides took turns, so that blocks are counted and not runs.
+    fn in_turn(&self) -> bool {
+        self.effect.drift <= 0.0
+    }
+
+    /// The smallest probability that its blocks or runs can have.
+    fn least_p(&self) -> f64 {
+        let of_each = self.effect.blocks;
+        if self.in_turn() {
+            return least_p(of_each);
+        }
+        // Two of all the ways to choose one side's runs among those of both.
+        let ways = (1..=of_each).map(|run| f64::from(of_each + run) / f64::from(run));
+        2.0 / ways.product::<f64>()
+    }
+
+    fn sentence(
+        &self,
+        verdict: Answer,
+        question: Question,
+        needed: Option<u32>,
+        metrics: usize,
+    ) -> String {
+        let (unit, blocks) = (if self.in_turn() { "block" } else { "run" }, self.effect.blocks);
         let Some(estimate) = self.effect.estimate else {
             return match self.pairs {
-                0 => "unclear: no run carries it".to_owned(),
+                0 => format!("unclear: no {unit} has samples enough for a figure"),
                 _ => format!(
-                    "unclear: {} of at least {} blocks carry it",
-                    self.effect.blocks, self.effect.fewest
+                    "unclear: {blocks} of at least {} {unit}s have samples enough for a figure",
+                    self.effect.fewest
                 ),
             };
         };
         let margin = question.margin_percent;
+        let apart = estimate.low > 0.0 || estimate.high < 0.0;
         match verdict {
             Answer::Better | Answer::Worse => {
                 let word = if verdict == Answer::Better { "better" } else { "worse" };
                 format!("{word}: {}", quantity::change(percent(estimate.value)))
             }
             Answer::Same => format!("same: within ±{margin} %"),
-            Answer::Unclear if estimate.value.abs() >= logarithm(margin) && !question.admitted => {
-                "unclear: told from zero, but not among so many metrics".to_owned()
+            Answer::Unclear if apart && !question.admitted => {
+                let why = if can_be_told(self.least_p(), metrics) {
+                    format!("not after correcting for {metrics} metrics")
+                } else {
+                    format!("{blocks} {unit}s are too few to correct for {metrics} metrics")
+                };
+                format!("unclear: different by itself, but {why}")
             }
             Answer::Unclear => match needed {
-                Some(runs) if self.effect.drift > 0.0 => {
+                Some(runs) if !self.in_turn() => {
                     format!("unclear: some {runs} runs of each would settle it")
                 }
-                Some(blocks) => format!(
-                    "unclear: some {blocks} blocks ({} pairs) would settle it",
-                    u64::from(blocks) * u64::from(self.pairs) / u64::from(self.effect.blocks.max(1))
+                Some(needed) => format!(
+                    "unclear: some {needed} blocks ({} pairs) would settle it",
+                    u64::from(needed) * u64::from(self.pairs) / u64::from(blocks.max(1))
                 ),
-                None if self.effect.drift > 0.0 => {
+                None if !self.in_turn() => {
                     "unclear: the machine may have changed by as much in between, and only taking turns can tell"
                         .to_owned()
                 }
                 None => "unclear: no number of blocks will settle it soon".to_owned(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::metric_named;
+
+    /// What is said of a metric besides the primary one, whose blocks differ by about `change` with some noise, among as
+    /// many that differ by nothing.
+    fn said(change: f64, blocks: u32, others: usize) -> MetricComparison {
+        let found = |name: &str, change: f64, medians: [f64; 2]| {
+            let noise = |block: u32| (f64::from(block % 5) - 2.0) * 0.002;
+            let differences: Vec<f64> = (0..blocks).map(|block| change + noise(block)).collect();
+            Found {
+                metric: metric_named(name).unwrap(),
+                a: Some(medians[0]),
+                b: Some(medians[1]),
+                effect: Effect::paired(&differences),
+                pairs: blocks,
+            }
+        };
+        let primary = found("first_reply.p50", 0.0, [1.0, 1.0]);
+        let names = metrics::METRICS.iter().map(|metric| metric.name).rev();
+        let others = names.take(others).map(|name| found(name, 0.0, [1.0, 1.0]));
+        let one = found("service.p50", change, [2.0, 1.2]);
+        let all: Vec<Found> = [primary, one].into_iter().chain(others).collect();
+        let questions =
+            Questions { primary: all[0].metric, gates: Vec::new(), margin_percent: None };
+        answers(&all, &questions).swap_remove(1)
+    }
+
+    #[test]
+    fn what_is_not_admitted_among_many_says_why() {
+        let few = said(-1.4, 9, 14);
+        assert_eq!((few.verdict, few.answered), (Answer::Unclear, false));
+        assert!(few.ci_high_percent < Some(-70.0), "{few:?}");
+        assert_eq!(
+            few.sentence,
+            "unclear: different by itself, but 9 blocks are too few to correct for 15 metrics"
+        );
+        let enough = said(-1.4, 12, 14);
+        assert_eq!((enough.verdict, enough.answered), (Answer::Better, true), "{enough:?}");
+    }
+
+    #[test]
+    fn an_interval_with_zero_in_it_is_not_told_from_zero() {
+        let mut wide = said(0.0, 12, 14);
+        assert!(!wide.sentence.contains("different by itself"), "{wide:?}");
+        // An estimate above the margin alone says nothing.
+        let differences: Vec<f64> =
+            (0..12).map(|block| if block % 3 == 0 { -0.5 } else { 0.3 }).collect();
+        let found = Found {
+            metric: metric_named("service.p50").unwrap(),
+            a: Some(1.0),
+            b: Some(1.0),
+            effect: Effect::paired(&differences),
+            pairs: 12,
+        };
+        let question =
+            Question { better: found.metric.better, margin_percent: 3.0, admitted: false };
+        wide = found.answered(question, false, 1.0, 15);
+        assert!(wide.effect_percent.is_some_and(|effect| effect.abs() > 3.0), "{wide:?}");
+        assert!(wide.ci_low_percent < Some(0.0) && wide.ci_high_percent > Some(0.0), "{wide:?}");
+        assert!(!wide.sentence.contains("different by itself"), "{wide:?}");
+    }
+
+    #[test]
+    fn medians_that_differ_the_other_way_than_the_pairs_are_said_to() {
+        assert!(said(0.15, 12, 2).sentence.contains("the other way"), "{:?}", said(0.15, 12, 2));
+        assert!(!said(-0.15, 12, 2).sentence.contains("the other way"));
     }
 }

@@ -43,13 +43,15 @@ const THROUGHPUT: Metric = rate("throughput.replies_per_s");
 const MEDIAN: Metric = time("latency.first_reply.p50", 3.0);
 
 /// Every metric, in the order of reports. What varies more from run to run has the wider margin.
-pub const METRICS: [Metric; 28] = [
+pub const METRICS: [Metric; 30] = [
     THROUGHPUT,
     time("proxy.cpu_ns_per_message", 3.0),
     time("server.cpu_ns_per_message", 3.0),
     time("process.cpu_ns_per_message", 3.0),
     MEDIAN,
+    time("latency.first_reply.p75", 5.0),
     time("latency.first_reply.p90", 5.0),
+    time("latency.first_reply.p95", 5.0),
     time("latency.first_reply.p99", 10.0),
     time("latency.first_reply.p999", 10.0),
     time("latency.last_reply.p50", 3.0),
@@ -161,14 +163,8 @@ pub(super) fn values(result: &Value) -> BTreeMap<String, f64> {
 impl Metric {
     /// Which percentile of the response time to the first reply it is, if it is one.
     pub(super) fn of_first_reply(&self) -> Option<OfFirstReply> {
-        let quantile = match self.name.strip_prefix("latency.first_reply.")? {
-            "p50" => 0.5,
-            "p90" => 0.9,
-            "p99" => 0.99,
-            "p999" => 0.999,
-            _ => return None,
-        };
-        Some(OfFirstReply { quantile })
+        self.name.starts_with("latency.first_reply.").then_some(())?;
+        Some(OfFirstReply { quantile: self.quantile()? })
     }
 }
 

@@ -41,13 +41,14 @@ pub fn compare_saved(
     let found: Vec<Found> = metrics::of(&side_a.scenario, questions)
         .map(|metric| found(metric, &runs_a, &runs_b, drift_percent(metric, calibration)))
         .filter(|found| {
-            (found.a.is_some() && found.b.is_some()) || found.metric == questions.primary
+            (found.a.is_some() && found.b.is_some()) || questions.asks_for(found.metric)
         })
         .collect();
     let mut metrics = answers(&found, questions);
     if elsewhere.is_some() {
         for metric in &mut metrics {
             metric.verdict = Answer::Unclear;
+            metric.answered = false;
             metric.blocks_needed = None;
             "unclear: measured on different machines".clone_into(&mut metric.sentence);
         }

@@ -1,11 +1,14 @@
 //! How long, how often, how many: what an experiment needs so that its answer is worth something, and the time it takes.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use crate::compare::CONFIDENCE;
+use crate::Error;
+use crate::compare::{CONFIDENCE, Questions, Sample};
 use crate::plan::Plan;
+use crate::quantity;
 use crate::result::Method;
-use crate::scenario::{Nanos, Scenario};
+use crate::scenario::{Engine, Nanos, Scenario};
 
 /// How thorough a comparison is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +47,8 @@ pub struct Design {
     pub first: Nanos,
     /// Processors that everything is kept on.
     pub cpus: Option<u32>,
-    /// Seed of the coin that chooses the order.
+    /// Seed of the coin that chooses the order and the plans' seeds: drawn anew, so that making a comparison again does
+    /// not repeat its luck.
     pub seed: u64,
     /// The longest that a slice may take, drain and handshakes included.
     longest: Duration,
@@ -64,48 +68,157 @@ const START_OVERHEAD: f64 = 0.03;
 /// The warm-up of a process is as long as a slice, but not longer than this.
 const LONGEST_FIRST: Nanos = Nanos(500_000_000);
 const MOST_SLICES: f64 = 50.0;
+/// What is asked may make an experiment so many times as long as its profile; whoever wants a longer one says so.
+const MOST_GROWTH: f64 = 10.0;
+/// What a request of a closed load takes beside its work, in seconds, and the most per second: far more and far fewer than
+/// is usual, since slices must not turn out too short.
+const ROUND_TRIP: f64 = 0.2e-3;
+const MOST_PER_S: f64 = 50_000.0;
+/// Requests of the plan that are looked at to know how many get a reply.
+const LOOKED_AT: u32 = 2_000;
+
+/// The seconds that slices and blocks must last, so that what is asked can be estimated.
+#[derive(Debug, Clone, Copy, Default)]
+struct Least {
+    slice: f64,
+    block: f64,
+}
+
+impl Profile {
+    /// What it takes about, unless the scenario is slow.
+    fn seconds(self) -> f64 {
+        match self {
+            Self::Quick => 60.0,
+            Self::Thorough => 300.0,
+        }
+    }
+}
 
 impl Design {
-    /// A design for these scenarios, the slowest of which decides how long a slice is.
-    pub fn new(scenarios: &[&Scenario], profile: Profile, wishes: Wishes) -> Self {
-        let (blocks, seconds) = match profile {
-            Profile::Quick => (12, 60.0),
-            Profile::Thorough => (20, 300.0),
+    /// A design for these scenarios, the slowest of which decides how long a slice is: long enough that every percentile
+    /// that is asked for can be estimated.
+    ///
+    /// Fails if that cannot be, with what would do and the time it takes.
+    pub fn new(
+        scenarios: &[&Scenario],
+        profile: Profile,
+        wishes: Wishes,
+        questions: &Questions,
+    ) -> Result<Self, Error> {
+        if let Some(why) = scenarios.iter().find_map(|scenario| questions.unanswerable(scenario)) {
+            return Err(Error::Failed(why));
+        }
+        let samples = questions.samples();
+        let per_s =
+            scenarios.iter().map(|scenario| answered_per_s(scenario)).fold(f64::INFINITY, f64::min);
+        if let Some(sample) = samples.first().filter(|_| per_s <= 0.0) {
+            let why = format!("{} has no figure: no request of the plan gets a reply", sample.name);
+            return Err(Error::Failed(why));
+        }
+        let of = |of_block: bool| {
+            let replies = samples.iter().filter(|sample| sample.of_block == of_block);
+            replies.map(|sample| sample.replies / per_s).fold(0.0, f64::max)
         };
-        let blocks = wishes.blocks.unwrap_or(blocks);
-        let slice_seconds = scenarios
+        let least = Least { slice: of(false), block: of(true) };
+        let design = Self::draft(scenarios, profile, wishes, least);
+        let fewest = scenarios.iter().map(|scenario| questions.fewest_blocks(scenario)).max();
+        match fewest.filter(|fewest| design.blocks < *fewest) {
+            Some(fewest) => Err(Error::Failed(format!(
+                "{} are too few to answer for each gate beside so many metrics: --blocks {fewest} are the fewest",
+                quantity::counted(u64::from(design.blocks), "block")
+            ))),
+            None => design.answers(scenarios, profile, wishes, (&samples, per_s, least)),
+        }
+    }
+
+    /// The design, if it answers what is asked in a time that whoever asked may have expected.
+    fn answers(
+        self,
+        scenarios: &[&Scenario],
+        profile: Profile,
+        wishes: Wishes,
+        (samples, per_s, least): (&[Sample], f64, Least),
+    ) -> Result<Self, Error> {
+        let slice = self.slice.as_secs_f64();
+        let held = |sample: &Sample| {
+            let slices = if sample.of_block { self.slices } else { 1 };
+            per_s * slice * f64::from(slices)
+        };
+        // As much as rounding may take away.
+        let short = samples.iter().find(|sample| held(sample) < sample.replies * (1.0 - 1e-9));
+        let too_long = wishes.slice.is_none()
+            && self.estimate(scenarios.len()).as_secs_f64() > profile.seconds() * MOST_GROWTH
+            && self.slice > Self::draft(scenarios, profile, wishes, Least::default()).slice;
+        let sample = short.or_else(|| {
+            let longest = |one: &&Sample, other: &&Sample| one.replies.total_cmp(&other.replies);
+            samples.iter().max_by(longest).filter(|_| too_long)
+        });
+        let Some(sample) = sample else { return Ok(self) };
+        let (each, slices) = match (sample.of_block, self.slices) {
+            (false, _) => ("slice", String::new()),
+            (true, slices) => {
+                ("block", format!(" of {}", quantity::counted(u64::from(slices), "slice")))
+            }
+        };
+        let needs = format!(
+            "{} cannot be estimated: it takes {} replies in each {each}{slices}, and",
+            sample.name, sample.replies
+        );
+        let other = Self::draft(scenarios, profile, Wishes { slice: None, ..wishes }, least);
+        let time = in_minutes(other.estimate(scenarios.len()));
+        let so_many = if short.is_some() {
+            format!("by the plan there are {:.0}", held(sample))
+        } else {
+            format!("at {} that takes long", quantity::rate(per_s))
+        };
+        Err(Error::Failed(format!(
+            "{needs} {so_many}; with --slice {} it can, in about {time}",
+            other.slice
+        )))
+    }
+
+    /// What profile and wishes make of it, with slices and blocks of the least length at least unless a wish is in the way.
+    fn draft(scenarios: &[&Scenario], profile: Profile, wishes: Wishes, least: Least) -> Self {
+        let blocks = wishes.blocks.unwrap_or(match profile {
+            Profile::Quick => 12,
+            Profile::Thorough => 20,
+        });
+        let usual = scenarios
             .iter()
             .map(|scenario| shortest_slice(scenario))
-            .fold(SHORTEST_SLICE, f64::max);
-        let slice = wishes.slice.unwrap_or_else(|| nanos(slice_seconds));
+            .fold(SHORTEST_SLICE.max(least.slice), f64::max);
+        let usual = wishes.slice.unwrap_or_else(|| nanos(usual));
+        let sides = scenarios.len() as f64;
+        let each = (usual.as_secs_f64() * (1.0 + 1.0 / 6.0) + SLICE_OVERHEAD) * sides;
+        let starts = start_overhead(usual.min(LONGEST_FIRST)) * sides;
+        let fitting = ((profile.seconds() / f64::from(blocks) - starts) / each).round();
+        let mut slices = wishes.slices.unwrap_or(whole(fitting.clamp(1.0, MOST_SLICES)));
+        let slice = match wishes.slice {
+            None => usual.max(nanos(least.block / f64::from(slices))),
+            Some(slice) => {
+                if wishes.slices.is_none() {
+                    slices = slices.max(whole((least.block / slice.as_secs_f64()).ceil()));
+                }
+                slice
+            }
+        };
         let warmup = Nanos(slice.0 / 6);
-        let each =
-            (slice.as_secs_f64() + warmup.as_secs_f64() + SLICE_OVERHEAD) * scenarios.len() as f64;
-        let first = slice.min(LONGEST_FIRST);
-        let starts = start_overhead(first) * scenarios.len() as f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to a few dozen"
-        )]
-        let fitting =
-            ((seconds / f64::from(blocks) - starts) / each).round().clamp(1.0, MOST_SLICES) as u32;
         let patience = |scenario: &&Scenario| {
             let ready = scenario.server.as_ref().map_or(Nanos::ZERO, |server| server.ready_timeout);
             [scenario.run.drain, scenario.clients.connect_timeout, ready]
                 .into_iter()
                 .map(|time| Duration::from_nanos(time.0))
-                .sum::<Duration>()
+                .fold(Duration::ZERO, Duration::saturating_add)
         };
         Self {
             blocks,
-            slices: wishes.slices.unwrap_or(fitting),
+            slices,
             slice,
             warmup,
-            first,
+            first: slice.min(LONGEST_FIRST),
             cpus: wishes.cpus,
-            seed: scenarios.first().map_or(1, |scenario| scenario.seed),
-            longest: Duration::from_nanos(slice.0 + warmup.0)
+            seed: fresh_seed(),
+            longest: Duration::from_nanos(slice.0.saturating_add(warmup.0))
                 + scenarios.iter().map(patience).max().unwrap_or_default()
                 + Duration::from_secs(30),
         }
@@ -156,6 +269,47 @@ fn shortest_slice(scenario: &Scenario) -> f64 {
     requests.max(work * WORKS).min(60.0)
 }
 
+/// A seed that no other experiment has, exact in every reader of JSON.
+fn fresh_seed() -> u64 {
+    // The keys of `RandomState` are the system's randomness once a thread, then counted on: each call gives others.
+    RandomState::new().hash_one(std::process::id()) >> 11
+}
+
+/// Requests per second that get a reply, by the plan: rather fewer than more.
+fn answered_per_s(scenario: &Scenario) -> f64 {
+    let plan = Plan::new(scenario);
+    let summary = plan.summary();
+    let offered = summary.requests_per_s.unwrap_or_else(|| {
+        let turn = (summary.work_ns_mean + summary.think_ns_mean) / 1e9 + ROUND_TRIP;
+        (summary.in_flight.unwrap_or(0) as f64 / turn).min(MOST_PER_S)
+    });
+    let capacity = match scenario.proxy.engine {
+        Engine::External => f64::INFINITY,
+        _ => f64::from(scenario.workers.count.0) / (summary.work_ns_mean / 1e9),
+    };
+    let answered =
+        (0..u64::from(LOOKED_AT)).filter(|request| plan.request(0, *request).replies > 0);
+    offered.min(capacity) * answered.count() as f64 / f64::from(LOOKED_AT)
+}
+
+/// An estimate, which is not known to the millisecond.
+pub fn in_minutes(time: Nanos) -> String {
+    match time.as_secs_f64().round() {
+        seconds if seconds < 100.0 => format!("{seconds} s"),
+        seconds if seconds < 6000.0 => format!("{:.1} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of slices, which saturates"
+)]
+fn whole(number: f64) -> u32 {
+    number as u32
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -163,26 +317,116 @@ fn shortest_slice(scenario: &Scenario) -> f64 {
 )]
 fn nanos(seconds: f64) -> Nanos {
     // To the millisecond: the figure is shown, and written into a scenario.
-    Nanos((seconds * 1e3).ceil() as u64 * 1_000_000)
+    Nanos(((seconds * 1e3).ceil() as u64).saturating_mul(1_000_000))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::metric_named;
+
+    fn throughput() -> Questions {
+        asked("throughput.replies_per_s", &[])
+    }
 
     fn scenario(text: &str) -> Scenario {
         Scenario::parse("test", text, &[]).unwrap()
     }
 
+    fn asked(primary: &str, gates: &[&str]) -> Questions {
+        Questions {
+            primary: metric_named(primary).unwrap(),
+            gates: gates.iter().map(|gate| metric_named(gate).unwrap()).collect(),
+            margin_percent: None,
+        }
+    }
+
+    fn design(text: &str, wishes: Wishes, questions: &Questions) -> Result<Design, String> {
+        let one = scenario(text);
+        Design::new(&[&one, &one], Profile::Quick, wishes, questions)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn slices_are_long_enough_for_what_is_asked() {
+        let open = "load.rate = \"300/s\"";
+        let p99 = design(open, Wishes::default(), &asked("first_reply.p99", &[])).unwrap();
+        assert!(p99.slice.as_secs_f64() * f64::from(p99.slices) * 300.0 > 726.0, "{p99:?}");
+        let slices = Some(30);
+        let p99 = design(
+            open,
+            Wishes { slices, ..Wishes::default() },
+            &asked("first_reply.p50", &["first_reply.p99"]),
+        );
+        assert!(p99.unwrap().slice.as_secs_f64() * 30.0 * 300.0 > 726.0);
+        let slice = Some(Nanos(100_000_000));
+        let p99 =
+            design(open, Wishes { slice, ..Wishes::default() }, &asked("first_reply.p99", &[]))
+                .unwrap();
+        assert!(p99.slices > 24 && Some(p99.slice) == slice, "{p99:?}");
+        let each = design(open, Wishes::default(), &asked("service.p99", &[])).unwrap();
+        assert!(each.slice.as_secs_f64() * 300.0 > 726.0, "every slice for itself: {each:?}");
+        let half = "load.rate = \"300/s\"\nworkers.replies = { choice = [[1, 0], [1, 2]] }";
+        let half = design(half, Wishes::default(), &asked("first_reply.p99", &[])).unwrap();
+        assert!(half.slice.as_secs_f64() * f64::from(half.slices) * 150.0 > 726.0, "{half:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_refused_with_what_can() {
+        let open = "load.rate = \"300/s\"";
+        let (slices, slice) = (Some(2), Some(Nanos(100_000_000)));
+        let none = Wishes::default();
+        for (text, wishes, questions, said) in [
+            (
+                open,
+                Wishes { slices, slice, ..none },
+                asked("first_reply.p99", &[]),
+                "--slice 1344ms",
+            ),
+            (
+                open,
+                Wishes { slice, ..none },
+                asked("service.p99", &[]),
+                "in each slice, and by the plan there are 30",
+            ),
+            ("load.rate = \"1/s\"", none, asked("first_reply.p99", &[]), "that takes long"),
+            (
+                "load.rate = \"9/s\"\nworkers.replies = 0",
+                none,
+                asked("first_reply.p50", &[]),
+                "no request of the plan",
+            ),
+            (
+                open,
+                Wishes { blocks: Some(9), ..none },
+                asked("first_reply.p50", &["service.p50"]),
+                "--blocks 1",
+            ),
+            (open, none, asked("server.cpu_ns_per_message", &[]), "no [server]"),
+            (
+                "load.model = \"closed\"",
+                none,
+                asked("ideal.excess.first_reply.p50", &[]),
+                "has no ideal",
+            ),
+        ] {
+            let error = design(text, wishes, &questions).unwrap_err();
+            assert!(error.contains(said), "{said}: {error}");
+        }
+        assert!(design(open, none, &asked("first_reply.p50", &["service.p50"])).is_ok());
+    }
+
     #[test]
     fn a_quick_comparison_takes_a_minute_and_a_slow_scenario_longer() {
         let hot = scenario("load.model = \"closed\"");
-        let quick = Design::new(&[&hot, &hot], Profile::Quick, Wishes::default());
+        let quick =
+            Design::new(&[&hot, &hot], Profile::Quick, Wishes::default(), &throughput()).unwrap();
         assert_eq!((quick.blocks, quick.slice), (12, Nanos(100_000_000)));
         let seconds = quick.estimate(2).as_secs_f64();
         assert!((55.0..70.0).contains(&seconds), "{seconds}");
         let slow = scenario("load.rate = \"3/s\"\nworkers.delay = \"1s\"");
-        let design = Design::new(&[&hot, &slow], Profile::Quick, Wishes::default());
+        let design =
+            Design::new(&[&hot, &slow], Profile::Quick, Wishes::default(), &throughput()).unwrap();
         assert!(design.slice.as_secs_f64() > 8.0, "25 requests at 3 per second: {design:?}");
         assert_eq!(design.slices, 1);
     }
@@ -196,11 +440,10 @@ mod tests {
             slice: Some(Nanos(100_000_000)),
             cpus: Some(1),
         };
-        let design = Design::new(&[&hot, &hot], Profile::Thorough, wishes);
-        assert_eq!(
-            (design.blocks, design.slices, design.slice.0, design.seed),
-            (9, 3, 100_000_000, 1)
-        );
+        let design = Design::new(&[&hot, &hot], Profile::Thorough, wishes, &throughput()).unwrap();
+        assert_eq!((design.blocks, design.slices, design.slice.0), (9, 3, 100_000_000));
+        let again = Design::new(&[&hot, &hot], Profile::Thorough, wishes, &throughput()).unwrap();
+        assert_ne!(design.seed, again.seed, "no comparison repeats another's luck");
         assert_eq!(design.slices_in_all(2), 54);
     }
 }

@@ -19,7 +19,7 @@ use rand::SeedableRng as _;
 use rand_xoshiro::SplitMix64;
 
 pub use burn_in::burn_in;
-pub use design::{Design, Profile, Wishes};
+pub use design::{Design, Profile, Wishes, in_minutes};
 pub use pin::keep_on;
 
 use crate::Error;

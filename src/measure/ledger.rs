@@ -1,12 +1,15 @@
 //! The ledger: every message of the measured part in exactly one place.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::json;
 
 /// Every message of the measured part in exactly one place.
 ///
 /// `requests_planned = sent + unsent`, `sent = answered + silent + lost`, `replies_expected = received + lost`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(remote = "Self")]
+#[schemars(!remote, transform = with_lost_ratio)]
 pub struct Ledger {
     /// Requests that the plan (open load) or a free slot (closed load) asked for.
     pub requests_planned: u64,
@@ -61,6 +64,11 @@ impl Ledger {
         )
     }
 
+    /// Requests lost as a share of those sent; `None` if none was sent.
+    pub fn lost_ratio(&self) -> Option<f64> {
+        (self.requests_sent > 0).then(|| self.requests_lost as f64 / self.requests_sent as f64)
+    }
+
     /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Self) {
         self.requests_planned += other.requests_planned;
@@ -78,6 +86,38 @@ impl Ledger {
     }
 }
 
+/// A share of the counts stands beside them where they are saved, so that it can be limited like them; whoever reads them
+/// works it out again.
+impl Serialize for Ledger {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct WithShares<'a> {
+            #[serde(flatten, serialize_with = "Ledger::serialize")]
+            counts: &'a Ledger,
+            lost_ratio: Option<f64>,
+        }
+        WithShares { counts: self, lost_ratio: self.lost_ratio() }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ledger {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+fn with_lost_ratio(schema: &mut Schema) {
+    let properties = schema.ensure_object().get_mut("properties");
+    if let Some(properties) = properties.and_then(|properties| properties.as_object_mut()) {
+        let field = json!({
+            "description": "Requests lost as a share of those sent, from 0 to 1; null if none was sent.",
+            "type": ["number", "null"],
+            "format": "double",
+        });
+        properties.insert("lost_ratio".to_owned(), field);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +127,15 @@ mod tests {
         let wrapped = Ledger { requests_sent: u64::MAX, requests_unsent: 1, ..Ledger::default() };
         assert!(wrapped.contradiction().unwrap().contains("requests_planned"));
         assert_eq!(Ledger::default().contradiction(), None);
+    }
+
+    #[test]
+    fn what_is_saved_says_the_share_that_was_lost_and_reads_back() {
+        let mut ledger = Ledger::default();
+        assert_eq!(serde_json::to_value(ledger).unwrap()["lost_ratio"], json!(null));
+        (ledger.requests_sent, ledger.requests_lost) = (8, 2);
+        let saved = serde_json::to_value(ledger).unwrap();
+        assert_eq!((&saved["lost_ratio"], &saved["requests_lost"]), (&json!(0.25), &json!(2)));
+        assert_eq!(serde_json::from_value::<Ledger>(saved).unwrap(), ledger);
     }
 }

@@ -253,6 +253,16 @@ impl Plan {
         }
     }
 
+    /// Requests of an open load that a run counts, those intended after the warm-up; `None` of a closed load, and where
+    /// counting them would take too long.
+    pub fn requests(&self) -> Option<u64> {
+        let countable = self.countable_until_ns(0) == self.send_end_ns;
+        let schedules = (0..self.clients).map(|client| self.schedule(client));
+        let counts = schedules
+            .map(|schedule| Some(schedule?.count_between(self.warmup_ns, self.send_end_ns)));
+        if countable { counts.sum() } else { None }
+    }
+
     /// The clients' identities in the run with this nonce: no part of the plan, so that two runs of it meet as strangers.
     pub fn identities(&self, nonce: u64) -> Identities {
         Identities::new(self.seed, nonce)
@@ -417,6 +427,29 @@ mod tests {
         // 3 requests a second, 2 replies each, 500.5 ms before each, 5 workers.
         assert!((summary.utilisation.unwrap() - 3.0 * 2.0 * 0.5005 / 5.0).abs() < 1e-9);
         assert_eq!(summary.requests, Some(15.0));
+    }
+
+    #[test]
+    fn requests_are_counted_as_a_run_counts_them() {
+        for (load, expected) in [
+            ("load.rate = '0.1/s'\nrun.duration = '1s'", 1),
+            ("load.rate = '1/m'\nrun.duration = '2h'", 120),
+            ("load.rate = '1/h'\nrun.duration = '2h'", 2),
+            ("load.rate = '2.5/s'\nrun.duration = '1s'", 3),
+            ("load.rate = '333/s'\nrun.duration = '500ms'\nclients.count = 7", 167),
+            ("load.rate = '10/s'\nrun.duration = '1s'\nclients.count = 1000", 10),
+            ("load.rate = '2/s'\nrun.duration = '2s'\nrun.warmup = '250ms'", 4),
+        ] {
+            let plan = Plan::new(&scenario(load));
+            let walked = (0..plan.clients()).filter_map(|client| plan.schedule(client)).flatten();
+            let counted = walked.filter(|(_, at_ns)| *at_ns >= plan.warmup_ns()).count() as u64;
+            assert_eq!((plan.requests(), counted), (Some(expected), expected), "{load}");
+        }
+        let poisson = Plan::new(&scenario("load = { rate = '300/s', arrivals = 'poisson' }"));
+        assert!(poisson.requests() > Some(1_000));
+        let many = "load = { rate = '1M/s', arrivals = 'poisson' }\nrun.duration = '1h'";
+        assert_eq!(Plan::new(&scenario(many)).requests(), None);
+        assert_eq!(Plan::new(&scenario("load.model = 'closed'")).requests(), None);
     }
 
     #[test]

@@ -54,11 +54,13 @@ fn headline(result: &ComparisonResult, style: Style) -> String {
         Answer::Same => "SAME",
         Answer::Unclear => "UNCLEAR",
     };
+    let unanswered = without_answer(result);
+    let word = unanswered.as_deref().unwrap_or(word);
     let ending = if result.interrupted { ", interrupted" } else { "" };
     let heading = format!("{} against {}: {word}{ending}", result.b.name, result.a.name);
     let heading = match result.verdict {
         Answer::Worse => style.alarm(&heading),
-        _ if !result.valid => style.alarm(&heading),
+        _ if !result.valid || unanswered.is_some() => style.alarm(&heading),
         _ => style.heading(&heading),
     };
     let primary = result.metrics.iter().find(|metric| metric.name == result.primary);
@@ -69,6 +71,16 @@ fn headline(result: &ComparisonResult, style: Style) -> String {
             .to_owned()
     };
     format!("{heading}\n  {}\n", wrapped(&said, 2))
+}
+
+/// `NO ANSWER for first_reply.p99`, if what counts could not be told at all and nothing else decides.
+pub(super) fn without_answer(result: &ComparisonResult) -> Option<String> {
+    let metrics = result.unanswered();
+    if !result.valid || metrics.is_empty() || result.verdict == Answer::Worse {
+        return None;
+    }
+    let names: Vec<&str> = metrics.into_iter().map(|metric| short(&metric.name)).collect();
+    Some(format!("NO ANSWER for {}", names.join(", ")))
 }
 
 /// What is found of the primary metric, in words.
@@ -185,7 +197,22 @@ fn metrics(result: &ComparisonResult, style: Style) -> String {
         }
         text += &format!("{line}\n");
     }
+    for metric in result.metrics.iter().filter(|metric| needs_words(metric)) {
+        text += &format!(
+            "  {}\n",
+            wrapped(&format!("{}: {}", short(&metric.name), metric.sentence), 2)
+        );
+    }
     text
+}
+
+/// Whether a reader of its row alone would take it for something else: an interval without zero that is unclear, a gate
+/// without an answer, sides that differ the other way than the change.
+fn needs_words(metric: &MetricComparison) -> bool {
+    let apart = metric.ci_low_percent.is_some_and(|low| low > 0.0)
+        || metric.ci_high_percent.is_some_and(|high| high < 0.0);
+    metric.verdict == Answer::Unclear && (apart || metric.gated && !metric.answered)
+        || metric.medians_differ_the_other_way()
 }
 
 fn row(metric: &MetricComparison) -> Vec<String> {

@@ -66,9 +66,10 @@ fn log_edges(steps: &[u64]) -> Vec<u64> {
     [1, 2, 5].into_iter().chain(fine).collect()
 }
 
-/// Even steps for values that lie close together: 1, 2 or 5 times a power of ten wide.
+/// Even steps for values that lie close together: 1, 2 or 5 times a power of ten wide, and no finer than three digits show.
 fn even_edges(min: u64, max: u64) -> Vec<u64> {
-    let wanted = (max - min) / 12;
+    let shown = 10_u64.pow(max.max(1).ilog10().saturating_sub(2));
+    let wanted = ((max - min) / 12).max(shown - 1);
     let step = (0..19)
         .flat_map(|power| [1, 2, 5].map(|step| step * 10_u64.pow(power)))
         .find(|step| *step > wanted)
@@ -106,13 +107,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn edges_hold_every_value_in_few_rows(one in 0..3_600_000_000_000_u64, other in 0..3_600_000_000_000_u64) {
-            let (min, max) = (one.min(other), one.max(other));
+        fn edges_hold_every_value_in_few_rows_of_different_names(
+            digits in 1..4_000_u64, power in 0..9_u32, more in 0..4_000_u64, other in 0..9_u32,
+        ) {
+            let min = digits * 10_u64.pow(power);
+            let max = min + more * 10_u64.pow(other);
             let edges = edges(min, max);
             prop_assert!(edges.len() >= 2 && edges.len() <= MOST_ROWS + 1, "{edges:?}");
             prop_assert!(edges[0] <= min && *edges.last().unwrap() > max, "{min} {max} {edges:?}");
+            let shown: Vec<String> = edges.iter().map(|edge| duration(*edge)).collect();
+            prop_assert!(shown.windows(2).all(|pair| pair[0] != pair[1]), "{shown:?}");
             prop_assert!(edges.is_sorted());
         }
+    }
+
+    #[test]
+    fn a_constant_is_one_row() {
+        // As far as a histogram tells them apart.
+        assert_eq!(edges(180_000, 180_095), [180_000, 181_000]);
+        assert_eq!(edges(0, 0), [0, 1]);
+        assert_eq!(edges(1_000_000_000, 1_000_500_000), [1_000_000_000, 1_010_000_000]);
     }
 
     #[test]

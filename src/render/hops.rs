@@ -10,11 +10,17 @@ use crate::result::{HopFigures, LatencySummary, OwnerFigures, RunResult};
 /// The part of a run's report that says which leg owns the time.
 pub(super) fn hops(result: &RunResult, style: Style) -> String {
     let Some(hops) = &result.hops else { return String::new() };
+    if hops.hides_the_server() && owner(hops).is_none() {
+        return String::new();
+    }
     let mut header = vec![String::new(), "p50".to_owned(), "p99".to_owned(), "max".to_owned()];
     header.extend(hops.owners.iter().map(column_of));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let heading = format!("Where the time went ({})", sample(hops));
-    let mut text = format!("{}\n{}", style.heading(&heading), table(&header, &rows(result, hops)));
+    let mut text = format!("{}\n", style.heading(&heading));
+    if !hops.hides_the_server() {
+        text += &table(&header, &rows(result, hops));
+    }
     if let Some(owner) = owner(hops) {
         text += &format!("  {}\n", wrapped(&owner, 2));
     }
@@ -52,7 +58,7 @@ fn rows(result: &RunResult, hops: &HopFigures) -> Vec<Vec<String>> {
         if latencies.is_none() {
             continue;
         }
-        rows.push(row(&leg.name().replace('_', " "), latencies, &shares(hops, leg)));
+        rows.push(row(&hops.name(leg), latencies, &shares(hops, leg)));
         let parts = match leg {
             Leg::ToWorker => [
                 ("  worker busy", &hops.to_worker_waiting),
@@ -94,10 +100,11 @@ fn row(name: &str, latencies: Option<&LatencySummary>, shares: &[Option<f64>]) -
 /// Who owns the slowest requests, in a sentence.
 pub(super) fn owner(hops: &HopFigures) -> Option<String> {
     let slowest = hops.owners.last().filter(|owners| owners.slowest < 1.0)?;
-    let (leg, share) = slowest.shares.iter().max_by(|one, other| one.1.total_cmp(other.1))?;
+    let (key, share) = slowest.shares.iter().max_by(|one, other| one.1.total_cmp(other.1))?;
+    let leg = Leg::ALL.into_iter().find(|leg| leg.name() == key)?;
     Some(format!(
         "{} owns the slowest {} %: {:.0} % of the time of {} of at least {}",
-        leg.replace('_', " "),
+        hops.name(leg),
         slowest.slowest * 100.0,
         share * 100.0,
         counted(slowest.requests, "request"),

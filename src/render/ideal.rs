@@ -102,7 +102,7 @@ fn latency(result: &IdealResult, style: Style) -> String {
             .map(|figures| latency_row(figures.policy, part(figures)))
             .collect();
         too_small |= rows.iter().flatten().any(|cell| cell == NOTHING);
-        text += &table(&[name, "mean", "p50", "p90", "p99", "p99.9", "max"], &rows);
+        text += &table(&[name, "mean", "p50", "p75", "p90", "p95", "p99", "p99.9", "max"], &rows);
     }
     if too_small {
         text += "  – the sample is too small to carry this figure\n";
@@ -114,7 +114,9 @@ fn latency_row(policy: Policy, latencies: &LatencySummary) -> Vec<String> {
     let figures = [
         latencies.mean_ns,
         latencies.p50_ns,
+        latencies.p75_ns,
         latencies.p90_ns,
+        latencies.p95_ns,
         latencies.p99_ns,
         latencies.p999_ns,
         latencies.max_ns,

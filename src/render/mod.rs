@@ -20,6 +20,7 @@ pub use crate::quantity::{duration, rate};
 pub use calibration::calibration_report;
 pub use chrome_trace::chrome_trace;
 pub use comparison::comparison_report;
+use comparison::without_answer;
 pub use formats::{Format, Printable, Writer, form, writer};
 pub use html::{comparison_page, run_page};
 pub use ideal::ideal_report;

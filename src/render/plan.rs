@@ -3,8 +3,9 @@
 use std::fmt::Display;
 
 use super::quantity::{count, counted, duration, percent, rate};
-use super::setting;
+use super::{setting, wrapped};
 use crate::plan::Plan;
+use crate::result::out_of_reach;
 use crate::scenario::{
     Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Scenario, ServerCommand,
     Threads,
@@ -16,8 +17,11 @@ pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
     let mut text = settings(scenario);
     let mut offers = match (summary.requests_per_s, summary.in_flight) {
         (Some(per_second), _) => {
-            let requests = summary.requests.unwrap_or(0.0);
-            format!("{} for {}: {requests:.0} requests", rate(per_second), scenario.run.duration)
+            let requests = plan.requests().map_or_else(
+                || format!("about {:.0}", summary.requests.unwrap_or(0.0)),
+                |requests| requests.to_string(),
+            );
+            format!("{} for {}: {requests} requests", rate(per_second), scenario.run.duration)
         }
         (None, in_flight) => {
             format!("{} requests in the air at any time", count(in_flight.unwrap_or(0)))
@@ -35,19 +39,30 @@ pub fn plan_report(scenario: &Scenario, plan: &Plan) -> String {
     }
     text += &setting("offers", &offers);
     if let Some(utilisation) = summary.utilisation.filter(|utilisation| *utilisation > 0.0) {
-        let verdict = if utilisation > 1.0 {
-            ": more than they can do, so the queue grows without end"
-        } else {
-            ""
-        };
-        text += &setting("busy", &format!("{} of the workers{verdict}", percent(utilisation)));
+        text += &setting("busy", &format!("{} of the workers", percent(utilisation)));
     }
     text += &setting("accepts", &accepts(scenario));
     text += &setting("plan", &format!("{} (seed {})", plan.hash(), scenario.seed));
     for (index, threshold) in scenario.thresholds.limits.iter().enumerate() {
         text += &setting(if index == 0 { "limits" } else { "" }, &threshold.to_string());
     }
+    for warning in warnings(scenario, plan) {
+        text += &format!("! {}\n", wrapped(&format!("warning: {warning}"), 2));
+    }
     text
+}
+
+/// What is valid and can hardly be meant.
+fn warnings(scenario: &Scenario, plan: &Plan) -> Vec<String> {
+    let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0);
+    let overload = utilisation.map(|utilisation| {
+        format!(
+            "the plan asks for {} of what the workers can do, so the queue grows without end: offer less, or have \
+             more workers or shorter delays",
+            percent(utilisation)
+        )
+    });
+    overload.into_iter().chain(out_of_reach(scenario, plan, 1)).collect()
 }
 
 /// What a peer may send.

@@ -85,32 +85,50 @@ fn throughput(result: &RunResult, style: Style) -> String {
     )
 }
 
+/// The percentiles of the table of latencies, between the mean and the largest.
+const PERCENTILES: [&str; 7] = ["p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99"];
+/// Where lines end.
+const WIDTH: usize = 80;
+
 fn latency(result: &RunResult, style: Style) -> String {
     let latency = &result.latency;
     let one_reply_each =
         latency.first_reply == latency.last_reply && latency.first_reply == latency.reply;
-    let mut rows = vec![];
-    if one_reply_each {
-        rows.push(latency_row("reply", &latency.reply));
+    let mut named = if one_reply_each {
+        vec![("reply", &latency.reply)]
     } else {
-        rows.push(latency_row("first reply", &latency.first_reply));
-        rows.push(latency_row("last reply", &latency.last_reply));
-        rows.push(latency_row("every reply", &latency.reply));
-    }
+        vec![
+            ("first", &latency.first_reply),
+            ("last", &latency.last_reply),
+            ("every", &latency.reply),
+        ]
+    };
     if let Some(ideal) = &result.ideal {
-        rows.push(latency_row("ideal", &ideal.figures.first_reply));
-        rows.push(latency_row("excess", &ideal.excess.first_reply));
+        named.push(("ideal", &ideal.figures.first_reply));
+        named.push(("excess", &ideal.excess.first_reply));
     }
-    rows.push(latency_row("service", &latency.service));
-    rows.push(latency_row("slip", &latency.slip));
+    named.push(("service", &latency.service));
+    named.push(("slip", &latency.slip));
+    let mut rows: Vec<Vec<String>> =
+        named.iter().map(|(name, latencies)| latency_row(name, latencies)).collect();
     // Beneath the response time stand the ends of its percentiles' intervals.
     let intervals = interval_rows(&latency.first_reply);
     let has_intervals = !intervals.is_empty();
     rows.splice(1..1, intervals);
-    let header = ["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
-    let too_small = rows.iter().flatten().any(|cell| cell == NOTHING);
-    let mut text = format!("{}\n{}", style.heading("Latency"), table(&header, &rows));
-    text += "  replies count from the intended instant, service from sent; slip is between\n";
+    let heading = format!("Latency of {}", counted(latency.first_reply.count, "request"));
+    let mut text = format!("{}\n{}", style.heading(&heading), latency_table(&rows));
+    let replies = if one_reply_each {
+        "replies count"
+    } else {
+        "first reply, last reply and every reply count"
+    };
+    let mut legend =
+        format!("{replies} from the intended instant, service from sent; slip is between");
+    let others = named.iter().filter(|(_, other)| other.count != latency.first_reply.count);
+    for (name, other) in others {
+        legend += &format!("; {name}: {} values", count(other.count));
+    }
+    text += &format!("  {}\n", wrapped(&legend, 2));
     if result.ideal.is_some() {
         text += "  ideal is the first reply if proxy, network and scheduler cost nothing; excess\n  \
                  is measured minus ideal, request by request\n";
@@ -118,11 +136,36 @@ fn latency(result: &RunResult, style: Style) -> String {
     if has_intervals {
         text += "  from, to: where 95 of 100 such runs would have these percentiles\n";
     }
-    text += &others(result);
-    if too_small {
-        text += "  – the sample is too small to carry this figure\n";
+    text += &waiting(result);
+    let too_small = |column: &usize| rows.iter().any(|row| row[column + 2] == NOTHING);
+    let missing: Vec<&str> =
+        (0..PERCENTILES.len()).filter(too_small).map(|column| PERCENTILES[column]).collect();
+    if !missing.is_empty() {
+        let legend = format!("too few samples for every {}", missing.join(", "));
+        text += &format!("  {NOTHING} {}\n", wrapped(&legend, 4));
     }
     text
+}
+
+/// The rows without the percentiles that none has.
+fn latency_table(rows: &[Vec<String>]) -> String {
+    let header: Vec<&str> = ["", "mean"].into_iter().chain(PERCENTILES).chain(["max"]).collect();
+    let shown = |column: &usize| {
+        let percentile = (2..2 + PERCENTILES.len()).contains(column);
+        !percentile || rows.iter().any(|row| !["", NOTHING].contains(&row[*column].as_str()))
+    };
+    let columns: Vec<usize> = (0..header.len()).filter(shown).collect();
+    let header: Vec<&str> = columns.iter().map(|column| header[*column]).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| columns.iter().map(|column| row[*column].clone()).collect())
+        .collect();
+    let text = table(&header, &rows);
+    if text.lines().all(|line| line.chars().count() <= WIDTH) {
+        return text;
+    }
+    // With all of them it is one column too wide.
+    text.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
 }
 
 /// Stands where a figure is null.
@@ -132,14 +175,16 @@ fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
     let figures = [
         latencies.mean_ns,
         latencies.p50_ns,
+        latencies.p75_ns,
         latencies.p90_ns,
+        latencies.p95_ns,
         latencies.p99_ns,
         latencies.p999_ns,
         latencies.p9999_ns,
         latencies.max_ns,
     ];
     let figures = figures.map(|ns| ns.map_or_else(|| NOTHING.to_owned(), duration));
-    [name.to_owned(), compact(latencies.count)].into_iter().chain(figures).collect()
+    std::iter::once(name.to_owned()).chain(figures).collect()
 }
 
 /// The lower and the upper ends of the percentiles' intervals, if there are any.
@@ -147,7 +192,9 @@ fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
     let intervals = &latencies.intervals;
     let intervals = [
         intervals.p50_ns,
+        intervals.p75_ns,
         intervals.p90_ns,
+        intervals.p95_ns,
         intervals.p99_ns,
         intervals.p999_ns,
         intervals.p9999_ns,
@@ -160,18 +207,13 @@ fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
         .map(|(name, end)| {
             let ends = intervals
                 .map(|interval| interval.map_or_else(String::new, |ends| duration(ends[end])));
-            [name, "", ""]
-                .map(str::to_owned)
-                .into_iter()
-                .chain(ends)
-                .chain([String::new()])
-                .collect()
+            [name, ""].map(str::to_owned).into_iter().chain(ends).chain([String::new()]).collect()
         })
         .collect()
 }
 
 /// What a client that waits for its replies would have said, where that differs by a tenth and more.
-fn others(result: &RunResult) -> String {
+fn waiting(result: &RunResult) -> String {
     waiting_client(result)
         .map_or_else(String::new, |sentence| format!("  {}\n", wrapped(&sentence, 2)))
 }
@@ -192,11 +234,6 @@ pub(super) fn waiting_client(result: &RunResult) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// A count that fits into its column however large.
-fn compact(number: u64) -> String {
-    if number < 10_000_000 { count(number) } else { format!("{:.1} M", number as f64 / 1e6) }
 }
 
 fn drawing(result: &RunResult, style: Style) -> String {

@@ -26,7 +26,18 @@ fn headline(result: &SelftestResult, style: Style) -> String {
     } else if result.passed {
         ("1;32", format!("zload measures truly on this machine: all {all} trials passed"))
     } else {
-        ("1;31", format!("{} of {all} failed: read why below", counted(all - passed, "trial")))
+        let failed = result.failed() as u64;
+        let unjudged = all - passed - failed;
+        let unjudged = (unjudged > 0).then(|| {
+            format!(
+                "{} of {all} could not be judged: this machine was too busy",
+                counted(unjudged, "trial")
+            )
+        });
+        let failed = (failed > 0)
+            .then(|| format!("{} of {all} failed: read why below", counted(failed, "trial")));
+        let code = if failed.is_some() { "1;31" } else { "1;33" };
+        (code, [failed, unjudged].into_iter().flatten().collect::<Vec<_>>().join("; "))
     };
     format!("{}\n{}", style.paint(code, &text), setting("machine", &machine(&result.environment)))
 }
@@ -57,7 +68,8 @@ fn of_floor(floor: &Floor, style: Style) -> String {
 fn of_trial(trial: &Trial, style: Style) -> String {
     let again =
         if trial.attempts > 1 { format!(" (attempt {})", trial.attempts) } else { String::new() };
-    let mut text = format!("{} {}{again}\n", mark(trial.passed, style), style.heading(&trial.name));
+    let sign = if trial.judged { mark(trial.passed, style) } else { style.paint("1;33", "?") };
+    let mut text = format!("{} {}{again}\n", sign, style.heading(&trial.name));
     let mut say = |sentence: &str| {
         text += &format!("  {}\n", wrapped(sentence, SENTENCE_INDENT));
     };
@@ -66,7 +78,8 @@ fn of_trial(trial: &Trial, style: Style) -> String {
         say(&format!("(the machine's own delays meanwhile allow {})", duration(ns)));
     }
     if let Some(reason) = &trial.reason {
-        say(&format!("FAILED: {reason}"));
+        let what = if trial.judged { "FAILED" } else { "could not be judged" };
+        say(&format!("{what}: {reason}"));
     }
     let shown = trial.figures.iter().map(|figure| of_figure(figure, style));
     text + &shown.collect::<String>()

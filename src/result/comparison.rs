@@ -134,7 +134,7 @@ pub struct Method {
     /// Processors that everything was kept on; null if on all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
-    /// Seed of the coin that chose the order.
+    /// Seed of the coin that chose the order and the plans' seeds, drawn anew for each comparison.
     pub seed: u64,
 }
 
@@ -177,6 +177,10 @@ pub struct MetricComparison {
     pub margin_percent: f64,
     /// What is shown.
     pub verdict: Answer,
+    /// False if no difference, however large, could have been told: too few samples, blocks or runs for a figure or for
+    /// the number of metrics, or different machines. Of a gated metric that is no answer, and exit code 3.
+    #[serde(default = "yes")]
+    pub answered: bool,
     /// Blocks that entered.
     pub blocks: u32,
     /// Pairs of slices that entered.
@@ -187,6 +191,29 @@ pub struct MetricComparison {
     pub blocks_needed: Option<u32>,
     /// The answer in words.
     pub sentence: String,
+}
+
+impl ComparisonResult {
+    /// The gated metrics that have no answer, not even that it is unclear.
+    pub fn unanswered(&self) -> Vec<&MetricComparison> {
+        self.metrics.iter().filter(|metric| metric.gated && !metric.answered).collect()
+    }
+}
+
+impl MetricComparison {
+    /// Whether `a` and `b`, medians over all slices, differ the other way than the pairs do, and not only by a trifle.
+    pub fn medians_differ_the_other_way(&self) -> bool {
+        let (Some(a), Some(b), Some(effect)) = (self.a, self.b, self.effect_percent) else {
+            return false;
+        };
+        let medians = (b / a - 1.0) * 100.0;
+        medians * effect < 0.0 && medians.abs().max(effect.abs()) >= self.margin_percent
+    }
+}
+
+/// Results of older versions do not say.
+fn yes() -> bool {
+    true
 }
 
 /// What a metric's values are in.

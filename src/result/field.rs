@@ -87,7 +87,7 @@ impl FieldUnit {
             Amount::Rate(_) => matches!(self, Self::PerS | Self::BytesPerS),
             Amount::Size(_) => self == Self::Bytes,
             Amount::SizePerS(_) => self == Self::BytesPerS,
-            Amount::Number(_) => self == Self::Number,
+            Amount::Number(_) | Amount::Percent(_) => self == Self::Number,
         }
     }
 
@@ -271,7 +271,7 @@ mod tests {
     fn a_name_that_no_field_has_leads_to_one() {
         let fields = Fields::of_run();
         assert_eq!(fields.nearest("first_replly.p99"), Some("first_reply.p99"));
-        assert_eq!(fields.nearest("first_reply.p95"), Some("first_reply.p90"));
+        assert_eq!(fields.nearest("first_reply.p96"), Some("first_reply.p90"));
         assert_eq!(fields.nearest("latency.first_reply.p9"), Some("latency.first_reply.p90"));
         assert_eq!(fields.nearest("x".repeat(60).as_str()), None);
         assert!(fields.within("first_reply").contains(&"p99"));

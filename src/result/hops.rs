@@ -88,6 +88,20 @@ impl HopFigures {
         }
     }
 
+    /// Whether an external server hides every leg but the last, which then is all that lies between sent and received.
+    pub fn hides_the_server(&self) -> bool {
+        self.legs().iter().all(|(leg, latencies)| *leg == Leg::ToClient || latencies.is_none())
+    }
+
+    /// What a leg is called in reports.
+    pub fn name(&self, leg: Leg) -> String {
+        if leg == Leg::ToClient && self.hides_the_server() {
+            "server and network".to_owned()
+        } else {
+            leg.name().replace('_', " ")
+        }
+    }
+
     /// Each leg's name and distribution, in the order in which they are gone.
     pub fn legs(&self) -> [(Leg, Option<&LatencySummary>); Leg::COUNT - 1] {
         [

@@ -11,6 +11,7 @@ mod field;
 mod hops;
 mod ideal;
 mod pool;
+mod reach;
 mod save;
 mod summary;
 mod selftest;
@@ -33,6 +34,7 @@ pub use ideal::{
     STEPS_BESIDE_A_SLICE, Sampled,
 };
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
+pub use reach::out_of_reach;
 pub use save::{Destination, Inputs, to_json, to_value};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};

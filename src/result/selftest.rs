@@ -1,6 +1,6 @@
 //! What `zload selftest` writes: trials of what is known beforehand, each with what was expected and what was seen.
 //!
-//! Invariant: a trial has passed only if all its figures hold, and the selftest only if all trials have.
+//! Invariant: a trial has failed only if it was judged, it has passed only if all its figures hold, and the selftest only if all trials have.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,13 +58,16 @@ pub struct Trial {
     pub planted: String,
     /// Every figure holds, and the machine was quiet enough for that to mean something.
     pub passed: bool,
+    /// False if the machine was too busy for the trial to prove anything, so that it has neither passed nor failed.
+    #[serde(default = "yes")]
+    pub judged: bool,
     /// How often it was made: a second time if the first failed.
     pub attempts: u32,
     /// What the machine's own delays in the time of the trial make of uncertainty; null where time plays no part.
     pub allowance_ns: Option<u64>,
     /// The largest allowance with which the trial still proves something.
     pub allowance_most_ns: Option<u64>,
-    /// Why it failed, if it did.
+    /// Why it failed or could not be judged, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What was expected and seen, of the last attempt.
@@ -100,7 +103,17 @@ pub enum Unit {
     Truth,
 }
 
+/// Results of older versions do not say.
+fn yes() -> bool {
+    true
+}
+
 impl SelftestResult {
+    /// The trials that were judged and failed.
+    pub fn failed(&self) -> usize {
+        self.trials.iter().filter(|trial| trial.judged && !trial.passed).count()
+    }
+
     /// What the trials make of the whole. `all` says whether none is missing.
     pub fn new(
         environment: Environment,

@@ -15,7 +15,7 @@ use crate::measure::LatencyHistogram;
 use crate::verdict::{Evidence, effective_size};
 
 /// The percentiles of a summary.
-const QUANTILES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
+const QUANTILES: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
 
 /// No distribution has more values, and no sum of a file's distributions is too large to count.
 const MOST_VALUES: u64 = 1 << 53;
@@ -41,8 +41,14 @@ pub struct LatencySummary {
     pub stddev_ns: Option<u64>,
     /// Median.
     pub p50_ns: Option<u64>,
+    /// 75th percentile.
+    #[serde(default)]
+    pub p75_ns: Option<u64>,
     /// 90th percentile.
     pub p90_ns: Option<u64>,
+    /// 95th percentile.
+    #[serde(default)]
+    pub p95_ns: Option<u64>,
     /// 99th percentile.
     pub p99_ns: Option<u64>,
     /// 99.9th percentile.
@@ -64,8 +70,14 @@ pub struct LatencySummary {
 pub struct Intervals {
     /// Of the median.
     pub p50_ns: Option<[u64; 2]>,
+    /// Of the 75th percentile.
+    #[serde(default)]
+    pub p75_ns: Option<[u64; 2]>,
     /// Of the 90th percentile.
     pub p90_ns: Option<[u64; 2]>,
+    /// Of the 95th percentile.
+    #[serde(default)]
+    pub p95_ns: Option<[u64; 2]>,
     /// Of the 99th percentile.
     pub p99_ns: Option<[u64; 2]>,
     /// Of the 99.9th percentile.
@@ -105,17 +117,21 @@ impl LatencySummary {
             mean_ns: any(histogram.mean()),
             stddev_ns: any(histogram.stdev()),
             p50_ns: percentile(0),
-            p90_ns: percentile(1),
-            p99_ns: percentile(2),
-            p999_ns: percentile(3),
-            p9999_ns: percentile(4),
+            p75_ns: percentile(1),
+            p90_ns: percentile(2),
+            p95_ns: percentile(3),
+            p99_ns: percentile(4),
+            p999_ns: percentile(5),
+            p9999_ns: percentile(6),
             max_ns: latencies.max(),
             intervals: Intervals {
                 p50_ns: interval(0),
-                p90_ns: interval(1),
-                p99_ns: interval(2),
-                p999_ns: interval(3),
-                p9999_ns: interval(4),
+                p75_ns: interval(1),
+                p90_ns: interval(2),
+                p95_ns: interval(3),
+                p99_ns: interval(4),
+                p999_ns: interval(5),
+                p9999_ns: interval(6),
             },
             histogram: encode(latencies),
         }
@@ -134,19 +150,32 @@ impl LatencySummary {
             return Some("its `histogram` is none that zload writes");
         };
         let Self {
-            count, clipped, min_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns, ..
+            count,
+            clipped,
+            min_ns,
+            p50_ns,
+            p75_ns,
+            p90_ns,
+            p95_ns,
+            p99_ns,
+            p999_ns,
+            p9999_ns,
+            max_ns,
+            ..
         } = *self;
         if count != histogram.len() || count > MOST_VALUES || clipped > count {
             return Some("`count`, `clipped` and `histogram` contradict each other");
         }
-        let rising = [min_ns, p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns, max_ns];
+        let rising = [min_ns, p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns, max_ns];
         let none = count == 0;
         let ends_fit = min_ns.is_none() == none && max_ns.is_none() == none;
         if !ends_fit || !rising.iter().flatten().is_sorted() {
             return Some("its least, its percentiles and its largest contradict each other");
         }
-        let Intervals { p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns } = self.intervals;
-        let mut intervals = [p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns].into_iter().flatten();
+        let Intervals { p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns } =
+            self.intervals;
+        let mut intervals =
+            [p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns].into_iter().flatten();
         let turned = intervals.any(|[low, high]| low > high);
         turned.then_some("the ends of an interval contradict each other")
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::RunResult;
 use super::field::{Field, FieldUnit, Fields, number};
 use crate::quantity::counted;
-use crate::scenario::{Complaint, Relation, Scenario, Threshold};
+use crate::scenario::{Amount, Complaint, Relation, Scenario, Threshold};
 use crate::verdict::Status;
 
 /// Fields of the series that count over their second: where it was cut short they are no figures of a second.
@@ -68,7 +68,8 @@ fn wrong(threshold: &Threshold, fields: &Fields) -> Option<(String, String)> {
         );
         return Some((format!("unknown field `{name}`"), help));
     };
-    if field.unit.takes(threshold.limit) {
+    let share = matches!(threshold.limit, Amount::Percent(_));
+    if field.unit.takes(threshold.limit) && (!share || field.name.ends_with("_ratio")) {
         return None;
     }
     let message = format!("`{name}` cannot be compared with {}", threshold.limit);
@@ -145,8 +146,12 @@ fn missing(threshold: &Threshold, field: &Field, why: &str) -> ThresholdOutcome 
 
 /// A value for people; with all its digits if those that people read would contradict the outcome.
 fn shown(unit: FieldUnit, value: f64, threshold: &Threshold, met: bool) -> String {
-    let text = unit.show(value);
-    if !met && text == unit.show(threshold.limit.in_base_units()) {
+    let share = matches!(threshold.limit, Amount::Percent(_));
+    let show = |value: f64| {
+        if share { format!("{:.2} %", value * 100.0) } else { unit.show(value) }
+    };
+    let text = show(value);
+    if !met && text == show(threshold.limit.in_base_units()) {
         return format!("{text} ({})", unit.show_exactly(value));
     }
     text
@@ -242,6 +247,7 @@ fn why_null(result: &Value, name: &str) -> String {
              requests and replies have no ideal; the notes say which it is"
         }
         "hops" => "no sampled request got a reply, or the engine or an external server hides this leg",
+        "ledger" => "nothing was sent",
         "waiting_client" => "there is one for open loads only, if every request is in the sample",
         "proxy" => "the engine or an external server hides it, or nothing crossed the proxy",
         _ => "it could not be measured",
@@ -259,7 +265,7 @@ mod tests {
     /// A result as far as these tests look at it: three seconds, of which the last is cut short.
     fn result() -> Value {
         json!({
-            "ledger": { "requests_lost": 0 },
+            "ledger": { "requests_lost": 0, "lost_ratio": null },
             "throughput": { "replies_per_s": 9999.6 },
             "latency": { "first_reply": { "count": 90, "p99_ns": null, "p50_ns": 1_500_000 },
                          "reply": { "count": 0, "max_ns": null } },
@@ -303,6 +309,7 @@ mod tests {
             ("process.resident_bytes < 1GiB", "could not be measured"),
             ("waiting_client.p99 < 1h", "open loads only"),
             ("proxy.busy_ratio < 1", "external server hides it"),
+            ("ledger.lost_ratio < 1%", "nothing was sent"),
             ("banana != 1", "no such field"),
         ] {
             let outcome = of(limit);
@@ -350,6 +357,7 @@ mod tests {
             ("first_reply < 5ms", "a group", "p99"),
             ("first_reply.p99 < 5", "cannot be compared with 5", "a time, written as in 5ms"),
             ("ledger.requests_lost < 5ms", "cannot be compared with 5ms", "without a unit"),
+            ("ledger.requests_lost < 5%", "cannot be compared with 5%", "without a unit"),
             ("throughput.replies_per_s > 5", "cannot be compared with 5", "a rate"),
             ("throughput.replies_per_s > 5kB/s", "cannot be compared with 5000B/s", "a rate"),
             ("process.resident_bytes < 5/s", "cannot be compared with 5/s", "a size"),

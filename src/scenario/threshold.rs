@@ -16,7 +16,7 @@ use super::{Bytes, Nanos, Rate};
 
 const FORM: &str = "a threshold such as \"first_reply.p99 < 5ms\"";
 const AMOUNTS: &str =
-    "write a time (5ms), a rate (10k/s, 64MiB/s), a size (64MiB) or a number (0.5)";
+    "write a time (5ms), a rate (10k/s, 64MiB/s), a size (64MiB), a number (0.5) or a share (1%)";
 
 /// `[thresholds]`: what the figures of a run must be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -75,6 +75,8 @@ pub enum Amount {
     SizePerS(Bytes),
     /// A plain number, of at least 0.
     Number(f64),
+    /// A share in percent, of at least 0.
+    Percent(f64),
 }
 
 impl Relation {
@@ -111,13 +113,15 @@ impl fmt::Display for Relation {
 }
 
 impl Amount {
-    /// In the base unit: nanoseconds, per second, bytes, bytes per second, or the number itself.
+    /// In the base unit: nanoseconds, per second, bytes, bytes per second, or the number itself; of a share
+    /// from 0 to 1.
     pub fn in_base_units(self) -> f64 {
         match self {
             Self::Time(Nanos(ns)) => ns as f64,
             Self::Rate(rate) => rate.per_second(),
             Self::Size(Bytes(bytes)) | Self::SizePerS(Bytes(bytes)) => bytes as f64,
             Self::Number(number) => number,
+            Self::Percent(percent) => percent / 100.0,
         }
     }
 }
@@ -129,9 +133,15 @@ impl FromStr for Amount {
         if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
             return Err(format!("\"{text}\" is no value: {AMOUNTS}"));
         }
-        let amount = if text.chars().all(|c| c.is_ascii_digit() || c == '.') {
-            let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+        let plain = |text: &str| {
+            let digits = text.chars().all(|c| c.is_ascii_digit() || c == '.');
+            digits.then(|| text.parse().ok().filter(|number: &f64| number.is_finite()))
+        };
+        let amount = if let Some(number) = plain(text) {
             number.map(Self::Number).ok_or_else(|| AMOUNTS.to_owned())
+        } else if let Some(share) = text.strip_suffix('%') {
+            let number = plain(share.trim_end()).flatten();
+            number.map(Self::Percent).ok_or_else(|| AMOUNTS.to_owned())
         } else if let Some(size) = text.strip_suffix("/s").filter(|size| size.ends_with('B')) {
             size.parse().map(Self::SizePerS)
         } else if text.contains('/') {
@@ -153,6 +163,7 @@ impl fmt::Display for Amount {
             Self::Size(size) => size.fmt(formatter),
             Self::SizePerS(size) => write!(formatter, "{size}/s"),
             Self::Number(number) => number.fmt(formatter),
+            Self::Percent(percent) => write!(formatter, "{percent}%"),
         }
     }
 }
@@ -227,7 +238,7 @@ impl JsonSchema for Threshold {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         const WORD: &str = "[a-z][a-z0-9_]*";
         let pattern =
-            format!(r"^\s*{WORD}(\.{WORD})*\s*(<=?|>=?|==|!=)\s*[0-9.]+[0-9.a-zA-Zµ/]*\s*$");
+            format!(r"^\s*{WORD}(\.{WORD})*\s*(<=?|>=?|==|!=)\s*[0-9.]+(\s*%|[0-9.a-zA-Zµ/]*)\s*$");
         json_schema!({
             "type": "string",
             "description": "A field of the result, a relation and a value with its unit.",
@@ -258,6 +269,7 @@ mod tests {
             ("process.resident_bytes <= 64MiB", 67_108_864.0),
             ("ledger.requests_lost == 0", 0.0),
             ("proxy.busy_ratio != 0.5", 0.5),
+            ("ledger.lost_ratio < 1%", 0.01),
             ("slip.max < 1m30s", 9e10),
         ] {
             let threshold = read(text);
@@ -276,6 +288,8 @@ mod tests {
             ("first_reply.p99 <", "\"\" is no value"),
             ("first_reply.p99 < 5", ""),
             ("first_reply.p99 < 5 ms", "unknown unit \" ms\""),
+            ("ledger.lost_ratio < %", "is no value"),
+            ("ledger.lost_ratio < 1.2.3%", "is no value"),
             ("first_reply.p99 < 5ms, slip.p99 < 1ms", "unknown unit"),
             ("first_reply.p99 << 5ms", "is no value"),
             ("ledger.requests_lost == -1", "is no value"),
@@ -302,6 +316,7 @@ mod tests {
             (0..1_u64 << 62).prop_map(|bytes| Amount::Size(Bytes(bytes))),
             (0..1_u64 << 62).prop_map(|bytes| Amount::SizePerS(Bytes(bytes))),
             (0.0..1e300_f64).prop_map(Amount::Number),
+            (0.0..1e3_f64).prop_map(Amount::Percent),
         ]
     }
 

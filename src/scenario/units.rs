@@ -281,6 +281,16 @@ impl fmt::Display for Rate {
                 && (self.0 / unit * 100.0).fract() == 0.0
                 && self.0.fract() == 0.0
         };
+        // One below 1 per second by the minute or hour where that makes it a whole number.
+        let slow = [("/m", 60.0), ("/h", 3600.0)].into_iter().find_map(|(unit, seconds)| {
+            let number = (self.0 * seconds).round();
+            let same =
+                self.0 < 1.0 && number >= 1.0 && (number / seconds).to_bits() == self.0.to_bits();
+            (same && (self.0 * 100.0).fract() != 0.0).then_some((number, unit))
+        });
+        if let Some((number, unit)) = slow {
+            return write!(formatter, "{number}{unit}");
+        }
         match self.0 {
             rate if short(1e6) => write!(formatter, "{}M/s", rate / 1e6),
             rate if short(1e3) => write!(formatter, "{}k/s", rate / 1e3),

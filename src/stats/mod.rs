@@ -14,7 +14,9 @@ mod warmup;
 
 pub use autocorrelation::{autocorrelation_time, inflation};
 pub use multiplicity::holm;
-pub use order::{Estimate, block_medians, carries, interval, median, percentile, size_for};
+pub use order::{
+    Estimate, block_medians, carries, interval, median, percentile, quantile_named, size_for,
+};
 pub use paired::{fewest_for, shift, signed_rank_p};
 pub use shift::{Shift, level_shift};
 pub use trend::slope;

@@ -24,6 +24,13 @@ pub fn size_for(quantile: f64) -> f64 {
     (half + (half * half + 2.0).sqrt()).powi(2) / (1.0 - quantile)
 }
 
+/// The quantile that a name such as `p50`, `p95` or `p999` (99.9 %) stands for.
+pub fn quantile_named(name: &str) -> Option<f64> {
+    let digits = name.strip_prefix('p')?;
+    let all = digits.len() >= 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    all.then(|| format!("0.{digits}").parse().ok())?
+}
+
 /// Whether `size` independent values carry the percentile `quantile` (0.5 and above).
 pub fn carries(size: f64, quantile: f64) -> bool {
     size >= size_for(quantile)

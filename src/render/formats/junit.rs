@@ -1,7 +1,7 @@
 //! JUnit XML: what was judged, as test cases.
 //!
 //! A failure is what a gate must stop at, and nothing else. What is in doubt is skipped, with its sentence: reporters show
-//! it, and do not count it as passed. Invariant: a case passes only if it was shown to.
+//! it, and do not count it as passed. What could not be answered at all is an error. Invariant: a case passes only if it was shown to.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -54,6 +54,7 @@ fn pair(result: &ComparisonResult) -> TestSuite {
     for metric in result.metrics.iter().filter(|metric| metric.gated) {
         let status = match metric.verdict {
             Answer::Better | Answer::Same => TestCaseStatus::success(),
+            Answer::Unclear if !metric.answered => error("no answer", &metric.sentence),
             Answer::Unclear => skipped("unclear", &metric.sentence),
             Answer::Worse => failure("worse", &metric.sentence),
         };
@@ -80,6 +81,8 @@ pub(super) fn selftest(result: &SelftestResult) -> String {
     for trial in &result.trials {
         let status = if trial.passed {
             TestCaseStatus::success()
+        } else if !trial.judged {
+            error("not judged", trial.reason.as_deref().unwrap_or(&trial.planted))
         } else {
             failure("failed", trial.reason.as_deref().unwrap_or(&trial.planted))
         };

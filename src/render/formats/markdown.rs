@@ -3,7 +3,7 @@
 //! Invariant: no text of a scenario can leave its cell.
 
 use crate::quantity::{bytes, counted, duration, rate};
-use crate::render::machine;
+use crate::render::{machine, without_answer};
 use crate::result::{
     Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, RunResult,
 };
@@ -89,7 +89,9 @@ fn percentiles(name: &str, latency: &LatencySummary) -> Vec<String> {
     let intervals = &latency.intervals;
     [
         ("p50", latency.p50_ns, intervals.p50_ns),
+        ("p75", latency.p75_ns, intervals.p75_ns),
         ("p90", latency.p90_ns, intervals.p90_ns),
+        ("p95", latency.p95_ns, intervals.p95_ns),
         ("p99", latency.p99_ns, intervals.p99_ns),
         ("p99.9", latency.p999_ns, intervals.p999_ns),
     ]
@@ -136,7 +138,10 @@ fn answer(result: &ComparisonResult) -> String {
         (None, true) => {
             let blocks = counted(u64::from(result.method.blocks), "block");
             let how = if result.method.interleaved { "interleaved" } else { "one after the other" };
-            format!("**{}** · {b} against {a} ({blocks}, {how})\n", word(result.verdict))
+            format!(
+                "**{}** · {b} against {a} ({blocks}, {how})\n",
+                without_answer(result).as_deref().unwrap_or(word(result.verdict))
+            )
         }
     };
     if result.interrupted {

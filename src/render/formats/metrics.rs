@@ -27,7 +27,7 @@ pub(super) type Kept = (&'static str, &'static str, Direction);
 
 /// The figures of a run that are worth a history. Their names and order are a contract: columns of files that grow, and keys
 /// of what others have stored. New ones go to the end.
-pub(super) const OF_RUNS: [Kept; 13] = [
+pub(super) const OF_RUNS: [Kept; 15] = [
     ("throughput.requests_per_s", PER_S, Direction::Higher),
     ("throughput.replies_per_s", PER_S, Direction::Higher),
     ("latency.first_reply.p50", NS, Direction::Lower),
@@ -41,6 +41,8 @@ pub(super) const OF_RUNS: [Kept; 13] = [
     ("process.cpu_ns_per_message", NS, Direction::Lower),
     ("process.resident_bytes", BYTES, Direction::Lower),
     ("ledger.requests_lost", "requests", Direction::Lower),
+    ("latency.first_reply.p75", NS, Direction::Lower),
+    ("latency.first_reply.p95", NS, Direction::Lower),
 ];
 
 const NS: &str = "ns";

@@ -11,7 +11,7 @@ use super::tables::{self, Row, facts, or_nothing};
 use super::value::{counted, per_second};
 use super::{alarms, notes, page, scenario_text, scrolled};
 use crate::quantity::{self, duration};
-use crate::render::machine;
+use crate::render::{machine, without_answer};
 use crate::result::{Answer, ComparisonResult, Fitness, SideFigures};
 
 /// The report of a comparison as a page.
@@ -88,6 +88,9 @@ fn answer(result: &ComparisonResult) -> Markup {
 fn headline(result: &ComparisonResult) -> String {
     if !result.valid {
         return "too many runs were INVALID: do not use these figures".to_owned();
+    }
+    if let Some(unanswered) = without_answer(result) {
+        return unanswered;
     }
     let (a, b) = (&result.a.name, &result.b.name);
     match result.verdict {

@@ -23,6 +23,9 @@ struct Bar {
     parts: Vec<(Leg, f64, String)>,
 }
 
+/// What a leg is called.
+type Named<'a> = &'a dyn Fn(Leg) -> String;
+
 /// A side of a comparison of which requests were followed.
 struct Side<'a> {
     letter: &'a str,
@@ -39,8 +42,9 @@ pub(super) fn hops(result: &RunResult) -> Markup {
         section id="where-the-time-went" {
             h2 { "Where the time went" }
             @if let Some(owner) = owner(hops) { p.sentence { (owner) "." } }
-            (drawn("hops", "Shares of the legs", &words, &bars))
-            (table(result, hops))
+            (drawn("hops", "Shares of the legs", &words, &bars, &|leg| hops.name(leg)))
+            // Of two rows the bars say all.
+            @if !hops.hides_the_server() { (table(result, hops)) }
             @if hops.skipped > 0 {
                 p.note {
                     (counted(hops.skipped, "request")) " of the sample could not be followed, because too many were under \
@@ -82,11 +86,16 @@ pub(super) fn side_by_side(a: &SideFigures, b: &SideFigures) -> Markup {
     if bars.iter().all(|bar| bar.parts.is_empty()) {
         return html! {};
     }
+    let whole = sides.iter().all(|side| side.hops.hides_the_server());
+    let named: Named<'_> = match sides.first() {
+        Some(side) if whole => &|leg| side.hops.name(leg),
+        _ => &plain_name,
+    };
     html! {
         section id="where-the-time-went" {
             h2 { "Where the time went" }
-            (drawn("hops", "Medians of the legs", "Both bars are on the same scale of time.", &bars))
-            (medians_table(&sides))
+            (drawn("hops", "Medians of the legs", "Both bars are on the same scale of time.", &bars, named))
+            @if !whole { (medians_table(&sides)) }
         }
     }
 }
@@ -107,12 +116,12 @@ fn of_owners(owners: &OwnerFigures) -> Bar {
     }
 }
 
-fn drawn(id: &str, title: &str, words: &str, bars: &[Bar]) -> Markup {
+fn drawn(id: &str, title: &str, words: &str, bars: &[Bar], name: Named<'_>) -> Markup {
     let drawing = html! {
         @for (number, bar) in (0_u8..).zip(bars) {
             @let top = f64::from(number) * ROW + 22.0;
             text.label.row x="0" y=(at(top - 8.0)) { (bar.label) }
-            (parts(bar, top))
+            (parts(bar, top, name))
         }
     };
     let of = |bar: &Bar| {
@@ -132,7 +141,7 @@ fn drawn(id: &str, title: &str, words: &str, bars: &[Bar]) -> Markup {
 }
 
 /// The parts of a bar side by side, named where the name has room.
-fn parts(bar: &Bar, top: f64) -> Markup {
+fn parts(bar: &Bar, top: f64, name: Named<'_>) -> Markup {
     let mut left = 0.0;
     let placed = bar.parts.iter().map(|(leg, share, text)| {
         let from = left;
@@ -152,7 +161,7 @@ fn parts(bar: &Bar, top: f64) -> Markup {
     }
 }
 
-fn name(leg: Leg) -> String {
+fn plain_name(leg: Leg) -> String {
     leg.name().replace('_', " ")
 }
 
@@ -169,7 +178,7 @@ fn table(result: &RunResult, hops: &HopFigures) -> Markup {
             tbody {
                 @for (leg, latencies) in legs {
                     tr {
-                        th scope="row" { (name(leg)) }
+                        th scope="row" { (hops.name(leg)) }
                         @let path = if leg == Leg::Slip { "latency.slip".to_owned() } else { format!("hops.{}", leg.name()) };
                         (times(&path, latencies))
                         @for (number, owners) in hops.owners.iter().enumerate() {
@@ -238,7 +247,7 @@ fn medians_table(sides: &[Side]) -> Markup {
             tbody {
                 @for leg in legs {
                     tr {
-                        th scope="row" { (name(leg)) }
+                        th scope="row" { (plain_name(leg)) }
                         @for side in sides {
                             @let field = format!("{}.hops.{}.p50_ns", side.letter, leg.name());
                             td { (time(&field, of(side.hops, leg))) }

@@ -138,7 +138,9 @@ fn intervals(curve: &Curve) -> impl Iterator<Item = (f64, [u64; 2])> + use<> {
     let ends = &curve.latencies.intervals;
     [
         (0.5, ends.p50_ns),
+        (0.75, ends.p75_ns),
         (0.9, ends.p90_ns),
+        (0.95, ends.p95_ns),
         (0.99, ends.p99_ns),
         (0.999, ends.p999_ns),
         (LAST_INTERVAL, ends.p9999_ns),

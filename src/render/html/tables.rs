@@ -24,7 +24,7 @@ pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
     scrolled(&html! {
         table id=(id) {
             thead { tr {
-                th {} th { "count" } th { "mean" } th { "p50" } th { "p90" } th { "p99" } th { "p99.9" } th { "p99.99" }
+                th {} th { "count" } th { "mean" } th { "p50" } th { "p75" } th { "p90" } th { "p95" } th { "p99" } th { "p99.9" } th { "p99.99" }
                 th { "max" }
             } }
             tbody { @for (name, path, latencies) in rows {
@@ -46,12 +46,14 @@ pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
 }
 
 /// The figures of a row, with their intervals.
-fn figures(latencies: &LatencySummary) -> [Figure; 7] {
+fn figures(latencies: &LatencySummary) -> [Figure; 9] {
     let ends = &latencies.intervals;
     [
         ("mean_ns", latencies.mean_ns, None),
         ("p50_ns", latencies.p50_ns, ends.p50_ns),
+        ("p75_ns", latencies.p75_ns, ends.p75_ns),
         ("p90_ns", latencies.p90_ns, ends.p90_ns),
+        ("p95_ns", latencies.p95_ns, ends.p95_ns),
         ("p99_ns", latencies.p99_ns, ends.p99_ns),
         ("p999_ns", latencies.p999_ns, ends.p999_ns),
         ("p9999_ns", latencies.p9999_ns, ends.p9999_ns),
