@@ -153,7 +153,7 @@ impl Bench {
             vec!["ideal", &scenario, "-o", &good],
             vec!["serve", &scenario, "-q", "--duration", "50ms", "-o", &good],
         ] {
-            bench.carry_out(&args);
+            Bench::carry_out(&args);
             let text = std::fs::read_to_string(&good).expect("a result");
             bench.results.push(serde_json::from_str(&text).expect("JSON"));
         }
@@ -174,7 +174,7 @@ impl Bench {
     }
 
     /// Carries out a command as the program does, and looks at all that it says.
-    fn carry_out(&self, args: &[&str]) {
+    fn carry_out(args: &[&str]) {
         let mut out = Vec::new();
         let (code, said) =
             match Cli::try_parse_from(std::iter::once("zload").chain(args.iter().copied())) {
@@ -199,16 +199,16 @@ impl Bench {
             0 => {
                 let text = mangled_text(dice.of(&SCENARIOS), &mut dice);
                 let path = self.write("mangled.toml", &text);
-                self.carry_out(&["check", &path]);
+                Self::carry_out(&["check", &path]);
             }
             1 => {
                 let path = self.write("scenario.toml", dice.of(&SCENARIOS).as_bytes());
                 let options: Vec<String> =
                     (0..=dice.below(3)).map(|_| option("--set", &OPTIONS, &mut dice)).collect();
                 let options = options.iter().map(String::as_str);
-                self.carry_out(&["check", &path].into_iter().chain(options).collect::<Vec<_>>());
+                Self::carry_out(&["check", &path].into_iter().chain(options).collect::<Vec<_>>());
                 let threshold = option("--threshold", &THRESHOLDS, &mut dice);
-                self.carry_out(&["run", &self.path("short.toml"), "-q", &threshold]);
+                Self::carry_out(&["run", &self.path("short.toml"), "-q", &threshold]);
             }
             2 => {
                 let which = dice.below(self.results.len());
@@ -231,16 +231,16 @@ impl Bench {
 
     fn show(&self, path: &str, dice: &mut Dice) {
         let page = self.path("page.html");
-        self.carry_out(&["show", path]);
-        self.carry_out(&["show", path, "--format", dice.of(&FORMATS)]);
-        self.carry_out(&["show", path, "--format", dice.of(&FORMATS), "--html", &page]);
+        Self::carry_out(&["show", path]);
+        Self::carry_out(&["show", path, "--format", dice.of(&FORMATS)]);
+        Self::carry_out(&["show", path, "--format", dice.of(&FORMATS), "--html", &page]);
         if let Ok(page) = std::fs::read_to_string(&page) {
             safe("page", &["show", path], &page);
             assert!(!page.contains("<script"), "a script is in the page");
         }
         let format = dice.of(&FORMATS);
-        self.carry_out(&["compare", path, &self.path("good.json"), "--format", format]);
-        self.carry_out(&["compare", &self.path("good.json"), path, "--allow-different-load"]);
+        Self::carry_out(&["compare", path, &self.path("good.json"), "--format", format]);
+        Self::carry_out(&["compare", &self.path("good.json"), path, "--allow-different-load"]);
     }
 }
 
@@ -381,6 +381,7 @@ fn flip(bytes: &mut Vec<u8>, dice: &mut Dice) {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "the line that plays a failing input again")]
 fn whatever_comes_in_an_answer_comes_out_that_is_safe_to_show() {
     let asked = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let (count, seed) = (asked("MANGLE_COUNT").unwrap_or(COUNT), asked("MANGLE_SEED").unwrap_or(1));

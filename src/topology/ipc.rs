@@ -37,7 +37,9 @@ pub(super) struct Listening {
 /// The file of a socket that zload made. Dropped, which must be before the socket is closed, it is removed.
 pub(super) struct SocketFile {
     made: Arc<Made>,
-    _until_then: Leftover,
+    /// Watched over as long as it is there.
+    #[expect(dead_code, reason = "held for its drop")]
+    leftover: Leftover,
 }
 
 struct Made {
@@ -111,14 +113,14 @@ pub(super) fn ensure_no_other(address: &str) -> Result<(), Error> {
 fn watched(
     listen: impl FnOnce() -> Result<(OwnedFd, Made), Error>,
 ) -> Result<(OwnedFd, SocketFile), Error> {
-    let ((socket, made), _until_then) = Leftover::make(|| {
+    let ((socket, made), leftover) = Leftover::make(|| {
         let (socket, made) = listen()?;
         let made = Arc::new(made);
         let its_own = Arc::clone(&made);
         let remove: Removal = Box::new(move || its_own.remove());
         Ok::<_, Error>(((socket, made), remove))
     })?;
-    Ok((socket, SocketFile { made, _until_then }))
+    Ok((socket, SocketFile { made, leftover }))
 }
 
 fn listen_at(
