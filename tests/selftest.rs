@@ -39,6 +39,7 @@ fn what_is_planted_is_measured() {
         .collect();
     let expected = [
         "known delay",
+        "lockstep rate",
         "planted stall",
         "planted losses",
         "schedule",
@@ -57,7 +58,7 @@ fn what_is_planted_is_measured() {
 
     for name in expected {
         assert!(ended.stdout.contains(&format!(" {name}")), "{}", ended.stdout);
-        assert!(ended.stderr.contains(&format!("/9: {name}\n")), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("/10: {name}\n")), "{}", ended.stderr);
     }
     let widest = ended.stdout.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(80), "{widest:?}\n{}", ended.stdout);

@@ -9,8 +9,7 @@ use super::{
     Throughput, WaitingClient, threshold,
 };
 use crate::measure::{
-    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Unheard, Way,
-    Ways,
+    Carried, HeatColumn, Hops, LatencyHistogram, Ledger, SECOND_NS, SeriesEntry, Unheard, Way, Ways,
 };
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
@@ -121,7 +120,7 @@ impl RunFigures {
         let recorded = &run.recorded;
         let ways = recorded.ways.intended_from(plan.warmup_ns());
         let hops = Hops::of(&ways, plan);
-        let throughput = throughput(run);
+        let throughput = throughput(plan, run);
         let evidence =
             evidence(scenario, plan, run, (&ways, hops.as_ref()), &throughput, environment);
         let worth = Worth::of(&evidence);
@@ -151,14 +150,21 @@ impl RunFigures {
     }
 }
 
-fn throughput(run: &Measured) -> Throughput {
-    let Recorded { window_requests, window_replies, .. } = run.recorded;
+fn throughput(plan: &Plan, run: &Measured) -> Throughput {
+    let Carried { requests, replies } = run.recorded.carried;
     let (crossed, bytes) = traffic(run);
+    let (requests_per_s, replies_per_s) =
+        (rate(requests, run.window_ns), rate(replies, run.window_ns));
+    let as_clients_saw = run.server.is_none() && matches!(plan.offered(), Offered::Closed { .. });
     Throughput {
         window_ns: run.window_ns,
-        requests_per_s: per_second(window_requests, run.window_ns),
-        replies_per_s: per_second(window_replies, run.window_ns),
-        proxy_messages_per_s: per_second(crossed, run.server_window_ns),
+        requests_per_s,
+        replies_per_s,
+        proxy_messages_per_s: if as_clients_saw {
+            requests_per_s + replies_per_s
+        } else {
+            per_second(crossed, run.server_window_ns)
+        },
         proxy_bytes_per_s: per_second(bytes, run.server_window_ns),
     }
 }
@@ -192,8 +198,13 @@ fn crossed(totals: &ServerTotals) -> u64 {
     totals.messages_out.unwrap_or(totals.requests + totals.replies)
 }
 
-pub(super) fn per_second(count: u64, window_ns: u64) -> f64 {
-    if window_ns == 0 { 0.0 } else { count as f64 / window_ns as f64 * 1e9 }
+/// Of a count.
+fn per_second(count: u64, window_ns: u64) -> f64 {
+    rate(count as f64, window_ns)
+}
+
+pub(super) fn rate(amount: f64, window_ns: u64) -> f64 {
+    if window_ns == 0 { 0.0 } else { amount / window_ns as f64 * 1e9 }
 }
 
 fn ratio(count: u64, of: u64) -> Option<f64> {

@@ -1,0 +1,184 @@
+//! What a closed load carried in a window: each cycle by the share of it that lies in the window.
+//!
+//! A slot's cycles follow each other without a gap: each from the instant at which its request was intended to the one at
+//! which the slot is free for the next, think time included. A count of what is sent or comes in a window moves by a
+//! whole round where all slots turn together; the sum of shares is the window's length over the cycle's, wherever the
+//! window begins and ends (renewal-reward: Ross, "Stochastic processes", 3.6). Invariant: what lies within the window
+//! costs two comparisons and is counted elsewhere; only what crosses an edge is worked out here.
+
+use std::ops::Range;
+
+/// Requests and replies of a window, in fractions of one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Carried {
+    /// Requests.
+    pub requests: f64,
+    /// Replies.
+    pub replies: f64,
+}
+
+impl Carried {
+    /// Adds what another driver or run carried.
+    pub fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.replies += other.replies;
+    }
+}
+
+/// The cycles of the slots of a closed load. Instants are nanoseconds from the plan's start.
+#[derive(Debug, Clone)]
+pub struct Cycles {
+    window: Range<u64>,
+    /// What the cycles that cross an edge carried, less what they count where they are counted whole.
+    crossing: Carried,
+}
+
+/// A cycle that had not ended when the drain did.
+#[derive(Debug, Clone, Copy)]
+pub struct Open {
+    /// When its request was intended.
+    pub intended_ns: u64,
+    /// Replies that had come.
+    pub received: u32,
+}
+
+impl Cycles {
+    /// No cycle of the window yet.
+    pub fn new(window: Range<u64>) -> Self {
+        Self { window, crossing: Carried::default() }
+    }
+
+    /// The window ends at `end_ns`, before the cycles that end later do.
+    pub fn end_window(&mut self, end_ns: u64) {
+        self.window.end = end_ns;
+    }
+
+    /// The slot of a request intended at `cycle.start` is free for the next one at `cycle.end`.
+    #[inline]
+    pub fn ended(&mut self, cycle: Range<u64>, replies: u32) {
+        if cycle.start < self.window.start || cycle.end > self.window.end {
+            let length_ns = cycle.end - cycle.start;
+            self.crosses(&cycle, length_ns as f64, replies);
+        }
+    }
+
+    #[cold]
+    fn crosses(&mut self, cycle: &Range<u64>, length_ns: f64, replies: u32) {
+        let within_ns = self.within_ns(cycle);
+        let share = if within_ns == 0 { 0.0 } else { within_ns as f64 / length_ns };
+        let counted = if cycle.start < self.window.start { 0.0 } else { 1.0 };
+        self.crossing.requests += share - counted;
+        self.crossing.replies += (share - counted) * f64::from(replies);
+    }
+
+    fn within_ns(&self, cycle: &Range<u64>) -> u64 {
+        let (from_ns, to_ns) = (cycle.start.max(self.window.start), cycle.end.min(self.window.end));
+        to_ns.saturating_sub(from_ns)
+    }
+
+    /// What `slots` slots carried in the window, of which `counted` are the requests intended in it and the replies to
+    /// them. Of the cycles that are still open at `now_ns` the length is not known: it is taken to be that of the others, or
+    /// what it is already, if that is longer.
+    pub fn finish(
+        mut self,
+        counted: (u64, u64),
+        slots: u64,
+        open: impl Iterator<Item = Open>,
+        now_ns: u64,
+    ) -> Carried {
+        let open: Vec<Open> = open.collect();
+        let so_far = |open: &Open| open.intended_ns..now_ns.max(open.intended_ns);
+        let open_ns: u64 = open.iter().map(|open| self.within_ns(&so_far(open))).sum();
+        let begun = open.iter().filter(|open| open.intended_ns >= self.window.start).count();
+        let ended = counted.0 as f64 - begun as f64 + self.crossing.requests;
+        let window_ns = self.window.end.saturating_sub(self.window.start);
+        let ended_ns = slots as f64 * window_ns as f64 - open_ns as f64;
+        let mean_ns = if ended > 0.0 { ended_ns / ended } else { 0.0 };
+        for open in &open {
+            let cycle = so_far(open);
+            let length_ns = (cycle.end - cycle.start) as f64;
+            self.crosses(&cycle, length_ns.max(mean_ns), open.received);
+        }
+        self.of_counts(counted.0, counted.1)
+    }
+
+    /// The same where every cycle has ended.
+    pub fn of_counts(&self, requests: u64, replies: u64) -> Carried {
+        // What is nothing may be a little less by rounding.
+        Carried {
+            requests: (requests as f64 + self.crossing.requests).max(0.0),
+            replies: (replies as f64 + self.crossing.replies).max(0.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What slots that begin at these phases carry, each cycle with two replies, until the sending ends; those that have not
+    /// ended `drain_ns` later are open.
+    fn lockstep(phases: &[u64], cycle_ns: u64, window: Range<u64>, drain_ns: u64) -> Carried {
+        let mut cycles = Cycles::new(window.clone());
+        let (mut counted, mut open) = ((0, 0), Vec::new());
+        let now_ns = window.end + drain_ns;
+        for phase_ns in phases {
+            let mut intended_ns = *phase_ns;
+            while intended_ns < window.end {
+                let counts = u64::from(intended_ns >= window.start);
+                counted.0 += counts;
+                let free_ns = intended_ns + cycle_ns;
+                if free_ns <= now_ns {
+                    counted.1 += 2 * counts;
+                    cycles.ended(intended_ns..free_ns, 2);
+                } else {
+                    open.push(Open { intended_ns, received: 0 });
+                }
+                intended_ns = free_ns;
+            }
+        }
+        cycles.finish(counted, phases.len() as u64, open.into_iter(), now_ns)
+    }
+
+    proptest! {
+        #[test]
+        fn equal_cycles_are_the_slots_over_the_cycle_whatever_the_window(
+            phases in prop::collection::vec(0.0..1.0_f64, 1..20),
+            cycle_ns in 1_000..200_000_u64, warmup_ns in 0..300_000_u64, window_ns in 300_000..900_000_u64,
+        ) {
+            let span_ns = warmup_ns.min(cycle_ns) as f64;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below a cycle")]
+            let phases: Vec<u64> = phases.iter().map(|share| (share * span_ns) as u64).collect();
+            let window = warmup_ns..warmup_ns + window_ns;
+            let expected = phases.len() as f64 * window_ns as f64 / cycle_ns as f64;
+            let drained = lockstep(&phases, cycle_ns, window.clone(), cycle_ns);
+            prop_assert!((drained.requests / expected - 1.0).abs() < 1e-9, "{drained:?}, {expected}");
+            prop_assert!((drained.replies / expected - 2.0).abs() < 1e-9, "{drained:?}, {expected}");
+            // What is open when nobody waits any longer has the length of the others.
+            let cut = lockstep(&phases, cycle_ns, window, 0);
+            prop_assert!((cut.requests / expected - 1.0).abs() < 1e-9, "{cut:?}, {expected}");
+        }
+    }
+
+    #[test]
+    fn a_slot_that_gets_no_reply_carries_no_more_than_its_time() {
+        let mut cycles = Cycles::new(0..1_000);
+        cycles.ended(0..100, 1);
+        let carried =
+            cycles.finish((2, 1), 1, [Open { intended_ns: 100, received: 0 }].into_iter(), 1_900);
+        assert!((carried.requests - 1.5).abs() < 1e-9, "{carried:?}");
+        assert!((carried.replies - 1.0).abs() < 1e-9, "{carried:?}");
+    }
+
+    #[test]
+    fn a_window_that_never_began_carries_nothing() {
+        let mut cycles = Cycles::new(500..1_000);
+        cycles.end_window(300);
+        cycles.ended(0..0, 0);
+        cycles.ended(200..400, 1);
+        let carried =
+            cycles.finish((0, 0), 2, [Open { intended_ns: 250, received: 0 }].into_iter(), 450);
+        assert_eq!(carried, Carried::default());
+    }
+}
