@@ -69,7 +69,7 @@ fn what_is_planted_is_measured() {
 #[test]
 fn an_interrupted_selftest_has_proven_nothing() {
     let mut running = Zload::new(&["selftest", "--format", "json"]).start();
-    running.await_line("2/9: ");
+    running.await_line("2/10: ");
     running.signal(Signal::INT);
     let result = running.end().result(130);
     assert_eq!((&result["interrupted"], &result["passed"]), (&true.into(), &false.into()));

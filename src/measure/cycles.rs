@@ -4,7 +4,8 @@
 //! which the slot is free for the next, think time included. A count of what is sent or comes in a window moves by a
 //! whole round where all slots turn together; the sum of shares is the window's length over the cycle's, wherever the
 //! window begins and ends (renewal-reward: Ross, "Stochastic processes", 3.6). Invariant: what lies within the window
-//! costs two comparisons and is counted elsewhere; only what crosses an edge is worked out here.
+//! costs three comparisons and is counted elsewhere; only what crosses an edge is worked out here, and only slots that
+//! think take memory.
 
 use std::ops::Range;
 
@@ -31,7 +32,14 @@ pub struct Cycles {
     window: Range<u64>,
     /// What the cycles that cross an edge carried, less what they count where they are counted whole.
     crossing: Carried,
+    /// Cycles that ended in a think time, and some whose think time has passed since, with their replies.
+    thinking: Vec<(Range<u64>, u32)>,
+    /// So many of them are looked through for those.
+    most_thinking: usize,
 }
+
+/// Fewer cycles than this are not worth a look.
+const FEW: usize = 64;
 
 /// A cycle that had not ended when the drain did.
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +53,29 @@ pub struct Open {
 impl Cycles {
     /// No cycle of the window yet.
     pub fn new(window: Range<u64>) -> Self {
-        Self { window, crossing: Carried::default() }
+        let crossing = Carried::default();
+        Self { window, crossing, thinking: Vec::new(), most_thinking: FEW }
     }
 
-    /// The window ends at `end_ns`, before the cycles that end later do.
+    /// The window ends at `end_ns` and not when it should: what slots do then that are in a think time is not in it.
     pub fn end_window(&mut self, end_ns: u64) {
+        for (cycle, replies) in std::mem::take(&mut self.thinking) {
+            let length_ns = (cycle.end - cycle.start) as f64;
+            let before = self.share(&cycle, length_ns);
+            let cut = cycle.start..cycle.end.min(end_ns);
+            self.carry(self.share(&cut, length_ns) - before, replies);
+        }
         self.window.end = end_ns;
+    }
+
+    /// The slot of a cycle that is shown to [`Self::ended`] thinks at `now_ns`, until the cycle ends.
+    #[inline]
+    pub fn thinks(&mut self, cycle: Range<u64>, replies: u32, now_ns: u64) {
+        if self.thinking.len() == self.most_thinking {
+            self.thinking.retain(|(cycle, _)| cycle.end > now_ns);
+            self.most_thinking = FEW.max(self.thinking.len() * 2);
+        }
+        self.thinking.push((cycle, replies));
     }
 
     /// The slot of a request intended at `cycle.start` is free for the next one at `cycle.end`.
@@ -64,11 +89,18 @@ impl Cycles {
 
     #[cold]
     fn crosses(&mut self, cycle: &Range<u64>, length_ns: f64, replies: u32) {
-        let within_ns = self.within_ns(cycle);
-        let share = if within_ns == 0 { 0.0 } else { within_ns as f64 / length_ns };
         let counted = if cycle.start < self.window.start { 0.0 } else { 1.0 };
-        self.crossing.requests += share - counted;
-        self.crossing.replies += (share - counted) * f64::from(replies);
+        self.carry(self.share(cycle, length_ns) - counted, replies);
+    }
+
+    fn carry(&mut self, requests: f64, replies: u32) {
+        self.crossing.requests += requests;
+        self.crossing.replies += requests * f64::from(replies);
+    }
+
+    fn share(&self, cycle: &Range<u64>, length_ns: f64) -> f64 {
+        let within_ns = self.within_ns(cycle);
+        if within_ns == 0 { 0.0 } else { within_ns as f64 / length_ns }
     }
 
     fn within_ns(&self, cycle: &Range<u64>) -> u64 {
@@ -159,6 +191,28 @@ mod tests {
             let cut = lockstep(&phases, cycle_ns, window, 0);
             prop_assert!((cut.requests / expected - 1.0).abs() < 1e-9, "{cut:?}, {expected}");
         }
+    }
+
+    #[test]
+    fn a_window_that_is_cut_short_holds_its_share_of_a_think_time() {
+        // One slot, answered at once, that thinks for 300.
+        let mut cycles = Cycles::new(150..10_000);
+        for begin_ns in [0, 300, 600, 900] {
+            let cycle = begin_ns..begin_ns + 300;
+            cycles.thinks(cycle.clone(), 1, begin_ns);
+            cycles.ended(cycle, 1);
+        }
+        cycles.end_window(1_000);
+        let carried = cycles.finish((3, 3), 1, std::iter::empty(), 1_000);
+        assert!((carried.requests - 850.0 / 300.0).abs() < 1e-9, "{carried:?}");
+        assert!((carried.replies - 850.0 / 300.0).abs() < 1e-9, "{carried:?}");
+    }
+
+    #[test]
+    fn what_thinks_takes_memory_only_as_long_as_it_does() {
+        let mut cycles = Cycles::new(0..u64::MAX);
+        (0..100_000).for_each(|now_ns| cycles.thinks(now_ns..now_ns + 100, 1, now_ns));
+        assert!(cycles.thinking.capacity() < 1_000);
     }
 
     #[test]

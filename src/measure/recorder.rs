@@ -82,6 +82,9 @@ impl Recorder {
     /// The slot of a request with so many replies, intended at `intended_ns`, is free for the next one at `free_ns`.
     #[inline]
     pub fn cycle(&mut self, intended_ns: u64, free_ns: u64, replies: u32) {
+        if free_ns > self.changed_ns {
+            self.cycles.thinks(intended_ns..free_ns, replies, self.changed_ns);
+        }
         self.cycles.ended(intended_ns..free_ns, replies);
     }
 
