@@ -248,7 +248,7 @@ impl Found {
                     "unclear: some {blocks} blocks ({} pairs) would settle it",
                     u64::from(blocks) * u64::from(self.pairs) / u64::from(self.effect.blocks.max(1))
                 ),
-                None if self.effect.step >= logarithm(margin) => {
+                None if self.effect.needs_smaller_steps(margin) => {
                     let part = if self.effect.drift > 0.0 { "run" } else { "slice" };
                     let step = quantity::change(percent(self.effect.step));
                     format!("unclear: one reply more or less in a {part} is {step}; longer {part}s can tell")

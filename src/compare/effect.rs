@@ -134,15 +134,24 @@ impl Effect {
         Some(percent(needed + Z_POWER * error))
     }
 
+    /// How far either end of the interval may lie from the estimate in a clear answer: what is below the margin may turn
+    /// out the same, what is above it a difference.
+    fn room(&self, margin_percent: f64) -> Option<f64> {
+        let (value, margin) = (self.estimate?.value.abs(), logarithm(margin_percent));
+        Some(if value < margin { margin - value } else { value })
+    }
+
+    /// Whether no number of blocks can make it clear, because one step of its figures is too much.
+    pub(super) fn needs_smaller_steps(&self, margin_percent: f64) -> bool {
+        self.room(margin_percent).is_some_and(|room| room <= self.step)
+    }
+
     /// The blocks after which it would probably be clear, if the noise stays as it is: the interval shrinks with the root
     /// of their number. `None` if so many that it is no answer.
     pub(super) fn blocks_needed(&self, margin_percent: f64) -> Option<u32> {
-        let (half, value) = (self.noise?, self.estimate?.value.abs());
-        let margin = logarithm(margin_percent);
-        // What is below the margin may turn out the same, what is above it a difference.
-        let all = if value < margin { margin - value } else { value };
-        let room = all - self.drift;
-        if room <= 0.0 || all <= self.step {
+        let half = self.noise?;
+        let room = self.room(margin_percent)? - self.drift;
+        if room <= 0.0 || self.needs_smaller_steps(margin_percent) {
             return None;
         }
         let blocks = (f64::from(self.blocks) * (half / room).powi(2)).ceil();

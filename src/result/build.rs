@@ -9,7 +9,8 @@ use super::{
     Throughput, WaitingClient, threshold,
 };
 use crate::measure::{
-    Carried, HeatColumn, Hops, LatencyHistogram, Ledger, SECOND_NS, SeriesEntry, Unheard, Way, Ways,
+    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Unheard, Way,
+    Ways,
 };
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
@@ -120,7 +121,7 @@ impl RunFigures {
         let recorded = &run.recorded;
         let ways = recorded.ways.intended_from(plan.warmup_ns());
         let hops = Hops::of(&ways, plan);
-        let throughput = throughput(plan, run);
+        let throughput = throughput(run);
         let evidence =
             evidence(scenario, plan, run, (&ways, hops.as_ref()), &throughput, environment);
         let worth = Worth::of(&evidence);
@@ -150,22 +151,19 @@ impl RunFigures {
     }
 }
 
-fn throughput(plan: &Plan, run: &Measured) -> Throughput {
-    let Carried { requests, replies } = run.recorded.carried;
+fn throughput(run: &Measured) -> Throughput {
+    let Recorded { window_requests, window_replies, carried, .. } = run.recorded;
     let (crossed, bytes) = traffic(run);
-    let (requests_per_s, replies_per_s) =
-        (rate(requests, run.window_ns), rate(replies, run.window_ns));
-    let as_clients_saw = run.server.is_none() && matches!(plan.offered(), Offered::Closed { .. });
+    // What the proxy counted holds as many whole rounds of a closed load as the clients' counts do.
+    let whole = (window_requests + window_replies) as f64;
+    let messages = (crossed as f64 + carried.requests + carried.replies - whole).max(0.0);
+    let share = if crossed == 0 { 1.0 } else { messages / crossed as f64 };
     Throughput {
         window_ns: run.window_ns,
-        requests_per_s,
-        replies_per_s,
-        proxy_messages_per_s: if as_clients_saw {
-            requests_per_s + replies_per_s
-        } else {
-            per_second(crossed, run.server_window_ns)
-        },
-        proxy_bytes_per_s: per_second(bytes, run.server_window_ns),
+        requests_per_s: rate(carried.requests, run.window_ns),
+        replies_per_s: rate(carried.replies, run.window_ns),
+        proxy_messages_per_s: rate(messages, run.server_window_ns),
+        proxy_bytes_per_s: rate(bytes as f64 * share, run.server_window_ns),
     }
 }
 

@@ -193,8 +193,7 @@ pub struct Throughput {
     pub requests_per_s: f64,
     /// Replies received per second.
     pub replies_per_s: f64,
-    /// Messages that crossed the proxy per second, both directions: a count of those that crossed in the window, or of an
-    /// external proxy in a closed load both rates above together.
+    /// Messages that crossed the proxy per second, both directions; what crosses the window's edges as in the rates above.
     pub proxy_messages_per_s: f64,
     /// Bytes of message bodies that crossed the proxy per second, both directions.
     pub proxy_bytes_per_s: f64,
