@@ -30,8 +30,11 @@ impl Carried {
 #[derive(Debug, Clone)]
 pub struct Cycles {
     window: Range<u64>,
+    slots_per_client: u64,
     /// What the cycles that cross an edge carried, less what they count where they are counted whole.
     crossing: Carried,
+    /// The first ones of the slots, with their replies: queues are still filling.
+    first: Vec<(Range<u64>, u32)>,
     /// Cycles that ended in a think time, and some whose think time has passed since, with their replies.
     thinking: Vec<(Range<u64>, u32)>,
     /// So many of them are looked through for those.
@@ -40,6 +43,9 @@ pub struct Cycles {
 
 /// Fewer cycles than this are not worth a look.
 const FEW: usize = 64;
+
+/// The length of cycles is told from others only if they fill one part in so many of the window.
+const LEAST_OTHERS: f64 = 16.0;
 
 /// A cycle that had not ended when the drain did.
 #[derive(Debug, Clone, Copy)]
@@ -52,9 +58,15 @@ pub struct Open {
 
 impl Cycles {
     /// No cycle of the window yet.
-    pub fn new(window: Range<u64>) -> Self {
-        let crossing = Carried::default();
-        Self { window, crossing, thinking: Vec::new(), most_thinking: FEW }
+    pub fn new(window: Range<u64>, slots_per_client: u64) -> Self {
+        Self {
+            window,
+            slots_per_client,
+            crossing: Carried::default(),
+            first: Vec::new(),
+            thinking: Vec::new(),
+            most_thinking: FEW,
+        }
     }
 
     /// The window ends at `end_ns` and not when it should: what slots do then that are in a think time is not in it.
@@ -68,23 +80,36 @@ impl Cycles {
         self.window.end = end_ns;
     }
 
-    /// The slot of a cycle that is shown to [`Self::ended`] thinks at `now_ns`, until the cycle ends.
+    /// The client's `request`, intended at `cycle.start`, has all of its replies or is given up at `now_ns`, and its slot is
+    /// free for the next one at `cycle.end`, after its think time.
     #[inline]
-    pub fn thinks(&mut self, cycle: Range<u64>, replies: u32, now_ns: u64) {
+    pub fn ended(&mut self, cycle: Range<u64>, request: u64, replies: u32, now_ns: u64) {
+        if cycle.start <= self.window.start && request < self.slots_per_client {
+            self.first_ended(cycle, replies);
+            return;
+        }
+        if cycle.end > now_ns {
+            self.thinks(cycle.clone(), replies, now_ns);
+        }
+        if cycle.start < self.window.start || cycle.end > self.window.end {
+            let length_ns = cycle.end - cycle.start;
+            self.crosses(&cycle, length_ns as f64, replies);
+        }
+    }
+
+    #[cold]
+    fn first_ended(&mut self, cycle: Range<u64>, replies: u32) {
+        if cycle.end > self.window.start || cycle.start == self.window.start {
+            self.first.push((cycle, replies));
+        }
+    }
+
+    fn thinks(&mut self, cycle: Range<u64>, replies: u32, now_ns: u64) {
         if self.thinking.len() == self.most_thinking {
             self.thinking.retain(|(cycle, _)| cycle.end > now_ns);
             self.most_thinking = FEW.max(self.thinking.len() * 2);
         }
         self.thinking.push((cycle, replies));
-    }
-
-    /// The slot of a request intended at `cycle.start` is free for the next one at `cycle.end`.
-    #[inline]
-    pub fn ended(&mut self, cycle: Range<u64>, replies: u32) {
-        if cycle.start < self.window.start || cycle.end > self.window.end {
-            let length_ns = cycle.end - cycle.start;
-            self.crosses(&cycle, length_ns as f64, replies);
-        }
     }
 
     #[cold]
@@ -103,14 +128,21 @@ impl Cycles {
         if within_ns == 0 { 0.0 } else { within_ns as f64 / length_ns }
     }
 
+    /// The time of these cycles in the window.
+    fn time_ns(&self, cycles: &[(Range<u64>, u32)]) -> f64 {
+        cycles.iter().map(|(cycle, _)| self.within_ns(cycle) as f64).sum()
+    }
+
     fn within_ns(&self, cycle: &Range<u64>) -> u64 {
         let (from_ns, to_ns) = (cycle.start.max(self.window.start), cycle.end.min(self.window.end));
         to_ns.saturating_sub(from_ns)
     }
 
     /// What `slots` slots carried in the window, of which `counted` are the requests intended in it and the replies to
-    /// them. Of the cycles that are still open at `now_ns` the length is not known: it is taken to be that of the others, or
-    /// what it is already, if that is longer.
+    /// them, when the cycles of these requests are still open at `now_ns`.
+    ///
+    /// Neither they nor the first cycles of the slots are as long as others: of those the end is not known, and these find
+    /// queues that are still short. They are taken to be as long as the others, or as long as they are, if that is longer.
     pub fn finish(
         mut self,
         counted: (u64, u64),
@@ -118,28 +150,30 @@ impl Cycles {
         open: impl Iterator<Item = Open>,
         now_ns: u64,
     ) -> Carried {
-        let open: Vec<Open> = open.collect();
-        let so_far = |open: &Open| open.intended_ns..now_ns.max(open.intended_ns);
-        let open_ns: u64 = open.iter().map(|open| self.within_ns(&so_far(open))).sum();
-        let begun = open.iter().filter(|open| open.intended_ns >= self.window.start).count();
-        let ended = counted.0 as f64 - begun as f64 + self.crossing.requests;
-        let window_ns = self.window.end.saturating_sub(self.window.start);
-        let ended_ns = slots as f64 * window_ns as f64 - open_ns as f64;
-        let mean_ns = if ended > 0.0 { ended_ns / ended } else { 0.0 };
-        for open in &open {
-            let cycle = so_far(open);
-            let length_ns = (cycle.end - cycle.start) as f64;
-            self.crosses(&cycle, length_ns.max(mean_ns), open.received);
+        let so_far = |open: Open| (open.intended_ns..now_ns.max(open.intended_ns), open.received);
+        let open: Vec<(Range<u64>, u32)> = open.map(so_far).collect();
+        let all_ns = slots as f64 * self.window.end.saturating_sub(self.window.start) as f64;
+        let mut odd = std::mem::take(&mut self.first);
+        if all_ns - self.time_ns(&odd) - self.time_ns(&open) < all_ns / LEAST_OTHERS {
+            // The window is too short for others to tell how long they are.
+            for (cycle, replies) in odd.drain(..) {
+                let length_ns = cycle.end - cycle.start;
+                self.crosses(&cycle, length_ns as f64, replies);
+            }
         }
-        self.of_counts(counted.0, counted.1)
-    }
-
-    /// The same where every cycle has ended.
-    pub fn of_counts(&self, requests: u64, replies: u64) -> Carried {
+        odd.extend(open);
+        let begun = odd.iter().filter(|(cycle, _)| cycle.start >= self.window.start).count();
+        let others = counted.0 as f64 - begun as f64 + self.crossing.requests;
+        let others_ns = all_ns - self.time_ns(&odd);
+        let mean_ns = if others_ns > 0.0 && others > 0.0 { others_ns / others } else { 0.0 };
+        for (cycle, replies) in &odd {
+            let length_ns = (cycle.end - cycle.start) as f64;
+            self.crosses(cycle, length_ns.max(mean_ns), *replies);
+        }
         // What is nothing may be a little less by rounding.
         Carried {
-            requests: (requests as f64 + self.crossing.requests).max(0.0),
-            replies: (replies as f64 + self.crossing.replies).max(0.0),
+            requests: (counted.0 as f64 + self.crossing.requests).max(0.0),
+            replies: (counted.1 as f64 + self.crossing.replies).max(0.0),
         }
     }
 }
@@ -152,22 +186,23 @@ mod tests {
     /// What slots that begin at these phases carry, each cycle with two replies, until the sending ends; those that have not
     /// ended `drain_ns` later are open.
     fn lockstep(phases: &[u64], cycle_ns: u64, window: Range<u64>, drain_ns: u64) -> Carried {
-        let mut cycles = Cycles::new(window.clone());
+        let mut cycles = Cycles::new(window.clone(), 1);
         let (mut counted, mut open) = ((0, 0), Vec::new());
         let now_ns = window.end + drain_ns;
         for phase_ns in phases {
-            let mut intended_ns = *phase_ns;
+            let (mut intended_ns, mut request) = (*phase_ns, 0);
             while intended_ns < window.end {
                 let counts = u64::from(intended_ns >= window.start);
                 counted.0 += counts;
                 let free_ns = intended_ns + cycle_ns;
                 if free_ns <= now_ns {
                     counted.1 += 2 * counts;
-                    cycles.ended(intended_ns..free_ns, 2);
+                    cycles.ended(intended_ns..free_ns, request, 2, free_ns);
                 } else {
                     open.push(Open { intended_ns, received: 0 });
                 }
                 intended_ns = free_ns;
+                request += 1;
             }
         }
         cycles.finish(counted, phases.len() as u64, open.into_iter(), now_ns)
@@ -193,14 +228,33 @@ mod tests {
         }
     }
 
+    /// One worker that takes 100 for each request of four slots: the first cycles take 100 to 400, all others 400.
+    #[test]
+    fn while_a_queue_fills_no_more_is_carried_than_can_be() {
+        let mut cycles = Cycles::new(0..2_000, 4);
+        let (mut counted, mut open) = ((0, 0), Vec::new());
+        for request in 0..24_u64 {
+            let (begin_ns, end_ns) = (request.saturating_sub(3) * 100, (request + 1) * 100);
+            if begin_ns < 2_000 {
+                counted.0 += 1;
+                if end_ns <= 2_200 {
+                    cycles.ended(begin_ns..end_ns, request, 1, end_ns);
+                    counted.1 += 1;
+                } else {
+                    open.push(Open { intended_ns: begin_ns, received: 0 });
+                }
+            }
+        }
+        let carried = cycles.finish(counted, 4, open.into_iter(), 2_200);
+        assert!((carried.requests - 20.0).abs() < 1e-9, "{carried:?}");
+    }
+
     #[test]
     fn a_window_that_is_cut_short_holds_its_share_of_a_think_time() {
         // One slot, answered at once, that thinks for 300.
-        let mut cycles = Cycles::new(150..10_000);
-        for begin_ns in [0, 300, 600, 900] {
-            let cycle = begin_ns..begin_ns + 300;
-            cycles.thinks(cycle.clone(), 1, begin_ns);
-            cycles.ended(cycle, 1);
+        let mut cycles = Cycles::new(150..10_000, 1);
+        for (request, begin_ns) in (0..).zip([0, 300, 600, 900]) {
+            cycles.ended(begin_ns..begin_ns + 300, request, 1, begin_ns);
         }
         cycles.end_window(1_000);
         let carried = cycles.finish((3, 3), 1, std::iter::empty(), 1_000);
@@ -210,15 +264,15 @@ mod tests {
 
     #[test]
     fn what_thinks_takes_memory_only_as_long_as_it_does() {
-        let mut cycles = Cycles::new(0..u64::MAX);
+        let mut cycles = Cycles::new(0..u64::MAX, 1);
         (0..100_000).for_each(|now_ns| cycles.thinks(now_ns..now_ns + 100, 1, now_ns));
         assert!(cycles.thinking.capacity() < 1_000);
     }
 
     #[test]
     fn a_slot_that_gets_no_reply_carries_no_more_than_its_time() {
-        let mut cycles = Cycles::new(0..1_000);
-        cycles.ended(0..100, 1);
+        let mut cycles = Cycles::new(0..1_000, 1);
+        cycles.ended(0..100, 0, 1, 100);
         let carried =
             cycles.finish((2, 1), 1, [Open { intended_ns: 100, received: 0 }].into_iter(), 1_900);
         assert!((carried.requests - 1.5).abs() < 1e-9, "{carried:?}");
@@ -227,10 +281,10 @@ mod tests {
 
     #[test]
     fn a_window_that_never_began_carries_nothing() {
-        let mut cycles = Cycles::new(500..1_000);
+        let mut cycles = Cycles::new(500..1_000, 1);
         cycles.end_window(300);
-        cycles.ended(0..0, 0);
-        cycles.ended(200..400, 1);
+        cycles.ended(0..0, 0, 0, 0);
+        cycles.ended(200..400, 1, 1, 400);
         let carried =
             cycles.finish((0, 0), 2, [Open { intended_ns: 250, received: 0 }].into_iter(), 450);
         assert_eq!(carried, Carried::default());

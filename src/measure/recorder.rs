@@ -59,7 +59,7 @@ impl Recorder {
             changed_ns: 0,
             late_after_ns: u64::MAX,
             slots: 0,
-            cycles: Cycles::new(warmup_ns..send_end_ns),
+            cycles: Cycles::new(warmup_ns..send_end_ns, 0),
             punctual: 0,
             punctual_first_reply: LatencyHistogram::new(),
         }
@@ -72,20 +72,18 @@ impl Recorder {
         self
     }
 
-    /// The load is a closed one with so many slots, of which every cycle is shown to [`Self::cycle`].
+    /// The load is a closed one of so many clients with so many slots each, of which every cycle is shown to [`Self::cycles`].
     #[must_use]
-    pub fn closed(mut self, slots: u64) -> Self {
-        self.slots = slots;
+    pub fn closed(mut self, clients: u64, slots_per_client: u64) -> Self {
+        self.slots = clients * slots_per_client;
+        self.cycles = Cycles::new(self.warmup_ns..self.send_end_ns, slots_per_client);
         self
     }
 
-    /// The slot of a request with so many replies, intended at `intended_ns`, is free for the next one at `free_ns`.
+    /// The cycles of a closed load.
     #[inline]
-    pub fn cycle(&mut self, intended_ns: u64, free_ns: u64, replies: u32) {
-        if free_ns > self.changed_ns {
-            self.cycles.thinks(intended_ns..free_ns, replies, self.changed_ns);
-        }
-        self.cycles.ended(intended_ns..free_ns, replies);
+    pub fn cycles(&mut self) -> &mut Cycles {
+        &mut self.cycles
     }
 
     /// Whether what was intended at `intended_ns` counts.

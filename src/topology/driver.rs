@@ -95,7 +95,7 @@ impl<W: World> Driver<W> {
         let single_reply = plan.constant_replies() == Some(1);
         let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
             .late_after(plan.mean_gap_ns())
-            .closed(plan.slots_per_client() * clients.len() as u64);
+            .closed(clients.len() as u64, plan.slots_per_client());
         let send_end_ns = plan.send_end_ns();
         let drain_end_ns = send_end_ns + plan.drain_ns();
         Self {
@@ -306,7 +306,7 @@ impl<W: World> Driver<W> {
     fn slot_freed(&mut self, index: u32, request: u64, cycle: (u64, u32), now_ns: u64) {
         let client = &mut self.clients[index as usize];
         let Some(think_ns) = self.around.plan.think_ns(client.key(request)) else { return };
-        self.recorder.cycle(cycle.0, now_ns + think_ns, cycle.1);
+        self.recorder.cycles().ended(cycle.0..now_ns + think_ns, request, cycle.1, now_ns);
         if self.stopping || now_ns >= self.send_end_ns {
             return;
         }

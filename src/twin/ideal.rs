@@ -67,7 +67,7 @@ impl Tally {
             silent: 0,
             replies: 0,
             window_replies: 0,
-            cycles: Cycles::new(plan.warmup_ns()..plan.send_end_ns()),
+            cycles: Cycles::new(plan.warmup_ns()..plan.send_end_ns(), plan.slots_per_client()),
             busy_ns: 0,
             first_reply: LatencyHistogram::new(),
             last_reply: LatencyHistogram::new(),
@@ -81,7 +81,7 @@ impl Tally {
         self.window_replies += served.replies_ns.iter().filter(in_window).count() as u64;
         if let Some(free_ns) = served.free_ns {
             let replies = u32::try_from(served.replies_ns.len()).unwrap_or(u32::MAX);
-            self.cycles.ended(served.intended_ns..free_ns, replies);
+            self.cycles.ended(served.intended_ns..free_ns, served.request, replies, free_ns);
         }
         if served.intended_ns < self.warmup_ns {
             return;
@@ -114,7 +114,11 @@ impl Tally {
             Offered::Open { .. } => {
                 Carried { requests: self.requests as f64, replies: self.window_replies as f64 }
             }
-            Offered::Closed { .. } => self.cycles.of_counts(self.requests, self.replies),
+            Offered::Closed { .. } => {
+                let slots = plan.slots_per_client() * u64::from(plan.clients());
+                let counted = (self.requests, self.replies);
+                self.cycles.finish(counted, slots, std::iter::empty(), self.send_end_ns)
+            }
         };
         let (first_reply, last_reply) = if self.single_reply {
             (self.reply.clone(), self.reply.clone())

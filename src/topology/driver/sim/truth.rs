@@ -177,10 +177,10 @@ impl Truth {
         }
     }
 
-    /// The rates are of the window's counts, to which a closed load adds or takes at most one for each slot: what crosses an
-    /// edge.
+    /// The rates are of the window's counts, to which a closed load adds or takes at most two for each slot: what crosses
+    /// the edges, and its first.
     fn check_carried(&self, recorded: &Recorded) {
-        let slots = self.plan.slots_per_client() * self.clients.len() as u64;
+        let slots = 2 * self.plan.slots_per_client() * self.clients.len() as u64;
         let (counted, replies) = match self.plan.offered() {
             Offered::Open { .. } => (recorded.window_requests, recorded.window_replies),
             Offered::Closed { .. } => {
