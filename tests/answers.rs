@@ -28,7 +28,7 @@ fn experiment(
         interleaved: true,
         blocks: 12,
         slices_per_block: 3,
-        slice_ns: 1,
+        slice_ns: 1_000_000_000,
         slice_warmup_ns: 0,
         confidence_percent: 99.5,
         cpus: None,

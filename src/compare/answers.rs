@@ -68,7 +68,7 @@ impl Experiment {
                 metrics,
                 quantiles: quantiles(&self.first_replies[0], &self.first_replies[side], |a, b| {
                     let pairs = a.iter().zip(b).filter_map(|(a, b)| Some((*b)? - (*a)?));
-                    Effect::paired(&pairs.collect::<Vec<_>>())
+                    Effect::paired(&pairs.collect::<Vec<_>>()).in_steps_of(metrics::TIME_STEP)
                 }),
                 slices: Vec::new(),
                 others: Vec::new(),
@@ -130,8 +130,20 @@ impl Experiment {
             a: values(0),
             b: values(1),
             pairs: u32::try_from(pairs.values().map(Vec::len).sum::<usize>()).unwrap_or(u32::MAX),
-            effect: Effect::paired(&differences),
+            effect: Effect::paired(&differences)
+                .in_steps_of(self.step(metric, pairs.values().flatten())),
         }
+    }
+
+    /// The least step of a metric's difference, in the middle of its pairs.
+    pub(super) fn step<'a>(
+        &self,
+        metric: &Metric,
+        pairs: impl Iterator<Item = &'a [f64; 2]>,
+    ) -> f64 {
+        let slice_s = self.method.slice_ns as f64 / 1e9;
+        let steps: Vec<f64> = pairs.map(|pair| metric.step(*pair, [slice_s; 2])).collect();
+        stats::median(&steps).unwrap_or(0.0)
     }
 
     fn block_pairs(&self, quantile: f64, side: usize) -> BTreeMap<u32, Vec<[f64; 2]>> {
@@ -280,6 +292,11 @@ impl Found {
                     "unclear: some {needed} blocks ({} pairs) would settle it",
                     u64::from(needed) * u64::from(self.pairs) / u64::from(blocks.max(1))
                 ),
+                None if self.effect.needs_smaller_steps(margin) => {
+                    let part = if self.in_turn() { "slice" } else { "run" };
+                    let step = quantity::change(percent(self.effect.step));
+                    format!("unclear: one reply more or less in a {part} is {step}; longer {part}s can tell")
+                }
                 None if !self.in_turn() => {
                     "unclear: the machine may have changed by as much in between, and only taking turns can tell"
                         .to_owned()

@@ -61,14 +61,15 @@ fn noise(
         .filter(|_| metric.name == questions.primary.name)
         .unwrap_or(metric.margin_percent);
     let question = Question { better: metric.better, margin_percent, admitted: true };
-    let effect = Effect::paired(&differences);
+    let step = experiment.step(metric, pairs.values().flatten());
+    let effect = Effect::paired(&differences).in_steps_of(step);
     let visible = |blocks: u32| effect.visible_with(blocks, margin_percent);
     visible(BLOCKS[0])?;
     Some(MetricNoise {
         name: metric.name.to_owned(),
         block_percent: percent(deviation(&differences)),
         level_percent: percent(spread(&levels)),
-        false_alarms: false_alarms(&differences, question, blocks),
+        false_alarms: false_alarms(&differences, step, question, blocks),
         smallest_visible: BLOCKS
             .into_iter()
             .filter_map(|blocks| Some(SmallestVisible { blocks, percent: visible(blocks)? }))
@@ -79,7 +80,7 @@ fn noise(
 }
 
 /// Share of random choices of blocks, each with its sides exchanged by a coin, that are called a difference.
-fn false_alarms(differences: &[f64], question: Question, blocks: u32) -> f64 {
+fn false_alarms(differences: &[f64], step: f64, question: Question, blocks: u32) -> f64 {
     let mut random = SplitMix64::seed_from_u64(1);
     let mut left: Vec<f64> = differences.to_vec();
     let chosen = (blocks as usize).min(left.len());
@@ -94,7 +95,7 @@ fn false_alarms(differences: &[f64], question: Question, blocks: u32) -> f64 {
                 left[position] = -left[position];
             }
         }
-        let answer = Effect::paired(&left[..chosen]).answer(question);
+        let answer = Effect::paired(&left[..chosen]).in_steps_of(step).answer(question);
         alarms += u32::from(matches!(answer, Answer::Better | Answer::Worse));
     }
     f64::from(alarms) / f64::from(CHOICES)
@@ -137,10 +138,10 @@ mod tests {
     #[test]
     fn what_is_the_same_seldom_raises_an_alarm_and_what_differs_does() {
         let noise: Vec<f64> = ar1(0.0, 24, 7).iter().map(|value| value * 0.02).collect();
-        assert!(false_alarms(&noise, QUESTION, 12) < 0.02);
+        assert!(false_alarms(&noise, 0.0, QUESTION, 12) < 0.02);
         // A difference whose sign a coin turns is found only when the coin falls the same way every time.
-        assert!(false_alarms(&[0.5; 24], QUESTION, 12) < 0.05);
-        assert_eq!(false_alarms(&[0.0; 24], QUESTION, 12).to_bits(), 0.0_f64.to_bits());
+        assert!(false_alarms(&[0.5; 24], 0.0, QUESTION, 12) < 0.05);
+        assert_eq!(false_alarms(&[0.0; 24], 0.0, QUESTION, 12).to_bits(), 0.0_f64.to_bits());
     }
 
     #[test]

@@ -33,8 +33,13 @@ pub(super) struct Effect {
     pub(super) blocks: u32,
     /// Fewer blocks than this show nothing.
     pub(super) fewest: u32,
+    /// Half of the interval as far as it is the blocks' noise.
+    noise: Option<f64>,
     /// What the interval is wider by on either side because sides did not take turns: no number of blocks takes it away.
     pub(super) drift: f64,
+    /// By how much the least step of its figures moves the difference (one count, or what a histogram tells apart): the
+    /// interval reaches as far on either side, as such an error may be the same in every block, and none shows it.
+    pub(super) step: f64,
 }
 
 /// What is asked of an effect.
@@ -49,30 +54,48 @@ pub(super) struct Question {
 impl Effect {
     /// Of blocks in which both sides took turns: the logarithm of b / a of each.
     pub(super) fn paired(differences: &[f64]) -> Self {
+        let estimate = stats::shift(differences, CONFIDENCE);
         Self {
-            estimate: stats::shift(differences, CONFIDENCE),
+            estimate,
             p: stats::signed_rank_p(differences),
             blocks: u32::try_from(differences.len()).unwrap_or(u32::MAX),
             fewest: stats::fewest_for(CONFIDENCE),
+            noise: estimate.map(half_width),
             drift: 0.0,
+            step: 0.0,
         }
     }
 
     /// Of runs that were not interleaved: the logarithms of each side's figures. The machine may have changed by `drift`
     /// (a logarithm) in between, which nothing can tell from an effect, so the interval is wider by as much.
     pub(super) fn unpaired(a: &[f64], b: &[f64], drift: f64) -> Self {
-        let estimate = stats::shift_between(a, b, CONFIDENCE).map(|estimate| Estimate {
-            low: estimate.low - drift,
-            high: estimate.high + drift,
-            ..estimate
-        });
+        let estimate = stats::shift_between(a, b, CONFIDENCE);
         Self {
-            estimate,
+            estimate: estimate.map(|estimate| Estimate {
+                low: estimate.low - drift,
+                high: estimate.high + drift,
+                ..estimate
+            }),
             p: stats::rank_sum_p(a, b),
             blocks: u32::try_from(a.len().min(b.len())).unwrap_or(u32::MAX),
             fewest: FEWEST_RUNS,
+            noise: estimate.map(half_width),
             drift,
+            step: 0.0,
         }
+    }
+
+    /// The same of figures whose least step moves the difference by `step` (a logarithm): to either side of the estimate no
+    /// interval is narrower.
+    #[must_use]
+    pub(super) fn in_steps_of(mut self, step: f64) -> Self {
+        self.step = step;
+        self.estimate = self.estimate.map(|Estimate { value, low, high }| Estimate {
+            value,
+            low: low.min(value - step),
+            high: high.max(value + step),
+        });
+        self
     }
 
     /// The answer.
@@ -105,20 +128,30 @@ impl Effect {
 
     /// The same after so many blocks of the same noise: the interval shrinks with the root of their number.
     pub(super) fn visible_with(&self, blocks: u32, margin_percent: f64) -> Option<f64> {
-        let half = self.half_width()? * (f64::from(self.blocks) / f64::from(blocks)).sqrt();
+        let half = self.noise? * (f64::from(self.blocks) / f64::from(blocks)).sqrt();
         let error = half / Z_CONFIDENCE;
-        let needed = (self.drift + half).max(logarithm(margin_percent));
+        let needed = (self.drift + half).max(self.step).max(logarithm(margin_percent));
         Some(percent(needed + Z_POWER * error))
+    }
+
+    /// How far either end of the interval may lie from the estimate in a clear answer: what is below the margin may turn
+    /// out the same, what is above it a difference.
+    fn room(&self, margin_percent: f64) -> Option<f64> {
+        let (value, margin) = (self.estimate?.value.abs(), logarithm(margin_percent));
+        Some(if value < margin { margin - value } else { value })
+    }
+
+    /// Whether no number of blocks can make it clear, because one step of its figures is too much.
+    pub(super) fn needs_smaller_steps(&self, margin_percent: f64) -> bool {
+        self.room(margin_percent).is_some_and(|room| room <= self.step)
     }
 
     /// The blocks after which it would probably be clear, if the noise stays as it is: the interval shrinks with the root
     /// of their number. `None` if so many that it is no answer.
     pub(super) fn blocks_needed(&self, margin_percent: f64) -> Option<u32> {
-        let (half, value) = (self.half_width()?, self.estimate?.value.abs());
-        let margin = logarithm(margin_percent);
-        // What is below the margin may turn out the same, what is above it a difference.
-        let room = if value < margin { margin - value } else { value } - self.drift;
-        if room <= 0.0 {
+        let half = self.noise?;
+        let room = self.room(margin_percent)? - self.drift;
+        if room <= 0.0 || self.needs_smaller_steps(margin_percent) {
             return None;
         }
         let blocks = (f64::from(self.blocks) * (half / room).powi(2)).ceil();
@@ -129,11 +162,10 @@ impl Effect {
         )]
         (blocks <= MOST_BLOCKS).then(|| (blocks as u32).max(self.blocks + 1))
     }
+}
 
-    /// Half of the interval as far as it is the blocks' noise.
-    fn half_width(&self) -> Option<f64> {
-        self.estimate.map(|estimate| (estimate.high - estimate.low) / 2.0 - self.drift)
-    }
+fn half_width(estimate: Estimate) -> f64 {
+    (estimate.high - estimate.low) / 2.0
 }
 
 /// A logarithm of b / a as a change in percent of a.
@@ -237,12 +269,34 @@ mod tests {
     #[test]
     fn the_blocks_needed_follow_the_square_of_the_width() {
         let effect = Effect::paired(&blocks(0.0, 12.0));
-        let half = effect.half_width().unwrap();
+        let half = effect.noise.unwrap();
         let needed = f64::from(effect.blocks_needed(3.0).unwrap());
         assert!((needed - (13.0 * (half / logarithm(3.0)).powi(2)).ceil()).abs() < 1.0, "{needed}");
         assert!(effect.smallest_visible_percent(3.0).unwrap() > percent(half));
         let quiet = Effect::paired(&[0.0; 12]);
         assert!((quiet.smallest_visible_percent(3.0).unwrap() - 3.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn no_interval_is_narrower_than_what_one_count_can_move() {
+        let effect =
+            |percent, step: f64| Effect::paired(&[logarithm(percent); 12]).in_steps_of(step);
+        let answer = |effect: &Effect| effect.answer(question(Direction::Higher));
+        // 40 replies in a slice of either side.
+        let off_by_one = effect(-2.5, 0.025);
+        assert_eq!(
+            answer(&off_by_one),
+            Answer::Unclear,
+            "the same in every block, and no evidence"
+        );
+        assert_eq!(off_by_one.blocks_needed(3.0), None);
+        assert_eq!(answer(&effect(-5.0, 0.025)), Answer::Worse);
+        assert_eq!(answer(&effect(0.0, 0.025)), Answer::Same);
+        assert_eq!(answer(&effect(-10.0, 0.2)), Answer::Unclear);
+        assert!(effect(0.0, 0.2).smallest_visible_percent(3.0) > Some(20.0));
+        // Where the noise is more, it decides.
+        let noisy = Effect::paired(&blocks(0.0, 12.0));
+        assert_eq!(noisy.clone().in_steps_of(1e-3).estimate, noisy.estimate);
     }
 
     proptest! {

@@ -39,6 +39,9 @@ const fn memory(name: &'static str) -> Metric {
     Metric { name, unit: MetricUnit::Bytes, better: Direction::Lower, margin_percent: 3.0 }
 }
 
+/// Histograms keep three digits.
+pub(super) const TIME_STEP: f64 = 1e-3;
+
 const THROUGHPUT: Metric = rate("throughput.replies_per_s");
 const MEDIAN: Metric = time("latency.first_reply.p50", 3.0);
 
@@ -161,6 +164,16 @@ pub(super) fn values(result: &Value) -> BTreeMap<String, f64> {
 }
 
 impl Metric {
+    /// By how much the least step of its values moves the logarithm of b / a. Of a rate over windows of so many seconds that
+    /// is half a count of each, and one where both have as many; of times it is what a histogram tells apart.
+    pub(super) fn step(&self, [a, b]: [f64; 2], [a_s, b_s]: [f64; 2]) -> f64 {
+        match self.unit {
+            MetricUnit::PerS => 0.5 / (a * a_s) + 0.5 / (b * b_s),
+            MetricUnit::Ns => TIME_STEP,
+            MetricUnit::Bytes => 0.0,
+        }
+    }
+
     /// Which percentile of the response time to the first reply it is, if it is one.
     pub(super) fn of_first_reply(&self) -> Option<OfFirstReply> {
         self.name.starts_with("latency.first_reply.").then_some(())?;

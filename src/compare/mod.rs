@@ -9,6 +9,8 @@ mod answers;
 mod calibration;
 mod differences;
 mod effect;
+#[cfg(test)]
+mod lockstep;
 mod metrics;
 mod needs;
 mod quantiles;

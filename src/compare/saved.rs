@@ -106,6 +106,12 @@ impl Runs {
         Ok(of)
     }
 
+    /// Length of the windows, in the middle, in seconds.
+    fn window_s(&self) -> f64 {
+        let windows = self.usable.iter().map(|run| run.throughput.window_ns as f64 / 1e9);
+        stats::median(&windows.collect::<Vec<_>>()).unwrap_or(0.0)
+    }
+
     fn values(&self, metric: &Metric) -> Vec<f64> {
         self.usable.iter().filter_map(|run| run.values.get(metric.name).copied()).collect()
     }
@@ -130,7 +136,10 @@ fn all_runs(result: &Value) -> Vec<&Value> {
 const MOST_RANKED: usize = 40;
 
 fn found(metric: &'static Metric, a: &Runs, b: &Runs, drift_percent: f64) -> Found {
+    let windows_s = [a, b].map(Runs::window_s);
     let [a, b] = [a, b].map(|runs| runs.values(metric));
+    let levels = stats::median(&a).zip(stats::median(&b));
+    let step = levels.map_or(0.0, |(a, b)| metric.step([a, b], windows_s));
     let logarithms = |values: &[f64]| -> Vec<f64> {
         stats::block_medians(values, MOST_RANKED).iter().map(|value| value.ln()).collect()
     };
@@ -139,7 +148,8 @@ fn found(metric: &'static Metric, a: &Runs, b: &Runs, drift_percent: f64) -> Fou
         a: stats::median(&a),
         b: stats::median(&b),
         pairs: u32::try_from(a.len().min(b.len())).unwrap_or(u32::MAX),
-        effect: Effect::unpaired(&logarithms(&a), &logarithms(&b), logarithm(drift_percent)),
+        effect: Effect::unpaired(&logarithms(&a), &logarithms(&b), logarithm(drift_percent))
+            .in_steps_of(step),
     }
 }
 

@@ -3,23 +3,27 @@
 //! Everything here is of constant size however long the run, except for requests that are owed a reply.
 //! Invariant: nothing here reads a clock or a socket; instants come in as nanoseconds from the plan's start.
 
+pub mod cycles;
 pub mod heat_map;
 pub mod hops;
 pub mod latency;
 pub mod ledger;
 pub mod outstanding;
+pub mod recorded;
 pub mod recorder;
 pub mod series;
 mod unheard;
 pub mod way;
 pub mod ways;
 
+pub use cycles::{Carried, Cycles, Open};
 pub use heat_map::{HeatColumn, HeatMap};
 pub use hops::{Hops, Owners};
 pub use latency::LatencyHistogram;
 pub use ledger::Ledger;
 pub use outstanding::{Exchange, Outstanding};
-pub use recorder::{Recorded, Recorder};
+pub use recorded::Recorded;
+pub use recorder::Recorder;
 pub use series::{SECOND_NS, SecondSlice, Series, SeriesEntry};
 pub use unheard::Unheard;
 pub use way::{Leg, Stamps, Way};

@@ -1,51 +1,12 @@
 //! The recorder: what one driver keeps of every message that passes it. Hot path.
 //!
-//! Invariant: the equations of the [`Ledger`] hold once [`Recorder::finish`] has closed what is still open; before
+//! Invariant: the equations of the [`Ledger`](super::Ledger) hold once [`Recorder::finish`] has closed what is still open; before
 //! that every sent request is either in the ledger's places or an [`Exchange`] of its client.
 
 use std::collections::VecDeque;
 
 use super::series::SECOND_NS;
-use super::{Exchange, LatencyHistogram, Ledger, SecondSlice, Unheard, Ways};
-
-/// What one driver recorded, or several merged.
-#[derive(Debug, Clone, Default)]
-pub struct Recorded {
-    /// Where every message of the measured part went.
-    pub ledger: Ledger,
-    /// Requests sent within the measured window, whatever they count for.
-    pub window_requests: u64,
-    /// Replies received within the measured window, whatever they count for.
-    pub window_replies: u64,
-    /// Response time to each request's first reply.
-    pub first_reply: LatencyHistogram,
-    /// Response time to each request's last reply.
-    pub last_reply: LatencyHistogram,
-    /// Response time of every reply.
-    pub reply: LatencyHistogram,
-    /// Time from sent to each request's first reply.
-    pub service: LatencyHistogram,
-    /// Time from intended to sent.
-    pub slip: LatencyHistogram,
-    /// The ways of the sampled requests, warm-up included.
-    pub ways: Ways,
-    /// Counted requests that left late by more than their client's mean time between requests.
-    pub late: u64,
-    /// Those of them that ZeroMQ had refused when they were due.
-    pub held_back: u64,
-    /// Replies owed, summed over the time of the whole run, in replies times nanoseconds.
-    pub in_flight_ns: u128,
-    /// Time from sent until it came or was given up, summed over all replies that were owed, in nanoseconds. That this is
-    /// the sum above is Little's law; it does not hold if an exchange is forgotten or a clock jumps.
-    pub sojourn_ns: u128,
-    /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
-    pub rest_uncounted: bool,
-    /// When the measured window ended, of several drivers the last one's: at the planned end of the sending, or when the
-    /// driver heard that it has to stop.
-    pub window_end_ns: u64,
-    /// Clients that sent and got nothing at all.
-    pub unheard: Unheard,
-}
+use super::{Carried, Cycles, Exchange, LatencyHistogram, Open, Recorded, SecondSlice};
 
 /// Keeps what passes one driver.
 #[derive(Debug)]
@@ -69,6 +30,9 @@ pub struct Recorder {
     changed_ns: u64,
     /// A request that leaves later than this after its instant leaves a whole gap late.
     late_after_ns: u64,
+    /// Slots of a closed load, and their cycles; no slots are an open load.
+    slots: u64,
+    cycles: Cycles,
     /// Counted requests that were sent at their intended instant: their slip is 0.
     punctual: u64,
     /// First replies to those: their response time is their service time, recorded once.
@@ -94,6 +58,8 @@ impl Recorder {
             in_flight: 0,
             changed_ns: 0,
             late_after_ns: u64::MAX,
+            slots: 0,
+            cycles: Cycles::new(warmup_ns..send_end_ns, 0),
             punctual: 0,
             punctual_first_reply: LatencyHistogram::new(),
         }
@@ -104,6 +70,20 @@ impl Recorder {
     pub fn late_after(mut self, ns: u64) -> Self {
         self.late_after_ns = ns;
         self
+    }
+
+    /// The load is a closed one of so many clients with so many slots each, of which every cycle is shown to [`Self::cycles`].
+    #[must_use]
+    pub fn closed(mut self, clients: u64, slots_per_client: u64) -> Self {
+        self.slots = clients * slots_per_client;
+        self.cycles = Cycles::new(self.warmup_ns..self.send_end_ns, slots_per_client);
+        self
+    }
+
+    /// The cycles of a closed load.
+    #[inline]
+    pub fn cycles(&mut self) -> &mut Cycles {
+        &mut self.cycles
     }
 
     /// Whether what was intended at `intended_ns` counts.
@@ -238,6 +218,7 @@ impl Recorder {
     pub fn end_window(&mut self, now_ns: u64) {
         self.pass_seconds(now_ns);
         self.send_end_ns = self.send_end_ns.min(now_ns);
+        self.cycles.end_window(self.send_end_ns);
         let is_open = self.edge_ns < u64::MAX && self.send_end_ns > self.warmup_ns;
         self.edge_ns = if is_open { self.edge_ns.min(self.send_end_ns) } else { u64::MAX };
     }
@@ -287,7 +268,18 @@ impl Recorder {
         let cut_short = (now_ns > self.slice_start_ns()
             && self.slice_start_ns() < self.send_end_ns)
             .then(|| SecondSlice { in_flight: self.in_flight, ..std::mem::take(&mut self.slice) });
-        open.for_each(|exchange| self.given_up(exchange, now_ns));
+        let mut cut = Vec::new();
+        for exchange in open {
+            self.given_up(exchange, now_ns);
+            cut.push(Open { intended_ns: exchange.intended_ns, received: exchange.received });
+        }
+        let Recorded { window_requests, window_replies, ledger, .. } = &self.recorded;
+        self.recorded.carried = if self.slots == 0 {
+            Carried { requests: *window_requests as f64, replies: *window_replies as f64 }
+        } else {
+            let counted = (ledger.requests_sent, ledger.replies_received);
+            self.cycles.finish(counted, self.slots, cut.into_iter(), now_ns)
+        };
         self.recorded.window_end_ns = self.send_end_ns;
         self.recorded.slip.record_n(0, self.punctual);
         self.recorded.first_reply.merge(&self.punctual_first_reply);
@@ -300,32 +292,10 @@ impl Recorder {
     }
 }
 
-impl Recorded {
-    /// Adds all that `other` holds.
-    pub fn merge(&mut self, other: &Self) {
-        self.ledger.add(&other.ledger);
-        self.window_requests += other.window_requests;
-        self.window_replies += other.window_replies;
-        self.first_reply.merge(&other.first_reply);
-        self.last_reply.merge(&other.last_reply);
-        self.reply.merge(&other.reply);
-        self.service.merge(&other.service);
-        self.slip.merge(&other.slip);
-        self.ways.merge(&other.ways);
-        self.late += other.late;
-        self.held_back += other.held_back;
-        self.in_flight_ns += other.in_flight_ns;
-        self.sojourn_ns += other.sojourn_ns;
-        self.rest_uncounted |= other.rest_uncounted;
-        self.window_end_ns = self.window_end_ns.max(other.window_end_ns);
-        self.unheard.merge(&other.unheard);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Outstanding;
+    use crate::measure::{Ledger, Outstanding};
     use proptest::prelude::*;
 
     const MS: u64 = 1_000_000;

@@ -18,7 +18,7 @@ pub const SECOND_NS: u64 = 1_000_000_000;
 pub struct SeriesEntry {
     /// Start of the second, from the start of the window.
     pub offset_ns: u64,
-    /// Requests sent in it.
+    /// Requests sent in it: a count, as all that is in one second.
     pub requests: u64,
     /// Replies received in it.
     pub replies: u64,

@@ -24,6 +24,8 @@ pub enum Purpose {
     Replies,
     /// Think time before a request of a closed load.
     Think,
+    /// When a slot of a closed load begins; drawn for the slot and not for a request.
+    Phase,
     /// Gap before a request of a Poisson load.
     Gap,
     /// Delay before the reply with this index.
@@ -69,6 +71,7 @@ impl DrawKey {
             Purpose::Think => 3,
             Purpose::Gap => 4,
             Purpose::Dispatch => 5,
+            Purpose::Phase => 6,
             Purpose::Delay(reply) => (2 << 32) | u64::from(reply),
         };
         SplitMix64::seed_from_u64(mix(self.0 ^ mix(stream)))

@@ -23,8 +23,10 @@ pub use identities::Identities;
 pub use schedule::Schedule;
 pub use summary::Summary;
 
-/// Version of the plan's definition: it enters the hash, and changes when the same scenario would offer other work.
-const PLAN_VERSION: &str = "zload.plan/1";
+/// Versions of the plan's definition, of open and of closed loads: they enter the hash, and change when the same scenario
+/// would offer other work.
+const OPEN_VERSION: &str = "zload.plan/1";
+const CLOSED_VERSION: &str = "zload.plan/2";
 
 /// The longest automatic timeout of a closed load, whatever the plan lets expect.
 const LONGEST_TIMEOUT_NS: u64 = 3_600_000_000_000;
@@ -65,6 +67,8 @@ pub enum Offered {
         in_flight: u32,
         /// Wait between the last reply and the next request, in nanoseconds.
         think: Sampler,
+        /// When a slot sends its first request, in nanoseconds.
+        phase: Sampler,
     },
 }
 
@@ -109,12 +113,16 @@ impl Plan {
             Model::Closed => Offered::Closed {
                 in_flight: scenario.load.in_flight.map_or(1, |count| count.0),
                 think: Sampler::new(think, Nanos::ZERO, MAX_DELAY),
+                phase: phase_of(scenario),
             },
         };
         let warmup_ns = scenario.run.warmup.0;
         let send_end_ns = warmup_ns + scenario.run.duration.0;
         let identity = Identity {
-            version: PLAN_VERSION,
+            version: match &offered {
+                Offered::Open { .. } => OPEN_VERSION,
+                Offered::Closed { .. } => CLOSED_VERSION,
+            },
             seed: scenario.seed,
             clients,
             warmup_ns,
@@ -216,6 +224,24 @@ impl Plan {
         match &self.offered {
             Offered::Closed { think, .. } => Some(think.draw(key, Purpose::Think)),
             Offered::Open { .. } => None,
+        }
+    }
+
+    /// Slots of each client of a closed load; none in an open one.
+    pub fn slots_per_client(&self) -> u64 {
+        match self.offered {
+            Offered::Closed { in_flight, .. } => u64::from(in_flight),
+            Offered::Open { .. } => 0,
+        }
+    }
+
+    /// Closed load: when this slot of this client sends its first request; 0 in an open load.
+    pub fn slot_begins_ns(&self, client: u32, slot: u32) -> u64 {
+        match &self.offered {
+            Offered::Closed { phase, .. } => {
+                phase.draw(self.key(client, u64::from(slot)), Purpose::Phase)
+            }
+            Offered::Open { .. } => 0,
         }
     }
 
@@ -326,6 +352,17 @@ fn open_rate(scenario: &Scenario) -> f64 {
     }
 }
 
+/// When the slots of a closed load begin: anywhere in one mean cycle of a slot that waits for no worker, so that they do
+/// not turn in lockstep, but within the warm-up, so that none is idle when the window begins. How many workers there are
+/// is no part of the plan: where slots wait for them it is the workers' turns that are spread, and one request's work is
+/// enough for that.
+fn phase_of(scenario: &Scenario) -> Sampler {
+    let cycle_ns =
+        schedule::nanos(summary::work_ns_mean(scenario) + summary::think_ns_mean(scenario));
+    let last = Nanos(cycle_ns.min(scenario.run.warmup.0).saturating_sub(1));
+    Sampler::new(&Distribution::Uniform([Nanos::ZERO, last]), Nanos::ZERO, last)
+}
+
 /// 5 s plus ten times the longest time that a request of a closed load should need when all slots are taken: the
 /// work of everything in the air, shared by the workers, or one request's own work.
 #[expect(
@@ -403,6 +440,35 @@ mod tests {
             assert_ne!(with(key, value), base.hash(), "{key} = {value} must change the plan");
         }
         assert_eq!(base.hash().len(), 16);
+    }
+
+    const CLOSED: &str = "load = { model = 'closed', in_flight = 50, think = '5ms' }\nclients = { count = 4 }\n\
+                          run = { warmup = '2s' }\nworkers = { replies = 2, delay = '10ms' }";
+
+    #[test]
+    fn the_slots_of_a_closed_load_begin_anywhere_in_one_cycle_of_the_warm_up() {
+        let begins = |text: &str| -> Vec<u64> {
+            let plan = Plan::new(&scenario(text));
+            (0..200).map(|slot| plan.slot_begins_ns(slot / 50, slot % 50)).collect()
+        };
+        let spread = begins(CLOSED);
+        assert!(spread.iter().all(|ns| *ns < 25_000_000), "{spread:?}");
+        let before = |limit_ns| spread.iter().filter(|ns| **ns < limit_ns).count();
+        assert!((80..120).contains(&before(12_500_000)) && (10..32).contains(&before(2_500_000)));
+        let short = begins(&CLOSED.replace("'2s'", "'3ms'"));
+        assert!(short.iter().all(|ns| *ns < 3_000_000) && short.iter().any(|ns| *ns > 2_000_000));
+        let none =
+            [CLOSED.replace("'2s'", "'0s'"), "load.model = 'closed'\nrun.warmup = '1s'".to_owned()];
+        assert!(none.iter().all(|text| begins(text).iter().all(|ns| *ns == 0)));
+        let of_any_workers = CLOSED.replace("delay", "count = 2, delay");
+        assert_eq!(begins(&of_any_workers), spread, "they carry the work and do not decide it");
+    }
+
+    // Hashes of what offers the same work as ever may never change.
+    #[test]
+    fn open_loads_have_the_hashes_that_they_always_had() {
+        assert_eq!(Plan::new(&scenario(EXAMPLE)).hash(), "32dc7eb0bc2ae8a8");
+        assert_eq!(Plan::new(&scenario(CLOSED)).hash(), "5921c4659bfc2c9d", "since version 2");
     }
 
     #[test]

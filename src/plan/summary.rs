@@ -33,9 +33,7 @@ impl Summary {
 
     pub(super) fn new(scenario: &Scenario, offered: &Offered) -> Self {
         let replies_mean = scenario.workers.replies.mean();
-        let delay_mean = scenario.workers.delay.mean();
-        // No delay is no work, however many replies: infinity times zero is not a number.
-        let work_ns_mean = if delay_mean == 0.0 { 0.0 } else { replies_mean * delay_mean };
+        let work_ns_mean = work_ns_mean(scenario);
         let (requests_per_s, in_flight) = match offered {
             Offered::Open { rate, .. } => (Some(*rate), None),
             Offered::Closed { in_flight, .. } => {
@@ -48,10 +46,22 @@ impl Summary {
             in_flight,
             replies_mean,
             work_ns_mean,
-            think_ns_mean: scenario.load.think.as_ref().map_or(0.0, Distribution::mean),
+            think_ns_mean: think_ns_mean(scenario),
             utilisation: requests_per_s
                 .filter(|_| scenario.proxy.engine != Engine::External)
                 .map(|rate| rate * work_ns_mean / 1e9 / f64::from(scenario.workers.count.0)),
         }
     }
+}
+
+/// Time a worker is planned to be busy with one request, on average, in nanoseconds.
+pub(super) fn work_ns_mean(scenario: &Scenario) -> f64 {
+    let delay_mean = scenario.workers.delay.mean();
+    // No delay is no work, however many replies: infinity times zero is not a number.
+    if delay_mean == 0.0 { 0.0 } else { scenario.workers.replies.mean() * delay_mean }
+}
+
+/// Think time of a closed load before each request, on average, in nanoseconds.
+pub(super) fn think_ns_mean(scenario: &Scenario) -> f64 {
+    scenario.load.think.as_ref().map_or(0.0, Distribution::mean)
 }

@@ -152,14 +152,18 @@ impl RunFigures {
 }
 
 fn throughput(run: &Measured) -> Throughput {
-    let Recorded { window_requests, window_replies, .. } = run.recorded;
+    let Recorded { window_requests, window_replies, carried, .. } = run.recorded;
     let (crossed, bytes) = traffic(run);
+    // What the proxy counted holds as many whole rounds of a closed load as the clients' counts do.
+    let whole = (window_requests + window_replies) as f64;
+    let messages = (crossed as f64 + carried.requests + carried.replies - whole).max(0.0);
+    let share = if crossed == 0 { 1.0 } else { messages / crossed as f64 };
     Throughput {
         window_ns: run.window_ns,
-        requests_per_s: per_second(window_requests, run.window_ns),
-        replies_per_s: per_second(window_replies, run.window_ns),
-        proxy_messages_per_s: per_second(crossed, run.server_window_ns),
-        proxy_bytes_per_s: per_second(bytes, run.server_window_ns),
+        requests_per_s: rate(carried.requests, run.window_ns),
+        replies_per_s: rate(carried.replies, run.window_ns),
+        proxy_messages_per_s: rate(messages, run.server_window_ns),
+        proxy_bytes_per_s: rate(bytes as f64 * share, run.server_window_ns),
     }
 }
 
@@ -192,8 +196,13 @@ fn crossed(totals: &ServerTotals) -> u64 {
     totals.messages_out.unwrap_or(totals.requests + totals.replies)
 }
 
-pub(super) fn per_second(count: u64, window_ns: u64) -> f64 {
-    if window_ns == 0 { 0.0 } else { count as f64 / window_ns as f64 * 1e9 }
+/// Of a count.
+fn per_second(count: u64, window_ns: u64) -> f64 {
+    rate(count as f64, window_ns)
+}
+
+pub(super) fn rate(amount: f64, window_ns: u64) -> f64 {
+    if window_ns == 0 { 0.0 } else { amount / window_ns as f64 * 1e9 }
 }
 
 fn ratio(count: u64, of: u64) -> Option<f64> {

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::build::per_second;
+use super::build::rate;
 use super::summary::Worth;
 use super::{LatencySummary, RunResult, threshold};
 use crate::measure::Way;
@@ -235,8 +235,8 @@ impl IdealFigures {
             requests: ideal.requests,
             silent: ideal.silent,
             replies: ideal.replies,
-            requests_per_s: per_second(ideal.requests, ideal.window_ns),
-            replies_per_s: per_second(ideal.window_replies, ideal.window_ns),
+            requests_per_s: rate(ideal.carried.requests, ideal.window_ns),
+            replies_per_s: rate(ideal.carried.replies, ideal.window_ns),
             utilisation: ideal.utilisation,
             queue_grows: ideal.queue_grows,
             first_reply: LatencySummary::new(&ideal.first_reply, &Worth::EXACT),

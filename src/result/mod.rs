@@ -184,7 +184,9 @@ pub struct Environment {
     pub time: String,
 }
 
-/// Rates over the measured window.
+/// Rates over the measured window. Of an open load they are what was sent and what came in it; of a closed one each
+/// request enters with the share of its cycle, from its intended instant to the next one of its slot, that lies in the
+/// window, so that they do not depend on how the window cuts the rounds. Counts (`ledger`, `series`) are whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Throughput {
     /// Length of the window.
@@ -193,7 +195,7 @@ pub struct Throughput {
     pub requests_per_s: f64,
     /// Replies received per second.
     pub replies_per_s: f64,
-    /// Messages that crossed the proxy per second, both directions.
+    /// Messages that crossed the proxy per second, both directions; what crosses the window's edges as in the rates above.
     pub proxy_messages_per_s: f64,
     /// Bytes of message bodies that crossed the proxy per second, both directions.
     pub proxy_bytes_per_s: f64,

@@ -10,6 +10,7 @@ mod bench;
 mod conservation;
 mod delay;
 mod held_back;
+mod lockstep;
 mod losses;
 mod schedule;
 mod stall;
@@ -39,8 +40,9 @@ struct Found {
 }
 
 /// All trials, those that need no machine last.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     delay::KIND,
+    lockstep::KIND,
     stall::KIND,
     losses::KIND,
     schedule::KIND,

@@ -94,7 +94,8 @@ impl<W: World> Driver<W> {
         let plan = &around.plan;
         let single_reply = plan.constant_replies() == Some(1);
         let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
-            .late_after(plan.mean_gap_ns());
+            .late_after(plan.mean_gap_ns())
+            .closed(clients.len() as u64, plan.slots_per_client());
         let send_end_ns = plan.send_end_ns();
         let drain_end_ns = send_end_ns + plan.drain_ns();
         Self {
@@ -155,8 +156,9 @@ impl<W: World> Driver<W> {
                     }
                 }
                 Offered::Closed { in_flight, .. } => {
-                    (0..*in_flight).for_each(|_| client.free_slot(0));
-                    self.queue(index);
+                    let begins_ns = |slot| self.around.plan.slot_begins_ns(client.number, slot);
+                    let begin = (0..*in_flight).map(|slot| Reverse((begins_ns(slot), index)));
+                    self.timers.extend(begin);
                 }
             }
         }
@@ -293,22 +295,24 @@ impl<W: World> Driver<W> {
         self.sent += 1;
         self.bytes += planned.payload as u64;
         if planned.replies == 0 {
-            self.slot_freed(index, request, sent_ns);
+            self.slot_freed(index, request, (intended_ns, 0), sent_ns);
         }
         Ok(true)
     }
 
-    /// A request of a closed load is over: the next one leaves after the think time, or at once.
+    /// A request of a closed load is over, with what it is in its cycle: when it was intended, and its replies. The next one
+    /// leaves after the think time, or at once.
     #[inline]
-    fn slot_freed(&mut self, index: u32, request: u64, now_ns: u64) {
+    fn slot_freed(&mut self, index: u32, request: u64, cycle: (u64, u32), now_ns: u64) {
+        let client = &mut self.clients[index as usize];
+        let Some(think_ns) = self.around.plan.think_ns(client.key(request)) else { return };
+        self.recorder.cycles().ended(cycle.0..now_ns + think_ns, request, cycle.1, now_ns);
         if self.stopping || now_ns >= self.send_end_ns {
             return;
         }
-        let client = &mut self.clients[index as usize];
-        match self.around.plan.think_ns(client.key(request)) {
-            None => {}
-            Some(0) => client.free_slot(now_ns),
-            Some(think_ns) => self.timers.push(Reverse((now_ns + think_ns, index))),
+        match think_ns {
+            0 => client.free_slot(now_ns),
+            _ => self.timers.push(Reverse((now_ns + think_ns, index))),
         }
     }
 
@@ -354,7 +358,8 @@ impl<W: World> Driver<W> {
             tracker.reply(client.number, client.key(exchange.request), &exchange, now_ns);
         }
         if exchange.received == exchange.owed {
-            self.slot_freed(index, exchange.request, now_ns);
+            let cycle = (exchange.intended_ns, exchange.received);
+            self.slot_freed(index, exchange.request, cycle, now_ns);
             self.fill_slots(index, position, now_ns)?;
         }
         Ok(())
@@ -392,7 +397,8 @@ impl<W: World> Driver<W> {
                 let client = &self.clients[index as usize];
                 self.recorder.given_up(exchange, now_ns);
                 self.tracker.given_up(client.number, client.key(exchange.request), exchange);
-                self.slot_freed(index, exchange.request, now_ns);
+                let cycle = (exchange.intended_ns, exchange.received);
+                self.slot_freed(index, exchange.request, cycle, now_ns);
             }
             if !given_up.is_empty() {
                 self.queue(index);

@@ -54,7 +54,7 @@ impl<'a> Arrivals<'a> {
                 // A schedule ends by itself.
                 (due, Source::Open(schedules), u64::MAX)
             }
-            Offered::Closed { in_flight, think } => {
+            Offered::Closed { in_flight, think, .. } => {
                 let slots = u64::from(*in_flight) * u64::from(plan.clients());
                 if slots > MOST_IN_FLIGHT {
                     return Err(NoIdeal::TooManyInFlight { in_flight: slots });
@@ -63,7 +63,10 @@ impl<'a> Arrivals<'a> {
                     return Err(NoIdeal::InfiniteRate);
                 }
                 let due: Vec<_> = (0..plan.clients())
-                    .flat_map(|client| (0..*in_flight).map(move |_| Reverse((0, client))))
+                    .flat_map(|client| {
+                        let begins_ns = move |slot| plan.slot_begins_ns(client, slot);
+                        (0..*in_flight).map(move |slot| Reverse((begins_ns(slot), client)))
+                    })
                     .collect();
                 let numbers = vec![0; plan.clients() as usize];
                 let most_at_once = ALWAYS_AT_ONCE.max(slots * MOST_PER_SLOT);
@@ -100,18 +103,14 @@ impl<'a> Arrivals<'a> {
         Ok(Some(Arrival { client, request, intended_ns }))
     }
 
-    /// The request handed out last is over at `ended_ns`: its slot sends again after the think time.
+    /// The request handed out last is over: its slot, in a closed load, sends again at `free_ns`.
     #[inline]
-    pub(super) fn ended(&mut self, arrival: &Arrival, ended_ns: u64) {
+    pub(super) fn ended(&mut self, arrival: &Arrival, free_ns: Option<u64>) {
         let next_ns = match &self.source {
             Source::Open(schedules) => {
                 schedules[arrival.client as usize].peek().map(|(_, intended_ns)| intended_ns)
             }
-            Source::Closed(_) => self
-                .plan
-                .think_ns(self.plan.key(arrival.client, arrival.request))
-                .map(|think_ns| ended_ns.saturating_add(think_ns))
-                .filter(|intended_ns| *intended_ns < self.plan.send_end_ns()),
+            Source::Closed(_) => free_ns.filter(|free_ns| *free_ns < self.plan.send_end_ns()),
         };
         let mut top = self.due.peek_mut().expect("the request handed out last is still on top");
         match next_ns {

@@ -3,7 +3,7 @@
 //! Invariant: of constant size, however long the plan.
 
 use super::{Limits, NoIdeal, Pool, Served, play};
-use crate::measure::LatencyHistogram;
+use crate::measure::{Carried, Cycles, LatencyHistogram};
 use crate::plan::{Offered, Plan};
 
 /// What an ideal topology does with a plan. As in a measurement, requests intended before the end of the warm-up are
@@ -24,8 +24,9 @@ pub struct Ideal {
     pub reply: LatencyHistogram,
     /// Length of the window.
     pub window_ns: u64,
-    /// Replies that came in the window, also those to requests of the warm-up.
-    pub window_replies: u64,
+    /// What the rates are made of: in an open load the requests, and the replies that came in the window, also those to
+    /// requests of the warm-up; in a closed one each cycle's share of the window, as in a measurement.
+    pub carried: Carried,
     /// The work of the window's requests as a share of what the workers can do in the window.
     pub utilisation: f64,
     /// Whether the window offers more work than the workers can do: the queue grows as long as the plan, and so do the
@@ -49,6 +50,7 @@ pub(super) struct Tally {
     silent: u64,
     replies: u64,
     window_replies: u64,
+    cycles: Cycles,
     busy_ns: u128,
     first_reply: LatencyHistogram,
     last_reply: LatencyHistogram,
@@ -65,6 +67,7 @@ impl Tally {
             silent: 0,
             replies: 0,
             window_replies: 0,
+            cycles: Cycles::new(plan.warmup_ns()..plan.send_end_ns(), plan.slots_per_client()),
             busy_ns: 0,
             first_reply: LatencyHistogram::new(),
             last_reply: LatencyHistogram::new(),
@@ -76,6 +79,10 @@ impl Tally {
     pub(super) fn add(&mut self, served: &Served<'_>) {
         let in_window = |ns: &&u64| (self.warmup_ns..self.send_end_ns).contains(*ns);
         self.window_replies += served.replies_ns.iter().filter(in_window).count() as u64;
+        if let Some(free_ns) = served.free_ns {
+            let replies = u32::try_from(served.replies_ns.len()).unwrap_or(u32::MAX);
+            self.cycles.ended(served.intended_ns..free_ns, served.request, replies, free_ns);
+        }
         if served.intended_ns < self.warmup_ns {
             return;
         }
@@ -103,6 +110,16 @@ impl Tally {
         let window_ns = self.send_end_ns - self.warmup_ns;
         let capacity_ns = f64::from(pool.workers) * window_ns as f64;
         let utilisation = self.busy_ns as f64 / capacity_ns;
+        let carried = match plan.offered() {
+            Offered::Open { .. } => {
+                Carried { requests: self.requests as f64, replies: self.window_replies as f64 }
+            }
+            Offered::Closed { .. } => {
+                let slots = plan.slots_per_client() * u64::from(plan.clients());
+                let counted = (self.requests, self.replies);
+                self.cycles.finish(counted, slots, std::iter::empty(), self.send_end_ns)
+            }
+        };
         let (first_reply, last_reply) = if self.single_reply {
             (self.reply.clone(), self.reply.clone())
         } else {
@@ -116,7 +133,7 @@ impl Tally {
             last_reply,
             reply: self.reply,
             window_ns,
-            window_replies: self.window_replies,
+            carried,
             utilisation,
             // A closed load waits for its replies, so its queue is never longer than its slots.
             queue_grows: utilisation > 1.0 && matches!(plan.offered(), Offered::Open { .. }),

@@ -99,6 +99,8 @@ pub struct Served<'a> {
     pub started_ns: u64,
     /// When each of its replies came, in order; empty for a silent request.
     pub replies_ns: &'a [u64],
+    /// Closed load: when its slot is free for the next request.
+    pub free_ns: Option<u64>,
 }
 
 impl Served<'_> {
@@ -190,6 +192,9 @@ pub fn play(
             now_ns
         }));
         dispatch.occupy(turn.worker, now_ns);
+        // Nobody tells a client when a worker takes a request that it owes no reply: its slot is free at once.
+        let over_ns = if replies_ns.is_empty() { arrival.intended_ns } else { now_ns };
+        let free_ns = plan.think_ns(key).map(|think_ns| over_ns.saturating_add(think_ns));
         each(&Served {
             client: arrival.client,
             request: arrival.request,
@@ -197,9 +202,9 @@ pub fn play(
             intended_ns: arrival.intended_ns,
             started_ns: turn.started_ns,
             replies_ns: &replies_ns,
+            free_ns,
         });
-        // Nobody tells a client when a worker takes a request that it owes no reply: its slot is free at once.
-        arrivals.ended(&arrival, if replies_ns.is_empty() { arrival.intended_ns } else { now_ns });
+        arrivals.ended(&arrival, free_ns);
     }
     Ok(())
 }

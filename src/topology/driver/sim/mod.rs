@@ -241,7 +241,7 @@ fn without_faults_and_costs_the_world_is_the_twin() {
     ];
     for load in loads {
         let text = format!(
-            "run = {{ duration = '500ms', drain = '30s' }}\nclients.count = 5\nworkers.replies = {{ uniform = [0, 3] }}\n\
+            "run = {{ warmup = '40ms', duration = '500ms', drain = '30s' }}\nclients.count = 5\nworkers.replies = {{ uniform = [0, 3] }}\n\
              workers.delay = {{ lognormal = {{ median = '1ms', p99 = '9ms' }} }}\n[load]\n{load}\n"
         );
         let case = Case {
@@ -268,5 +268,43 @@ fn without_faults_and_costs_the_world_is_the_twin() {
         assert_eq!(differ, None, "{load}");
         assert_eq!(responses.len(), ideal.len(), "{load}");
         assert_eq!(recorded.slip.max(), Some(0), "{load}");
+        let ideal = crate::twin::ideal(&case.plan, pool, Limits::none()).expect("there is one");
+        let [one, other] = [recorded.carried, ideal.carried].map(|of| (of.requests, of.replies));
+        assert!((one.0 - other.0).abs() < 1e-6, "{load}: {one:?} and {other:?}");
+        assert!((one.1 - other.1).abs() < 1e-6, "{load}: {one:?} and {other:?}");
+    }
+}
+
+/// Where all slots take equally long, the rate is the slots over the cycle, whatever window cuts the rounds.
+#[test]
+fn a_load_in_lockstep_has_the_rate_of_its_cycle_in_any_window() {
+    for seed in seeds() {
+        let _replay = Seed(seed);
+        let mut random = SplitMix64::seed_from_u64(seed);
+        let mut draw = |from: u64, to: u64| from + random.next_u64() % (to - from);
+        let (clients, in_flight, replies) = (draw(1, 9), draw(1, 4), draw(1, 4));
+        let (delay_us, think_us) = (draw(500, 30_000), draw(0, 2) * draw(1, 30_000));
+        let cycle_us = replies * delay_us + think_us;
+        let warmup_us = draw(0, 2) * draw(1, 3 * cycle_us);
+        let window_us = draw(cycle_us, 5 * cycle_us);
+        let text = format!(
+            "seed = {seed}\nrun = {{ warmup = '{warmup_us}us', duration = '{window_us}us', drain = '{}us' }}\n\
+             clients.count = {clients}\nworkers = {{ replies = {replies}, delay = '{delay_us}us' }}\n[load]\n\
+             model = 'closed'\nin_flight = {in_flight}\nthink = '{think_us}us'\n",
+            draw(0, 2) * 100_000,
+        );
+        let slots = clients * in_flight;
+        let case = Case {
+            plan: plan(&text),
+            workers: usize::try_from(slots).expect("few"),
+            drivers: 1,
+            stamped: false,
+            faults: Faults::NONE,
+            stop_ns: None,
+            seed,
+        };
+        let carried = case.play().carried;
+        let expected = slots as f64 * window_us as f64 / cycle_us as f64;
+        assert!((carried.requests / expected - 1.0).abs() < 1e-9, "{carried:?}, not {expected}");
     }
 }

@@ -164,6 +164,7 @@ impl Truth {
         assert!(window.end <= self.plan.send_end_ns().min(stop_ns.map_or(u64::MAX, |_| ended_ns)));
         let sent: u64 = self.clients.iter().map(|client| client.requests.len() as u64).sum();
         assert!(recorded.window_requests <= sent);
+        self.check_carried(recorded);
         // In a closed load only the driver knows when a slot was free, and so what the warm-up's requests are.
         if matches!(self.plan.offered(), Offered::Open { .. }) || self.plan.warmup_ns() == 0 {
             self.check_counts(ledger, stop_ns);
@@ -174,6 +175,30 @@ impl Truth {
                 assert_eq!(legs.into_iter().flatten().sum::<u64>(), way.response_ns(), "{way:?}");
             }
         }
+    }
+
+    /// The rates are of the window's counts, to which a closed load adds or takes at most two for each slot: what crosses
+    /// the edges, and its first.
+    fn check_carried(&self, recorded: &Recorded) {
+        let slots = 2 * self.plan.slots_per_client() * self.clients.len() as u64;
+        let (counted, replies) = match self.plan.offered() {
+            Offered::Open { .. } => (recorded.window_requests, recorded.window_replies),
+            Offered::Closed { .. } => {
+                (recorded.ledger.requests_sent, recorded.ledger.replies_received)
+            }
+        };
+        let (requests_off, replies_off) = (
+            (recorded.carried.requests - counted as f64).abs(),
+            (recorded.carried.replies - replies as f64).abs(),
+        );
+        let most_owed = self.clients.iter().flat_map(|client| &client.requests).map(|of| of.owed);
+        let most_owed = most_owed.max().unwrap_or(0);
+        assert!(requests_off <= slots as f64 + 1e-6, "{:?} of {counted}", recorded.carried);
+        assert!(
+            replies_off <= (slots * most_owed) as f64 + 1e-6,
+            "{:?} of {replies}",
+            recorded.carried
+        );
     }
 
     fn check_counts(&self, ledger: &Ledger, stop_ns: Option<u64>) {

@@ -1,0 +1,67 @@
+//! What one driver recorded, or several merged.
+
+use super::{Carried, LatencyHistogram, Ledger, Unheard, Ways};
+
+/// What one driver recorded, or several merged.
+#[derive(Debug, Clone, Default)]
+pub struct Recorded {
+    /// Where every message of the measured part went.
+    pub ledger: Ledger,
+    /// Requests sent within the measured window, whatever they count for.
+    pub window_requests: u64,
+    /// Replies received within the measured window, whatever they count for.
+    pub window_replies: u64,
+    /// What the rates are made of: these two counts in an open load, each cycle's share of the window in a closed one.
+    pub carried: Carried,
+    /// Response time to each request's first reply.
+    pub first_reply: LatencyHistogram,
+    /// Response time to each request's last reply.
+    pub last_reply: LatencyHistogram,
+    /// Response time of every reply.
+    pub reply: LatencyHistogram,
+    /// Time from sent to each request's first reply.
+    pub service: LatencyHistogram,
+    /// Time from intended to sent.
+    pub slip: LatencyHistogram,
+    /// The ways of the sampled requests, warm-up included.
+    pub ways: Ways,
+    /// Counted requests that left late by more than their client's mean time between requests.
+    pub late: u64,
+    /// Those of them that ZeroMQ had refused when they were due.
+    pub held_back: u64,
+    /// Replies owed, summed over the time of the whole run, in replies times nanoseconds.
+    pub in_flight_ns: u128,
+    /// Time from sent until it came or was given up, summed over all replies that were owed, in nanoseconds. That this is
+    /// the sum above is Little's law; it does not hold if an exchange is forgotten or a clock jumps.
+    pub sojourn_ns: u128,
+    /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
+    pub rest_uncounted: bool,
+    /// When the measured window ended, of several drivers the last one's: at the planned end of the sending, or when the
+    /// driver heard that it has to stop.
+    pub window_end_ns: u64,
+    /// Clients that sent and got nothing at all.
+    pub unheard: Unheard,
+}
+
+impl Recorded {
+    /// Adds all that `other` holds.
+    pub fn merge(&mut self, other: &Self) {
+        self.ledger.add(&other.ledger);
+        self.window_requests += other.window_requests;
+        self.window_replies += other.window_replies;
+        self.carried.add(other.carried);
+        self.first_reply.merge(&other.first_reply);
+        self.last_reply.merge(&other.last_reply);
+        self.reply.merge(&other.reply);
+        self.service.merge(&other.service);
+        self.slip.merge(&other.slip);
+        self.ways.merge(&other.ways);
+        self.late += other.late;
+        self.held_back += other.held_back;
+        self.in_flight_ns += other.in_flight_ns;
+        self.sojourn_ns += other.sojourn_ns;
+        self.rest_uncounted |= other.rest_uncounted;
+        self.window_end_ns = self.window_end_ns.max(other.window_end_ns);
+        self.unheard.merge(&other.unheard);
+    }
+}
