@@ -16,7 +16,7 @@ pub mod ways;
 
 pub use heat_map::{HeatColumn, HeatMap};
 pub use hops::{Hops, Owners};
-pub use latency::LatencyHistogram;
+pub use latency::{LatencyHistogram, rounded};
 pub use ledger::Ledger;
 pub use outstanding::{Exchange, Outstanding};
 pub use recorder::{Recorded, Recorder};

@@ -2,13 +2,14 @@
 
 use super::hops::hops;
 use super::plan::settings;
-use super::quantity::{bytes_per_second, count, counted, duration, percent, rate};
+use super::quantity::{bytes_per_second, count, counted, duration, percent, rate, signed_duration};
 use super::table::table;
 use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, quantity, setting, wrapped};
 use crate::result::{
-    GeneratorFigures, LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry, ServerFigures,
+    ExcessFigures, GeneratorFigures, LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry,
+    ServerFigures,
 };
 use crate::scenario::in_words;
 
@@ -111,9 +112,12 @@ fn latency(result: &RunResult, style: Style) -> String {
     let too_small = rows.iter().flatten().any(|cell| cell == NOTHING);
     let mut text = format!("{}\n{}", style.heading("Latency"), table(&header, &rows));
     text += "  replies count from the intended instant, service from sent; slip is between\n";
-    if result.ideal.is_some() {
+    if let Some(ideal) = &result.ideal {
         text += "  ideal is the first reply if proxy, network and scheduler cost nothing; excess\n  \
                  is measured minus ideal, request by request\n";
+        if let Some(sentence) = sooner(&ideal.excess) {
+            text += &format!("  {}\n", wrapped(&sentence, 2));
+        }
     }
     if has_intervals {
         text += "  from, to: where 95 of 100 such runs would have these percentiles\n";
@@ -125,12 +129,23 @@ fn latency(result: &RunResult, style: Style) -> String {
     text
 }
 
+/// What the excess makes of the requests that were faster than their twin, if there were any.
+pub(super) fn sooner(excess: &ExcessFigures) -> Option<String> {
+    let ExcessFigures { first_reply, faster_first_replies: faster, .. } = excess;
+    (*faster > 0).then(|| {
+        format!(
+            "{} of the requests were faster than in the ideal: they lower the mean of the excess, and count as 0 in its percentiles",
+            percent(*faster as f64 / first_reply.count.max(1) as f64)
+        )
+    })
+}
+
 /// Stands where a figure is null.
 pub(super) const NOTHING: &str = "–";
 
 fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
+    let mean = latencies.mean_ns.map_or_else(|| NOTHING.to_owned(), signed_duration);
     let figures = [
-        latencies.mean_ns,
         latencies.p50_ns,
         latencies.p90_ns,
         latencies.p99_ns,
@@ -139,7 +154,7 @@ fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
         latencies.max_ns,
     ];
     let figures = figures.map(|ns| ns.map_or_else(|| NOTHING.to_owned(), duration));
-    [name.to_owned(), compact(latencies.count)].into_iter().chain(figures).collect()
+    [name.to_owned(), compact(latencies.count), mean].into_iter().chain(figures).collect()
 }
 
 /// The lower and the upper ends of the percentiles' intervals, if there are any.

@@ -121,7 +121,8 @@ impl From<ReadIdeal> for RunIdeal {
 /// Measured minus ideal response times of the sampled requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExcessFigures {
-    /// To the first reply. Where the measured time was the shorter one it counts as 0.
+    /// To the first reply. Its mean is the mean measured time minus the mean ideal one, and may be negative; in the histogram, and
+    /// so in percentiles and standard deviation, a measured time that was the shorter one counts as 0.
     pub first_reply: LatencySummary,
     /// To the last reply.
     pub last_reply: LatencySummary,
@@ -196,8 +197,10 @@ impl RunResult {
 
 impl RunIdeal {
     fn new(figures: &IdealFigures, excess: &Excess, worth: &Worth) -> Self {
-        let summarised =
-            |differences: &Differences| LatencySummary::new(&differences.histogram, worth);
+        let summarised = |differences: &Differences| LatencySummary {
+            mean_ns: differences.mean_ns(),
+            ..LatencySummary::new(&differences.histogram, worth)
+        };
         Self {
             figures: figures.clone(),
             excess: ExcessFigures {

@@ -15,12 +15,12 @@ pub struct PooledLatency {
 impl PooledLatency {
     /// Adds all values of a summary; of one whose histogram cannot be read, nothing.
     pub fn add(&mut self, summary: &LatencySummary) {
-        let (Some(histogram), Some(min_ns), Some(max_ns)) =
-            (summary.distribution(), summary.min_ns, summary.max_ns)
+        let (Some(histogram), Some(min_ns), Some(mean_ns), Some(max_ns)) =
+            (summary.distribution(), summary.min_ns, summary.mean_ns, summary.max_ns)
         else {
             return;
         };
-        self.latencies.merge_saved(&histogram, (min_ns, max_ns), summary.clipped);
+        self.latencies.merge_saved(&histogram, (min_ns, mean_ns, max_ns), summary.clipped);
     }
 
     /// Adds all values of another.
@@ -147,7 +147,12 @@ mod tests {
                 pooled.add(&LatencySummary::new(&recorded(part), &Worth::EXACT));
             }
             let whole = LatencySummary::new(&recorded(&parts.concat()), &Worth::EXACT);
-            prop_assert_eq!(pooled.summary(), LatencySummary { intervals: Intervals::default(), ..whole });
+            let pooled = pooled.summary();
+            // Means are saved in whole nanoseconds.
+            let off = pooled.mean_ns.zip(whole.mean_ns).map(|(one, other)| one.abs_diff(other));
+            prop_assert!(off.is_none_or(|ns| ns <= 1), "{:?}", off);
+            let mean_ns = pooled.mean_ns;
+            prop_assert_eq!(pooled, LatencySummary { intervals: Intervals::default(), mean_ns, ..whole });
         }
     }
 

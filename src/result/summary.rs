@@ -35,9 +35,9 @@ pub struct LatencySummary {
     pub clipped: u64,
     /// Smallest value.
     pub min_ns: Option<u64>,
-    /// Mean.
-    pub mean_ns: Option<u64>,
-    /// Standard deviation.
+    /// Mean of the values as they were measured, before the histogram rounds them; only that of an excess can be negative.
+    pub mean_ns: Option<i64>,
+    /// Standard deviation of these values: the squares are divided by their number, not by one less.
     pub stddev_ns: Option<u64>,
     /// Median.
     pub p50_ns: Option<u64>,
@@ -102,7 +102,7 @@ impl LatencySummary {
             count,
             clipped: latencies.clipped(),
             min_ns: latencies.min(),
-            mean_ns: any(histogram.mean()),
+            mean_ns: latencies.mean(),
             stddev_ns: any(histogram.stdev()),
             p50_ns: percentile(0),
             p90_ns: percentile(1),
@@ -202,7 +202,7 @@ fn bounds() -> Vec<u8> {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a mean of u64 values is in their range"
+    reason = "a deviation of u64 values is in their range"
 )]
 fn nanos(value: f64) -> u64 {
     value.round() as u64

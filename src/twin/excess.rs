@@ -5,7 +5,7 @@
 
 use super::ideal::Tally;
 use super::{Ideal, Limits, NoIdeal, Pool, Served, play};
-use crate::measure::LatencyHistogram;
+use crate::measure::{LatencyHistogram, rounded};
 use crate::plan::Plan;
 
 /// What was measured of one request. Times count from its intended instant.
@@ -38,6 +38,8 @@ pub struct Excess {
 pub struct Differences {
     /// Measured minus ideal; 0 where the measured time was the shorter one.
     pub histogram: LatencyHistogram,
+    /// The sum of measured minus ideal, with its sign.
+    sum_ns: i128,
     /// How many measured times were the shorter ones: where requests queue, another order of arrival makes some of them
     /// faster than in the twin, at the cost of others.
     pub faster: u64,
@@ -47,7 +49,14 @@ impl Differences {
     #[inline]
     fn record(&mut self, measured_ns: u64, ideal_ns: u64) {
         self.faster += u64::from(measured_ns < ideal_ns);
+        self.sum_ns += i128::from(measured_ns) - i128::from(ideal_ns);
         self.histogram.record(measured_ns.saturating_sub(ideal_ns));
+    }
+
+    /// The mean of measured minus ideal, with its sign: the mean measured time minus the mean ideal one.
+    pub fn mean_ns(&self) -> Option<i64> {
+        let count = i128::from(self.histogram.histogram().len());
+        (count > 0).then(|| rounded(self.sum_ns, count))
     }
 }
 
