@@ -112,7 +112,12 @@ impl LatencyHistogram {
     ///
     /// [`stats::carries`] says when it does: a p99 needs 726 values, a p99.9 7,289.
     pub fn percentile(&self, quantile: f64) -> Option<u64> {
-        stats::carries(self.histogram.len() as f64, quantile)
+        self.percentile_of(quantile, self.histogram.len())
+    }
+
+    /// The same, if only so many of the values are different ones: copies carry nothing.
+    pub fn percentile_of(&self, quantile: f64, different: u64) -> Option<u64> {
+        stats::carries(different.min(self.histogram.len()) as f64, quantile)
             .then(|| self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns))
     }
 

@@ -15,7 +15,7 @@ pub mod way;
 pub mod ways;
 
 pub use heat_map::{HeatColumn, HeatMap};
-pub use hops::{Hops, Owners};
+pub use hops::{Hops, Owners, Part};
 pub use latency::{LatencyHistogram, rounded};
 pub use ledger::Ledger;
 pub use outstanding::{Exchange, Outstanding};

@@ -8,8 +8,8 @@ use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, quantity, setting, wrapped};
 use crate::result::{
-    ExcessFigures, GeneratorFigures, LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry,
-    ServerFigures,
+    ExcessFigures, GeneratorFigures, Intervals, LatencySummary, Ledger, ProxyFigures, RunResult,
+    SeriesEntry, ServerFigures,
 };
 use crate::scenario::in_words;
 
@@ -105,9 +105,13 @@ fn latency(result: &RunResult, style: Style) -> String {
     rows.push(latency_row("service", &latency.service));
     rows.push(latency_row("slip", &latency.slip));
     // Beneath the response time stand the ends of its percentiles' intervals.
-    let intervals = interval_rows(&latency.first_reply);
+    let intervals = interval_rows(&latency.first_reply.intervals, ["  from", "  to"]);
     let has_intervals = !intervals.is_empty();
     rows.splice(1..1, intervals);
+    let next_run = latency.first_reply.next_run;
+    if let Some(next_run) = &next_run {
+        rows.splice(3..3, interval_rows(next_run, ["  next from", "       to"]));
+    }
     let header = ["", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let too_small = rows.iter().flatten().any(|cell| cell == NOTHING);
     let mut text = format!("{}\n{}", style.heading("Latency"), table(&header, &rows));
@@ -120,13 +124,26 @@ fn latency(result: &RunResult, style: Style) -> String {
         }
     }
     if has_intervals {
-        text += "  from, to: where 95 of 100 such runs would have these percentiles\n";
+        let meaning = format!("from, to: {}", meaning_of_intervals(result));
+        text += &format!("  {}\n", wrapped(&meaning, 2));
+        if next_run.is_some() {
+            text += "  next from, to: where another run would have them, with 95 % confidence\n";
+        }
     }
     text += &others(result);
     if too_small {
         text += "  – the sample is too small to carry this figure\n";
     }
     text
+}
+
+/// What the ends of the intervals say.
+pub(super) fn meaning_of_intervals(result: &RunResult) -> &'static str {
+    if result.repeat > 1 {
+        "where the mean over such runs of each run's percentile is, with 95 % confidence"
+    } else {
+        "how far chance within this run may have moved the percentiles, with 95 % confidence; other runs may differ by more"
+    }
 }
 
 /// What the excess makes of the requests that were faster than their twin, if there were any.
@@ -158,8 +175,7 @@ fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
 }
 
 /// The lower and the upper ends of the percentiles' intervals, if there are any.
-fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
-    let intervals = &latencies.intervals;
+fn interval_rows(intervals: &Intervals, names: [&str; 2]) -> Vec<Vec<String>> {
     let intervals = [
         intervals.p50_ns,
         intervals.p90_ns,
@@ -170,8 +186,9 @@ fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
     if intervals.iter().all(Option::is_none) {
         return Vec::new();
     }
-    [("  from", 0), ("  to", 1)]
+    names
         .into_iter()
+        .zip(0..)
         .map(|(name, end)| {
             let ends = intervals
                 .map(|interval| interval.map_or_else(String::new, |ends| duration(ends[end])));

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::build::per_second;
-use super::summary::Worth;
+use super::summary::{Basis, OfRequest};
 use super::{LatencySummary, RunResult, threshold};
 use crate::measure::Way;
 use crate::plan::Plan;
@@ -138,7 +138,7 @@ pub struct ExcessFigures {
 /// What a result's twin is held against: the sampled requests of the pooled run, and with `--repeat` of each run after it.
 /// `None` for a run that was cut short.
 #[derive(Debug)]
-pub struct Sampled(pub(super) Vec<Option<(Vec<Observed>, Worth)>>);
+pub struct Sampled(pub(super) Vec<Option<Vec<Observed>>>);
 
 /// What the twin is held against in a run in which these ways were measured.
 pub(super) fn observed(ways: &[Way]) -> Vec<Observed> {
@@ -159,11 +159,8 @@ impl RunResult {
 
     /// Plays the twin once and adds its figures; where there are none, a note says why. Thresholds are judged anew.
     pub fn add_ideal(&mut self, plan: &Plan, sampled: Sampled, limits: Limits<'_>) {
-        let (places, sets): (Vec<_>, Vec<_>) = (0..)
-            .zip(sampled.0)
-            .filter_map(|(place, set)| Some((place, set?)))
-            .map(|(place, (observed, worth))| ((place, worth), observed))
-            .unzip();
+        let (places, sets): (Vec<_>, Vec<_>) =
+            (0..).zip(sampled.0).filter_map(|(place, set)| Some((place, set?))).unzip();
         let why_not = if self.scenario.proxy.engine == Engine::External {
             Some("the server is not zload's, and its workers are not known".to_owned())
         } else if sets.is_empty() {
@@ -173,8 +170,11 @@ impl RunResult {
             match twin::ideal_and_excess(plan, pool, limits, sets) {
                 Ok((ideal, excess)) => {
                     let figures = IdealFigures::new(pool.policy, &ideal);
-                    for ((place, worth), excess) in places.iter().zip(&excess) {
-                        *self.ideal_at(*place) = Some(RunIdeal::new(&figures, excess, worth));
+                    // The runs before the whole, whose intervals are over them.
+                    for (place, excess) in places.iter().zip(&excess).rev() {
+                        let excess = self.excess_figures(*place, excess);
+                        *self.ideal_at(*place) =
+                            Some(RunIdeal { figures: figures.clone(), excess });
                     }
                     None
                 }
@@ -186,30 +186,36 @@ impl RunResult {
         self.thresholds = threshold::outcomes(self);
     }
 
+    /// The figures of the excess of the pooled run (0) or of one of the runs.
+    fn excess_figures(&self, place: usize, excess: &Excess) -> ExcessFigures {
+        let ideals = self.runs.iter().filter_map(|run| run.ideal.as_ref());
+        let runs: Vec<&ExcessFigures> = ideals.map(|ideal| &ideal.excess).collect();
+        let summary = |differences: &Differences, of: fn(&ExcessFigures) -> &LatencySummary| {
+            let requests: Vec<OfRequest> =
+                differences.times.iter().copied().map(OfRequest::one).collect();
+            let of_runs: Vec<&LatencySummary> = runs.iter().copied().map(of).collect();
+            let basis = if place == 0 && !self.runs.is_empty() {
+                Basis::of_runs(&of_runs, true)
+            } else {
+                Basis::Run(&requests)
+            };
+            let mean_ns = differences.mean_ns();
+            LatencySummary { mean_ns, ..LatencySummary::new(&differences.histogram, basis) }
+        };
+        ExcessFigures {
+            first_reply: summary(&excess.first_reply, |excess| &excess.first_reply),
+            last_reply: summary(&excess.last_reply, |excess| &excess.last_reply),
+            faster_first_replies: excess.first_reply.faster,
+            faster_last_replies: excess.last_reply.faster,
+            unmatched: excess.unmatched,
+        }
+    }
+
     /// Where the ideal of the pooled run (0) or of one of the runs goes.
     fn ideal_at(&mut self, place: usize) -> &mut Option<RunIdeal> {
         match place {
             0 => &mut self.ideal,
             run => &mut self.runs[run - 1].ideal,
-        }
-    }
-}
-
-impl RunIdeal {
-    fn new(figures: &IdealFigures, excess: &Excess, worth: &Worth) -> Self {
-        let summarised = |differences: &Differences| LatencySummary {
-            mean_ns: differences.mean_ns(),
-            ..LatencySummary::new(&differences.histogram, worth)
-        };
-        Self {
-            figures: figures.clone(),
-            excess: ExcessFigures {
-                first_reply: summarised(&excess.first_reply),
-                last_reply: summarised(&excess.last_reply),
-                faster_first_replies: excess.first_reply.faster,
-                faster_last_replies: excess.last_reply.faster,
-                unmatched: excess.unmatched,
-            },
         }
     }
 }
@@ -242,9 +248,9 @@ impl IdealFigures {
             replies_per_s: per_second(ideal.window_replies, ideal.window_ns),
             utilisation: ideal.utilisation,
             queue_grows: ideal.queue_grows,
-            first_reply: LatencySummary::new(&ideal.first_reply, &Worth::EXACT),
-            last_reply: LatencySummary::new(&ideal.last_reply, &Worth::EXACT),
-            reply: LatencySummary::new(&ideal.reply, &Worth::EXACT),
+            first_reply: LatencySummary::new(&ideal.first_reply, Basis::Computed),
+            last_reply: LatencySummary::new(&ideal.last_reply, Basis::Computed),
+            reply: LatencySummary::new(&ideal.reply, Basis::Computed),
         }
     }
 }

@@ -6,11 +6,14 @@
 
 mod build;
 mod comparison;
+#[cfg(test)]
+mod coverage;
 mod evidence;
 mod field;
 mod hops;
 mod ideal;
 mod pool;
+mod rows;
 mod save;
 mod summary;
 mod selftest;

@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::summary::Worth;
+use super::summary::Basis;
 use super::{HopFigures, Intervals, Latency, LatencySummary};
 use crate::measure::LatencyHistogram;
 
@@ -40,7 +40,7 @@ impl PooledLatency {
 
     /// The distribution. Its percentiles have no intervals: those of a comparison are its blocks'.
     pub fn summary(&self) -> LatencySummary {
-        let summary = LatencySummary::new(&self.latencies, &Worth::EXACT);
+        let summary = LatencySummary::new(&self.latencies, Basis::Computed);
         LatencySummary { intervals: Intervals::default(), ..summary }
     }
 }
@@ -144,9 +144,9 @@ mod tests {
         ) {
             let mut pooled = PooledLatency::default();
             for part in &parts {
-                pooled.add(&LatencySummary::new(&recorded(part), &Worth::EXACT));
+                pooled.add(&LatencySummary::new(&recorded(part), Basis::Computed));
             }
-            let whole = LatencySummary::new(&recorded(&parts.concat()), &Worth::EXACT);
+            let whole = LatencySummary::new(&recorded(&parts.concat()), Basis::Computed);
             let pooled = pooled.summary();
             // Means are saved in whole nanoseconds.
             let off = pooled.mean_ns.zip(whole.mean_ns).map(|(one, other)| one.abs_diff(other));
@@ -177,7 +177,7 @@ mod tests {
             owners: Vec::new(),
         };
         for (index, leg) in distributions(&mut hops).into_iter().enumerate() {
-            *leg = Some(LatencySummary::new(&recorded(&vec![5; index + 1]), &Worth::EXACT));
+            *leg = Some(LatencySummary::new(&recorded(&vec![5; index + 1]), Basis::Computed));
         }
         hops.in_proxy = None;
         let mut pooled = PooledHops::default();

@@ -38,6 +38,8 @@ pub struct Excess {
 pub struct Differences {
     /// Measured minus ideal; 0 where the measured time was the shorter one.
     pub histogram: LatencyHistogram,
+    /// The same, in the order in which the twin serves the requests.
+    pub times: Vec<u64>,
     /// The sum of measured minus ideal, with its sign.
     sum_ns: i128,
     /// How many measured times were the shorter ones: where requests queue, another order of arrival makes some of them
@@ -50,7 +52,9 @@ impl Differences {
     fn record(&mut self, measured_ns: u64, ideal_ns: u64) {
         self.faster += u64::from(measured_ns < ideal_ns);
         self.sum_ns += i128::from(measured_ns) - i128::from(ideal_ns);
-        self.histogram.record(measured_ns.saturating_sub(ideal_ns));
+        let ns = measured_ns.saturating_sub(ideal_ns);
+        self.histogram.record(ns);
+        self.times.push(ns);
     }
 
     /// The mean of measured minus ideal, with its sign: the mean measured time minus the mean ideal one.

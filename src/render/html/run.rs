@@ -12,7 +12,9 @@ use super::{alarms, notes, page, scenario_text, scrolled};
 use crate::quantity::{self, bytes, bytes_per_second, duration};
 use crate::render::machine;
 use crate::render::plan::parts;
-use crate::render::run::{generator_line, proxy_line, server_line, sooner, waiting_client};
+use crate::render::run::{
+    generator_line, meaning_of_intervals, proxy_line, server_line, sooner, waiting_client,
+};
 use crate::render::verdict::{doubts, headline, tally};
 use crate::result::{Latency, RunResult, ThresholdOutcome};
 use crate::verdict::{CheckStatus, Status, Verdict};
@@ -160,7 +162,7 @@ fn latency(result: &RunResult) -> Markup {
                     " " (sentence) "."
                 }
                 @if latency.first_reply.intervals != crate::result::Intervals::default() {
-                    " Beneath a percentile stands where 95 of 100 such runs would have it."
+                    " Beneath a percentile stands " (meaning_of_intervals(result)) "."
                 }
             }
             @if let Some(sentence) = waiting_client(result) { p.sentence id="waiting-client" { (sentence) "." } }
