@@ -53,7 +53,8 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let delivered = deliver(&result, &args.output, destination, out);
     let shown = html.map_or(Ok(()), |html| html.save(&render::run_page(&result)));
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
-        let ways = last.recorded.ways.intended_from(0);
+        let mut ways = last.recorded.ways.intended_from(0);
+        ways.retain(|way| plan.follows(way.key));
         trace_out.save(&render::chrome_trace(&ways, &plan, last.identities))?;
     }
     match delivered {

@@ -52,8 +52,9 @@ pub struct Owners {
 }
 
 impl Hops {
-    /// What `ways` of requests of `plan` say; `None` if there are none.
+    /// What those of the `ways` say that `plan` follows; `None` if there are none.
     pub fn of(ways: &[Way], plan: &Plan) -> Option<Self> {
+        let ways: Vec<Way> = ways.iter().copied().filter(|way| plan.follows(way.key)).collect();
         if ways.is_empty() {
             return None;
         }
@@ -72,7 +73,7 @@ impl Hops {
             overshoot: part(
                 ways.iter().map(|way| Some(in_worker(way)?.saturating_sub(planned_ns(way)))),
             ),
-            owners: owners(ways),
+            owners: owners(&ways),
             disordered: ways.iter().filter(|way| !way.is_ordered()).count() as u64,
         })
     }

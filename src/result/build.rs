@@ -121,6 +121,8 @@ impl RunFigures {
         let evidence =
             evidence(scenario, plan, run, (&ways, hops.as_ref()), &throughput, environment);
         let whole = !run.interrupted && run.failure.is_none();
+        let ours = scenario.proxy.engine != Engine::External;
+        let followed_one_in = ours.then(|| plan.follow_one_in());
         let (window_ns, server) = (run.server_window_ns, run.server.as_ref());
         let figures = Self {
             ledger: recorded.ledger,
@@ -133,7 +135,7 @@ impl RunFigures {
             } else {
                 None
             },
-            hops: hops.map(|hops| hop_figures(&hops, &recorded.ways, each)),
+            hops: hops.map(|hops| hop_figures(&hops, (&recorded.ways, followed_one_in), each)),
             proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
             generator: generator_figures(&run.drivers, window_ns),
             process: process_figures(run),

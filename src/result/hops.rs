@@ -17,6 +17,10 @@ pub struct HopFigures {
     pub sampled: u64,
     /// One of this many requests is in the sample, chosen by the plan.
     pub one_in: u64,
+    /// One of this many requests carried a frame more through proxy and workers, by which it was followed (`run.follow_one_in`); null if
+    /// none did.
+    #[serde(default)]
+    pub followed_one_in: Option<u64>,
     /// Requests of the sample that could not be followed, because too many were under way.
     pub skipped: u64,
     /// Requests of which some instant is before one that must have come first; more than 0 is a clock that cannot be
@@ -68,14 +72,15 @@ impl HopFigures {
     /// The figures of these hops, each part of which is summarised by `summary`, which is told where it will stand.
     pub(super) fn new(
         hops: &Hops,
-        ways: &Ways,
+        (ways, followed_one_in): (&Ways, Option<u64>),
         summary: impl Fn(&Part, Place) -> LatencySummary,
     ) -> Self {
         let of = |part: &Option<Part>, place: Place| Some(summary(part.as_ref()?, place));
         let leg = |leg: Leg, place: Place| of(&hops.legs[leg as usize], place);
         Self {
             sampled: hops.requests,
-            one_in: ways.one_in(),
+            one_in: ways.one_in().max(followed_one_in.unwrap_or(1)),
+            followed_one_in,
             skipped: ways.skipped(),
             disordered: hops.disordered,
             to_proxy: leg(Leg::ToProxy, |hops| &hops.to_proxy),

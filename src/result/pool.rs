@@ -161,6 +161,7 @@ mod tests {
         let mut hops = HopFigures {
             sampled: 7,
             one_in: 2,
+            followed_one_in: Some(2),
             skipped: 1,
             disordered: 0,
             to_proxy: None,

@@ -51,7 +51,11 @@ pub(super) fn latency(recorded: &Recorded, ways: &[Way], each: &[RunFigures]) ->
 }
 
 /// The hops of a run, or of `each` of several as one.
-pub(super) fn hop_figures(hops: &Hops, sample: &Ways, each: &[RunFigures]) -> HopFigures {
+pub(super) fn hop_figures(
+    hops: &Hops,
+    sample: (&Ways, Option<u64>),
+    each: &[RunFigures],
+) -> HopFigures {
     HopFigures::new(hops, sample, |part, of| {
         if each.is_empty() {
             let requests: Vec<OfRequest> = part.times.iter().copied().map(OfRequest::one).collect();
