@@ -165,6 +165,11 @@ impl Plan {
         }
     }
 
+    /// The seed of its draws.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// The key of a client's request.
     #[inline]
     pub fn key(&self, client: u32, request: u64) -> DrawKey {

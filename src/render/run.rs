@@ -63,7 +63,11 @@ fn what_was_run(result: &RunResult, style: Style) -> String {
     text.push('\n');
     text += &settings(scenario);
     let drivers = counted(u64::from(result.generator.threads), "driver");
-    let plan = format!("{} (seed {}), played by {drivers}", result.plan_hash, result.seed);
+    let seeds = match result.seeds.last() {
+        Some(last) => format!("seed {}; each run has its own, the last {last}", result.seed),
+        None => format!("seed {}", result.seed),
+    };
+    let plan = format!("{} ({seeds}), played by {drivers}", result.plan_hash);
     text += &setting("plan", &plan);
     text + &setting("machine", &machine(&result.environment))
 }

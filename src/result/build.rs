@@ -2,7 +2,7 @@
 
 use super::evidence::evidence;
 use super::ideal::{Sampled, observed};
-use super::rows::{hop_figures, latency};
+use super::rows::{Each, hop_figures, latency};
 use super::{
     Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RunFigures, RunResult,
     SERVE_SCHEMA, ServeResult, ServerFigures, Throughput, WaitingClient, threshold,
@@ -22,24 +22,32 @@ const DEFAULT_HWM: i32 = 1000;
 const FEW_REQUESTS: u64 = 4;
 
 impl RunResult {
-    /// The result of one run, or of several runs of the same plan: counts add up, histograms merge, windows add. It is
-    /// whole but for the ideal, which [`Self::add_ideal`] makes of the sample.
+    /// The result of one run, or of several: counts add up, histograms merge, windows add. `plans` is the plan of all runs, or that of
+    /// each, which differ in their seeds. It is whole but for the ideal, which [`Self::add_ideal`] makes of the sample.
     ///
-    /// Panics if `runs` is empty.
+    /// Panics if there is no run, or no plan.
     pub fn new(
         scenario: &Scenario,
-        plan: &Plan,
+        plans: &[impl AsRef<Plan>],
         environment: Environment,
         runs: &[Measured],
     ) -> (Self, Sampled) {
         let pooled = pool(runs);
-        let of =
-            |run, each: &[RunFigures]| RunFigures::new(scenario, plan, &environment, run, each);
+        let plan = plans[0].as_ref();
+        let same_plan = plans.len() == 1;
+        let of = |plan: &Plan, run, runs: &[RunFigures]| {
+            RunFigures::new(scenario, plan, &environment, run, &Each { runs, same_plan })
+        };
         let (each, of_each): (Vec<RunFigures>, Vec<_>) = match runs {
             [_] => (Vec::new(), Vec::new()),
-            several => several.iter().map(|run| of(run, &[])).unzip(),
+            several => several
+                .iter()
+                .zip(plans.iter().cycle())
+                .map(|(run, plan)| of(plan.as_ref(), run, &[]))
+                .unzip(),
         };
-        let (figures, of_all) = of(&pooled, &each);
+        let (figures, of_all) = of(plan, &pooled, &each);
+        let of_runs = plans.iter().take(runs.len()).map(|plan| plan.as_ref().seed());
         let sets = std::iter::once(of_all).chain(of_each).collect();
         // Several runs have no common flow of time: their verdict is that on each.
         let verdicts: Vec<Verdict> = each.iter().map(|run| run.verdict.clone()).collect();
@@ -48,6 +56,7 @@ impl RunResult {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
             seed: scenario.seed,
+            seeds: if same_plan { Vec::new() } else { of_runs.collect() },
             interrupted: pooled.interrupted,
             failure: pooled.failure.clone(),
             verdict,
@@ -112,7 +121,7 @@ impl RunFigures {
         plan: &Plan,
         environment: &Environment,
         run: &Measured,
-        each: &[RunFigures],
+        each: &Each<'_>,
     ) -> (Self, Option<Vec<Observed>>) {
         let recorded = &run.recorded;
         let ways = recorded.ways.intended_from(plan.warmup_ns());
@@ -130,7 +139,7 @@ impl RunFigures {
             latency: latency(recorded, &ways, each),
             ideal: None,
             // Runs overlap in their plan's time, and a client waits in one of them only.
-            waiting_client: if each.is_empty() {
+            waiting_client: if each.runs.is_empty() {
                 waiting_client(plan, &recorded.ways, &ways)
             } else {
                 None

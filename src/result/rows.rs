@@ -6,17 +6,25 @@ use super::summary::{Basis, OfRequest};
 use super::{HopFigures, Latency, LatencySummary, RunFigures};
 use crate::measure::{Hops, LatencyHistogram, Recorded, Way, Ways};
 
+/// The runs that are taken as one; none where there is but one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Each<'a> {
+    pub(super) runs: &'a [RunFigures],
+    /// Whether all played the same requests.
+    pub(super) same_plan: bool,
+}
+
 /// The latencies of a run, or of `each` of several as one.
-pub(super) fn latency(recorded: &Recorded, ways: &[Way], each: &[RunFigures]) -> Latency {
+pub(super) fn latency(recorded: &Recorded, ways: &[Way], each: &Each<'_>) -> Latency {
     let summary = |latencies: &LatencyHistogram,
                    of: fn(&Latency) -> &LatencySummary,
                    value: fn(&Way) -> Option<OfRequest>| {
-        if each.is_empty() {
+        if each.runs.is_empty() {
             let requests: Vec<OfRequest> = ways.iter().filter_map(value).collect();
             return LatencySummary::new(latencies, Basis::Run(&requests));
         }
-        let runs: Vec<&LatencySummary> = each.iter().map(|run| of(&run.latency)).collect();
-        LatencySummary::new(latencies, Basis::of_runs(&runs, true))
+        let runs: Vec<&LatencySummary> = each.runs.iter().map(|run| of(&run.latency)).collect();
+        LatencySummary::new(latencies, Basis::of_runs(&runs, each.same_plan))
     };
     Latency {
         first_reply: summary(
@@ -54,14 +62,17 @@ pub(super) fn latency(recorded: &Recorded, ways: &[Way], each: &[RunFigures]) ->
 pub(super) fn hop_figures(
     hops: &Hops,
     sample: (&Ways, Option<u64>),
-    each: &[RunFigures],
+    each: &Each<'_>,
 ) -> HopFigures {
     HopFigures::new(hops, sample, |part, of| {
-        if each.is_empty() {
+        if each.runs.is_empty() {
             let requests: Vec<OfRequest> = part.times.iter().copied().map(OfRequest::one).collect();
             return LatencySummary::new(&part.histogram, Basis::Run(&requests));
         }
-        let runs = each.iter().filter_map(|run| of(run.hops.as_ref()?).as_ref());
-        LatencySummary::new(&part.histogram, Basis::of_runs(&runs.collect::<Vec<_>>(), true))
+        let runs = each.runs.iter().filter_map(|run| of(run.hops.as_ref()?).as_ref());
+        LatencySummary::new(
+            &part.histogram,
+            Basis::of_runs(&runs.collect::<Vec<_>>(), each.same_plan),
+        )
     })
 }

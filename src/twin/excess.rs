@@ -47,6 +47,15 @@ pub struct Differences {
     pub faster: u64,
 }
 
+impl Excess {
+    /// Adds those of another run.
+    pub fn merge(&mut self, other: &Self) {
+        self.first_reply.merge(&other.first_reply);
+        self.last_reply.merge(&other.last_reply);
+        self.unmatched += other.unmatched;
+    }
+}
+
 impl Differences {
     #[inline]
     fn record(&mut self, measured_ns: u64, ideal_ns: u64) {
@@ -55,6 +64,13 @@ impl Differences {
         let ns = measured_ns.saturating_sub(ideal_ns);
         self.histogram.record(ns);
         self.times.push(ns);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.histogram.merge(&other.histogram);
+        self.times.extend(&other.times);
+        self.sum_ns += other.sum_ns;
+        self.faster += other.faster;
     }
 
     /// The mean of measured minus ideal, with its sign: the mean measured time minus the mean ideal one.
