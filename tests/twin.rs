@@ -266,7 +266,7 @@ fn excess_is_the_difference_request_by_request() {
     assert_eq!(excess.first_reply.faster, total - slower);
     assert_eq!(excess.first_reply.histogram.max(), Some(7_000));
     assert_eq!(excess.first_reply.histogram.min(), Some(0));
-    let mean_ns = (7_000 * slower as i64 - 3_000 * (total - slower) as i64) as f64 / total as f64;
+    let mean_ns = (7_000.0 * slower as f64 - 3_000.0 * (total - slower) as f64) / total as f64;
     let off = excess.first_reply.mean_ns().unwrap() as f64 - mean_ns;
     // A few take less than 3 µs, and cannot be faster by as much.
     assert!((-1.0..10.0).contains(&off), "the mean keeps the signs: {off} ns off");

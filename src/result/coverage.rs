@@ -7,7 +7,7 @@ use rand::SeedableRng as _;
 use rand_distr::{Distribution as _, Exp1};
 use rand_xoshiro::SplitMix64;
 
-use super::summary::{OfRequest, within};
+use super::summary::{OfRequest, nanos, within};
 use crate::measure::LatencyHistogram;
 use crate::stats;
 
@@ -26,7 +26,7 @@ fn queue(load: f64, replies: u32, requests: usize, seed: u64) -> Vec<Vec<u64>> {
         let mut at = wait;
         let times = (0..replies).map(|_| {
             at += draw() * WORK_NS / f64::from(replies);
-            at as u64
+            nanos(at)
         });
         let times: Vec<u64> = times.collect();
         if load > 0.0 {
@@ -49,7 +49,7 @@ fn recorded(requests: &[Vec<u64>]) -> LatencyHistogram {
 fn truth(load: f64, replies: u32, quantiles: &[f64]) -> Vec<u64> {
     if replies == 1 {
         // The response time of M/M/1 is exponential (Kleinrock, "Queueing Systems", volume 1, 1975).
-        let of = |quantile: &f64| (-(1.0 - quantile).ln() * WORK_NS / (1.0 - load)) as u64;
+        let of = |quantile: &f64| nanos(-(1.0 - quantile).ln() * WORK_NS / (1.0 - load));
         return quantiles.iter().map(of).collect();
     }
     let long = recorded(&queue(load, replies, 150_000, 77));

@@ -139,7 +139,7 @@ impl LatencySummary {
         };
         let percentiles = QUANTILES
             .map(|quantile| Some((quantile, latencies.percentile_of(quantile, different)?)));
-        let [p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns] = percentiles.map(|found| Some(found?.1));
+        let percentile = |index: usize| Some(percentiles[index]?.1);
         let (intervals, next_run) = match basis {
             Basis::Computed => (Intervals::default(), None),
             Basis::Run(requests) => {
@@ -154,11 +154,11 @@ impl LatencySummary {
             min_ns: latencies.min(),
             mean_ns: latencies.mean(),
             stddev_ns: (count > 0).then(|| nanos(histogram.stdev())),
-            p50_ns,
-            p90_ns,
-            p99_ns,
-            p999_ns,
-            p9999_ns,
+            p50_ns: percentile(0),
+            p90_ns: percentile(1),
+            p99_ns: percentile(2),
+            p999_ns: percentile(3),
+            p9999_ns: percentile(4),
             max_ns: latencies.max(),
             intervals,
             next_run,
@@ -173,8 +173,13 @@ impl LatencySummary {
 
 impl From<[Option<[u64; 2]>; QUANTILES.len()]> for Intervals {
     fn from(ends: [Option<[u64; 2]>; QUANTILES.len()]) -> Self {
-        let [p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns] = ends;
-        Self { p50_ns, p90_ns, p99_ns, p999_ns, p9999_ns }
+        Self {
+            p50_ns: ends[0],
+            p90_ns: ends[1],
+            p99_ns: ends[2],
+            p999_ns: ends[3],
+            p9999_ns: ends[4],
+        }
     }
 }
 
@@ -292,7 +297,7 @@ fn bounds() -> Vec<u8> {
     clippy::cast_sign_loss,
     reason = "a deviation of u64 values is in their range"
 )]
-fn nanos(value: f64) -> u64 {
+pub(super) fn nanos(value: f64) -> u64 {
     value.round() as u64
 }
 
