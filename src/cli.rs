@@ -109,6 +109,9 @@ pub struct RunArgs {
     /// Run the plan this many times and pool the figures
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
+    /// With --repeat: each run plays a plan of its own, of the next seed, so that all requests are different ones
+    #[arg(long, requires = "repeat")]
+    pub vary_seed: bool,
     /// Keep everything on so many processors
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub cpus: Option<u32>,

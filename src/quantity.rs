@@ -6,6 +6,12 @@ pub fn duration(ns: u64) -> String {
     scaled(ns as f64, &UNITS)
 }
 
+/// Nanoseconds that may be fewer than none: `-1.23 ms`.
+pub fn signed_duration(ns: i64) -> String {
+    let sign = if ns < 0 { "-" } else { "" };
+    format!("{sign}{}", duration(ns.unsigned_abs()))
+}
+
 /// A rate per second: `8.59/s`, `12.3 k/s`, `1.21 M/s`.
 pub fn rate(per_second: f64) -> String {
     const UNITS: [(&str, f64); 4] = [("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9)];

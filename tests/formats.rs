@@ -175,9 +175,11 @@ fn csv_has_every_figure_of_a_run_by_its_name() {
     assert_eq!(with_value.len(), expected);
     let median = rows.iter().find(|row| &row[0] == "latency.first_reply.p50").expect("a median");
     let ends = &run()["latency"]["first_reply"]["intervals"]["p50_ns"];
+    let end = |value: &Value| value.as_u64().map_or_else(String::new, |ns| ns.to_string());
     assert_eq!(
         (&median[1], &median[3], &median[4]),
-        ("ns", &*ends[0].to_string(), &*ends[1].to_string())
+        // A machine whose noise comes in long waves leaves a run without intervals.
+        ("ns", &*end(&ends[0]), &*end(&ends[1]))
     );
     let null = rows.iter().find(|row| &row[0] == "latency.first_reply.p9999").expect("a row");
     assert_eq!(&null[2], "", "the sample is too small to carry it");

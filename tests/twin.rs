@@ -267,6 +267,10 @@ fn excess_is_the_difference_request_by_request() {
     assert_eq!(excess.first_reply.faster, total - slower);
     assert_eq!(excess.first_reply.histogram.max(), Some(7_000));
     assert_eq!(excess.first_reply.histogram.min(), Some(0));
+    let mean_ns = (7_000.0 * slower as f64 - 3_000.0 * (total - slower) as f64) / total as f64;
+    let off = excess.first_reply.mean_ns().unwrap() as f64 - mean_ns;
+    // A few take less than 3 µs, and cannot be faster by as much.
+    assert!((-1.0..10.0).contains(&off), "the mean keeps the signs: {off} ns off");
     let above_zero = excess.first_reply.histogram.histogram().count_between(1, u64::MAX);
     assert_eq!(above_zero, slower);
     assert!(silent > 0, "the plan must have silent requests to leave out");

@@ -19,6 +19,8 @@ use crate::{Error, environment, render};
 
 /// Of each of many runs, at least so many ways are kept.
 const LEAST_WAYS: usize = 4096;
+/// A scenario's seed fits into so many bits.
+const SEEDS: u64 = i64::MAX as u64;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = load(&args.scenario, &args.overrides())?;
@@ -31,15 +33,15 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         keep_on(cpus)?;
     }
     let interrupted = interruption()?;
-    let plan = Arc::new(Plan::new(&scenario));
+    let plans = plans(args, &scenario);
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
-    for warning in out_of_reach(&scenario, &plan, args.repeat) {
+    for warning in out_of_reach(&scenario, &plans[0], args.repeat) {
         progress.announce(&format!("warning: {warning}"));
     }
-    let (mut runs, server) = measure(args, &scenario, &plan, &interrupted, &mut progress)?;
-    let of = |runs: &[Measured]| RunResult::new(&scenario, &plan, environment.clone(), runs);
+    let (mut runs, server) = measure(args, &scenario, &plans, &interrupted, &mut progress)?;
+    let of = |runs: &[Measured]| RunResult::new(&scenario, &plans, environment.clone(), runs);
     let (mut result, mut sampled) = of(&runs);
     // What was measured is safe before anything else is waited for.
     if let Some(destination) = &destination {
@@ -50,14 +52,20 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         (result, sampled) = of(&runs);
     }
     progress.simulate();
-    result.add_ideal(&plan, sampled, Limits { most_steps: STEPS_BESIDE_A_RUN, stop: &interrupted });
+    result.add_ideal(
+        &plans,
+        sampled,
+        Limits { most_steps: STEPS_BESIDE_A_RUN, stop: &interrupted },
+    );
     result.interrupted |= interrupted.load(Ordering::Relaxed);
     progress.finish();
     let delivered = deliver(&result, &args.output, destination, out);
     let shown = html.map_or(Ok(()), |html| html.save(&render::run_page(&result)));
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
-        let ways = last.recorded.ways.intended_from(0);
-        trace_out.save(&render::chrome_trace(&ways, &plan, last.identities))?;
+        let plan = plan_of(&plans, runs.len());
+        let mut ways = last.recorded.ways.intended_from(0);
+        ways.retain(|way| plan.follows(way.key));
+        trace_out.save(&render::chrome_trace(&ways, plan, last.identities))?;
     }
     match delivered {
         // How the run ended says more, and decides the exit code.
@@ -72,12 +80,28 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     }
 }
 
+/// The plan of all runs, or that of each.
+fn plans(args: &RunArgs, scenario: &Scenario) -> Vec<Arc<Plan>> {
+    let number = if args.vary_seed { args.repeat } else { 1 };
+    let of = |index: u32| {
+        // The seeds that a scenario can have, in turn.
+        let seed = (scenario.seed + u64::from(index)) & SEEDS;
+        Arc::new(Plan::new(&Scenario { seed, ..scenario.clone() }))
+    };
+    (0..number).map(of).collect()
+}
+
+/// The plan of the run with this number, counted from 1.
+fn plan_of(plans: &[Arc<Plan>], run: usize) -> &Arc<Plan> {
+    &plans[(run - 1) % plans.len()]
+}
+
 /// Plays the plan as often as asked, unless it is interrupted or fails. A server of the user's own still runs after the
 /// last time.
 fn measure<'a>(
     args: &RunArgs,
     scenario: &Scenario,
-    plan: &Arc<Plan>,
+    plans: &[Arc<Plan>],
     interrupted: &'a AtomicBool,
     progress: &mut Progress,
 ) -> Result<(Vec<Measured>, Option<ServerProcess<'a>>), Error> {
@@ -90,6 +114,7 @@ fn measure<'a>(
             last.stop_server(server);
         }
         progress.begin_run(index, args.repeat);
+        let plan = plan_of(plans, index as usize);
         let outcome = topology::run(scenario, plan, args.trace, interrupted, &mut |snapshot| {
             progress.update(snapshot);
         });

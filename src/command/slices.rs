@@ -32,8 +32,12 @@ pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error
         let measured =
             topology::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;
         let (mut result, sampled) =
-            RunResult::new(&scenario, &plan, environment::describe(), &[measured]);
-        result.add_ideal(&plan, sampled, Limits { most_steps: STEPS_BESIDE_A_SLICE, stop: &ended });
+            RunResult::new(&scenario, &[&plan], environment::describe(), &[measured]);
+        result.add_ideal(
+            &[&plan],
+            sampled,
+            Limits { most_steps: STEPS_BESIDE_A_SLICE, stop: &ended },
+        );
         let mut text = serde_json::to_string(&result)
             .map_err(|error| Error::Failed(format!("the result cannot be written: {error}")))?;
         text.push('\n');

@@ -14,19 +14,28 @@ pub struct Hops {
     /// Requests of which something is known.
     pub requests: u64,
     /// By leg; `None` where its end is hidden.
-    pub legs: [Option<LatencyHistogram>; Leg::COUNT],
+    pub legs: [Option<Part>; Leg::COUNT],
     /// The part of the leg to the worker in which it was busy with planned delays of earlier requests.
-    pub waiting: Option<LatencyHistogram>,
+    pub waiting: Option<Part>,
     /// The rest of that leg.
-    pub transport: Option<LatencyHistogram>,
+    pub transport: Option<Part>,
     /// The part of the leg in the worker that the plan asked for.
-    pub planned: Option<LatencyHistogram>,
+    pub planned: Option<Part>,
     /// The rest of that leg.
-    pub overshoot: Option<LatencyHistogram>,
+    pub overshoot: Option<Part>,
     /// Who owns the time of all requests, and of the slowest.
     pub owners: Vec<Owners>,
     /// Ways of which some instant is before the one that must have come first; there should be none.
     pub disordered: u64,
+}
+
+/// The times of one part of the ways, in nanoseconds.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// Their distribution.
+    pub histogram: LatencyHistogram,
+    /// In the order of the ways.
+    pub times: Vec<u64>,
 }
 
 /// Which legs own the time of some requests.
@@ -43,37 +52,40 @@ pub struct Owners {
 }
 
 impl Hops {
-    /// What `ways` of requests of `plan` say; `None` if there are none.
+    /// What those of the `ways` say that `plan` follows; `None` if there are none.
     pub fn of(ways: &[Way], plan: &Plan) -> Option<Self> {
+        let ways: Vec<Way> = ways.iter().copied().filter(|way| plan.follows(way.key)).collect();
         if ways.is_empty() {
             return None;
         }
-        let leg = |leg: Leg| histogram(ways.iter().map(|way| way.legs()[leg as usize]));
+        let leg = |leg: Leg| part(ways.iter().map(|way| way.legs()[leg as usize]));
         let to_worker = |way: &Way| way.legs()[Leg::ToWorker as usize];
         let in_worker = |way: &Way| way.legs()[Leg::InWorker as usize];
         let planned_ns = |way: &Way| plan.delay_ns(way.key, 0);
         Some(Self {
             requests: ways.len() as u64,
             legs: Leg::ALL.map(leg),
-            waiting: histogram(ways.iter().map(Way::waiting_ns)),
-            transport: histogram(
+            waiting: part(ways.iter().map(Way::waiting_ns)),
+            transport: part(
                 ways.iter().map(|way| Some(to_worker(way)?.saturating_sub(way.waiting_ns()?))),
             ),
-            planned: histogram(ways.iter().map(|way| Some(in_worker(way)?.min(planned_ns(way))))),
-            overshoot: histogram(
+            planned: part(ways.iter().map(|way| Some(in_worker(way)?.min(planned_ns(way))))),
+            overshoot: part(
                 ways.iter().map(|way| Some(in_worker(way)?.saturating_sub(planned_ns(way)))),
             ),
-            owners: owners(ways),
+            owners: owners(&ways),
             disordered: ways.iter().filter(|way| !way.is_ordered()).count() as u64,
         })
     }
 }
 
-/// A histogram of times in nanoseconds; `None` if all of them are absent.
-fn histogram(times: impl Iterator<Item = Option<u64>>) -> Option<LatencyHistogram> {
-    let mut all = None;
+/// Times in nanoseconds; `None` if all of them are absent.
+fn part(times: impl Iterator<Item = Option<u64>>) -> Option<Part> {
+    let mut all: Option<Part> = None;
     for ns in times.flatten() {
-        all.get_or_insert_with(LatencyHistogram::new).record(ns);
+        let part = all.get_or_insert_default();
+        part.histogram.record(ns);
+        part.times.push(ns);
     }
     all
 }
@@ -155,7 +167,7 @@ mod tests {
     #[test]
     fn what_was_planned_and_what_came_on_top_are_apart() {
         let hops = Hops::of(&[way(100)], &plan()).unwrap();
-        let only = |histogram: &Option<LatencyHistogram>| histogram.as_ref().unwrap().max();
+        let only = |part: &Option<Part>| part.as_ref().unwrap().histogram.max();
         assert_eq!(only(&hops.legs[Leg::InWorker as usize]), Some(1_500));
         assert_eq!((only(&hops.planned), only(&hops.overshoot)), (Some(1_000), Some(500)));
         assert_eq!((only(&hops.waiting), only(&hops.transport)), (Some(10), Some(90)));

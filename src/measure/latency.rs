@@ -18,6 +18,8 @@ pub struct LatencyHistogram {
     /// The extremes as they were, not as the histogram rounds them.
     min_ns: u64,
     max_ns: u64,
+    /// The sum of the values as they were; signed, for the saved ones of differences.
+    sum_ns: i128,
 }
 
 impl LatencyHistogram {
@@ -25,7 +27,7 @@ impl LatencyHistogram {
     pub fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, HIGHEST_NS, DIGITS)
             .expect("the bounds are constants in range");
-        Self { histogram, clipped: 0, min_ns: u64::MAX, max_ns: 0 }
+        Self { histogram, clipped: 0, min_ns: u64::MAX, max_ns: 0, sum_ns: 0 }
     }
 
     /// Records one time.
@@ -36,6 +38,7 @@ impl LatencyHistogram {
         }
         self.min_ns = self.min_ns.min(ns);
         self.max_ns = self.max_ns.max(ns);
+        self.sum_ns += i128::from(ns);
         self.histogram.saturating_record(ns);
     }
 
@@ -49,6 +52,7 @@ impl LatencyHistogram {
         }
         self.min_ns = self.min_ns.min(ns);
         self.max_ns = self.max_ns.max(ns);
+        self.sum_ns += i128::from(ns) * i128::from(count);
         self.histogram.saturating_record_n(ns, count);
     }
 
@@ -58,13 +62,15 @@ impl LatencyHistogram {
         self.clipped += other.clipped;
         self.min_ns = self.min_ns.min(other.min_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
+        self.sum_ns += other.sum_ns;
     }
 
-    /// Adds the values of a histogram that was saved, with its extremes as they were and the number that it clipped.
+    /// Adds the values of a histogram that was saved, with its extremes and its mean as they were and the number that it
+    /// clipped.
     pub fn merge_saved(
         &mut self,
         saved: &Histogram<u64>,
-        (min_ns, max_ns): (u64, u64),
+        (min_ns, mean_ns, max_ns): (u64, i64, u64),
         clipped: u64,
     ) {
         for value in saved.iter_recorded() {
@@ -73,6 +79,7 @@ impl LatencyHistogram {
         self.clipped += clipped;
         self.min_ns = self.min_ns.min(min_ns);
         self.max_ns = self.max_ns.max(max_ns);
+        self.sum_ns += i128::from(mean_ns) * i128::from(saved.len());
     }
 
     /// The values.
@@ -95,11 +102,22 @@ impl LatencyHistogram {
         (!self.histogram.is_empty()).then_some(self.max_ns)
     }
 
+    /// The mean, exactly but for the fraction of a nanosecond: not the histogram's, which is off by its rounding.
+    pub fn mean(&self) -> Option<i64> {
+        let count = i128::from(self.histogram.len());
+        (count > 0).then(|| rounded(self.sum_ns, count))
+    }
+
     /// The value below which `quantile` of the values lie; `None` if the sample is too small to carry it.
     ///
     /// [`stats::carries`] says when it does: a p99 needs 726 values, a p99.9 7,289.
     pub fn percentile(&self, quantile: f64) -> Option<u64> {
-        stats::carries(self.histogram.len() as f64, quantile)
+        self.percentile_of(quantile, self.histogram.len())
+    }
+
+    /// The same, if only so many of the values are different ones: copies carry nothing.
+    pub fn percentile_of(&self, quantile: f64, different: u64) -> Option<u64> {
+        stats::carries(different.min(self.histogram.len()) as f64, quantile)
             .then(|| self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns))
     }
 
@@ -112,6 +130,12 @@ impl LatencyHistogram {
             })
         })
     }
+}
+
+/// A sum divided by a positive count, to the nearest whole number; what is beyond the range is its end.
+pub fn rounded(sum: i128, count: i128) -> i64 {
+    let mean = (2 * sum + count).div_euclid(2 * count);
+    i64::try_from(mean).unwrap_or(if mean < 0 { i64::MIN } else { i64::MAX })
 }
 
 impl Default for LatencyHistogram {
@@ -158,6 +182,18 @@ mod tests {
         assert_eq!((latencies.min(), latencies.max()), (Some(123_456_789), Some(u64::MAX)));
     }
 
+    #[test]
+    fn the_mean_is_that_of_the_values_and_not_of_the_histograms_buckets() {
+        let mut latencies = LatencyHistogram::new();
+        assert_eq!(latencies.mean(), None);
+        latencies.record(40_304_899);
+        assert_eq!(latencies.mean(), Some(40_304_899), "one value is its mean");
+        latencies.record_n(10, 3);
+        assert_eq!(latencies.mean(), Some(10_076_232), "10,076,232.25");
+        assert_eq!([rounded(-3, 2), rounded(-5, 3), rounded(3, 2)], [-1, -2, 2]);
+        assert_eq!(rounded(i128::from(u64::MAX), 1), i64::MAX);
+    }
+
     proptest! {
         #[test]
         fn merging_is_recording_everything_in_one(
@@ -175,7 +211,7 @@ mod tests {
             let whole = record(&[left, right].concat());
             prop_assert_eq!(merged.histogram(), whole.histogram());
             prop_assert_eq!(merged.clipped(), whole.clipped());
-            prop_assert_eq!((merged.min(), merged.max()), (whole.min(), whole.max()));
+            prop_assert_eq!((merged.min(), merged.mean(), merged.max()), (whole.min(), whole.mean(), whole.max()));
         }
 
         #[test]
@@ -189,6 +225,8 @@ mod tests {
             let p50 = latencies.percentile(0.5).unwrap();
             let p90 = latencies.percentile(0.9).unwrap();
             prop_assert!(latencies.min() <= Some(p50) && p50 <= p90 && Some(p90) <= latencies.max());
+            let mean = u64::try_from(latencies.mean().unwrap()).unwrap();
+            prop_assert!(latencies.min() <= Some(mean) && Some(mean) <= latencies.max());
         }
     }
 }

@@ -18,8 +18,8 @@ pub mod ways;
 
 pub use cycles::{Carried, Cycles, Open};
 pub use heat_map::{HeatColumn, HeatMap};
-pub use hops::{Hops, Owners};
-pub use latency::LatencyHistogram;
+pub use hops::{Hops, Owners, Part};
+pub use latency::{LatencyHistogram, rounded};
 pub use ledger::Ledger;
 pub use outstanding::{Exchange, Outstanding};
 pub use recorded::Recorded;

@@ -1,7 +1,7 @@
 //! The report of `zload ideal`: what the plan would show, were proxy, network and scheduler free.
 
 use super::plan::settings_of_the_plan;
-use super::quantity::{count, duration, percent, rate};
+use super::quantity::{count, duration, percent, rate, signed_duration};
 use super::run::NOTHING;
 use super::table::table;
 use super::{Style, histogram, setting, wrapped};
@@ -111,8 +111,8 @@ fn latency(result: &IdealResult, style: Style) -> String {
 }
 
 fn latency_row(policy: Policy, latencies: &LatencySummary) -> Vec<String> {
+    let mean = latencies.mean_ns.map_or_else(|| NOTHING.to_owned(), signed_duration);
     let figures = [
-        latencies.mean_ns,
         latencies.p50_ns,
         latencies.p75_ns,
         latencies.p90_ns,
@@ -122,7 +122,7 @@ fn latency_row(policy: Policy, latencies: &LatencySummary) -> Vec<String> {
         latencies.max_ns,
     ];
     let figures = figures.map(|ns| ns.map_or_else(|| NOTHING.to_owned(), duration));
-    std::iter::once(policy.name().to_owned()).chain(figures).collect()
+    [policy.name().to_owned(), mean].into_iter().chain(figures).collect()
 }
 
 /// The policy that real backends have, if it was simulated, or the only one that was.

@@ -2,13 +2,14 @@
 
 use super::hops::hops;
 use super::plan::settings;
-use super::quantity::{bytes_per_second, count, counted, duration, percent, rate};
+use super::quantity::{bytes_per_second, count, counted, duration, percent, rate, signed_duration};
 use super::table::table;
 use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, quantity, setting, wrapped};
 use crate::result::{
-    GeneratorFigures, LatencySummary, Ledger, ProxyFigures, RunResult, SeriesEntry, ServerFigures,
+    ExcessFigures, GeneratorFigures, Intervals, LatencySummary, Ledger, ProxyFigures, RunResult,
+    SeriesEntry, ServerFigures,
 };
 use crate::scenario::in_words;
 
@@ -62,7 +63,11 @@ fn what_was_run(result: &RunResult, style: Style) -> String {
     text.push('\n');
     text += &settings(scenario);
     let drivers = counted(u64::from(result.generator.threads), "driver");
-    let plan = format!("{} (seed {}), played by {drivers}", result.plan_hash, result.seed);
+    let seeds = match result.seeds.last() {
+        Some(last) => format!("seed {}; each run has its own, the last {last}", result.seed),
+        None => format!("seed {}", result.seed),
+    };
+    let plan = format!("{} ({seeds}), played by {drivers}", result.plan_hash);
     text += &setting("plan", &plan);
     text + &setting("machine", &machine(&result.environment))
 }
@@ -112,9 +117,13 @@ fn latency(result: &RunResult, style: Style) -> String {
     let mut rows: Vec<Vec<String>> =
         named.iter().map(|(name, latencies)| latency_row(name, latencies)).collect();
     // Beneath the response time stand the ends of its percentiles' intervals.
-    let intervals = interval_rows(&latency.first_reply);
+    let intervals = interval_rows(&latency.first_reply.intervals, ["  from", "  to"]);
     let has_intervals = !intervals.is_empty();
     rows.splice(1..1, intervals);
+    let next_run = latency.first_reply.next_run;
+    if let Some(next_run) = &next_run {
+        rows.splice(3..3, interval_rows(next_run, ["  next from", "       to"]));
+    }
     let heading = format!("Latency of {}", counted(latency.first_reply.count, "request"));
     let mut text = format!("{}\n{}", style.heading(&heading), latency_table(&rows));
     let replies = if one_reply_each {
@@ -129,12 +138,19 @@ fn latency(result: &RunResult, style: Style) -> String {
         legend += &format!("; {name}: {} values", count(other.count));
     }
     text += &format!("  {}\n", wrapped(&legend, 2));
-    if result.ideal.is_some() {
+    if let Some(ideal) = &result.ideal {
         text += "  ideal is the first reply if proxy, network and scheduler cost nothing; excess\n  \
                  is measured minus ideal, request by request\n";
+        if let Some(sentence) = sooner(&ideal.excess) {
+            text += &format!("  {}\n", wrapped(&sentence, 2));
+        }
     }
     if has_intervals {
-        text += "  from, to: where 95 of 100 such runs would have these percentiles\n";
+        let meaning = format!("from, to: {}", meaning_of_intervals(result));
+        text += &format!("  {}\n", wrapped(&meaning, 2));
+        if next_run.is_some() {
+            text += "  next from, to: where another run would have them, with 95 % confidence\n";
+        }
     }
     text += &waiting(result);
     let too_small = |column: &usize| rows.iter().any(|row| row[column + 2] == NOTHING);
@@ -168,12 +184,32 @@ fn latency_table(rows: &[Vec<String>]) -> String {
     text.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
 }
 
+/// What the ends of the intervals say.
+pub(super) fn meaning_of_intervals(result: &RunResult) -> &'static str {
+    if result.repeat > 1 {
+        "where the mean over such runs of each run's percentile is, with 95 % confidence"
+    } else {
+        "how far chance within this run may have moved the percentiles, with 95 % confidence; other runs may differ by more"
+    }
+}
+
+/// What the excess makes of the requests that were faster than their twin, if there were any.
+pub(super) fn sooner(excess: &ExcessFigures) -> Option<String> {
+    let ExcessFigures { first_reply, faster_first_replies: faster, .. } = excess;
+    (*faster > 0).then(|| {
+        format!(
+            "{} of the requests were faster than in the ideal: they lower the mean of the excess, and count as 0 in its percentiles",
+            percent(*faster as f64 / first_reply.count.max(1) as f64)
+        )
+    })
+}
+
 /// Stands where a figure is null.
 pub(super) const NOTHING: &str = "–";
 
 fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
+    let mean = latencies.mean_ns.map_or_else(|| NOTHING.to_owned(), signed_duration);
     let figures = [
-        latencies.mean_ns,
         latencies.p50_ns,
         latencies.p75_ns,
         latencies.p90_ns,
@@ -184,12 +220,11 @@ fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
         latencies.max_ns,
     ];
     let figures = figures.map(|ns| ns.map_or_else(|| NOTHING.to_owned(), duration));
-    std::iter::once(name.to_owned()).chain(figures).collect()
+    [name.to_owned(), mean].into_iter().chain(figures).collect()
 }
 
 /// The lower and the upper ends of the percentiles' intervals, if there are any.
-fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
-    let intervals = &latencies.intervals;
+fn interval_rows(intervals: &Intervals, names: [&str; 2]) -> Vec<Vec<String>> {
     let intervals = [
         intervals.p50_ns,
         intervals.p75_ns,
@@ -202,8 +237,9 @@ fn interval_rows(latencies: &LatencySummary) -> Vec<Vec<String>> {
     if intervals.iter().all(Option::is_none) {
         return Vec::new();
     }
-    [("  from", 0), ("  to", 1)]
+    names
         .into_iter()
+        .zip(0..)
         .map(|(name, end)| {
             let ends = intervals
                 .map(|interval| interval.map_or_else(String::new, |ends| duration(ends[end])));

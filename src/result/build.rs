@@ -2,15 +2,13 @@
 
 use super::evidence::evidence;
 use super::ideal::{Sampled, observed};
-use super::summary::Worth;
+use super::rows::{Each, hop_figures, latency};
 use super::{
-    Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProcessFigures,
-    ProxyFigures, RUN_SCHEMA, RunFigures, RunResult, SERVE_SCHEMA, ServeResult, ServerFigures,
-    Throughput, WaitingClient, threshold,
+    Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RunFigures, RunResult,
+    SERVE_SCHEMA, ServeResult, ServerFigures, Throughput, WaitingClient, threshold,
 };
 use crate::measure::{
-    HeatColumn, Hops, LatencyHistogram, Ledger, Recorded, SECOND_NS, SeriesEntry, Unheard, Way,
-    Ways,
+    HeatColumn, Hops, Ledger, Recorded, SECOND_NS, SeriesEntry, Unheard, Way, Ways,
 };
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
@@ -24,28 +22,33 @@ const DEFAULT_HWM: i32 = 1000;
 const FEW_REQUESTS: u64 = 4;
 
 impl RunResult {
-    /// The result of one run, or of several runs of the same plan: counts add up, histograms merge, windows add. It is
-    /// whole but for the ideal, which [`Self::add_ideal`] makes of the sample.
+    /// The result of one run, or of several: counts add up, histograms merge, windows add. `plans` is the plan of all runs, or that of
+    /// each, which differ in their seeds. It is whole but for the ideal, which [`Self::add_ideal`] makes of the sample.
     ///
-    /// Panics if `runs` is empty.
+    /// Panics if there is no run, or no plan.
     pub fn new(
         scenario: &Scenario,
-        plan: &Plan,
+        plans: &[impl AsRef<Plan>],
         environment: Environment,
         runs: &[Measured],
     ) -> (Self, Sampled) {
         let pooled = pool(runs);
-        let mut sets = Vec::new();
-        let mut of = |run: &Measured| {
-            let (figures, set) = RunFigures::new(scenario, plan, &environment, run);
-            sets.push(set);
-            figures
+        let plan = plans[0].as_ref();
+        let same_plan = plans.len() == 1;
+        let of = |plan: &Plan, run, runs: &[RunFigures]| {
+            RunFigures::new(scenario, plan, &environment, run, &Each { runs, same_plan })
         };
-        let figures = of(&pooled);
-        let each: Vec<RunFigures> = match runs {
-            [_] => Vec::new(),
-            several => several.iter().map(of).collect(),
+        let (each, of_each): (Vec<RunFigures>, Vec<_>) = match runs {
+            [_] => (Vec::new(), Vec::new()),
+            several => several
+                .iter()
+                .zip(plans.iter().cycle())
+                .map(|(run, plan)| of(plan.as_ref(), run, &[]))
+                .unzip(),
         };
+        let (figures, of_all) = of(plan, &pooled, &each);
+        let of_runs = plans.iter().take(runs.len()).map(|plan| plan.as_ref().seed());
+        let sets = std::iter::once(of_all).chain(of_each).collect();
         // Several runs have no common flow of time: their verdict is that on each.
         let verdicts: Vec<Verdict> = each.iter().map(|run| run.verdict.clone()).collect();
         let verdict = Verdict::of_all(&verdicts).unwrap_or(figures.verdict);
@@ -53,6 +56,7 @@ impl RunResult {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
             seed: scenario.seed,
+            seeds: if same_plan { Vec::new() } else { of_runs.collect() },
             interrupted: pooled.interrupted,
             failure: pooled.failure.clone(),
             verdict,
@@ -111,43 +115,43 @@ impl ServeResult {
 }
 
 impl RunFigures {
-    /// The figures of a run but for its ideal, and what that is held against.
+    /// The figures of a run, or of `each` of several as one, but for its ideal, and what that is held against.
     fn new(
         scenario: &Scenario,
         plan: &Plan,
         environment: &Environment,
         run: &Measured,
-    ) -> (Self, Option<(Vec<Observed>, Worth)>) {
+        each: &Each<'_>,
+    ) -> (Self, Option<Vec<Observed>>) {
         let recorded = &run.recorded;
         let ways = recorded.ways.intended_from(plan.warmup_ns());
         let hops = Hops::of(&ways, plan);
         let throughput = throughput(run);
         let evidence =
             evidence(scenario, plan, run, (&ways, hops.as_ref()), &throughput, environment);
-        let worth = Worth::of(&evidence);
         let whole = !run.interrupted && run.failure.is_none();
-        let summary = |latencies: &LatencyHistogram| LatencySummary::new(latencies, &worth);
+        let ours = scenario.proxy.engine != Engine::External;
+        let followed_one_in = ours.then(|| plan.follow_one_in());
         let (window_ns, server) = (run.server_window_ns, run.server.as_ref());
         let figures = Self {
             ledger: recorded.ledger,
             throughput,
-            latency: Latency {
-                first_reply: summary(&recorded.first_reply),
-                last_reply: summary(&recorded.last_reply),
-                reply: summary(&recorded.reply),
-                service: summary(&recorded.service),
-                slip: summary(&recorded.slip),
-            },
+            latency: latency(recorded, &ways, each),
             ideal: None,
-            waiting_client: waiting_client(plan, &recorded.ways, &ways),
-            hops: hops.map(|hops| HopFigures::new(&hops, &recorded.ways, &worth)),
+            // Runs overlap in their plan's time, and a client waits in one of them only.
+            waiting_client: if each.runs.is_empty() {
+                waiting_client(plan, &recorded.ways, &ways)
+            } else {
+                None
+            },
+            hops: hops.map(|hops| hop_figures(&hops, (&recorded.ways, followed_one_in), each)),
             proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
             generator: generator_figures(&run.drivers, window_ns),
             process: process_figures(run),
             server: run.server_process.as_ref().map(|used| server_figures(run, used)),
             verdict: verdict::judge(&evidence, &scenario.verdict),
         };
-        (figures, whole.then(|| (observed(&ways), worth)))
+        (figures, whole.then(|| observed(&ways)))
     }
 }
 

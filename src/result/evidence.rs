@@ -132,7 +132,11 @@ fn delays(scenario: &Scenario, plan: &Plan, hops: &Hops) -> Option<Delays> {
     let summary = plan.summary();
     let planned_mean_ns = whole(summary.work_ns_mean / summary.replies_mean.max(f64::MIN_POSITIVE));
     let asleep = scenario.workers.delay_by == DelayBy::Sleep;
-    Some(Delays { asleep, planned_mean_ns, overshoot: percentiles(hops.overshoot.as_ref()?) })
+    Some(Delays {
+        asleep,
+        planned_mean_ns,
+        overshoot: percentiles(&hops.overshoot.as_ref()?.histogram),
+    })
 }
 
 #[expect(

@@ -6,8 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LatencySummary;
-use super::summary::Worth;
-use crate::measure::{Hops, LatencyHistogram, Leg, Owners, Ways};
+use crate::measure::{Hops, Leg, Owners, Part, Ways};
 
 /// How long each leg took, of a sample of the requests that got a reply. A leg whose end the engine or an external
 /// server hides is null, and the one after it is wider by it. With `latency.slip` before them, the legs of a request
@@ -18,6 +17,10 @@ pub struct HopFigures {
     pub sampled: u64,
     /// One of this many requests is in the sample, chosen by the plan.
     pub one_in: u64,
+    /// One of this many requests carried a frame more through proxy and workers, by which it was followed (`run.follow_one_in`); null if
+    /// none did.
+    #[serde(default)]
+    pub followed_one_in: Option<u64>,
     /// Requests of the sample that could not be followed, because too many were under way.
     pub skipped: u64,
     /// Requests of which some instant is before one that must have come first; more than 0 is a clock that cannot be
@@ -62,28 +65,35 @@ pub struct OwnerFigures {
     pub shares: BTreeMap<String, f64>,
 }
 
+/// Where a part stands among the figures.
+pub(super) type Place = fn(&HopFigures) -> &Option<LatencySummary>;
+
 impl HopFigures {
-    pub(super) fn new(hops: &Hops, ways: &Ways, worth: &Worth) -> Self {
-        let of = |histogram: &Option<LatencyHistogram>| {
-            histogram.as_ref().map(|histogram| LatencySummary::new(histogram, worth))
-        };
-        let leg = |leg: Leg| of(&hops.legs[leg as usize]);
+    /// The figures of these hops, each part of which is summarised by `summary`, which is told where it will stand.
+    pub(super) fn new(
+        hops: &Hops,
+        (ways, followed_one_in): (&Ways, Option<u64>),
+        summary: impl Fn(&Part, Place) -> LatencySummary,
+    ) -> Self {
+        let of = |part: &Option<Part>, place: Place| Some(summary(part.as_ref()?, place));
+        let leg = |leg: Leg, place: Place| of(&hops.legs[leg as usize], place);
         Self {
             sampled: hops.requests,
-            one_in: ways.one_in(),
+            one_in: ways.one_in().max(followed_one_in.unwrap_or(1)),
+            followed_one_in,
             skipped: ways.skipped(),
             disordered: hops.disordered,
-            to_proxy: leg(Leg::ToProxy),
-            in_proxy: leg(Leg::InProxy),
-            to_worker: leg(Leg::ToWorker),
-            to_worker_waiting: of(&hops.waiting),
-            to_worker_transport: of(&hops.transport),
-            in_worker: leg(Leg::InWorker),
-            in_worker_planned: of(&hops.planned),
-            in_worker_overshoot: of(&hops.overshoot),
-            back_to_proxy: leg(Leg::BackToProxy),
-            back_in_proxy: leg(Leg::BackInProxy),
-            to_client: leg(Leg::ToClient),
+            to_proxy: leg(Leg::ToProxy, |hops| &hops.to_proxy),
+            in_proxy: leg(Leg::InProxy, |hops| &hops.in_proxy),
+            to_worker: leg(Leg::ToWorker, |hops| &hops.to_worker),
+            to_worker_waiting: of(&hops.waiting, |hops| &hops.to_worker_waiting),
+            to_worker_transport: of(&hops.transport, |hops| &hops.to_worker_transport),
+            in_worker: leg(Leg::InWorker, |hops| &hops.in_worker),
+            in_worker_planned: of(&hops.planned, |hops| &hops.in_worker_planned),
+            in_worker_overshoot: of(&hops.overshoot, |hops| &hops.in_worker_overshoot),
+            back_to_proxy: leg(Leg::BackToProxy, |hops| &hops.back_to_proxy),
+            back_in_proxy: leg(Leg::BackInProxy, |hops| &hops.back_in_proxy),
+            to_client: leg(Leg::ToClient, |hops| &hops.to_client),
             owners: hops.owners.iter().map(OwnerFigures::new).collect(),
         }
     }

@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::build::rate;
-use super::summary::Worth;
+use super::summary::{Basis, OfRequest};
 use super::{LatencySummary, RunResult, threshold};
 use crate::measure::Way;
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
-use crate::twin::{self, Differences, Excess, Ideal, Limits, Observed, Policy, Pool};
+use crate::twin::{self, Differences, Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool};
 
 /// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which nobody minds after
 /// a run that offered them, and are 100 s of 100,000 round trips a second.
@@ -121,7 +121,8 @@ impl From<ReadIdeal> for RunIdeal {
 /// Measured minus ideal response times of the sampled requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExcessFigures {
-    /// To the first reply. Where the measured time was the shorter one it counts as 0.
+    /// To the first reply. Its mean is the mean measured time minus the mean ideal one, and may be negative; in the histogram, and
+    /// so in percentiles and standard deviation, a measured time that was the shorter one counts as 0.
     pub first_reply: LatencySummary,
     /// To the last reply.
     pub last_reply: LatencySummary,
@@ -137,7 +138,7 @@ pub struct ExcessFigures {
 /// What a result's twin is held against: the sampled requests of the pooled run, and with `--repeat` of each run after it.
 /// `None` for a run that was cut short.
 #[derive(Debug)]
-pub struct Sampled(pub(super) Vec<Option<(Vec<Observed>, Worth)>>);
+pub struct Sampled(pub(super) Vec<Option<Vec<Observed>>>);
 
 /// What the twin is held against in a run in which these ways were measured.
 pub(super) fn observed(ways: &[Way]) -> Vec<Observed> {
@@ -156,33 +157,105 @@ impl RunResult {
         self.notes.push(NOT_YET.to_owned());
     }
 
-    /// Plays the twin once and adds its figures; where there are none, a note says why. Thresholds are judged anew.
-    pub fn add_ideal(&mut self, plan: &Plan, sampled: Sampled, limits: Limits<'_>) {
-        let (places, sets): (Vec<_>, Vec<_>) = (0..)
-            .zip(sampled.0)
-            .filter_map(|(place, set)| Some((place, set?)))
-            .map(|(place, (observed, worth))| ((place, worth), observed))
-            .unzip();
+    /// Plays the twin of each plan once and adds its figures; where there are none, a note says why. Thresholds are judged anew.
+    /// `plans` are those of [`Self::new`].
+    pub fn add_ideal(&mut self, plans: &[impl AsRef<Plan>], sampled: Sampled, limits: Limits<'_>) {
         let why_not = if self.scenario.proxy.engine == Engine::External {
             Some("the server is not zload's, and its workers are not known".to_owned())
-        } else if sets.is_empty() {
+        } else if sampled.0.iter().all(Option::is_none) {
             Some("the run was cut short".to_owned())
         } else {
-            let pool = Pool { workers: self.scenario.workers.count.0, policy: Policy::RoundRobin };
-            match twin::ideal_and_excess(plan, pool, limits, sets) {
-                Ok((ideal, excess)) => {
-                    let figures = IdealFigures::new(pool.policy, &ideal);
-                    for ((place, worth), excess) in places.iter().zip(&excess) {
-                        *self.ideal_at(*place) = Some(RunIdeal::new(&figures, excess, worth));
-                    }
-                    None
-                }
-                Err(reason) => Some(reason.to_string()),
-            }
+            let added = match plans {
+                [plan] => self.add_ideal_of(plan.as_ref(), sampled, limits),
+                several => self.add_ideals_of(several, sampled, limits),
+            };
+            added.err().map(|reason| reason.to_string())
         };
         self.notes.retain(|note| note != NOT_YET);
         self.notes.extend(why_not.map(|why| format!("there is no ideal beside this run: {why}")));
         self.thresholds = threshold::outcomes(self);
+    }
+
+    /// One plan for all runs.
+    fn add_ideal_of(
+        &mut self,
+        plan: &Plan,
+        sampled: Sampled,
+        limits: Limits<'_>,
+    ) -> Result<(), NoIdeal> {
+        let (places, sets): (Vec<_>, Vec<_>) =
+            (0..).zip(sampled.0).filter_map(|(place, set)| Some((place, set?))).unzip();
+        let (ideal, excess) = twin::ideal_and_excess(plan, self.pool(), limits, sets)?;
+        // The runs before the whole, whose intervals are over them.
+        for (place, excess) in places.iter().zip(&excess).rev() {
+            self.add_ideal_at(*place, &ideal, excess);
+        }
+        Ok(())
+    }
+
+    /// Each run has a plan of its own; the whole is all of them, one after the other.
+    fn add_ideals_of(
+        &mut self,
+        plans: &[impl AsRef<Plan>],
+        sampled: Sampled,
+        limits: Limits<'_>,
+    ) -> Result<(), NoIdeal> {
+        let mut sets = sampled.0.into_iter();
+        let mut whole: Option<(Ideal, Excess)> = None;
+        let is_whole = sets.next().flatten().is_some();
+        for (place, (plan, set)) in (1..).zip(plans.iter().zip(sets)) {
+            let Some(set) = set else { continue };
+            let (ideal, excess) =
+                twin::ideal_and_excess(plan.as_ref(), self.pool(), limits, vec![set])?;
+            let excess = excess.into_iter().next().unwrap_or_default();
+            self.add_ideal_at(place, &ideal, &excess);
+            match &mut whole {
+                None => whole = Some((ideal, excess)),
+                Some((sum, sum_of_excess)) => {
+                    sum.merge(&ideal);
+                    sum_of_excess.merge(&excess);
+                }
+            }
+        }
+        if let Some((ideal, excess)) = whole.filter(|_| is_whole) {
+            self.add_ideal_at(0, &ideal, &excess);
+        }
+        Ok(())
+    }
+
+    fn pool(&self) -> Pool {
+        Pool { workers: self.scenario.workers.count.0, policy: Policy::RoundRobin }
+    }
+
+    fn add_ideal_at(&mut self, place: usize, ideal: &Ideal, excess: &Excess) {
+        let figures = IdealFigures::new(Policy::RoundRobin, ideal);
+        let excess = self.excess_figures(place, excess);
+        *self.ideal_at(place) = Some(RunIdeal { figures, excess });
+    }
+
+    /// The figures of the excess of the pooled run (0) or of one of the runs.
+    fn excess_figures(&self, place: usize, excess: &Excess) -> ExcessFigures {
+        let ideals = self.runs.iter().filter_map(|run| run.ideal.as_ref());
+        let runs: Vec<&ExcessFigures> = ideals.map(|ideal| &ideal.excess).collect();
+        let summary = |differences: &Differences, of: fn(&ExcessFigures) -> &LatencySummary| {
+            let requests: Vec<OfRequest> =
+                differences.times.iter().copied().map(OfRequest::one).collect();
+            let of_runs: Vec<&LatencySummary> = runs.iter().copied().map(of).collect();
+            let basis = if place == 0 && !self.runs.is_empty() {
+                Basis::of_runs(&of_runs, self.seeds.is_empty())
+            } else {
+                Basis::Run(&requests)
+            };
+            let mean_ns = differences.mean_ns();
+            LatencySummary { mean_ns, ..LatencySummary::new(&differences.histogram, basis) }
+        };
+        ExcessFigures {
+            first_reply: summary(&excess.first_reply, |excess| &excess.first_reply),
+            last_reply: summary(&excess.last_reply, |excess| &excess.last_reply),
+            faster_first_replies: excess.first_reply.faster,
+            faster_last_replies: excess.last_reply.faster,
+            unmatched: excess.unmatched,
+        }
     }
 
     /// Where the ideal of the pooled run (0) or of one of the runs goes.
@@ -190,23 +263,6 @@ impl RunResult {
         match place {
             0 => &mut self.ideal,
             run => &mut self.runs[run - 1].ideal,
-        }
-    }
-}
-
-impl RunIdeal {
-    fn new(figures: &IdealFigures, excess: &Excess, worth: &Worth) -> Self {
-        let summarised =
-            |differences: &Differences| LatencySummary::new(&differences.histogram, worth);
-        Self {
-            figures: figures.clone(),
-            excess: ExcessFigures {
-                first_reply: summarised(&excess.first_reply),
-                last_reply: summarised(&excess.last_reply),
-                faster_first_replies: excess.first_reply.faster,
-                faster_last_replies: excess.last_reply.faster,
-                unmatched: excess.unmatched,
-            },
         }
     }
 }
@@ -239,9 +295,9 @@ impl IdealFigures {
             replies_per_s: rate(ideal.carried.replies, ideal.window_ns),
             utilisation: ideal.utilisation,
             queue_grows: ideal.queue_grows,
-            first_reply: LatencySummary::new(&ideal.first_reply, &Worth::EXACT),
-            last_reply: LatencySummary::new(&ideal.last_reply, &Worth::EXACT),
-            reply: LatencySummary::new(&ideal.reply, &Worth::EXACT),
+            first_reply: LatencySummary::new(&ideal.first_reply, Basis::Computed),
+            last_reply: LatencySummary::new(&ideal.last_reply, Basis::Computed),
+            reply: LatencySummary::new(&ideal.reply, Basis::Computed),
         }
     }
 }

@@ -6,12 +6,15 @@
 
 mod build;
 mod comparison;
+#[cfg(test)]
+mod coverage;
 mod evidence;
 mod field;
 mod hops;
 mod ideal;
 mod pool;
 mod reach;
+mod rows;
 mod save;
 mod summary;
 mod selftest;
@@ -69,6 +72,9 @@ pub struct RunResult {
     pub plan_hash: String,
     /// The seed of the plan.
     pub seed: u64,
+    /// Of runs that each played a plan of its own (`--vary-seed`), their seeds; the hash and the scenario are those of the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<u64>,
     /// Where and with what it was measured.
     pub environment: Environment,
     /// True after Ctrl-C or another signal that ends: what follows covers the time until then, which is the whole run if it

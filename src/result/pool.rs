@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::summary::Worth;
+use super::summary::Basis;
 use super::{HopFigures, Intervals, Latency, LatencySummary};
 use crate::measure::LatencyHistogram;
 
@@ -15,12 +15,12 @@ pub struct PooledLatency {
 impl PooledLatency {
     /// Adds all values of a summary; of one whose histogram cannot be read, nothing.
     pub fn add(&mut self, summary: &LatencySummary) {
-        let (Some(histogram), Some(min_ns), Some(max_ns)) =
-            (summary.distribution(), summary.min_ns, summary.max_ns)
+        let (Some(histogram), Some(min_ns), Some(mean_ns), Some(max_ns)) =
+            (summary.distribution(), summary.min_ns, summary.mean_ns, summary.max_ns)
         else {
             return;
         };
-        self.latencies.merge_saved(&histogram, (min_ns, max_ns), summary.clipped);
+        self.latencies.merge_saved(&histogram, (min_ns, mean_ns, max_ns), summary.clipped);
     }
 
     /// Adds all values of another.
@@ -40,7 +40,7 @@ impl PooledLatency {
 
     /// The distribution. Its percentiles have no intervals: those of a comparison are its blocks'.
     pub fn summary(&self) -> LatencySummary {
-        let summary = LatencySummary::new(&self.latencies, &Worth::EXACT);
+        let summary = LatencySummary::new(&self.latencies, Basis::Computed);
         LatencySummary { intervals: Intervals::default(), ..summary }
     }
 }
@@ -144,10 +144,15 @@ mod tests {
         ) {
             let mut pooled = PooledLatency::default();
             for part in &parts {
-                pooled.add(&LatencySummary::new(&recorded(part), &Worth::EXACT));
+                pooled.add(&LatencySummary::new(&recorded(part), Basis::Computed));
             }
-            let whole = LatencySummary::new(&recorded(&parts.concat()), &Worth::EXACT);
-            prop_assert_eq!(pooled.summary(), LatencySummary { intervals: Intervals::default(), ..whole });
+            let whole = LatencySummary::new(&recorded(&parts.concat()), Basis::Computed);
+            let pooled = pooled.summary();
+            // Means are saved in whole nanoseconds.
+            let off = pooled.mean_ns.zip(whole.mean_ns).map(|(one, other)| one.abs_diff(other));
+            prop_assert!(off.is_none_or(|ns| ns <= 1), "{:?}", off);
+            let mean_ns = pooled.mean_ns;
+            prop_assert_eq!(pooled, LatencySummary { intervals: Intervals::default(), mean_ns, ..whole });
         }
     }
 
@@ -156,6 +161,7 @@ mod tests {
         let mut hops = HopFigures {
             sampled: 7,
             one_in: 2,
+            followed_one_in: Some(2),
             skipped: 1,
             disordered: 0,
             to_proxy: None,
@@ -172,7 +178,7 @@ mod tests {
             owners: Vec::new(),
         };
         for (index, leg) in distributions(&mut hops).into_iter().enumerate() {
-            *leg = Some(LatencySummary::new(&recorded(&vec![5; index + 1]), &Worth::EXACT));
+            *leg = Some(LatencySummary::new(&recorded(&vec![5; index + 1]), Basis::Computed));
         }
         hops.in_proxy = None;
         let mut pooled = PooledHops::default();

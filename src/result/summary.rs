@@ -12,7 +12,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::measure::LatencyHistogram;
-use crate::verdict::{Evidence, effective_size};
+use crate::stats::{self, Cluster, OverRuns};
 
 /// The percentiles of a summary.
 const QUANTILES: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
@@ -35,9 +35,9 @@ pub struct LatencySummary {
     pub clipped: u64,
     /// Smallest value.
     pub min_ns: Option<u64>,
-    /// Mean.
-    pub mean_ns: Option<u64>,
-    /// Standard deviation.
+    /// Mean of the values as they were measured, before the histogram rounds them; only that of an excess can be negative.
+    pub mean_ns: Option<i64>,
+    /// Standard deviation of these values: the squares are divided by their number, not by one less.
     pub stddev_ns: Option<u64>,
     /// Median.
     pub p50_ns: Option<u64>,
@@ -57,14 +57,19 @@ pub struct LatencySummary {
     pub p9999_ns: Option<u64>,
     /// Largest value.
     pub max_ns: Option<u64>,
-    /// Where the percentiles of many such runs would lie.
+    /// Of one run: how far chance within this run may have moved its percentiles; other runs may differ by more. Of several
+    /// (`--repeat`): where the mean over such runs of each run's percentile is.
     pub intervals: Intervals,
+    /// Of several runs: where the percentiles of another run would be, with 95 % confidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run: Option<Intervals>,
     /// The whole distribution: HdrHistogram V2, compressed, base64.
     pub histogram: String,
 }
 
-/// 95 % confidence intervals, lower and upper end, from the effective size of the sample: values that follow one another
-/// resemble each other, so many of them are worth fewer independent ones. Null where those would not carry the percentile,
+/// 95 % confidence intervals, lower and upper end. Of one run, from what the values are worth in the order in which their requests were
+/// intended: those that follow one another resemble each other, and replies of one request share its luck. Of three runs and more, from
+/// Student's t over the runs. Null where that does not carry the percentile, while neighbouring parts of the run are still alike,
 /// and where nothing was left to chance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Intervals {
@@ -86,36 +91,81 @@ pub struct Intervals {
     pub p9999_ns: Option<[u64; 2]>,
 }
 
-/// What a value is worth for each percentile: the effective size of the sample as a share of its size.
+/// Of one request, the values that a row counts: they share its luck.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Worth([f64; QUANTILES.len()]);
+pub(super) struct OfRequest {
+    pub(super) least_ns: u64,
+    pub(super) largest_ns: u64,
+    pub(super) values: u32,
+}
 
-impl Worth {
-    /// Values that were computed and not measured have no interval.
-    pub(super) const EXACT: Self = Self([0.0; QUANTILES.len()]);
+impl OfRequest {
+    /// The only value of a request.
+    pub(super) fn one(ns: u64) -> Self {
+        Self { least_ns: ns, largest_ns: ns, values: 1 }
+    }
 
-    /// By the autocorrelation of the response times.
-    pub(super) fn of(evidence: &Evidence) -> Self {
-        let count = evidence.response.count.max(1) as f64;
-        Self(QUANTILES.map(|quantile| effective_size(evidence, quantile) / count))
+    /// Where the values between least and largest are is not kept: they are taken to be spread evenly.
+    pub(super) fn cluster(&self, level_ns: u64) -> Cluster {
+        let values = f64::from(self.values);
+        let (above, unsure) = if self.largest_ns <= level_ns {
+            (0.0, 0.0)
+        } else if self.least_ns > level_ns {
+            (values, 0.0)
+        } else {
+            let (over, all) = (self.largest_ns - level_ns, self.largest_ns - self.least_ns);
+            let (between, share) = ((values - 2.0).max(0.0), over as f64 / all as f64);
+            (1.0 + between * share, between * share * (1.0 - share))
+        };
+        Cluster { above, unsure, values }
+    }
+}
+
+/// What the percentiles of a row and their intervals rest on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Basis<'a> {
+    /// Nothing was left to chance, or it is not known how: there are no intervals.
+    Computed,
+    /// One run: these requests, in the order of their intended instants.
+    Run(&'a [OfRequest]),
+    /// Several runs with these figures, which have `different` values: copies of a request carry nothing.
+    Runs { runs: &'a [&'a LatencySummary], different: u64 },
+}
+
+impl<'a> Basis<'a> {
+    /// Of several runs, of the same plan or each of one of its own.
+    pub(super) fn of_runs(runs: &'a [&'a LatencySummary], same_plan: bool) -> Self {
+        let counts = runs.iter().map(|run| run.count);
+        let different = if same_plan { counts.max().unwrap_or(0) } else { counts.sum() };
+        Self::Runs { runs, different }
     }
 }
 
 impl LatencySummary {
-    pub(super) fn new(latencies: &LatencyHistogram, worth: &Worth) -> Self {
+    pub(super) fn new(latencies: &LatencyHistogram, basis: Basis<'_>) -> Self {
         let histogram = latencies.histogram();
         let count = histogram.len();
-        let any = |value: f64| (count > 0).then(|| nanos(value));
-        let percentile = |index: usize| latencies.percentile(QUANTILES[index]);
-        let interval = |index: usize| {
-            latencies.interval(QUANTILES[index], worth.0[index].min(1.0) * count as f64)
+        let different = match basis {
+            Basis::Runs { different, .. } => different,
+            Basis::Computed | Basis::Run(_) => count,
+        };
+        let percentiles = QUANTILES
+            .map(|quantile| Some((quantile, latencies.percentile_of(quantile, different)?)));
+        let percentile = |index: usize| Some(percentiles[index]?.1);
+        let (intervals, next_run) = match basis {
+            Basis::Computed => (Intervals::default(), None),
+            Basis::Run(requests) => {
+                let within = |found: Option<(f64, u64)>| within(latencies, requests, found?);
+                (Intervals::from(percentiles.map(within)), None)
+            }
+            Basis::Runs { runs, .. } => over_runs(runs, percentiles.map(|found| found.is_some())),
         };
         Self {
             count,
             clipped: latencies.clipped(),
             min_ns: latencies.min(),
-            mean_ns: any(histogram.mean()),
-            stddev_ns: any(histogram.stdev()),
+            mean_ns: latencies.mean(),
+            stddev_ns: (count > 0).then(|| nanos(histogram.stdev())),
             p50_ns: percentile(0),
             p75_ns: percentile(1),
             p90_ns: percentile(2),
@@ -124,18 +174,59 @@ impl LatencySummary {
             p999_ns: percentile(5),
             p9999_ns: percentile(6),
             max_ns: latencies.max(),
-            intervals: Intervals {
-                p50_ns: interval(0),
-                p75_ns: interval(1),
-                p90_ns: interval(2),
-                p95_ns: interval(3),
-                p99_ns: interval(4),
-                p999_ns: interval(5),
-                p9999_ns: interval(6),
-            },
+            intervals,
+            next_run,
             histogram: encode(latencies),
         }
     }
+
+    fn percentiles(&self) -> [Option<u64>; QUANTILES.len()] {
+        [
+            self.p50_ns,
+            self.p75_ns,
+            self.p90_ns,
+            self.p95_ns,
+            self.p99_ns,
+            self.p999_ns,
+            self.p9999_ns,
+        ]
+    }
+}
+
+impl From<[Option<[u64; 2]>; QUANTILES.len()]> for Intervals {
+    fn from(ends: [Option<[u64; 2]>; QUANTILES.len()]) -> Self {
+        let [p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns] = ends;
+        Self { p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns }
+    }
+}
+
+/// How far chance within one run may have moved a percentile.
+pub(super) fn within(
+    latencies: &LatencyHistogram,
+    requests: &[OfRequest],
+    (quantile, level_ns): (f64, u64),
+) -> Option<[u64; 2]> {
+    let clusters: Vec<Cluster> = requests.iter().map(|one| one.cluster(level_ns)).collect();
+    let worth = stats::worth(&clusters)?;
+    latencies.interval(quantile, worth.min(latencies.histogram().len() as f64))
+}
+
+/// Where the percentiles of such runs are on average, and where the next run's will be; of those that are shown and that
+/// every run has.
+fn over_runs(
+    runs: &[&LatencySummary],
+    shown: [bool; QUANTILES.len()],
+) -> (Intervals, Option<Intervals>) {
+    let mut found = [None; QUANTILES.len()];
+    for (index, found) in found.iter_mut().enumerate().filter(|(index, _)| shown[*index]) {
+        let values: Option<Vec<f64>> =
+            runs.iter().map(|run| Some(run.percentiles()[index]? as f64)).collect();
+        *found = values.and_then(|values| stats::over_runs(&values));
+    }
+    let mean = |over: Option<OverRuns>| over.map(|over| [over.mean.low, over.mean.high].map(nanos));
+    let next = found.map(|over| over.map(|over| over.next.map(nanos)));
+    let any = next.iter().any(Option::is_some);
+    (Intervals::from(found.map(mean)), any.then(|| Intervals::from(next)))
 }
 
 impl LatencySummary {
@@ -172,11 +263,13 @@ impl LatencySummary {
         if !ends_fit || !rising.iter().flatten().is_sorted() {
             return Some("its least, its percentiles and its largest contradict each other");
         }
-        let Intervals { p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns } =
-            self.intervals;
-        let mut intervals =
-            [p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns].into_iter().flatten();
-        let turned = intervals.any(|[low, high]| low > high);
+        let mut intervals = [Some(self.intervals), self.next_run].into_iter().flatten();
+        let turned = intervals.any(|intervals| {
+            let Intervals { p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns } = intervals;
+            let mut ends =
+                [p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns].into_iter().flatten();
+            ends.any(|[low, high]| low > high)
+        });
         turned.then_some("the ends of an interval contradict each other")
     }
 }
@@ -231,9 +324,9 @@ fn bounds() -> Vec<u8> {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a mean of u64 values is in their range"
+    reason = "a deviation of u64 values is in their range"
 )]
-fn nanos(value: f64) -> u64 {
+pub(super) fn nanos(value: f64) -> u64 {
     value.round() as u64
 }
 
@@ -298,7 +391,7 @@ mod tests {
     fn what_contradicts_itself_is_not_read() {
         let mut latencies = LatencyHistogram::new();
         (1..=1_000).for_each(|ns| latencies.record(ns));
-        let good = serde_json::to_value(LatencySummary::new(&latencies, &Worth::EXACT)).unwrap();
+        let good = serde_json::to_value(LatencySummary::new(&latencies, Basis::Computed)).unwrap();
         assert!(serde_json::from_value::<LatencySummary>(good.clone()).is_ok());
         for (key, value) in [
             ("min_ns", serde_json::json!(1_001)),

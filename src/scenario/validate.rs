@@ -100,6 +100,9 @@ fn names(scenario: &Scenario) -> Verdict {
 fn phases(scenario: &Scenario) -> Verdict {
     within("run.warmup", scenario.run.warmup, Nanos::ZERO, MAX_PHASE)?;
     within("run.duration", scenario.run.duration, Nanos(1), MAX_PHASE)?;
+    if let Some(one_in) = scenario.run.follow_one_in {
+        within("run.follow_one_in", one_in, Count(1), Count(1 << 20))?;
+    }
     within("run.drain", scenario.run.drain, Nanos::ZERO, MAX_PHASE)?;
     within("clients.connect_timeout", scenario.clients.connect_timeout, Nanos(1), MAX_PHASE)
 }

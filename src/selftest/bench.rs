@@ -139,7 +139,7 @@ fn play(text: &str, environment: &Environment, interrupted: &AtomicBool) -> Resu
         return Err(Error::Failed(failure));
     }
     let runs = [measured];
-    let (result, _) = RunResult::new(&scenario, &plan, environment.clone(), &runs);
+    let (result, _) = RunResult::new(&scenario, &[&plan], environment.clone(), &runs);
     let [measured] = runs;
     Ok(Played { plan, measured, result, sleep_overshoot })
 }

@@ -8,9 +8,11 @@ mod multiplicity;
 mod order;
 mod paired;
 mod shift;
+mod student;
 mod trend;
 mod unpaired;
 mod warmup;
+mod worth;
 
 pub use autocorrelation::{autocorrelation_time, inflation};
 pub use multiplicity::holm;
@@ -19,9 +21,11 @@ pub use order::{
 };
 pub use paired::{fewest_for, shift, signed_rank_p};
 pub use shift::{Shift, level_shift};
+pub use student::{OverRuns, over_runs};
 pub use trend::slope;
 pub use unpaired::{rank_sum_p, shift_between};
 pub use warmup::{Truncation, mser5};
+pub use worth::{Cluster, worth};
 
 #[cfg(test)]
 pub(crate) mod examples {

@@ -1,7 +1,6 @@
 //! Percentiles and their intervals by order statistics. Invariant: makes no assumption about the distribution.
 
-/// Of a normal distribution, 95 % lies within this many standard deviations.
-const Z_95: f64 = 1.96;
+use super::student::Z_95;
 
 /// A figure and the interval that holds the true one with the confidence that its function names.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -280,7 +280,7 @@ impl<W: World> Driver<W> {
         }
         let sent_ns = if planned.payload > LONG_BODY { world.now_ns() } else { now_ns };
         let tag = if planned.replies > 0 { tracker.begin(planned.key) } else { None };
-        if !world.send(index, tag.filter(|_| tracker.sends_tags()), body)? {
+        if !world.send(index, tag.filter(|_| tracker.sends_tag(planned.key)), body)? {
             client.blocked = true;
             if let Some(tag) = tag {
                 tracker.cancel(tag);

@@ -1,7 +1,7 @@
 //! The tracker: follows the sampled requests of one driver from their tag to their last reply.
 //!
-//! How many requests are sampled depends on the plan alone: few enough that following them costs the hot path nothing
-//! that could be measured, and all of them where the load is light. Invariant: a slot belongs to one request from its
+//! Kept is what the client saw of many requests, all of them where the load is light: that costs nothing that could be measured. A tag
+//! goes along with fewer ([`Plan::follows`]), because it costs every station a look; how many follows from the scenario alone. Invariant: a slot belongs to one request from its
 //! sending until every owed reply has come or was given up; a request for which none is free is not followed, and
 //! counted as skipped.
 
@@ -14,7 +14,7 @@ use crate::plan::{DrawKey, Plan};
 
 /// Sampled requests that can be under way at once, over all drivers.
 const SLOTS: usize = 1 << 14;
-/// Requests that are sampled per second at most, over all drivers.
+/// Requests of which the client's instants are kept per second at most, over all drivers.
 const SAMPLED_PER_S: f64 = 8192.0;
 
 /// One driver's share of the sample.
@@ -28,6 +28,8 @@ pub(super) struct Tracker {
     /// By slot: when the first reply came; 0 as long as none has.
     first_received_ns: Vec<u64>,
     serial: u32,
+    /// A request is followed if these bits of its key are zero.
+    unfollowed: u64,
     ways: Ways,
 }
 
@@ -53,17 +55,19 @@ impl Tracker {
             free: (0..slots).rev().collect(),
             first_received_ns: vec![0; share],
             serial: 0,
+            unfollowed: plan.follow_one_in() - 1,
             ways: Ways::new(Ways::MOST / drivers as usize, one_in(plan)),
         }
     }
 
-    /// Begins to follow the request with this key, if it is in the sample.
+    /// Begins to watch the request with this key, if it is in the sample or followed: that one is followed does not depend on
+    /// whether there is room to keep it.
     #[inline]
     pub(super) fn begin(&mut self, key: DrawKey) -> Option<Tag> {
-        if self.ways.wants(key) { self.begin_sampled() } else { None }
+        if self.ways.wants(key) || self.sends_tag(key) { self.begin_sampled(key) } else { None }
     }
 
-    fn begin_sampled(&mut self) -> Option<Tag> {
+    fn begin_sampled(&mut self, key: DrawKey) -> Option<Tag> {
         let Some(index) = self.free.pop() else {
             self.ways.skip();
             return None;
@@ -71,13 +75,25 @@ impl Tracker {
         self.first_received_ns[index as usize] = 0;
         self.serial = self.serial.wrapping_add(1).max(1);
         let tag = Tag { slot: self.first_slot + index, serial: self.serial };
-        if let Some(stations) = &self.stations {
+        if let Some(stations) = &self.stations
+            && self.follows(key)
+        {
             stations.begin(tag);
         }
         Some(tag)
     }
 
-    /// Whether a followed request carries its tag along.
+    fn follows(&self, key: DrawKey) -> bool {
+        key.0 & self.unfollowed == 0
+    }
+
+    /// Whether the request with this key carries its tag along.
+    #[inline]
+    pub(super) fn sends_tag(&self, key: DrawKey) -> bool {
+        self.follows(key) && self.sends_tags()
+    }
+
+    /// Whether any request carries a tag along.
     #[inline]
     pub(super) fn sends_tags(&self) -> bool {
         self.stations.is_some()
@@ -130,7 +146,8 @@ impl Tracker {
         last_received_ns: u64,
     ) {
         let slot = self.first_slot + index;
-        let stamps = self.stations.as_ref().map(|stations| stations.read(slot, self.zero_ns));
+        let stations = self.stations.as_ref().filter(|_| self.follows(key));
+        let stamps = stations.map(|stations| stations.read(slot, self.zero_ns));
         self.ways.keep(Way {
             key,
             client,
@@ -184,6 +201,30 @@ mod tests {
         assert_eq!(one_in(&plan("load = { rate = '50k/s' }\nrun = { duration = '1s' }")), 8);
         let saturated = plan("load = { model = 'closed', in_flight = 128 }");
         assert!((64..=256).contains(&one_in(&saturated)), "{}", one_in(&saturated));
+    }
+
+    #[test]
+    fn who_is_followed_depends_neither_on_the_length_of_the_run_nor_on_who_is_kept() {
+        let load = "load = { rate = '2k/s' }";
+        let short = plan(load);
+        let long = plan(&format!("{load}\nrun = {{ duration = '1h' }}"));
+        assert!(one_in(&long) > short.follow_one_in(), "most are not kept");
+        assert_eq!((short.follow_one_in(), long.follow_one_in()), (8, 8));
+        for (plan, kept_in_64) in [(&short, 64), (&long, 0)] {
+            let stations = Some(Arc::new(stations()));
+            let mut tracker = Tracker::new(plan, stations, 0, (0, 1));
+            let key = |low: u64| DrawKey(1 << 60 | low);
+            let begun = (1..=64).filter(|low| tracker.begin(key(*low)).is_some()).count();
+            let followed = (1..=64).filter(|low| tracker.sends_tag(key(*low))).count();
+            assert_eq!((begun, followed), (kept_in_64.max(8), 8));
+        }
+        let slow = plan(&format!("{load}\nworkers = {{ delay = '2ms' }}"));
+        assert_eq!(slow.follow_one_in(), 1, "next to work it does not count");
+        let fast = plan("load = { rate = '200k/s' }");
+        assert_eq!(fast.follow_one_in(), 64);
+        let asked = plan(&format!("{load}\nrun = {{ follow_one_in = 100 }}"));
+        assert_eq!(asked.follow_one_in(), 128);
+        assert_eq!(asked.hash(), short.hash(), "it is no part of the work");
     }
 
     #[test]

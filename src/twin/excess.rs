@@ -5,7 +5,7 @@
 
 use super::ideal::Tally;
 use super::{Ideal, Limits, NoIdeal, Pool, Served, play};
-use crate::measure::LatencyHistogram;
+use crate::measure::{LatencyHistogram, rounded};
 use crate::plan::Plan;
 
 /// What was measured of one request. Times count from its intended instant.
@@ -38,16 +38,45 @@ pub struct Excess {
 pub struct Differences {
     /// Measured minus ideal; 0 where the measured time was the shorter one.
     pub histogram: LatencyHistogram,
+    /// The same, in the order in which the twin serves the requests.
+    pub times: Vec<u64>,
+    /// The sum of measured minus ideal, with its sign.
+    sum_ns: i128,
     /// How many measured times were the shorter ones: where requests queue, another order of arrival makes some of them
     /// faster than in the twin, at the cost of others.
     pub faster: u64,
+}
+
+impl Excess {
+    /// Adds those of another run.
+    pub fn merge(&mut self, other: &Self) {
+        self.first_reply.merge(&other.first_reply);
+        self.last_reply.merge(&other.last_reply);
+        self.unmatched += other.unmatched;
+    }
 }
 
 impl Differences {
     #[inline]
     fn record(&mut self, measured_ns: u64, ideal_ns: u64) {
         self.faster += u64::from(measured_ns < ideal_ns);
-        self.histogram.record(measured_ns.saturating_sub(ideal_ns));
+        self.sum_ns += i128::from(measured_ns) - i128::from(ideal_ns);
+        let ns = measured_ns.saturating_sub(ideal_ns);
+        self.histogram.record(ns);
+        self.times.push(ns);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.histogram.merge(&other.histogram);
+        self.times.extend(&other.times);
+        self.sum_ns += other.sum_ns;
+        self.faster += other.faster;
+    }
+
+    /// The mean of measured minus ideal, with its sign: the mean measured time minus the mean ideal one.
+    pub fn mean_ns(&self) -> Option<i64> {
+        let count = i128::from(self.histogram.histogram().len());
+        (count > 0).then(|| rounded(self.sum_ns, count))
     }
 }
 

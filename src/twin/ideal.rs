@@ -34,6 +34,24 @@ pub struct Ideal {
     pub queue_grows: bool,
 }
 
+impl Ideal {
+    /// Adds that of another plan, after this one.
+    pub fn merge(&mut self, other: &Self) {
+        let (this_ns, other_ns) = (self.window_ns as f64, other.window_ns as f64);
+        let busy_ns = self.utilisation * this_ns + other.utilisation * other_ns;
+        self.utilisation = busy_ns / (this_ns + other_ns);
+        self.requests += other.requests;
+        self.silent += other.silent;
+        self.replies += other.replies;
+        self.first_reply.merge(&other.first_reply);
+        self.last_reply.merge(&other.last_reply);
+        self.reply.merge(&other.reply);
+        self.window_ns += other.window_ns;
+        self.carried.add(other.carried);
+        self.queue_grows |= other.queue_grows;
+    }
+}
+
 /// Plays the plan and keeps what a measurement would keep.
 pub fn ideal(plan: &Plan, pool: Pool, limits: Limits<'_>) -> Result<Ideal, NoIdeal> {
     let mut tally = Tally::new(plan);

@@ -234,7 +234,7 @@ pub(super) fn clipped(evidence: &Evidence) -> Check {
         (share, "ratio"),
         Lines::warn(0.0).or_fail(CLIPPED_FAILS),
         format!("{} times were above the histogram's range", evidence.clipped),
-        "they stand as its largest value, so means and high percentiles are too low",
+        "they stand as its largest value, so high percentiles are too low",
     )
 }
 

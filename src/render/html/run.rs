@@ -12,7 +12,9 @@ use super::{alarms, notes, page, scenario_text, scrolled};
 use crate::quantity::{self, bytes, bytes_per_second, duration};
 use crate::render::machine;
 use crate::render::plan::parts;
-use crate::render::run::{generator_line, proxy_line, server_line, waiting_client};
+use crate::render::run::{
+    generator_line, meaning_of_intervals, proxy_line, server_line, sooner, waiting_client,
+};
 use crate::render::verdict::{doubts, headline, tally};
 use crate::result::{Latency, RunResult, ThresholdOutcome};
 use crate::verdict::{CheckStatus, Status, Verdict};
@@ -156,8 +158,11 @@ fn latency(result: &RunResult) -> Markup {
                     " Ideal is the first reply if proxy, network and scheduler cost nothing; excess is measured minus ideal, \
                      request by request."
                 }
+                @if let Some(sentence) = result.ideal.as_ref().and_then(|ideal| sooner(&ideal.excess)) {
+                    " " (sentence) "."
+                }
                 @if latency.first_reply.intervals != crate::result::Intervals::default() {
-                    " Beneath a percentile stands where 95 of 100 such runs would have it."
+                    " Beneath a percentile stands " (meaning_of_intervals(result)) "."
                 }
             }
             @if let Some(sentence) = waiting_client(result) { p.sentence id="waiting-client" { (sentence) "." } }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::scrolled;
-use super::value::{counted, nothing, time};
+use super::value::{counted, nothing, signed_time, time};
 use crate::quantity::duration;
 use crate::result::{LatencySummary, Ledger};
 
@@ -31,6 +31,7 @@ pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
                 tr {
                     th scope="row" { (name) }
                     td { (counted(&format!("{path}.count"), latencies.count)) }
+                    td { (signed_time(&format!("{path}.mean_ns"), latencies.mean_ns)) }
                     @for (field, ns, ends) in figures(latencies) {
                         td {
                             (time(&format!("{path}.{field}"), ns))
@@ -45,11 +46,10 @@ pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
     })
 }
 
-/// The figures of a row, with their intervals.
-fn figures(latencies: &LatencySummary) -> [Figure; 9] {
+/// The figures of a row after its mean, with their intervals.
+fn figures(latencies: &LatencySummary) -> [Figure; 8] {
     let ends = &latencies.intervals;
     [
-        ("mean_ns", latencies.mean_ns, None),
         ("p50_ns", latencies.p50_ns, ends.p50_ns),
         ("p75_ns", latencies.p75_ns, ends.p75_ns),
         ("p90_ns", latencies.p90_ns, ends.p90_ns),

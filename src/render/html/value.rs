@@ -5,13 +5,18 @@
 
 use maud::{Markup, html};
 
-use crate::quantity::{bytes, count, duration, percent, rate};
+use crate::quantity::{bytes, count, duration, percent, rate, signed_duration};
 use crate::render::run::{NOTHING, nanos};
 use crate::result::MetricUnit;
 
 /// A time in nanoseconds.
 pub(super) fn time(field: &str, ns: Option<u64>) -> Markup {
     ns.map_or_else(nothing, |ns| number(field, &ns.to_string(), &duration(ns)))
+}
+
+/// A time in nanoseconds that may be negative.
+pub(super) fn signed_time(field: &str, ns: Option<i64>) -> Markup {
+    ns.map_or_else(nothing, |ns| number(field, &ns.to_string(), &signed_duration(ns)))
 }
 
 /// A CPU time in nanoseconds, which is a mean.
