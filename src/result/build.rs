@@ -1,7 +1,7 @@
 //! Making a result of what was measured. Pure, except that it is told about the environment.
 
 use super::evidence::evidence;
-use super::ideal::{Sampled, observed};
+use super::ideal::{Sample, Sampled, observed};
 use super::summary::Worth;
 use super::{
     Environment, GeneratorFigures, HopFigures, Latency, LatencySummary, ProcessFigures,
@@ -15,7 +15,6 @@ use crate::measure::{
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
-use crate::twin::Observed;
 use crate::verdict::{self, SampledRequest, Verdict};
 
 /// libzmq's own high-water mark.
@@ -117,7 +116,7 @@ impl RunFigures {
         plan: &Plan,
         environment: &Environment,
         run: &Measured,
-    ) -> (Self, Option<(Vec<Observed>, Worth)>) {
+    ) -> (Self, Option<Sample>) {
         let recorded = &run.recorded;
         let ways = recorded.ways.intended_from(plan.warmup_ns());
         let hops = Hops::of(&ways, plan);
@@ -147,7 +146,7 @@ impl RunFigures {
             server: run.server_process.as_ref().map(|used| server_figures(run, used)),
             verdict: verdict::judge(&evidence, &scenario.verdict),
         };
-        (figures, whole.then(|| (observed(&ways), worth)))
+        (figures, whole.then(|| Sample { observed: observed(&ways), worth, evidence }))
     }
 }
 

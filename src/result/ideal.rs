@@ -6,12 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::build::per_second;
+use super::evidence::twin as twin_of;
 use super::summary::Worth;
 use super::{LatencySummary, RunResult, threshold};
 use crate::measure::Way;
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
 use crate::twin::{self, Differences, Excess, Ideal, Limits, Observed, Policy, Pool};
+use crate::verdict::{self, Evidence, Verdict};
 
 /// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which nobody minds after
 /// a run that offered them, and are 100 s of 100,000 round trips a second.
@@ -137,7 +139,15 @@ pub struct ExcessFigures {
 /// What a result's twin is held against: the sampled requests of the pooled run, and with `--repeat` of each run after it.
 /// `None` for a run that was cut short.
 #[derive(Debug)]
-pub struct Sampled(pub(super) Vec<Option<(Vec<Observed>, Worth)>>);
+pub struct Sampled(pub(super) Vec<Option<Sample>>);
+
+/// One of them, and what a verdict is made of anew when the twin has been played.
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) observed: Vec<Observed>,
+    pub(super) worth: Worth,
+    pub(super) evidence: Evidence,
+}
 
 /// What the twin is held against in a run in which these ways were measured.
 pub(super) fn observed(ways: &[Way]) -> Vec<Observed> {
@@ -161,7 +171,7 @@ impl RunResult {
         let (places, sets): (Vec<_>, Vec<_>) = (0..)
             .zip(sampled.0)
             .filter_map(|(place, set)| Some((place, set?)))
-            .map(|(place, (observed, worth))| ((place, worth), observed))
+            .map(|(place, set)| ((place, set.worth, set.evidence), set.observed))
             .unzip();
         let why_not = if self.scenario.proxy.engine == Engine::External {
             Some("the server is not zload's, and its workers are not known".to_owned())
@@ -172,8 +182,10 @@ impl RunResult {
             match twin::ideal_and_excess(plan, pool, limits, sets) {
                 Ok((ideal, excess)) => {
                     let figures = IdealFigures::new(pool.policy, &ideal);
-                    for ((place, worth), excess) in places.iter().zip(&excess) {
-                        *self.ideal_at(*place) = Some(RunIdeal::new(&figures, excess, worth));
+                    for ((place, worth, mut evidence), excess) in places.into_iter().zip(&excess) {
+                        *self.ideal_at(place) = Some(RunIdeal::new(&figures, excess, &worth));
+                        evidence.twin = Some(twin_of(&figures, excess));
+                        self.judge_again(place, &evidence);
                     }
                     None
                 }
@@ -183,6 +195,19 @@ impl RunResult {
         self.notes.retain(|note| note != NOT_YET);
         self.notes.extend(why_not.map(|why| format!("there is no ideal beside this run: {why}")));
         self.thresholds = threshold::outcomes(self);
+    }
+
+    /// The verdict, now that the twin is known. Several runs have that on each, as in [`Self::new`].
+    fn judge_again(&mut self, place: usize, evidence: &Evidence) {
+        let verdict = verdict::judge(evidence, &self.scenario.verdict);
+        match place {
+            0 => self.verdict = verdict,
+            run => {
+                self.runs[run - 1].verdict = verdict;
+                let each: Vec<Verdict> = self.runs.iter().map(|run| run.verdict.clone()).collect();
+                self.verdict = Verdict::of_all(&each).expect("there is a run");
+            }
+        }
     }
 
     /// Where the ideal of the pooled run (0) or of one of the runs goes.

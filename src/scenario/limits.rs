@@ -54,6 +54,9 @@ pub struct Limits {
     /// Share of the owed replies that were lost.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_lost: f64,
+    /// Share of the messages that came although nobody owed them.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_unexpected: f64,
     /// The shortest window whose seconds can be compared with each other.
     pub min_window: Nanos,
 }
@@ -75,6 +78,7 @@ impl Default for Limits {
             max_shift: 0.2,
             max_delay_overshoot: 0.1,
             max_lost: 0.0,
+            max_unexpected: 0.0,
             min_window: Nanos::from_secs(3),
         }
     }
@@ -82,7 +86,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Every share with its key.
-    pub(super) fn shares(&self) -> [(&'static str, f64); 13] {
+    pub(super) fn shares(&self) -> [(&'static str, f64); 14] {
         [
             ("verdict.max_late", self.max_late),
             ("verdict.max_unsent", self.max_unsent),
@@ -97,6 +101,7 @@ impl Limits {
             ("verdict.max_shift", self.max_shift),
             ("verdict.max_delay_overshoot", self.max_delay_overshoot),
             ("verdict.max_lost", self.max_lost),
+            ("verdict.max_unexpected", self.max_unexpected),
         ]
     }
 }

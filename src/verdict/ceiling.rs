@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::backlog::is_served;
 use super::generator::{busiest, generator_share};
 use super::{Check, CheckStatus, Evidence, Limits};
 use crate::quantity::{percent, rate};
@@ -12,9 +13,6 @@ use crate::topology::host::{HostUse, Role};
 const BUSY: f64 = 0.9;
 /// A machine whose CPUs are busy for a larger share of the time is one itself.
 const MACHINE_BUSY: f64 = 0.95;
-
-/// A load of which this share was answered within the window was carried; the rest was on its way at the end.
-const SERVED: f64 = 0.9;
 
 /// What kept the throughput from being higher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,11 +42,19 @@ pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) ->
     if evidence.ledger.requests_sent == 0 {
         return None;
     }
-    let reached = rate(evidence.requests_per_s);
+    let replies = format!("{} replies", rate(replies_per_s(evidence)));
+    let reached = if evidence.ledger.replies_expected > 0 {
+        replies
+    } else {
+        format!("{} requests", rate(evidence.requests_per_s))
+    };
     let (by, sentence) = if carried(evidence, checks) {
         (
             CeilingBy::OfferedLoad,
-            format!("the offered load of {reached} was carried; the ceiling is higher"),
+            format!(
+                "the offered load of {} was carried; the ceiling is higher",
+                rate(evidence.requests_per_s)
+            ),
         )
     } else {
         let system = busy_part(evidence);
@@ -73,22 +79,22 @@ pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) ->
     Some(Ceiling { by, sentence })
 }
 
-/// Whether an open load was sent, and answered as fast as it came.
+/// Replies that came per second, but no more than the workers can give: the window's edges may hold a round too many.
+fn replies_per_s(evidence: &Evidence) -> f64 {
+    evidence.replies_per_s.min(evidence.capacity_per_s.unwrap_or(f64::INFINITY))
+}
+
+/// Whether an open load was sent, answered as fast as it came, and left no queue.
 fn carried(evidence: &Evidence, checks: &[Check]) -> bool {
     let no_worse = |name: &str, worst: CheckStatus| {
         checks.iter().filter(|check| check.name == name).all(|check| check.status <= worst)
     };
-    let owed_per_s =
-        evidence.ledger.replies_expected as f64 / (evidence.window_ns.max(1) as f64 / 1e9);
-    let shows_no_backlog =
-        checks.iter().any(|check| check.name == "backlog" && check.status == CheckStatus::Pass);
     evidence.open.is_some()
         && no_worse("delivered_rate", CheckStatus::NotApplicable)
         && no_worse("backlog", CheckStatus::NotApplicable)
         && no_worse("lost", CheckStatus::Warn)
         && no_worse("slip", CheckStatus::Warn)
-        // A run too short for a trend may still have piled up what it was offered; one that shows none has long delays.
-        && (shows_no_backlog || evidence.replies_per_s >= SERVED * owed_per_s)
+        && is_served(evidence)
 }
 
 /// The part of the system under test that had no time to spare, in words.

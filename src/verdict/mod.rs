@@ -3,6 +3,7 @@
 //! [`Evidence`] is plain data: whoever has measured a run fills in what is known of it. A check that lacks its data is not
 //! applicable and says why; it never passes. docs/verdict.md argues every limit. Invariant: no clock, no socket, no file.
 
+mod backlog;
 mod ceiling;
 mod check;
 mod evidence;
@@ -21,7 +22,7 @@ pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
     Delays, Evidence, Leg, OpenLoad, Percentiles, SampledRequest, SecondOfLoad, ServerCounts,
-    TimeSeries,
+    TimeSeries, Twin,
 };
 pub use omission::{Omission, as_a_waiting_client};
 pub use sample::effective_size;
@@ -80,8 +81,9 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         machine::steal(evidence, limits),
         machine::other_load(evidence, limits),
         machine::clock(evidence),
-        system::backlog(evidence, limits),
+        backlog::backlog(evidence, limits),
         system::lost(evidence, limits),
+        system::unexpected(evidence, limits),
         system::delay_overshoot(evidence, limits),
         sample::window(evidence, limits),
         sample::warmup(evidence, limits),
