@@ -19,6 +19,7 @@ pub fn describe() -> Environment {
         ),
         cpu_model: cpu_model().unwrap_or_else(|| system.machine().to_string_lossy().into_owned()),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        cpu_quota: topology::host::cpu_quota(),
         load_average: load_average().unwrap_or(0.0),
         time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     }

@@ -146,6 +146,23 @@ fn a_cpu_hog_is_named_and_makes_the_run_suspect() {
 }
 
 #[test]
+fn a_quota_that_is_used_up_is_named_and_is_the_ceiling_of_nobody() {
+    let with = |throttled: u64, periods: u64| {
+        let mut evidence = Evidence { open: None, ..clean(4) };
+        let quota = evidence.host.as_mut().unwrap().quota.as_mut().unwrap();
+        (quota.cpus, quota.throttled, quota.periods) = (0.5, throttled, periods);
+        judged(&evidence)
+    };
+    assert_eq!(status_of(&with(0, 100), "throttled"), CheckStatus::Pass);
+    assert_eq!(status_of(&with(0, 0), "throttled"), CheckStatus::NotApplicable);
+    assert_eq!(status_of(&with(2, 100), "throttled"), CheckStatus::Warn);
+    let used_up = with(58, 94);
+    assert_eq!((used_up.status, named(&used_up)), (Status::Invalid, vec!["throttled"]));
+    let ceiling = used_up.ceiling.unwrap();
+    assert!(ceiling.by == CeilingBy::Quota && ceiling.sentence.contains("0.5 CPUs"), "{ceiling:?}");
+}
+
+#[test]
 fn a_drift_a_shift_and_a_slow_begin_are_told_apart() {
     let rewritten = |factor: fn(f64) -> f64| {
         let mut evidence = clean(5);

@@ -36,6 +36,9 @@ pub struct Limits {
     /// Share of the machine's CPU time that other processes used.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_other_load: f64,
+    /// Share of the periods in which a CPU quota was used up.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_throttled: f64,
     /// Growth of the replies in flight, as a share of the replies owed.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_backlog: f64,
@@ -72,6 +75,7 @@ impl Default for Limits {
             max_cpu_wait: 0.1,
             max_steal: 0.02,
             max_other_load: 0.1,
+            max_throttled: 0.01,
             max_backlog: 0.01,
             max_little_error: 0.02,
             max_drift: 0.1,
@@ -86,7 +90,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Every share with its key.
-    pub(super) fn shares(&self) -> [(&'static str, f64); 14] {
+    pub(super) fn shares(&self) -> [(&'static str, f64); 15] {
         [
             ("verdict.max_late", self.max_late),
             ("verdict.max_unsent", self.max_unsent),
@@ -95,6 +99,7 @@ impl Limits {
             ("verdict.max_cpu_wait", self.max_cpu_wait),
             ("verdict.max_steal", self.max_steal),
             ("verdict.max_other_load", self.max_other_load),
+            ("verdict.max_throttled", self.max_throttled),
             ("verdict.max_backlog", self.max_backlog),
             ("verdict.max_little_error", self.max_little_error),
             ("verdict.max_drift", self.max_drift),

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::backlog::is_served;
 use super::generator::{busiest, generator_share};
+use super::machine::THROTTLED_FAILS;
 use super::{Check, CheckStatus, Evidence, Limits};
-use crate::quantity::{percent, rate};
-use crate::topology::host::{HostUse, Role};
+use crate::quantity::{cpus, percent, rate};
+use crate::topology::host::{HostUse, QuotaUse, Role};
 
 /// A proxy, an I/O thread or the workers that are busy for a larger share of the time are a limit.
 const BUSY: f64 = 0.9;
@@ -33,6 +34,8 @@ pub enum CeilingBy {
     Generator,
     /// Nothing: the load that was offered was carried. A lower bound.
     OfferedLoad,
+    /// The CPU quota of the container: both sides had to stand still, so it is nobody's ceiling.
+    Quota,
     /// It cannot be told. A lower bound.
     Unknown,
 }
@@ -56,6 +59,9 @@ pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) ->
                 rate(evidence.requests_per_s)
             ),
         )
+    } else if let Some(quota) = quota_used_up(evidence) {
+        let cpus = cpus(quota.cpus);
+        (CeilingBy::Quota, format!("the CPU quota ({cpus}) was the limit at {reached}"))
     } else {
         let system = busy_part(evidence);
         let generator = evidence.host.as_ref().and_then(generator_share);
@@ -77,6 +83,12 @@ pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) ->
         }
     };
     Some(Ceiling { by, sentence })
+}
+
+/// The quota that stopped everything in most of the periods, if one did.
+fn quota_used_up(evidence: &Evidence) -> Option<QuotaUse> {
+    let quota = evidence.host.as_ref().and_then(|host| host.quota);
+    quota.filter(|quota| quota.throttled_share() > THROTTLED_FAILS)
 }
 
 /// Replies that came per second, but no more than the workers can give: the window's edges may hold a round too many.

@@ -80,6 +80,7 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         generator::cpu_wait(evidence, limits),
         machine::steal(evidence, limits),
         machine::other_load(evidence, limits),
+        machine::throttled(evidence, limits),
         machine::clock(evidence),
         backlog::backlog(evidence, limits),
         system::lost(evidence, limits),
