@@ -55,7 +55,8 @@ fn queue(load: f64, seconds: u32, seed: u64) -> Evidence {
         },
         requests_per_s: sent as f64 / seconds,
         replies_per_s: before(&ended, seconds) / seconds,
-        open: Some(OpenLoad { planned_service_ns: 2 * evidence::MS, ..OpenLoad::default() }),
+        open: Some(OpenLoad::default()),
+        work_ns: 2 * evidence::MS,
         capacity_per_s: Some(SERVED_PER_S),
         in_flight: TimeSeries { values: in_flight, every: 1 },
         responses: TimeSeries {

@@ -35,6 +35,7 @@ pub(super) fn evidence(
         requests_per_s: throughput.requests_per_s,
         replies_per_s: throughput.replies_per_s,
         open: matches!(plan.offered(), Offered::Open { .. }).then(|| open_load(plan, run)),
+        work_ns: whole(plan.summary().work_ns_mean),
         capacity_per_s: capacity_per_s(scenario, plan),
         twin: None,
         response: percentiles(&recorded.first_reply),
@@ -111,7 +112,6 @@ fn open_load(plan: &Plan, run: &Measured) -> OpenLoad {
         late: Some(run.recorded.late),
         held_back: run.recorded.held_back,
         seconds: seconds(plan, run),
-        planned_service_ns: whole(plan.summary().work_ns_mean),
     }
 }
 

@@ -30,9 +30,9 @@ const EDGES: f64 = 2.0;
 /// "Spurious regressions in econometrics", 1974). Its increments are nearly independent.
 pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
     const NAME: &str = "backlog";
-    let Some(open) = &evidence.open else {
+    if evidence.open.is_none() {
         return Check::not_applicable(NAME, "a closed load never offers more than is served");
-    };
+    }
     if let Some(twin) = evidence.twin.as_ref().filter(|twin| twin.queue_grows) {
         return too_much_planned(evidence, limits, twin.utilisation);
     }
@@ -40,7 +40,7 @@ pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
         return Check::not_applicable(NAME, "the run is too short to show a trend");
     };
     let owed = evidence.ledger.replies_expected as f64;
-    let in_service = evidence.requests_per_s * open.planned_service_ns as f64 / 1e9
+    let in_service = evidence.requests_per_s * evidence.work_ns as f64 / 1e9
         * (owed / evidence.ledger.requests_sent.max(1) as f64);
     let lost =
         if is_waited_for(evidence, growth) { 0.0 } else { evidence.ledger.replies_lost as f64 };

@@ -61,13 +61,9 @@ pub(super) fn steal(evidence: &Evidence, limits: &Limits) -> Check {
             "the kernel does not say how the machine's CPU time was spent",
         );
     };
-    Check::at_most(
-        NAME,
-        (machine.steal_share, "ratio"),
-        Lines::warn(limits.max_steal),
-        format!("other virtual machines took {} of the CPU time", percent(machine.steal_share)),
-        "latencies include times in which this machine stood still; run again at a quieter time, or elsewhere",
-    )
+    let fact =
+        format!("other virtual machines took {} of the CPU time", percent(machine.steal_share));
+    Check::note_above(NAME, (machine.steal_share, "ratio"), limits.max_steal, fact)
 }
 
 /// CPU time that other processes used.
@@ -85,13 +81,8 @@ pub(super) fn other_load(evidence: &Evidence, limits: &Limits) -> Check {
             "the kernel does not say how the machine's CPU time was spent",
         );
     };
-    Check::at_most(
-        NAME,
-        (machine.other_share, "ratio"),
-        Lines::warn(limits.max_other_load),
-        format!("other processes used {} of the CPU time", percent(machine.other_share)),
-        "they compete with generator and system; stop them, or run on a quieter machine",
-    )
+    let fact = format!("other processes used {} of the CPU time", percent(machine.other_share));
+    Check::note_above(NAME, (machine.other_share, "ratio"), limits.max_other_load, fact)
 }
 
 /// Whether the CPU quota of a container was used up.

@@ -6,11 +6,13 @@
 mod backlog;
 mod ceiling;
 mod check;
+mod effect;
 mod evidence;
 mod generator;
 mod machine;
 mod omission;
 mod sample;
+mod symptoms;
 mod system;
 
 use std::fmt;
@@ -67,7 +69,7 @@ impl fmt::Display for Status {
 
 /// Judges a run.
 pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
-    let checks = vec![
+    let mut checks = vec![
         machine::ending(evidence),
         machine::build(evidence),
         system::conservation(evidence),
@@ -81,6 +83,7 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         machine::steal(evidence, limits),
         machine::other_load(evidence, limits),
         machine::throttled(evidence, limits),
+        effect::machine_share(evidence, limits),
         machine::clock(evidence),
         backlog::backlog(evidence, limits),
         system::lost(evidence, limits),
@@ -93,6 +96,7 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         sample::sample_size(evidence),
         sample::clipped(evidence),
     ];
+    symptoms::join(&mut checks);
     let ceiling = ceiling::ceiling(evidence, limits, &checks);
     Verdict { status: status_of(&checks), checks, ceiling }
 }
@@ -106,7 +110,7 @@ impl Verdict {
         let mut all = first.clone();
         for run in rest {
             for (worst, other) in all.checks.iter_mut().zip(&run.checks) {
-                if other.status > worst.status {
+                if (other.status, other.noted) > (worst.status, worst.noted) {
                     *worst = other.clone();
                 }
             }
