@@ -76,8 +76,11 @@ fn half_a_cpu() -> Option<PathBuf> {
 #[test]
 fn a_cpu_quota_that_is_used_up_is_seen() {
     let Some(group) = half_a_cpu() else {
-        println!("skipped: no CPU control group can be made here (this needs root)");
-        return;
+        let told = writeln!(
+            std::io::stderr(),
+            "skipped: no CPU control group can be made here (this needs root)"
+        );
+        return told.expect("stderr");
     };
     let text = "load = { model = 'closed', in_flight = 8 }\nclients = { count = 4 }\n\
                 run = { warmup = '0s', duration = '3s', drain = '1s' }";

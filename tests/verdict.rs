@@ -130,7 +130,7 @@ fn what_is_lost_at_the_end_of_an_overload_is_a_backlog_and_what_is_dropped_is_no
 /// A run beside a process that takes half of the CPU time, in which the proxy waited for this share of the time.
 fn beside_a_hog(waited: f64) -> Evidence {
     let mut evidence = clean(4);
-    let host = evidence.host.as_mut().unwrap();
+    let host = evidence.host.as_mut().expect("known of a clean run");
     host.machine = Some(MachineUse { steal_share: 0.0, other_share: 0.5, busy_share: 0.6 });
     host.threads = vec![
         thread(Role::Driver, 0.1, 0.0, host.span_ns),
@@ -168,6 +168,17 @@ fn what_is_work_of_the_plan_or_waiting_for_ourselves_is_not_the_machines() {
     let ideal = queues.responses.values.iter().map(|ns| ns * 0.95).collect();
     queues.twin = Some(Twin { utilisation: 0.5, queue_grows: false, responses: ideal });
     assert_eq!(judged(&queues).status, Status::Valid, "the twin waits, too");
+}
+
+#[test]
+fn waits_in_few_requests_doubt_the_slow_ones_and_leave_the_median() {
+    let mut evidence = beside_a_hog(0.8);
+    // One request in fifty waited for nearly all that was waited, and the others cost what the CPU time says.
+    for value in evidence.responses.values.iter_mut().step_by(50) {
+        *value *= 150.0;
+    }
+    let verdict = judged(&evidence);
+    assert_eq!(status_of(&verdict, "machine_share"), CheckStatus::Warn, "{verdict:#?}");
 }
 
 #[test]
