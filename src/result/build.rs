@@ -13,6 +13,7 @@ use crate::measure::{
     Ways,
 };
 use crate::plan::{Offered, Plan};
+use crate::quantity;
 use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
 use crate::verdict::{self, SampledRequest, Verdict};
@@ -74,6 +75,10 @@ impl RunResult {
             runs: each,
             scenario: scenario.clone(),
         };
+        // Several runs have no common flow of time.
+        if let [run] = runs {
+            result.notes.extend(of_stalls(plan, run));
+        }
         result.announce_ideal();
         result.thresholds = threshold::outcomes(&result);
         (result, Sampled(sets))
@@ -343,6 +348,26 @@ fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
         );
     }
     notes
+}
+
+/// The longest time in which no reply came while requests waited.
+fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
+    let ways = run.recorded.ways.intended_from(plan.warmup_ns());
+    let requests: Vec<SampledRequest> = ways.iter().map(SampledRequest::from).collect();
+    let stalls = verdict::stalls(&requests);
+    let longest = stalls.first()?;
+    let felt = longest.felt as u64 * run.recorded.ways.one_in();
+    let more = match stalls.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {} besides", quantity::counted(more as u64, "shorter stall")),
+    };
+    Some(format!(
+        "a stall of {} at {}, felt by {}{}{more}: no reply came while they waited",
+        quantity::duration(longest.length_ns),
+        quantity::duration(longest.from_ns.saturating_sub(plan.warmup_ns())),
+        if run.recorded.ways.one_in() > 1 { "about " } else { "" },
+        quantity::counted(felt, "request")
+    ))
 }
 
 /// What is odd about the end of a server of the user's own, if anything is.

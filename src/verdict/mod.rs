@@ -12,6 +12,7 @@ mod generator;
 mod machine;
 mod omission;
 mod sample;
+mod stall;
 mod symptoms;
 mod system;
 
@@ -28,6 +29,7 @@ pub use evidence::{
 };
 pub use omission::{Omission, as_a_waiting_client};
 pub use sample::effective_size;
+pub use stall::{Stall, stalls};
 
 pub use crate::scenario::Limits;
 
