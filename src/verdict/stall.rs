@@ -21,7 +21,7 @@ pub struct Stall {
     pub from_ns: u64,
     /// How long it was.
     pub length_ns: u64,
-    /// Sampled requests that were sent before its end and answered after it.
+    /// Sampled requests that should have left before its end and answered after it.
     pub felt: usize,
 }
 
@@ -48,9 +48,11 @@ pub fn stalls(requests: &[SampledRequest]) -> Vec<Stall> {
         .filter(|(from, to)| is_long(to - from))
         .filter_map(|(from, to)| {
             let felt = || {
-                requests.iter().filter(|request| request.sent_ns < to && request.received_ns >= to)
+                requests
+                    .iter()
+                    .filter(|request| request.intended_ns < to && request.received_ns >= to)
             };
-            let since = from.max(felt().map(|request| request.sent_ns).min()?);
+            let since = from.max(felt().map(|request| request.intended_ns).min()?);
             let stall = Stall { from_ns: since, length_ns: to - since, felt: felt().count() };
             (stall.felt >= LEAST_FELT && is_long(stall.length_ns)).then_some(stall)
         })

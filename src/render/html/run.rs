@@ -15,7 +15,7 @@ use crate::render::plan::parts;
 use crate::render::run::{generator_line, proxy_line, server_line, waiting_client};
 use crate::render::verdict::{doubts, headline, tally};
 use crate::result::{Latency, RunResult, ThresholdOutcome};
-use crate::verdict::{CheckStatus, Status, Verdict};
+use crate::verdict::{Check, CheckStatus, Status, Verdict};
 
 /// The report of a run as a page.
 pub fn run_page(result: &RunResult) -> String {
@@ -52,10 +52,19 @@ pub fn run_page(result: &RunResult) -> String {
     page(&format!("{} · {word}", result.scenario.name), &result.environment.zload, &body)
 }
 
+fn class_of(check: &Check) -> &'static str {
+    match check.status {
+        CheckStatus::Pass => "pass",
+        CheckStatus::NotApplicable => "without-data",
+        CheckStatus::Warn | CheckStatus::Fail => "warn",
+    }
+}
+
 fn verdict(verdict: &Verdict) -> Markup {
     let (word, meaning) = headline(verdict.status);
     let doubts = doubts(verdict);
-    let others = || verdict.checks.iter().filter(|check| check.status < CheckStatus::Warn);
+    let is_other = |check: &&Check| check.status < CheckStatus::Warn || check.symptom_of.is_some();
+    let others = || verdict.checks.iter().filter(is_other);
     html! {
         section.verdict.(word.to_lowercase()) id="verdict" {
             p.status { strong { (word) } " " (meaning) }
@@ -70,7 +79,7 @@ fn verdict(verdict: &Verdict) -> Markup {
             details {
                 summary { (tally(verdict)) }
                 ul.checks { @for check in others() {
-                    li.(if check.status == CheckStatus::Pass { "pass" } else { "without-data" }) {
+                    li.(class_of(check)) {
                         strong { (check.name.replace('_', " ")) } " " (check.sentence)
                     }
                 } }
