@@ -47,7 +47,14 @@ fn a_cpu_hog_changes_nothing_without_an_effect_and_is_named_beside_one() {
     assert_eq!((harmful.status, named(&harmful)), (Status::Suspect, vec!["machine_share"]));
     let effect = harmful.checks.iter().find(|check| check.name == "machine_share").unwrap();
     assert!(effect.sentence.contains("other processes used 50.0 %"), "{effect:?}");
-    let hopeless = judged(&beside_a_hog(0.8));
+    let mut slow = beside_a_hog(0.8);
+    for ns in &mut slow.responses.values {
+        *ns *= 100.0;
+    }
+    slow.response.p50_ns = slow.response.p50_ns.map(|ns| ns * 100);
+    slow.service.p50_ns = slow.response.p50_ns;
+    (slow.response.p99_ns, slow.service.p99_ns) = (None, None);
+    let hopeless = judged(&slow);
     assert_eq!((hopeless.status, named(&hopeless)), (Status::Invalid, vec!["machine_share"]));
 }
 
