@@ -18,10 +18,17 @@ pub fn describe() -> Environment {
             system.release().to_string_lossy()
         ),
         cpu_model: cpu_model().unwrap_or_else(|| system.machine().to_string_lossy().into_owned()),
-        cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        cores: cores(),
+        cpu_quota: topology::host::cpu_quota(),
         load_average: load_average().unwrap_or(0.0),
         time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     }
+}
+
+/// The standard library's count takes a quota for fewer processors.
+fn cores() -> usize {
+    let allowed = rustix::thread::sched_getaffinity(None).map(|set| set.count() as usize);
+    allowed.or_else(|_| std::thread::available_parallelism().map(Into::into)).unwrap_or(1)
 }
 
 /// Whether this process was started with a signal ignored, as `nohup` does.

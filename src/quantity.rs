@@ -50,6 +50,11 @@ pub fn counted(number: u64, thing: &str) -> String {
     format!("{} {thing}{plural}", count(number))
 }
 
+/// CPU time per time: `0.5 CPUs`.
+pub fn cpus(number: f64) -> String {
+    format!("{} CPUs", (number * 100.0).round() / 100.0)
+}
+
 /// A share: `35.1 %`.
 pub fn percent(ratio: f64) -> String {
     format!("{:.1} %", ratio * 100.0)

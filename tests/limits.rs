@@ -1,22 +1,28 @@
 //! Where the machine has too little of something: a sentence and exit code 2, and never an abort.
 
 use std::io::Write as _;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use tempfile::NamedTempFile;
 
 /// Runs `zload run` for a moment in a shell that has limited itself before; gives exit code and stderr.
 fn run_limited(limit: &str) -> (Option<i32>, String) {
-    let mut scenario = NamedTempFile::with_suffix(".toml").expect("a temporary file");
     let text = "load = { rate = '100/s' }\nrun = { duration = '50ms', drain = '50ms' }\nworkers = { count = 2 }";
-    scenario.write_all(text.as_bytes()).expect("writing the scenario");
     let script = format!("ulimit -c 0; {limit}; exec \"$0\" run \"$1\" -q");
-    let output = Command::new("sh")
-        .args(["-c", &script, env!("CARGO_BIN_EXE_zload")])
-        .arg(scenario.path())
-        .output()
-        .expect("a shell");
+    let output = shell(&script, text);
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Runs this script with zload as `$0` and the scenario as `$1`.
+fn shell(script: &str, scenario: &str) -> Output {
+    let mut file = NamedTempFile::with_suffix(".toml").expect("a temporary file");
+    file.write_all(scenario.as_bytes()).expect("writing the scenario");
+    Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_zload")])
+        .arg(file.path())
+        .output()
+        .expect("a shell")
 }
 
 #[test]
@@ -42,4 +48,52 @@ fn descriptors_that_do_not_suffice_for_the_server_alone_are_not_blamed_on_client
     assert_eq!(code, Some(2));
     assert!(stderr.contains("whatever the number of clients"), "{stderr}");
     assert!(!stderr.contains("clients fit"), "{stderr}");
+}
+
+/// A control group with half a CPU; `None` where this user may make none.
+fn half_a_cpu() -> Option<PathBuf> {
+    let name = format!("zload-test-{}", std::process::id());
+    let version1 = [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "50000")];
+    let version2 = [("cpu.max", "50000 100000")];
+    [("/sys/fs/cgroup/cpu", &version1[..]), ("/sys/fs/cgroup", &version2[..])].into_iter().find_map(
+        |(root, settings)| {
+            let folder = Path::new(root).join(&name);
+            std::fs::create_dir(&folder).ok()?;
+            let set = |(file, text): &(&str, &str)| {
+                let path = folder.join(file);
+                // A folder in which anybody may make files is no control group.
+                path.exists() && std::fs::write(path, text).is_ok()
+            };
+            if settings.iter().all(set) {
+                return Some(folder);
+            }
+            std::fs::remove_dir(&folder).ok();
+            None
+        },
+    )
+}
+
+#[test]
+fn a_cpu_quota_that_is_used_up_is_seen() {
+    let Some(group) = half_a_cpu() else {
+        let told = writeln!(
+            std::io::stderr(),
+            "skipped: no CPU control group can be made here (this needs root)"
+        );
+        return told.expect("stderr");
+    };
+    let text = "load = { model = 'closed', in_flight = 8 }\nclients = { count = 4 }\n\
+                run = { warmup = '0s', duration = '3s', drain = '1s' }";
+    let script = format!(
+        "echo $$ > {}/cgroup.procs || exit 99; exec \"$0\" run \"$1\" -q --format json",
+        group.display()
+    );
+    let output = shell(&script, text);
+    std::fs::remove_dir(&group).expect("the group is empty again");
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a result");
+    assert_eq!(result["environment"]["cpu_quota"], 0.5);
+    let checks = result["verdict"]["checks"].as_array().expect("checks");
+    let throttled = checks.iter().find(|check| check["name"] == "throttled").expect("the check");
+    // How often depends on what else the machine does; that it happened at all does not.
+    assert!(throttled["value"].as_f64().is_some_and(|share| share > 0.0), "{throttled}");
 }

@@ -116,7 +116,10 @@ fn a_load_beyond_the_workers_capacity_is_invalid_and_says_so_first() {
     assert_eq!(ended.code, Some(3), "{}", ended.stdout);
     assert!(ended.stdout.starts_with("INVALID"), "{}", ended.stdout);
     let words = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("backlog: unstable: replies owed for 400/s, served"), "{words}");
+    assert!(
+        words.contains("backlog: unstable: the plan asks for 400.0 % of what its workers can do"),
+        "{words}"
+    );
 }
 
 #[test]

@@ -111,11 +111,22 @@ fn setting(name: &str, text: &str) -> String {
 }
 
 fn machine(environment: &Environment) -> String {
-    let Environment { zload, build, libzmq, kernel, cpu_model, cores, load_average, time } =
-        environment;
+    let Environment {
+        zload,
+        build,
+        libzmq,
+        kernel,
+        cpu_model,
+        cores,
+        cpu_quota,
+        load_average,
+        time,
+    } = environment;
     let build = if build == "release" { String::new() } else { format!(" ({build} build)") };
     let cores = quantity::counted(*cores as u64, "core");
+    let quota =
+        cpu_quota.map_or_else(String::new, |quota| format!(", quota {}", quantity::cpus(quota)));
     format!(
-        "{cores} of {cpu_model}, {kernel}, load average {load_average:.2}, zload {zload}{build}, libzmq {libzmq}, {time}"
+        "{cores} of {cpu_model}{quota}, {kernel}, load average {load_average:.2}, zload {zload}{build}, libzmq {libzmq}, {time}"
     )
 }

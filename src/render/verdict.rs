@@ -36,24 +36,29 @@ pub(super) fn headline(status: Status) -> (&'static str, &'static str) {
     }
 }
 
-/// The checks that speak against the figures. What makes a run invalid comes first; the order is otherwise that of the
+/// The checks that speak against the figures, less those that another one explains and names. What makes a run invalid comes first; the order is otherwise that of the
 /// checks.
 pub(super) fn doubts(verdict: &Verdict) -> Vec<&Check> {
-    let mut doubts: Vec<&Check> =
-        verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn).collect();
+    let stands = |check: &&Check| check.status >= CheckStatus::Warn && check.symptom_of.is_none();
+    let mut doubts: Vec<&Check> = verdict.checks.iter().filter(stands).collect();
     doubts.sort_by_key(|check| std::cmp::Reverse(check.status));
     doubts
 }
 
 pub(super) fn tally(verdict: &Verdict) -> String {
-    let of = |status| verdict.checks.iter().filter(move |check| check.status == status);
-    let passed = counted(of(CheckStatus::Pass).count() as u64, "check");
-    let names: Vec<&str> =
-        of(CheckStatus::NotApplicable).map(|check| check.name.as_str()).collect();
-    if names.is_empty() {
-        return format!("{passed} passed");
-    }
-    format!("{passed} passed, {} had no data ({})", names.len(), names.join(", "))
+    let is = |status| move |check: &&Check| check.status == status && !check.noted;
+    let passed = verdict.checks.iter().filter(is(CheckStatus::Pass)).count();
+    let names = |checks: Vec<&Check>, what: &str| {
+        let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!(", {} {what} ({})", names.len(), names.join(", "))
+    };
+    let noted = verdict.checks.iter().filter(|check| check.noted).collect();
+    let without_data = verdict.checks.iter().filter(is(CheckStatus::NotApplicable)).collect();
+    let passed = format!("{} passed", counted(passed as u64, "check"));
+    passed + &names(noted, "noted") + &names(without_data, "had no data")
 }
 
 #[cfg(test)]
@@ -69,6 +74,8 @@ mod tests {
             limit: Some(2.0),
             unit: "count".to_owned(),
             sentence: format!("something about the {name}"),
+            noted: false,
+            symptom_of: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Making a result of what was measured. Pure, except that it is told about the environment.
 
 use super::evidence::evidence;
-use super::ideal::{Sampled, observed};
+use super::ideal::{Sample, Sampled, observed};
 use super::rows::{Each, hop_figures, latency};
 use super::{
     Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RunFigures, RunResult,
@@ -11,9 +11,9 @@ use crate::measure::{
     HeatColumn, Hops, Ledger, Recorded, SECOND_NS, SeriesEntry, Unheard, Way, Ways,
 };
 use crate::plan::{Offered, Plan};
+use crate::quantity;
 use crate::scenario::{Engine, MOST_FRAMES, Nanos, Scenario};
 use crate::topology::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
-use crate::twin::Observed;
 use crate::verdict::{self, SampledRequest, Verdict};
 
 /// libzmq's own high-water mark.
@@ -79,6 +79,10 @@ impl RunResult {
             runs: each,
             scenario: scenario.clone(),
         };
+        // Several runs have no common flow of time.
+        if let [run] = runs {
+            result.notes.extend(of_stalls(plan, run));
+        }
         result.announce_ideal();
         result.thresholds = threshold::outcomes(&result);
         (result, Sampled(sets))
@@ -122,7 +126,7 @@ impl RunFigures {
         environment: &Environment,
         run: &Measured,
         each: &Each<'_>,
-    ) -> (Self, Option<Vec<Observed>>) {
+    ) -> (Self, Option<Sample>) {
         let recorded = &run.recorded;
         let ways = recorded.ways.intended_from(plan.warmup_ns());
         let hops = Hops::of(&ways, plan);
@@ -151,7 +155,7 @@ impl RunFigures {
             server: run.server_process.as_ref().map(|used| server_figures(run, used)),
             verdict: verdict::judge(&evidence, &scenario.verdict),
         };
-        (figures, whole.then(|| observed(&ways)))
+        (figures, whole.then(|| Sample { observed: observed(&ways), evidence }))
     }
 }
 
@@ -357,6 +361,26 @@ fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
         );
     }
     notes
+}
+
+/// The longest time in which no reply came while requests waited.
+fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
+    let ways = run.recorded.ways.intended_from(plan.warmup_ns());
+    let requests: Vec<SampledRequest> = ways.iter().map(SampledRequest::from).collect();
+    let stalls = verdict::stalls(&requests);
+    let longest = stalls.first()?;
+    let felt = longest.felt as u64 * run.recorded.ways.one_in();
+    let more = match stalls.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {} besides", quantity::counted(more as u64, "shorter stall")),
+    };
+    Some(format!(
+        "a stall of {} at {}, felt by {}{}{more}: no reply came while they waited",
+        quantity::duration(longest.length_ns),
+        quantity::duration(longest.from_ns.saturating_sub(plan.warmup_ns())),
+        if run.recorded.ways.one_in() > 1 { "about " } else { "" },
+        quantity::counted(felt, "request")
+    ))
 }
 
 /// What is odd about the end of a server of the user's own, if anything is.

@@ -1,13 +1,14 @@
 //! What a verdict on a run is founded on, worked out of what was measured. Pure.
 
 use super::build::lost_because;
-use super::{Environment, Throughput};
+use super::{Environment, IdealFigures, Throughput};
 use crate::measure::{Hops, LatencyHistogram, SECOND_NS, Way};
 use crate::plan::{Offered, Plan};
-use crate::scenario::{DelayBy, Scenario};
+use crate::scenario::{DelayBy, Engine, Scenario};
 use crate::topology::Measured;
+use crate::twin::Excess;
 use crate::verdict::{
-    Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries,
+    Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries, Twin,
 };
 
 /// Plans of more requests are not counted second by second: that would take longer than a second.
@@ -34,6 +35,9 @@ pub(super) fn evidence(
         requests_per_s: throughput.requests_per_s,
         replies_per_s: throughput.replies_per_s,
         open: matches!(plan.offered(), Offered::Open { .. }).then(|| open_load(plan, run)),
+        work_ns: whole(plan.summary().work_ns_mean),
+        capacity_per_s: capacity_per_s(scenario, plan),
+        twin: None,
         response: percentiles(&recorded.first_reply),
         service: percentiles(&recorded.service),
         clipped: clipped(run),
@@ -46,6 +50,25 @@ pub(super) fn evidence(
         lost_because: lost.then(|| lost_because(scenario, plan, run, &recorded.ledger)),
         host: run.host.clone(),
         clock_resolution_ns: run.clock_resolution_ns,
+    }
+}
+
+/// What the workers can give by plan, if they are ours and have work.
+fn capacity_per_s(scenario: &Scenario, plan: &Plan) -> Option<f64> {
+    let summary = plan.summary();
+    let ours = scenario.proxy.engine != Engine::External && summary.work_ns_mean > 0.0;
+    let workers = f64::from(scenario.workers.count.0);
+    ours.then(|| workers * summary.replies_mean / summary.work_ns_mean * 1e9)
+}
+
+/// What the twin did, for the verdict on the run that it belongs to.
+pub(super) fn twin(ideal: &IdealFigures, excess: &Excess) -> Twin {
+    let responses: Option<Vec<f64>> =
+        excess.ideal_first_ns.iter().map(|ns| ns.map(|ns| ns as f64)).collect();
+    Twin {
+        utilisation: ideal.utilisation,
+        queue_grows: ideal.queue_grows,
+        responses: responses.unwrap_or_default(),
     }
 }
 
@@ -89,7 +112,6 @@ fn open_load(plan: &Plan, run: &Measured) -> OpenLoad {
         late: Some(run.recorded.late),
         held_back: run.recorded.held_back,
         seconds: seconds(plan, run),
-        planned_service_ns: whole(plan.summary().work_ns_mean),
     }
 }
 

@@ -6,12 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::build::rate;
+use super::evidence::twin as twin_of;
 use super::summary::{Basis, OfRequest};
 use super::{LatencySummary, RunResult, threshold};
 use crate::measure::Way;
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
 use crate::twin::{self, Differences, Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool};
+use crate::verdict::{self, Evidence, Verdict};
 
 /// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which nobody minds after
 /// a run that offered them, and are 100 s of 100,000 round trips a second.
@@ -138,7 +140,14 @@ pub struct ExcessFigures {
 /// What a result's twin is held against: the sampled requests of the pooled run, and with `--repeat` of each run after it.
 /// `None` for a run that was cut short.
 #[derive(Debug)]
-pub struct Sampled(pub(super) Vec<Option<Vec<Observed>>>);
+pub struct Sampled(pub(super) Vec<Option<Sample>>);
+
+/// One of them, and what a verdict is made of anew when the twin has been played.
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) observed: Vec<Observed>,
+    pub(super) evidence: Evidence,
+}
 
 /// What the twin is held against in a run in which these ways were measured.
 pub(super) fn observed(ways: &[Way]) -> Vec<Observed> {
@@ -157,7 +166,8 @@ impl RunResult {
         self.notes.push(NOT_YET.to_owned());
     }
 
-    /// Plays the twin of each plan once and adds its figures; where there are none, a note says why. Thresholds are judged anew.
+    /// Plays the twin of each plan once and adds its figures; where there are none, a note says why. Thresholds and
+    /// the verdict are judged anew.
     /// `plans` are those of [`Self::new`].
     pub fn add_ideal(&mut self, plans: &[impl AsRef<Plan>], sampled: Sampled, limits: Limits<'_>) {
         let why_not = if self.scenario.proxy.engine == Engine::External {
@@ -183,12 +193,15 @@ impl RunResult {
         sampled: Sampled,
         limits: Limits<'_>,
     ) -> Result<(), NoIdeal> {
-        let (places, sets): (Vec<_>, Vec<_>) =
-            (0..).zip(sampled.0).filter_map(|(place, set)| Some((place, set?))).unzip();
+        let (places, sets): (Vec<_>, Vec<_>) = (0..)
+            .zip(sampled.0)
+            .filter_map(|(place, sample)| Some((place, sample?)))
+            .map(|(place, Sample { observed, evidence })| ((place, evidence), observed))
+            .unzip();
         let (ideal, excess) = twin::ideal_and_excess(plan, self.pool(), limits, sets)?;
         // The runs before the whole, whose intervals are over them.
-        for (place, excess) in places.iter().zip(&excess).rev() {
-            self.add_ideal_at(*place, &ideal, excess);
+        for ((place, evidence), excess) in places.into_iter().zip(&excess).rev() {
+            self.add_ideal_at(place, &ideal, excess, evidence);
         }
         Ok(())
     }
@@ -202,13 +215,13 @@ impl RunResult {
     ) -> Result<(), NoIdeal> {
         let mut sets = sampled.0.into_iter();
         let mut whole: Option<(Ideal, Excess)> = None;
-        let is_whole = sets.next().flatten().is_some();
+        let of_whole = sets.next().flatten();
         for (place, (plan, set)) in (1..).zip(plans.iter().zip(sets)) {
-            let Some(set) = set else { continue };
+            let Some(Sample { observed, evidence }) = set else { continue };
             let (ideal, excess) =
-                twin::ideal_and_excess(plan.as_ref(), self.pool(), limits, vec![set])?;
+                twin::ideal_and_excess(plan.as_ref(), self.pool(), limits, vec![observed])?;
             let excess = excess.into_iter().next().unwrap_or_default();
-            self.add_ideal_at(place, &ideal, &excess);
+            self.add_ideal_at(place, &ideal, &excess, evidence);
             match &mut whole {
                 None => whole = Some((ideal, excess)),
                 Some((sum, sum_of_excess)) => {
@@ -217,8 +230,8 @@ impl RunResult {
                 }
             }
         }
-        if let Some((ideal, excess)) = whole.filter(|_| is_whole) {
-            self.add_ideal_at(0, &ideal, &excess);
+        if let (Some((ideal, excess)), Some(sample)) = (whole, of_whole) {
+            self.add_ideal_at(0, &ideal, &excess, sample.evidence);
         }
         Ok(())
     }
@@ -227,10 +240,18 @@ impl RunResult {
         Pool { workers: self.scenario.workers.count.0, policy: Policy::RoundRobin }
     }
 
-    fn add_ideal_at(&mut self, place: usize, ideal: &Ideal, excess: &Excess) {
+    fn add_ideal_at(
+        &mut self,
+        place: usize,
+        ideal: &Ideal,
+        excess: &Excess,
+        mut evidence: Evidence,
+    ) {
         let figures = IdealFigures::new(Policy::RoundRobin, ideal);
+        evidence.twin = Some(twin_of(&figures, excess));
         let excess = self.excess_figures(place, excess);
         *self.ideal_at(place) = Some(RunIdeal { figures, excess });
+        self.judge_again(place, &evidence);
     }
 
     /// The figures of the excess of the pooled run (0) or of one of the runs.
@@ -255,6 +276,20 @@ impl RunResult {
             faster_first_replies: excess.first_reply.faster,
             faster_last_replies: excess.last_reply.faster,
             unmatched: excess.unmatched,
+        }
+    }
+
+    /// The verdict, now that the twin is known. Several runs have that on each, as in [`Self::new`].
+    fn judge_again(&mut self, place: usize, evidence: &Evidence) {
+        let verdict = verdict::judge(evidence, &self.scenario.verdict);
+        match place {
+            0 if self.runs.is_empty() => self.verdict = verdict,
+            0 => {}
+            run => self.runs[run - 1].verdict = verdict,
+        }
+        let each: Vec<Verdict> = self.runs.iter().map(|run| run.verdict.clone()).collect();
+        if let Some(verdict) = Verdict::of_all(&each) {
+            self.verdict = verdict;
         }
     }
 

@@ -184,6 +184,9 @@ pub struct Environment {
     pub cpu_model: String,
     /// Processors this process may use.
     pub cores: usize,
+    /// CPU time per time that the quota of this process's control group allows; null without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_quota: Option<f64>,
     /// Load average of the last minute, at start.
     pub load_average: f64,
     /// Start of the run, RFC 3339, UTC.

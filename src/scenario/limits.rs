@@ -36,6 +36,12 @@ pub struct Limits {
     /// Share of the machine's CPU time that other processes used.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_other_load: f64,
+    /// Share of the response time in which zload's threads waited for a CPU that others had.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_machine_share: f64,
+    /// Share of the periods in which a CPU quota was used up.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_throttled: f64,
     /// Growth of the replies in flight, as a share of the replies owed.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_backlog: f64,
@@ -54,6 +60,9 @@ pub struct Limits {
     /// Share of the owed replies that were lost.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_lost: f64,
+    /// Share of the messages that came although nobody owed them.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_unexpected: f64,
     /// The shortest window whose seconds can be compared with each other.
     pub min_window: Nanos,
 }
@@ -69,12 +78,15 @@ impl Default for Limits {
             max_cpu_wait: 0.1,
             max_steal: 0.02,
             max_other_load: 0.1,
+            max_machine_share: 0.1,
+            max_throttled: 0.01,
             max_backlog: 0.01,
             max_little_error: 0.02,
             max_drift: 0.1,
             max_shift: 0.2,
             max_delay_overshoot: 0.1,
             max_lost: 0.0,
+            max_unexpected: 0.0,
             min_window: Nanos::from_secs(3),
         }
     }
@@ -82,7 +94,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Every share with its key.
-    pub(super) fn shares(&self) -> [(&'static str, f64); 13] {
+    pub(super) fn shares(&self) -> [(&'static str, f64); 16] {
         [
             ("verdict.max_late", self.max_late),
             ("verdict.max_unsent", self.max_unsent),
@@ -91,12 +103,15 @@ impl Limits {
             ("verdict.max_cpu_wait", self.max_cpu_wait),
             ("verdict.max_steal", self.max_steal),
             ("verdict.max_other_load", self.max_other_load),
+            ("verdict.max_machine_share", self.max_machine_share),
+            ("verdict.max_throttled", self.max_throttled),
             ("verdict.max_backlog", self.max_backlog),
             ("verdict.max_little_error", self.max_little_error),
             ("verdict.max_drift", self.max_drift),
             ("verdict.max_shift", self.max_shift),
             ("verdict.max_delay_overshoot", self.max_delay_overshoot),
             ("verdict.max_lost", self.max_lost),
+            ("verdict.max_unexpected", self.max_unexpected),
         ]
     }
 }

@@ -179,6 +179,7 @@ pub(super) mod tests {
             kernel: String::new(),
             cpu_model: String::new(),
             cores: 2,
+            cpu_quota: None,
             load_average: 0.0,
             time: String::new(),
         }

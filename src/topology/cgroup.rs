@@ -1,4 +1,5 @@
-//! Limits of the control group that this process is in, or of one above it: what a container may have.
+//! Limits of the control group that this process is in, or of one above it: what a container may have, and how often it was
+//! made to stand still.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,56 @@ pub(super) fn pids() -> Option<Limit> {
 pub(super) fn memory() -> Option<Limit> {
     let most = ["memory.limit_in_bytes", "memory.max"];
     tightest(most, ["memory.usage_in_bytes", "memory.current"], "memory")
+}
+
+/// A quota of CPU time, and how often it was used up so far: then every thread of the group stands still until the next
+/// period.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct CpuQuota {
+    /// CPU time per time: 0.5 is half a CPU.
+    pub(super) cpus: f64,
+    /// Periods in which the group ran.
+    pub(super) periods: u64,
+    /// Those of them in which it stood still.
+    pub(super) throttled: u64,
+    /// For how long, in nanoseconds, over all CPUs.
+    pub(super) throttled_ns: u64,
+}
+
+/// The quota of each group that has one, from this process's own upwards.
+pub(super) fn cpu_quotas() -> Vec<CpuQuota> {
+    let Ok(groups) = std::fs::read_to_string("/proc/self/cgroup") else { return Vec::new() };
+    let folders = |version| folders(&groups, version, "cpu", Path::new(MOUNT));
+    [1, 2].into_iter().flat_map(folders).filter_map(|folder| cpu_quota(&folder)).collect()
+}
+
+/// `None` where there is no quota.
+fn cpu_quota(folder: &Path) -> Option<CpuQuota> {
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    // Version 2: quota and period in one file, and "max" for none. Version 1: -1 for none.
+    let (quota, period) = match read("cpu.max") {
+        Some(both) => {
+            let mut both = both.split_whitespace();
+            (both.next()?.parse::<f64>().ok()?, both.next()?.parse::<f64>().ok()?)
+        }
+        None => (
+            read("cpu.cfs_quota_us")?.trim().parse().ok()?,
+            read("cpu.cfs_period_us")?.trim().parse().ok()?,
+        ),
+    };
+    let stat = read("cpu.stat")?;
+    let number = |name: &str| -> Option<u64> {
+        let words = stat.lines().filter_map(|line| line.split_once(' '));
+        words.filter(|(word, _)| *word == name).find_map(|(_, number)| number.trim().parse().ok())
+    };
+    let throttled_ns =
+        number("throttled_usec").map(|us| us * 1_000).or_else(|| number("throttled_time"));
+    (quota > 0.0 && period > 0.0).then_some(CpuQuota {
+        cpus: quota / period,
+        periods: number("nr_periods")?,
+        throttled: number("nr_throttled")?,
+        throttled_ns: throttled_ns.unwrap_or(0),
+    })
 }
 
 /// The names of the files are those of version 1 and of version 2.
@@ -97,5 +148,25 @@ mod tests {
         assert_eq!(limit(folder.path(), "most", "used"), None);
         std::fs::write(folder.path().join("most"), "10\n").unwrap();
         assert_eq!(limit(folder.path(), "most", "used"), Some(Limit { most: 10, used: 7 }));
+    }
+
+    #[test]
+    fn a_quota_is_read_in_both_versions() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        assert_eq!(cpu_quota(folder.path()), None);
+        write("cpu.cfs_quota_us", "-1\n");
+        write("cpu.cfs_period_us", "100000\n");
+        write("cpu.stat", "nr_periods 94\nnr_throttled 58\nthrottled_time 7000\n");
+        assert_eq!(cpu_quota(folder.path()), None);
+        write("cpu.cfs_quota_us", "50000\n");
+        let quota = CpuQuota { cpus: 0.5, periods: 94, throttled: 58, throttled_ns: 7_000 };
+        assert_eq!(cpu_quota(folder.path()), Some(quota));
+        write("cpu.max", "max 100000\n");
+        assert_eq!(cpu_quota(folder.path()), None);
+        write("cpu.max", "150000 100000\n");
+        write("cpu.stat", "usage_usec 9\nnr_periods 94\nnr_throttled 58\nthrottled_usec 7\n");
+        assert_eq!(cpu_quota(folder.path()), Some(CpuQuota { cpus: 1.5, ..quota }));
     }
 }

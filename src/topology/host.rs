@@ -6,6 +6,7 @@
 use std::fs::read_to_string;
 use std::str::FromStr;
 
+use super::cgroup::{self, CpuQuota};
 use rustix::param::clock_ticks_per_second;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -170,6 +171,7 @@ pub struct Look {
     process_cpu_ns: u64,
     server_cpu_ns: Option<u64>,
     machine: Option<MachineTicks>,
+    quotas: Vec<CpuQuota>,
     threads: Vec<Option<ThreadCost>>,
 }
 
@@ -183,6 +185,7 @@ impl Look {
             process_cpu_ns: read(ClockId::ProcessCPUTime),
             server_cpu_ns,
             machine: read_to_string("/proc/stat").ok().and_then(|text| MachineTicks::parse(&text)),
+            quotas: cgroup::cpu_quotas(),
             threads: threads.iter().map(ThreadCost::of).collect(),
         }
     }
@@ -207,6 +210,7 @@ impl Look {
             machine: self.machine.zip(begin.machine).and_then(|(end, begin)| {
                 MachineUse::between(end, begin, own_ns + server_ns.unwrap_or(0))
             }),
+            quota: QuotaUse::between(&self.quotas, &begin.quotas),
             process_cpu_ns: own_ns,
             server_cpu_ns: server_ns,
             realtime_step_ns: real_ns - span_ns.cast_signed(),
@@ -227,6 +231,8 @@ pub struct HostUse {
     pub threads: Vec<(Thread, ThreadCost)>,
     /// What the whole machine did, if the kernel says.
     pub machine: Option<MachineUse>,
+    /// How often the CPU quota of this process's group was used up; `None` if it has none.
+    pub quota: Option<QuotaUse>,
     /// CPU time of this process, in nanoseconds.
     pub process_cpu_ns: u64,
     /// CPU time of a server of the user's own, in nanoseconds; `None` if there is none or the kernel does not say.
@@ -235,6 +241,46 @@ pub struct HostUse {
     pub realtime_step_ns: i64,
     /// How long the machine was suspended, in nanoseconds.
     pub suspended_ns: u64,
+}
+
+/// What a CPU quota (of a container, say) did between two looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct QuotaUse {
+    /// CPU time per time: 0.5 is half a CPU.
+    pub cpus: f64,
+    /// Periods in which the group ran.
+    pub periods: u64,
+    /// Those of them in which it had used up its quota and stood still until the next.
+    pub throttled: u64,
+    /// For how long it stood still, in nanoseconds, over all CPUs.
+    pub throttled_ns: u64,
+}
+
+impl QuotaUse {
+    /// Share of the periods in which the group stood still.
+    pub fn throttled_share(&self) -> f64 {
+        self.throttled as f64 / self.periods.max(1) as f64
+    }
+
+    /// Of several quotas that were in force at both looks, the one that was used up most often, or else the tightest.
+    fn between(end: &[CpuQuota], begin: &[CpuQuota]) -> Option<Self> {
+        let used =
+            end.iter().zip(begin).filter(|_| end.len() == begin.len()).map(|(end, begin)| Self {
+                cpus: end.cpus,
+                periods: end.periods.saturating_sub(begin.periods),
+                throttled: end.throttled.saturating_sub(begin.throttled),
+                throttled_ns: end.throttled_ns.saturating_sub(begin.throttled_ns),
+            });
+        used.max_by(|one, other| {
+            let shares = one.throttled_share().total_cmp(&other.throttled_share());
+            shares.then(other.cpus.total_cmp(&one.cpus))
+        })
+    }
+}
+
+/// How many CPUs this process may use by the quota of its control group, if it has one: the tightest of several.
+pub fn cpu_quota() -> Option<f64> {
+    cgroup::cpu_quotas().into_iter().map(|quota| quota.cpus).reduce(f64::min)
 }
 
 /// How the CPU time of the whole machine was spent; shares from 0 to 1.

@@ -31,6 +31,9 @@ pub struct Excess {
     /// Observed requests that the twin does not answer: of another plan, or of a closed load that sent more in the
     /// world than its twin did.
     pub unmatched: u64,
+    /// The twin's response time to the first reply of each observed request, in nanoseconds, in the order in which they
+    /// were given; `None` of the unmatched.
+    pub ideal_first_ns: Vec<Option<u64>>,
 }
 
 /// Differences of response times in nanoseconds.
@@ -99,8 +102,8 @@ pub fn ideal_and_excess(
 }
 
 struct Matching {
-    /// By client and request, each with the number of its set.
-    observed: Vec<(Observed, usize)>,
+    /// By client and request, each with the number of its set and its place there.
+    observed: Vec<(Observed, usize, usize)>,
     /// Of each client, the first of `observed` that has not been matched: a client's requests come in order.
     next: Vec<usize>,
     /// Of each set.
@@ -109,15 +112,20 @@ struct Matching {
 
 impl Matching {
     fn new(plan: &Plan, sets: Vec<Vec<Observed>>) -> Self {
-        let unmatched =
-            |set: &Vec<Observed>| Excess { unmatched: set.len() as u64, ..Excess::default() };
+        let unmatched = |set: &Vec<Observed>| Excess {
+            unmatched: set.len() as u64,
+            ideal_first_ns: vec![None; set.len()],
+            ..Excess::default()
+        };
         let excess = sets.iter().map(unmatched).collect();
-        let numbered =
-            (0..).zip(sets).flat_map(|(set, all)| all.into_iter().map(move |one| (one, set)));
-        let mut observed: Vec<(Observed, usize)> = numbered.collect();
-        observed.sort_unstable_by_key(|(observed, set)| (observed.client, observed.request, *set));
+        let numbered = (0..).zip(sets).flat_map(|(set, all)| {
+            all.into_iter().zip(0..).map(move |(one, place)| (one, set, place))
+        });
+        let mut observed: Vec<(Observed, usize, usize)> = numbered.collect();
+        observed
+            .sort_unstable_by_key(|(observed, set, _)| (observed.client, observed.request, *set));
         let next = (0..plan.clients())
-            .map(|client| observed.partition_point(|(observed, _)| observed.client < client))
+            .map(|client| observed.partition_point(|(observed, ..)| observed.client < client))
             .collect();
         Self { observed, next, excess }
     }
@@ -125,15 +133,17 @@ impl Matching {
     #[inline]
     fn add(&mut self, served: &Served<'_>) {
         let next = &mut self.next[served.client as usize];
-        while let Some((observed, set)) = self.observed.get(*next)
+        while let Some((observed, set, place)) = self.observed.get(*next)
             && (observed.client, observed.request) == (served.client, served.request)
         {
             *next += 1;
             let (Some(first_ns), Some(last_ns)) = (served.first_ns(), served.last_ns()) else {
                 continue;
             };
-            let Excess { first_reply, last_reply, unmatched } = &mut self.excess[*set];
+            let Excess { first_reply, last_reply, unmatched, ideal_first_ns } =
+                &mut self.excess[*set];
             *unmatched -= 1;
+            ideal_first_ns[*place] = Some(first_ns - served.intended_ns);
             first_reply.record(observed.first_response_ns, first_ns - served.intended_ns);
             if let Some(measured_ns) = observed.last_response_ns {
                 last_reply.record(measured_ns, last_ns - served.intended_ns);

@@ -3,18 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::backlog::is_served;
 use super::generator::{busiest, generator_share};
+use super::machine::THROTTLED_FAILS;
 use super::{Check, CheckStatus, Evidence, Limits};
-use crate::quantity::{percent, rate};
-use crate::topology::host::{HostUse, Role};
+use crate::quantity::{cpus, percent, rate};
+use crate::topology::host::{HostUse, QuotaUse, Role};
 
 /// A proxy, an I/O thread or the workers that are busy for a larger share of the time are a limit.
 const BUSY: f64 = 0.9;
 /// A machine whose CPUs are busy for a larger share of the time is one itself.
 const MACHINE_BUSY: f64 = 0.95;
-
-/// A load of which this share was answered within the window was carried; the rest was on its way at the end.
-const SERVED: f64 = 0.9;
 
 /// What kept the throughput from being higher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +34,8 @@ pub enum CeilingBy {
     Generator,
     /// Nothing: the load that was offered was carried. A lower bound.
     OfferedLoad,
+    /// The CPU quota of the container: both sides had to stand still, so it is nobody's ceiling.
+    Quota,
     /// It cannot be told. A lower bound.
     Unknown,
 }
@@ -44,12 +45,23 @@ pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) ->
     if evidence.ledger.requests_sent == 0 {
         return None;
     }
-    let reached = rate(evidence.requests_per_s);
+    let replies = format!("{} replies", rate(replies_per_s(evidence)));
+    let reached = if evidence.ledger.replies_expected > 0 {
+        replies
+    } else {
+        format!("{} requests", rate(evidence.requests_per_s))
+    };
     let (by, sentence) = if carried(evidence, checks) {
         (
             CeilingBy::OfferedLoad,
-            format!("the offered load of {reached} was carried; the ceiling is higher"),
+            format!(
+                "the offered load of {} was carried; the ceiling is higher",
+                rate(evidence.requests_per_s)
+            ),
         )
+    } else if let Some(quota) = quota_used_up(evidence) {
+        let cpus = cpus(quota.cpus);
+        (CeilingBy::Quota, format!("the CPU quota ({cpus}) was the limit at {reached}"))
     } else {
         let system = busy_part(evidence);
         let generator = evidence.host.as_ref().and_then(generator_share);
@@ -73,22 +85,28 @@ pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) ->
     Some(Ceiling { by, sentence })
 }
 
-/// Whether an open load was sent, and answered as fast as it came.
+/// The quota that stopped everything in most of the periods, if one did.
+fn quota_used_up(evidence: &Evidence) -> Option<QuotaUse> {
+    let quota = evidence.host.as_ref().and_then(|host| host.quota);
+    quota.filter(|quota| quota.throttled_share() > THROTTLED_FAILS)
+}
+
+/// Replies that came per second, but no more than the workers can give: the window's edges may hold a round too many.
+fn replies_per_s(evidence: &Evidence) -> f64 {
+    evidence.replies_per_s.min(evidence.capacity_per_s.unwrap_or(f64::INFINITY))
+}
+
+/// Whether an open load was sent, answered as fast as it came, and left no queue.
 fn carried(evidence: &Evidence, checks: &[Check]) -> bool {
     let no_worse = |name: &str, worst: CheckStatus| {
         checks.iter().filter(|check| check.name == name).all(|check| check.status <= worst)
     };
-    let owed_per_s =
-        evidence.ledger.replies_expected as f64 / (evidence.window_ns.max(1) as f64 / 1e9);
-    let shows_no_backlog =
-        checks.iter().any(|check| check.name == "backlog" && check.status == CheckStatus::Pass);
     evidence.open.is_some()
         && no_worse("delivered_rate", CheckStatus::NotApplicable)
         && no_worse("backlog", CheckStatus::NotApplicable)
         && no_worse("lost", CheckStatus::Warn)
         && no_worse("slip", CheckStatus::Warn)
-        // A run too short for a trend may still have piled up what it was offered; one that shows none has long delays.
-        && (shows_no_backlog || evidence.replies_per_s >= SERVED * owed_per_s)
+        && is_served(evidence)
 }
 
 /// The part of the system under test that had no time to spare, in words.

@@ -18,6 +18,12 @@ pub struct Check {
     pub unit: String,
     /// What it means and, unless it passed, what to do.
     pub sentence: String,
+    /// It is above its limit and yet no doubt about the run: a cause of which no effect was found, or the mark of one figure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub noted: bool,
+    /// The check whose finding explains this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symptom_of: Option<String>,
 }
 
 /// What a check found. Ordered from harmless to bad; to have no data is worse than to pass.
@@ -65,6 +71,8 @@ impl Check {
             limit: None,
             unit: String::new(),
             sentence: why.to_owned(),
+            noted: false,
+            symptom_of: None,
         }
     }
 
@@ -88,7 +96,16 @@ impl Check {
             limit: Some(if status == CheckStatus::Fail { lines.fail } else { lines.warn }),
             unit: unit.to_owned(),
             sentence: if status == CheckStatus::Pass { fact } else { format!("{fact}: {advice}") },
+            noted: false,
+            symptom_of: None,
         }
+    }
+
+    /// A value that doubts nothing by itself, and is worth a note above `limit`.
+    pub(super) fn note_above(name: &str, measured: (f64, &str), limit: f64, fact: String) -> Self {
+        let check = Self::at_most(name, measured, Lines::warn(limit), fact.clone(), "");
+        Self { noted: check.status != CheckStatus::Pass, sentence: fact, ..check }
+            .no_worse_than(CheckStatus::Pass)
     }
 
     /// The same, not worse than `worst`, for a value that is not the whole story.

@@ -22,6 +22,13 @@ pub struct Evidence {
     pub replies_per_s: f64,
     /// What an open load adds; `None` for a closed load.
     pub open: Option<OpenLoad>,
+    /// Mean time that a worker spends on a request by plan (all its delays together), in nanoseconds; 0 without delays or
+    /// if nobody knows.
+    pub work_ns: u64,
+    /// Replies per second that the workers can give by plan; `None` if nobody knows or they have no work.
+    pub capacity_per_s: Option<f64>,
+    /// What the simulated twin did with the same plan; `None` until it has been played, and if it cannot be.
+    pub twin: Option<Twin>,
     /// Response time to first replies: from intended.
     pub response: Percentiles,
     /// Service time to first replies: from sent.
@@ -71,9 +78,6 @@ pub struct OpenLoad {
     pub held_back: u64,
     /// Each whole second of the window.
     pub seconds: Vec<SecondOfLoad>,
-    /// Mean time that a worker spends on a request by plan (all its delays together), in nanoseconds; 0 without delays
-    /// or if nobody knows.
-    pub planned_service_ns: u64,
 }
 
 /// One second of an open load.
@@ -83,6 +87,18 @@ pub struct SecondOfLoad {
     pub planned: u64,
     /// Requests that were sent in it.
     pub sent: u64,
+}
+
+/// What an ideal topology did with the same plan.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Twin {
+    /// The requests' work as a share of what the workers can do in the window.
+    pub utilisation: f64,
+    /// An open load asks for more than the workers can do.
+    pub queue_grows: bool,
+    /// Its response times to the same requests as [`Evidence::responses`], in the same order, in nanoseconds; empty
+    /// unless it answered every one of them.
+    pub responses: Vec<f64>,
 }
 
 /// Values at regular distances.
@@ -144,6 +160,16 @@ pub struct SampledRequest {
     pub sent_ns: u64,
     /// When its first reply came.
     pub received_ns: u64,
+}
+
+impl Evidence {
+    /// The twin's response times to the same requests as [`Self::responses`].
+    pub(super) fn twin_of_responses(&self) -> Option<&[f64]> {
+        let twin = self.twin.as_ref()?;
+        let same =
+            !twin.responses.is_empty() && twin.responses.len() == self.responses.values.len();
+        same.then_some(twin.responses.as_slice())
+    }
 }
 
 impl From<&Way> for SampledRequest {

@@ -2,7 +2,7 @@
 
 use super::check::Lines;
 use super::{Check, Evidence, Limits};
-use crate::quantity::{duration, percent};
+use crate::quantity::{cpus, duration, percent};
 
 /// A step of the clock may be this share of the median response time.
 const RESOLUTION_SHARE: f64 = 0.01;
@@ -14,6 +14,9 @@ const STEP_NS: f64 = 100_000_000.0;
 const STEP_SHARE: f64 = 0.001;
 /// A suspension is longer than this, in nanoseconds; less is the time between reading one clock and the next.
 const SUSPENDED_NS: f64 = 1_000_000.0;
+
+/// Where the quota was used up in a larger share of the periods, the median stood still, too.
+pub(super) const THROTTLED_FAILS: f64 = 0.5;
 
 /// Whether the run came to its planned end.
 pub(super) fn ending(evidence: &Evidence) -> Check {
@@ -58,13 +61,9 @@ pub(super) fn steal(evidence: &Evidence, limits: &Limits) -> Check {
             "the kernel does not say how the machine's CPU time was spent",
         );
     };
-    Check::at_most(
-        NAME,
-        (machine.steal_share, "ratio"),
-        Lines::warn(limits.max_steal),
-        format!("other virtual machines took {} of the CPU time", percent(machine.steal_share)),
-        "latencies include times in which this machine stood still; run again at a quieter time, or elsewhere",
-    )
+    let fact =
+        format!("other virtual machines took {} of the CPU time", percent(machine.steal_share));
+    Check::note_above(NAME, (machine.steal_share, "ratio"), limits.max_steal, fact)
 }
 
 /// CPU time that other processes used.
@@ -82,13 +81,26 @@ pub(super) fn other_load(evidence: &Evidence, limits: &Limits) -> Check {
             "the kernel does not say how the machine's CPU time was spent",
         );
     };
-    Check::at_most(
-        NAME,
-        (machine.other_share, "ratio"),
-        Lines::warn(limits.max_other_load),
-        format!("other processes used {} of the CPU time", percent(machine.other_share)),
-        "they compete with generator and system; stop them, or run on a quieter machine",
-    )
+    let fact = format!("other processes used {} of the CPU time", percent(machine.other_share));
+    Check::note_above(NAME, (machine.other_share, "ratio"), limits.max_other_load, fact)
+}
+
+/// Whether the CPU quota of a container was used up.
+pub(super) fn throttled(evidence: &Evidence, limits: &Limits) -> Check {
+    const NAME: &str = "throttled";
+    let quota = evidence.host.as_ref().and_then(|host| host.quota);
+    let Some(quota) = quota.filter(|quota| quota.periods > 0) else {
+        return Check::not_applicable(NAME, "there is no CPU quota, or the kernel does not count");
+    };
+    let fact = format!(
+        "the CPU quota ({}) was used up in {} of {} periods",
+        cpus(quota.cpus),
+        quota.throttled,
+        quota.periods
+    );
+    let lines = Lines::warn(limits.max_throttled).or_fail(THROTTLED_FAILS);
+    let advice = "then everything stood still until the next period, so the times are the quota's; raise it, or offer less";
+    Check::at_most(NAME, (quota.throttled_share(), "ratio"), lines, fact, advice)
 }
 
 /// Whether the clock is fine enough, and went on evenly.

@@ -3,13 +3,17 @@
 //! [`Evidence`] is plain data: whoever has measured a run fills in what is known of it. A check that lacks its data is not
 //! applicable and says why; it never passes. docs/verdict.md argues every limit. Invariant: no clock, no socket, no file.
 
+mod backlog;
 mod ceiling;
 mod check;
+mod effect;
 mod evidence;
 mod generator;
 mod machine;
 mod omission;
 mod sample;
+mod stall;
+mod symptoms;
 mod system;
 
 use std::fmt;
@@ -21,10 +25,11 @@ pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
     Delays, Evidence, Leg, OpenLoad, Percentiles, SampledRequest, SecondOfLoad, ServerCounts,
-    TimeSeries,
+    TimeSeries, Twin,
 };
 pub use omission::{Omission, as_a_waiting_client};
 pub use sample::effective_size;
+pub use stall::{Stall, stalls};
 
 pub use crate::scenario::Limits;
 
@@ -66,7 +71,7 @@ impl fmt::Display for Status {
 
 /// Judges a run.
 pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
-    let checks = vec![
+    let mut checks = vec![
         machine::ending(evidence),
         machine::build(evidence),
         system::conservation(evidence),
@@ -79,9 +84,12 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         generator::cpu_wait(evidence, limits),
         machine::steal(evidence, limits),
         machine::other_load(evidence, limits),
+        machine::throttled(evidence, limits),
+        effect::machine_share(evidence, limits),
         machine::clock(evidence),
-        system::backlog(evidence, limits),
+        backlog::backlog(evidence, limits),
         system::lost(evidence, limits),
+        system::unexpected(evidence, limits),
         system::delay_overshoot(evidence, limits),
         sample::window(evidence, limits),
         sample::warmup(evidence, limits),
@@ -90,6 +98,7 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         sample::sample_size(evidence),
         sample::clipped(evidence),
     ];
+    symptoms::join(&mut checks);
     let ceiling = ceiling::ceiling(evidence, limits, &checks);
     Verdict { status: status_of(&checks), checks, ceiling }
 }
@@ -103,7 +112,7 @@ impl Verdict {
         let mut all = first.clone();
         for run in rest {
             for (worst, other) in all.checks.iter_mut().zip(&run.checks) {
-                if other.status > worst.status {
+                if (other.status, other.noted) > (worst.status, worst.noted) {
                     *worst = other.clone();
                 }
             }

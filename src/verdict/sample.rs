@@ -31,49 +31,47 @@ pub(super) fn window(evidence: &Evidence, limits: &Limits) -> Check {
     check
 }
 
-/// Whether the begin of the window is still warm-up.
+/// Whether the begin of the window is still warm-up: slower than the rest. What gets slower later is none.
 pub(super) fn warmup(evidence: &Evidence, limits: &Limits) -> Check {
     const NAME: &str = "warmup";
-    let values = &evidence.responses.values;
-    let Some(truncation) = stats::mser5(values) else {
+    let values = beyond_the_plan(evidence);
+    let Some(truncation) = stats::mser5(&values) else {
         return Check::not_applicable(NAME, "there are too few replies");
     };
     let (begin, rest) = values.split_at(truncation.values);
     let correlation = stats::autocorrelation_time(rest);
     let median = |part: &[f64]| stats::percentile(part, 0.5, part.len() as f64 / correlation);
-    let difference = match median(begin).zip(median(rest)) {
+    let level = stats::median(&evidence.responses.values[truncation.values..]).unwrap_or(0.0);
+    let slower = match median(begin).zip(median(rest)) {
         // Only what is certain to differ.
-        Some((begin, rest))
-            if (begin.low > rest.high || begin.high < rest.low) && rest.value > 0.0 =>
-        {
-            begin.value / rest.value - 1.0
+        Some((begin, rest)) if begin.low > rest.high && level > 0.0 => {
+            (begin.value - rest.value) / level
         }
         _ => 0.0,
     };
     let until_ns = share_of(evidence.window_ns, truncation.values as f64 / values.len() as f64);
-    let fact = if difference.abs() > limits.max_drift {
-        let more = if difference > 0.0 { "higher" } else { "lower" };
+    let fact = if slower > limits.max_drift {
         let end = if truncation.settled { "" } else { " or more" };
         format!(
-            "response times were {} {more} in the first {}{end}",
-            percent(difference.abs()),
+            "response times were {} higher in the first {}{end}",
+            percent(slower),
             duration(until_ns)
         )
     } else {
-        "the begin of the window is like the rest".to_owned()
+        "the begin of the window is no slower than the rest".to_owned()
     };
     let advice = format!(
         "the system was still warming up; set run.warmup to {} more than it is",
         duration(until_ns)
     );
-    Check::at_most(NAME, (difference.abs(), "ratio"), Lines::warn(limits.max_drift), fact, &advice)
+    Check::at_most(NAME, (slower, "ratio"), Lines::warn(limits.max_drift), fact, &advice)
 }
 
 /// Whether response times went up or down over the window.
 pub(super) fn drift(evidence: &Evidence, limits: &Limits) -> Check {
     const NAME: &str = "drift";
-    let blocks = blocks(&evidence.responses);
-    let trend = stats::slope(&blocks).zip(stats::median(&blocks));
+    let (measured, blocks) = blocks(evidence);
+    let trend = stats::slope(&blocks).zip(stats::median(&measured));
     let Some((slope, median)) =
         trend.filter(|(_, median)| blocks.len() >= LEAST_BLOCKS && *median > 0.0)
     else {
@@ -81,43 +79,55 @@ pub(super) fn drift(evidence: &Evidence, limits: &Limits) -> Check {
     };
     // Only what is certain to have a direction: noise has none.
     let certain = slope.low > 0.0 || slope.high < 0.0;
-    let over_all = slope.value * blocks.len() as f64 / median;
-    let value = if certain { over_all.abs() } else { 0.0 };
-    let fact = if value > limits.max_drift {
-        let direction = if over_all > 0.0 { "rose" } else { "fell" };
-        format!("response times {direction} by {} over the window", percent(value))
+    let over_all = if certain { slope.value * blocks.len() as f64 } else { 0.0 };
+    let relative = change(over_all, stats::median(&measured[..LEAST_IN_BLOCK]), median);
+    let fact = if relative.abs() > limits.max_drift {
+        format!("response times {} over the window", rose_or_fell(relative))
     } else {
         "response times have no trend".to_owned()
     };
     let advice = "there is no one value to report; look at the series, warm up longer, or look for what fills up or heats up";
-    Check::at_most(NAME, (value, "ratio"), Lines::warn(limits.max_drift), fact, advice)
+    Check::at_most(NAME, (relative.abs(), "ratio"), Lines::warn(limits.max_drift), fact, advice)
 }
 
 /// Whether response times jumped from one level to another.
 pub(super) fn level_shift(evidence: &Evidence, limits: &Limits) -> Check {
     const NAME: &str = "level_shift";
-    let blocks = blocks(&evidence.responses);
+    let (measured, blocks) = blocks(evidence);
     let found = stats::level_shift(&blocks).filter(|_| blocks.len() >= LEAST_BLOCKS);
     let Some((shift, median)) =
-        found.zip(stats::median(&blocks)).filter(|(_, median)| *median > 0.0)
+        found.zip(stats::median(&measured)).filter(|(_, median)| *median > 0.0)
     else {
         return Check::not_applicable(NAME, "there are too few replies");
     };
-    let relative =
-        if shift.strength > STRONG { (shift.after - shift.before) / median } else { 0.0 };
+    let jump = if shift.strength > STRONG { shift.after - shift.before } else { 0.0 };
+    let relative = change(jump, stats::median(&measured[..shift.at]), median);
     let at_ns = share_of(evidence.window_ns, shift.at as f64 / blocks.len() as f64);
     let fact = if relative.abs() > limits.max_shift {
-        let direction = if relative > 0.0 { "rose" } else { "fell" };
-        format!(
-            "response times {direction} by {} for good after {}",
-            percent(relative.abs()),
-            duration(at_ns)
-        )
+        format!("response times {} after {}", rose_or_fell(relative), duration(at_ns))
     } else {
         "response times kept one level".to_owned()
     };
     let advice = "the run measured two states of the system or the machine; look at the series for what changed then";
     Check::at_most(NAME, (relative.abs(), "ratio"), Lines::warn(limits.max_shift), fact, advice)
+}
+
+/// A change as a share of the level it began at, if that is known and the larger one: nothing falls by more than all of it.
+fn change(by: f64, before: Option<f64>, median: f64) -> f64 {
+    let level = before.unwrap_or(median).max(if by < 0.0 { median } else { 0.0 });
+    if level > 0.0 { (by / level).max(-1.0) } else { by / median }
+}
+
+fn rose_or_fell(relative: f64) -> String {
+    let direction = if relative > 0.0 { "rose" } else { "fell" };
+    format!("{direction} by {}", percent(relative.abs()))
+}
+
+/// The response times, less those of the twin where it was played: what the plan's own queues do is no change of the system.
+fn beyond_the_plan(evidence: &Evidence) -> Vec<f64> {
+    let values = &evidence.responses.values;
+    let Some(twin) = evidence.twin_of_responses() else { return values.clone() };
+    values.iter().zip(twin).map(|(measured, ideal)| measured - ideal).collect()
 }
 
 #[expect(
@@ -129,9 +139,11 @@ fn whole(size: f64) -> u64 {
     size as u64
 }
 
-/// The response times in blocks of time, as their medians.
-fn blocks(responses: &TimeSeries) -> Vec<f64> {
-    stats::block_medians(&responses.values, BLOCKS.min(responses.values.len() / LEAST_IN_BLOCK))
+/// The response times in blocks of time, as their medians: as measured, and beyond the plan.
+fn blocks(evidence: &Evidence) -> (Vec<f64>, Vec<f64>) {
+    let medians =
+        |values: &[f64]| stats::block_medians(values, BLOCKS.min(values.len() / LEAST_IN_BLOCK));
+    (medians(&evidence.responses.values), medians(&beyond_the_plan(evidence)))
 }
 
 /// Whether the printed percentiles rest on enough independent values.
@@ -164,13 +176,11 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
         quantity::count(evidence.response.count),
         quantity::count(whole(size))
     );
-    let mut check = Check::at_most(
-        NAME,
-        (needed - size, "count"),
-        Lines::warn(0.0),
-        fact,
-        "higher percentiles are seen and not estimated, as slow replies come in bursts; set run.duration higher",
-    );
+    // It doubts figures, and not the run: they bear the mark.
+    let mut check = Check::note_above(NAME, (needed - size, "count"), 0.0, fact);
+    if check.noted {
+        check.sentence += ": higher percentiles are seen and not estimated, as slow replies come in bursts; set run.duration higher";
+    }
     check.value = Some(size.floor());
     check.limit = Some(needed.ceil());
     check

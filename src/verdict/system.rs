@@ -1,20 +1,9 @@
-//! Checks of what the system did with the load: kept up, lost nothing, and its counts and times agree with each other.
+//! Checks of what the system did with the load: lost nothing, got nothing that was not owed, and its counts and times agree with each other.
 
 use super::check::Lines;
 use super::{Check, Evidence, Leg, Limits};
-use crate::quantity::{count, duration, percent, rate};
-use crate::stats;
+use crate::quantity::{count, duration, percent};
 
-/// The trend of the in-flight is taken over at most so many blocks.
-const BLOCKS: usize = 60;
-/// A backlog of so many times the limit leaves percentiles that only say how long the run was.
-const BACKLOG_FAILS: f64 = 3.0;
-/// So few replies in flight more are no backlog, whatever share of a small load they are.
-const FEW: f64 = 10.0;
-/// Of what is in service by plan, so many times may be in flight more at the end than at the begin.
-const IN_SERVICE: f64 = 2.0;
-/// The last requests that got a reply waited for at least so much of what a queue would have cost them.
-const WAITED: f64 = 0.25;
 /// A difference of so many times the limit is a defect of the measurement.
 const LITTLE_FAILS: f64 = 5.0;
 /// Timers and schedulers are late by this now and then, in nanoseconds.
@@ -90,59 +79,18 @@ pub(super) fn littles_law(evidence: &Evidence, limits: &Limits) -> Check {
     )
 }
 
-/// Whether the system kept up with an open load.
-pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "backlog";
-    let Some(open) = &evidence.open else {
-        return Check::not_applicable(NAME, "a closed load never offers more than is served");
-    };
-    let values = stats::block_medians(&evidence.in_flight.values, BLOCKS);
-    let Some(slope) = stats::slope(&values) else {
-        return Check::not_applicable(NAME, "the run is too short to show a trend");
-    };
-    let steps = values.len() as f64;
-    // Only what is certain to have grown: noise has no trend.
-    let growth = if slope.low > 0.0 { slope.value * steps } else { 0.0 };
-    let owed = evidence.ledger.replies_expected as f64;
-    let in_service = evidence.requests_per_s * open.planned_service_ns as f64 / 1e9
-        * (owed / evidence.ledger.requests_sent.max(1) as f64);
-    let lost =
-        if is_waited_for(evidence, growth) { 0.0 } else { evidence.ledger.replies_lost as f64 };
-    let allowed = (limits.max_backlog * owed).max(IN_SERVICE * in_service).max(FEW) + lost;
-    let offered = owed / (evidence.window_ns.max(1) as f64 / 1e9);
-    let fact = if growth > allowed {
-        format!(
-            "unstable: replies owed for {}, served {}, and {growth:.0} more in flight at the end than at the begin",
-            rate(offered),
-            rate(evidence.replies_per_s)
-        )
-    } else {
-        format!("the system kept up with {} replies owed", rate(offered))
-    };
-    let advice = "the longer the run, the longer the latencies; percentiles only say how long it was, so offer less, or use \
-                  a closed load to find the ceiling";
-    let lines = Lines::warn(allowed).or_fail(BACKLOG_FAILS * allowed);
-    Check::at_most(NAME, (growth, "count"), lines, fact, advice)
-}
-
-/// Whether so many replies in flight are a queue in which the last requests waited. A reply that was lost is owed to the
-/// end, too, but nobody waits behind it.
-///
-/// A queue that grew to B while A came in per second began to grow B/A before what was served last came in, for all that
-/// came since is in it: so long has that waited.
-fn is_waited_for(evidence: &Evidence, queue: f64) -> bool {
-    let owed = evidence.ledger.replies_expected.max(1) as f64;
-    let wait_ns = queue / owed * evidence.window_ns as f64;
-    let blocks = stats::block_medians(&evidence.responses.values, BLOCKS);
-    blocks.last().is_none_or(|last_ns| *last_ns >= WAITED * wait_ns)
-}
-
 /// Whether replies were lost.
 pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
     const NAME: &str = "lost";
     let ledger = &evidence.ledger;
     if ledger.replies_expected == 0 {
         return Check::not_applicable(NAME, "no reply was owed");
+    }
+    if ledger.replies_received == 0 {
+        let fact = format!("none of {} replies owed came", count(ledger.replies_expected));
+        let lines = Lines::warn(0.0).or_fail(0.0);
+        let advice = format!("there is nothing to read here; {}", because(evidence));
+        return Check::at_most(NAME, (1.0, "ratio"), lines, fact, &advice);
     }
     let share = ledger.replies_lost as f64 / ledger.replies_expected as f64;
     let fact = format!(
@@ -151,13 +99,37 @@ pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
         count(ledger.replies_expected),
         percent(share)
     );
-    let because = evidence
-        .lost_because
-        .as_deref()
-        .unwrap_or("see whether the drain was long enough and the server alive");
-    let advice = format!("the latencies are only those of what came; {because}");
+    let advice = format!("the latencies are only those of what came; {}", because(evidence));
     // What was lost is counted exactly, and is the system's doing: the run has measured it well.
     Check::at_most(NAME, (share, "ratio"), Lines::warn(limits.max_lost), fact, &advice)
+}
+
+fn because(evidence: &Evidence) -> &str {
+    let otherwise = "see whether the drain was long enough and the server alive";
+    evidence.lost_because.as_deref().unwrap_or(otherwise)
+}
+
+/// Whether messages came that nobody owed.
+pub(super) fn unexpected(evidence: &Evidence, limits: &Limits) -> Check {
+    const NAME: &str = "unexpected";
+    let ledger = &evidence.ledger;
+    let number = ledger.replies_duplicate + ledger.replies_unexpected;
+    let came = ledger.replies_received + ledger.replies_late + number;
+    if came == 0 {
+        return Check::not_applicable(NAME, "no message came");
+    }
+    let fact = if number == 0 {
+        "every message that came was owed".to_owned()
+    } else {
+        format!(
+            "{} replies came beyond the number owed, and {} messages answer nothing that was asked",
+            count(ledger.replies_duplicate),
+            count(ledger.replies_unexpected)
+        )
+    };
+    let lines = Lines::warn(limits.max_unexpected);
+    let advice = "the server does other work than the plan's: mend it, or let workers.replies say what it does";
+    Check::at_most(NAME, (number as f64 / came as f64, "ratio"), lines, fact, advice)
 }
 
 /// Whether the workers did what was planned for them.

@@ -4,7 +4,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, StandardNormal};
 use rand_xoshiro::SplitMix64;
 use zload::measure::Ledger;
-use zload::topology::host::{HostUse, MachineUse, Role, Thread, ThreadCost};
+use zload::topology::host::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
 use zload::verdict::{
     Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries,
 };
@@ -136,6 +136,7 @@ fn all_answered(requests: u64) -> Ledger {
 
 fn host(random: &mut SplitMix64, span_ns: u64) -> HostUse {
     let mut share = |most: f64| random.random_range(0.0..most);
+    let other_share = share(0.08);
     HostUse {
         span_ns,
         threads: vec![
@@ -147,8 +148,14 @@ fn host(random: &mut SplitMix64, span_ns: u64) -> HostUse {
         ],
         machine: Some(MachineUse {
             steal_share: share(0.015),
-            other_share: share(0.08),
-            busy_share: share(0.8),
+            other_share,
+            busy_share: other_share + 0.4 + share(0.4),
+        }),
+        quota: Some(QuotaUse {
+            cpus: 4.0,
+            periods: span_ns / (100 * MS),
+            throttled: 0,
+            throttled_ns: 0,
         }),
         process_cpu_ns: 0,
         server_cpu_ns: None,

@@ -17,7 +17,7 @@ use crate::render::run::{
 };
 use crate::render::verdict::{doubts, headline, tally};
 use crate::result::{Latency, RunResult, ThresholdOutcome};
-use crate::verdict::{CheckStatus, Status, Verdict};
+use crate::verdict::{Check, CheckStatus, Status, Verdict};
 
 /// The report of a run as a page.
 pub fn run_page(result: &RunResult) -> String {
@@ -54,10 +54,19 @@ pub fn run_page(result: &RunResult) -> String {
     page(&format!("{} · {word}", result.scenario.name), &result.environment.zload, &body)
 }
 
+fn class_of(check: &Check) -> &'static str {
+    match check.status {
+        CheckStatus::Pass => "pass",
+        CheckStatus::NotApplicable => "without-data",
+        CheckStatus::Warn | CheckStatus::Fail => "warn",
+    }
+}
+
 fn verdict(verdict: &Verdict) -> Markup {
     let (word, meaning) = headline(verdict.status);
     let doubts = doubts(verdict);
-    let others = || verdict.checks.iter().filter(|check| check.status < CheckStatus::Warn);
+    let is_other = |check: &&Check| check.status < CheckStatus::Warn || check.symptom_of.is_some();
+    let others = || verdict.checks.iter().filter(is_other);
     html! {
         section.verdict.(word.to_lowercase()) id="verdict" {
             p.status { strong { (word) } " " (meaning) }
@@ -72,7 +81,7 @@ fn verdict(verdict: &Verdict) -> Markup {
             details {
                 summary { (tally(verdict)) }
                 ul.checks { @for check in others() {
-                    li.(if check.status == CheckStatus::Pass { "pass" } else { "without-data" }) {
+                    li.(class_of(check)) {
                         strong { (check.name.replace('_', " ")) } " " (check.sentence)
                     }
                 } }

@@ -1,0 +1,105 @@
+//! What the machine did to the response times: the share of them in which zload's threads had to wait for others.
+
+use super::check::Lines;
+use super::{Check, CheckStatus, Evidence, Limits};
+use crate::quantity::percent;
+use crate::stats;
+use crate::topology::host::{HostUse, Role, ThreadCost};
+
+/// Above it most of what is printed is the machine's and not the system's.
+const FAILS: f64 = 0.5;
+/// Below it waiting is that of any machine's scheduler, and never makes a run invalid, in nanoseconds.
+const TIMERS_NS: f64 = 1_000_000.0;
+
+/// Whether the response times are the machine's instead of the system's.
+///
+/// Two factors: which part of the response time is cost beyond the plan's own work and queues, and which part of that
+/// cost is waiting for somebody else on the CPUs. The mean is doubted, and only a median that is mostly waiting is none.
+/// docs/verdict.md argues all of it.
+pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
+    const NAME: &str = "machine_share";
+    let Some(host) = evidence.host.as_ref().filter(|host| host.span_ns > 0) else {
+        return Check::not_applicable(NAME, "the kernel does not say how long threads waited");
+    };
+    let Some(p50_ns) = evidence.response.p50_ns.filter(|p50_ns| *p50_ns > 0) else {
+        return Check::not_applicable(NAME, "there are too few replies");
+    };
+    let ours = evidence.server.is_some();
+    let (all, median) = if ours {
+        shares(evidence, waiting_share(evidence, host), p50_ns as f64)
+    } else {
+        // Somebody else's server may be who has the CPUs, and is then the system under test: never more than a doubt.
+        (generator_share(evidence, host, p50_ns as f64), 0.0)
+    };
+    let lines = Lines::warn(limits.max_machine_share).or_fail(FAILS);
+    let is_the_figure = median > FAILS && median * p50_ns as f64 > TIMERS_NS;
+    let (share, of, worst, advice) = if is_the_figure {
+        (median, "median response time", CheckStatus::Fail, "is the machine's and not the system's")
+    } else {
+        (all, "response time", CheckStatus::Warn, "is the machine's, most of it in slow replies")
+    };
+    let fact = format!(
+        "zload's threads waited for a CPU that others had in about {} of the {of}",
+        percent(share)
+    );
+    let advice = format!("so much of it {advice}; stop what else runs, or use another machine");
+    Check::at_most(NAME, (share, "ratio"), lines, fact, &advice).no_worse_than(worst)
+}
+
+/// The parts of the mean and of the median response time in which threads waited, if that makes up `waiting` of all cost.
+///
+/// The cost is what the world took beyond the twin, request by request, or without a twin beyond the mean work. Waits come in
+/// few requests or in all of them: the cost of the median is free of them as far as it is no more than what a request
+/// costs on average without waiting.
+fn shares(evidence: &Evidence, waiting: f64, p50_ns: f64) -> (f64, f64) {
+    let values = &evidence.responses.values;
+    let excess: Vec<f64> = match evidence.twin_of_responses() {
+        Some(twin) => values.iter().zip(twin).map(|(measured, ideal)| measured - ideal).collect(),
+        None => values.iter().map(|measured| measured - evidence.work_ns as f64).collect(),
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let cost = mean(&excess).max(0.0);
+    let all = waiting * cost / mean(values).max(1.0);
+    let typical = stats::median(&excess).unwrap_or(0.0);
+    let median = (typical - (1.0 - waiting) * cost) / p50_ns;
+    (all.clamp(0.0, 1.0), median.clamp(0.0, 1.0))
+}
+
+/// The part of zload's active time, on a CPU or ready to be, in which others had the CPU.
+fn waiting_share(evidence: &Evidence, host: &HostUse) -> f64 {
+    let sum = |of: fn(&ThreadCost) -> u64| {
+        let threads = host.threads.iter().filter(|(thread, _)| thread.role != Role::Other);
+        threads.map(|(_, cost)| of(cost) as f64).sum::<f64>()
+    };
+    let (cpu_ns, wait_ns) = (sum(|cost| cost.cpu_ns), sum(|cost| cost.wait_ns));
+    // Work that is spun away is the plan's and no cost.
+    let spins = evidence.delays.is_some_and(|delays| !delays.asleep);
+    let spun_ns = evidence.work_ns as f64 * evidence.requests_per_s * host.span_ns as f64 / 1e9;
+    let cpu_ns = if spins { (cpu_ns - spun_ns).max(0.0) } else { cpu_ns };
+    let (others, stolen) = host.machine.map_or((1.0, 0.0), |machine| {
+        let part = |share: f64, of: f64| if of > 0.0 { share / of } else { 0.0 };
+        (
+            part(machine.other_share, machine.busy_share).min(1.0),
+            part(machine.steal_share, machine.busy_share + machine.steal_share),
+        )
+    });
+    let active_ns = cpu_ns + wait_ns;
+    if active_ns > 0.0 { (wait_ns * others + cpu_ns * stolen) / active_ns } else { 0.0 }
+}
+
+/// The part of the response time that the generator's threads waited, if the server is not ours: what they waited in all
+/// by all response times, as one wait delays one request at least; or what a reply that comes at any time finds, which is
+/// more where many are under way.
+fn generator_share(evidence: &Evidence, host: &HostUse, p50_ns: f64) -> f64 {
+    let span_ns = host.span_ns as f64;
+    let responses_ns = evidence.requests_per_s * span_ns / 1e9 * p50_ns;
+    let threads = || host.of(Role::Driver).chain(host.of(Role::ClientIo));
+    let waited_ns: f64 = threads().map(|thread| thread.wait_ns as f64).sum();
+    let met = |thread: &ThreadCost| {
+        let times = thread.voluntary.unwrap_or(0) + thread.involuntary.unwrap_or(0);
+        let one_wait_ns = thread.wait_ns as f64 / times.max(1) as f64;
+        thread.wait_ns as f64 / span_ns * one_wait_ns / 2.0 / p50_ns
+    };
+    let each = if responses_ns > 0.0 { waited_ns / responses_ns } else { 0.0 };
+    each.max(threads().map(met).sum()).min(1.0)
+}
