@@ -195,8 +195,15 @@ impl LatencySummary {
 
 impl From<[Option<[u64; 2]>; QUANTILES.len()]> for Intervals {
     fn from(ends: [Option<[u64; 2]>; QUANTILES.len()]) -> Self {
-        let [p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns] = ends;
-        Self { p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns }
+        Self {
+            p50_ns: ends[0],
+            p75_ns: ends[1],
+            p90_ns: ends[2],
+            p95_ns: ends[3],
+            p99_ns: ends[4],
+            p999_ns: ends[5],
+            p9999_ns: ends[6],
+        }
     }
 }
 
