@@ -124,7 +124,7 @@ impl Outstanding {
 
     /// Whether a reply to `request`, which is not held, was owed until the request was given up.
     ///
-    /// After [`MOST_GIVEN_UP`] further requests of the client were given up, any reply to it counts as late.
+    /// After 4,096 further requests of the client were given up, any reply to it counts as late.
     pub fn late(&mut self, request: u64) -> bool {
         let found = self.given_up.binary_search_by_key(&request, |(request, _)| *request);
         match found {

@@ -111,7 +111,7 @@ impl Context {
 impl Socket {
     /// Binds, and gives the endpoint that it became (a port instead of `*`).
     ///
-    /// Over ipc, what is no socket or is somebody's is refused, and the socket's file goes with this socket; see [`ipc`].
+    /// Over ipc, what is no socket or is somebody's is refused, and the socket's file goes with this socket; see `topology/ipc.rs`.
     pub fn listen(&self, endpoint: &str) -> Result<String, Error> {
         if let Some(address) = endpoint.strip_prefix("ipc://") {
             return self.listen_at_path(address);
