@@ -10,11 +10,11 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use zload::measure::{Exchange, Outstanding, Recorder};
 use zload::plan::{DrawKey, Plan};
 use zload::scenario::{Engine, Scenario};
-use zload::topology::context::{Context, Socket};
-use zload::topology::counters::ProxyCounters;
-use zload::topology::frame::Frame;
-use zload::topology::proxy;
-use zload::topology::wire::{HEADER_SIZE, Header};
+use zload::wire::context::{Context, Socket};
+use zload::server::counters::ProxyCounters;
+use zload::wire::frame::Frame;
+use zload::server::proxy;
+use zload::wire::header::{HEADER_SIZE, Header};
 
 /// Messages that are on their way through a proxy together.
 const MESSAGES: u64 = 64;

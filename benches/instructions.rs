@@ -18,12 +18,12 @@ use gungraun::prelude::*;
 use zload::measure::{Exchange, Outstanding, Recorder};
 use zload::plan::{DrawKey, Plan};
 use zload::scenario::{Engine, Scenario};
-use zload::topology::context::{Context, Socket};
-use zload::topology::counters::ProxyCounters;
-use zload::topology::errno::Errno;
-use zload::topology::frame::Frame;
-use zload::topology::proxy;
-use zload::topology::wire::Header;
+use zload::server::counters::ProxyCounters;
+use zload::server::proxy;
+use zload::wire::context::{Context, Socket};
+use zload::wire::errno::Errno;
+use zload::wire::frame::Frame;
+use zload::wire::header::Header;
 
 /// What one benchmark repeats; the kept figures are instructions per this many.
 const OPERATIONS: u64 = 1_000;

@@ -8,21 +8,28 @@
 //! results against each other, which an [`experiment`] makes by playing them in turn. [`command`] glues them together, one
 //! file for each subcommand of [`cli`].
 
-pub mod error;
 pub mod text;
 pub mod quantity;
+pub mod problem;
+pub mod error;
 pub mod stats;
 pub mod scenario;
 pub mod plan;
 pub mod measure;
+pub mod facts;
 pub mod twin;
-pub mod topology;
 pub mod verdict;
 pub mod result;
 pub mod compare;
+pub mod files;
+pub mod machine;
+pub mod wire;
+mod client;
+pub mod server;
+mod process;
+mod engine;
 pub mod experiment;
 pub mod selftest;
-pub mod environment;
 pub mod render;
 pub mod progress;
 pub mod cli;

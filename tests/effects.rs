@@ -5,7 +5,7 @@
 mod evidence;
 
 use evidence::{clean, thread};
-use zload::topology::host::{MachineUse, Role};
+use zload::facts::{MachineUse, Role};
 use zload::verdict::{CeilingBy, CheckStatus, Evidence, Limits, Status, Twin, Verdict, judge};
 
 fn judged(evidence: &Evidence) -> Verdict {

@@ -35,7 +35,7 @@ fn a_scenario_without_a_name_is_called_as_its_file_as_far_as_that_goes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join(format!("a\n{}.toml", "ä".repeat(110)));
     std::fs::write(&path, "load = { rate = '1/s' }").expect("writing");
-    let scenario = Scenario::load(&path, &[]).expect("a scenario");
+    let scenario = zload::files::load::scenario(&path, &[]).expect("a scenario");
     assert!(scenario.name.starts_with("a\u{fffd}ä"), "{}", scenario.name);
     let again = toml::to_string(&scenario).expect("a scenario is TOML");
     assert_eq!(Scenario::parse("a.toml", &again, &[]), Ok(scenario));

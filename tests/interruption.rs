@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use support::{Running, Zload, ledger};
 use tempfile::TempDir;
-use zload::topology::clock::Clock;
+use zload::machine::clock::Clock;
 
 const LONG: &str = "load = { rate = '1k/s' }\nrun = { duration = '10m', drain = '1h' }\nproxy = { engine = 'batch' }";
 /// Next to no time passes in the twin of it, so that it takes many steps to play.

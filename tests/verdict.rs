@@ -7,8 +7,8 @@ use evidence::{MS, clean, percentiles, thread, waves};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_xoshiro::SplitMix64;
+use zload::facts::Role;
 use zload::scenario::Scenario;
-use zload::topology::host::Role;
 use zload::verdict::{
     CeilingBy, CheckStatus, Evidence, Limits, Percentiles, Status, Twin, Verdict, judge,
 };

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use super::{load, print};
 use crate::cli::CheckArgs;
+use crate::files::input;
 use crate::plan::Plan;
-use crate::scenario::input;
 use crate::{Error, render, text};
 
 /// Prints the plan of every valid file; a wrong one is an error once all have been looked at.

@@ -8,12 +8,15 @@ use super::load_from;
 use crate::cli::QuestionArgs;
 use crate::compare::{Metric, Questions, Side, default_primary, metric_named};
 use crate::experiment::{self, Contender, Design, Ended};
+use crate::files::{Input, input};
+use crate::machine::burn_in::burn_in;
+use crate::machine::environment;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::result::{Fitness, RunResult};
 use crate::scenario::load::Override;
-use crate::scenario::{Input, Percent, Scenario, input};
-use crate::{Error, environment, quantity};
+use crate::scenario::{Percent, Scenario};
+use crate::{Error, quantity};
 
 /// Settings that slices take the place of.
 const NOT_USED: [&str; 2] = ["run.duration=", "run.warmup="];
@@ -115,7 +118,7 @@ pub(super) fn play(
     progress: &mut Progress,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<(Ended, Vec<String>), Error> {
-    let machine = experiment::burn_in(interrupted);
+    let machine = burn_in(interrupted);
     let notes = notes(machine, design);
     for note in &notes {
         progress.announce(note);

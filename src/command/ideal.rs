@@ -4,9 +4,9 @@ use std::io::Write;
 
 use super::{DONE, deliver, interruption, load};
 use crate::cli::IdealArgs;
+use crate::files::{Destination, Inputs, input};
 use crate::plan::Plan;
-use crate::result::{Destination, IdealResult, Inputs};
-use crate::scenario::input;
+use crate::result::IdealResult;
 use crate::twin::{self, Limits, NoIdeal, Pool};
 use crate::{Error, render};
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Questions;
+use crate::problem::nearest;
 use crate::result::{Direction, MetricUnit, number};
-use crate::scenario::{Compare, Complaint, Count, Distribution, Model, Scenario, nearest};
+use crate::scenario::{Compare, Complaint, Count, Distribution, Model, Scenario};
 
 /// One figure of a run that two sides can be held against each other by.
 #[derive(Debug, Clone, Copy, PartialEq)]

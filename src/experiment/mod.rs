@@ -4,9 +4,7 @@
 //! listening: every slice connects anew. All sides of a round get the same seed, so they play the same plan, request by
 //! request, where their scenarios allow it. Invariant: no process is left behind, whatever ends the experiment.
 
-mod burn_in;
 mod design;
-mod pin;
 mod player;
 
 use std::os::fd::OwnedFd;
@@ -18,15 +16,13 @@ use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand_xoshiro::SplitMix64;
 
-pub use burn_in::burn_in;
 pub use design::{Design, Profile, Wishes, in_minutes};
-pub use pin::keep_on;
 
 use crate::Error;
 use crate::compare::{Experiment, Round, Run, Side};
+use crate::machine::clock::Clock;
 use crate::result::Fitness;
 use crate::scenario::Nanos;
-use crate::topology::clock::Clock;
 use player::{Player, Told};
 
 /// One of the things that are compared, and how it is started.

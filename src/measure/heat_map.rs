@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LatencyHistogram;
-use super::series::SECOND_NS;
+use super::{LatencyHistogram, SECOND_NS};
 
 /// A heat map has at most this many columns.
 pub const MOST_COLUMNS: usize = 600;

@@ -24,7 +24,10 @@ pub use ledger::Ledger;
 pub use outstanding::{Exchange, Outstanding};
 pub use recorded::Recorded;
 pub use recorder::Recorder;
-pub use series::{SECOND_NS, SecondSlice, Series, SeriesEntry};
+pub use series::{SecondSlice, Series, SeriesEntry};
 pub use unheard::Unheard;
 pub use way::{Leg, Stamps, Way};
 pub use ways::Ways;
+
+/// One second, in nanoseconds.
+pub const SECOND_NS: u64 = 1_000_000_000;

@@ -5,8 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::series::SECOND_NS;
-use super::{Carried, Cycles, Exchange, LatencyHistogram, Open, Recorded, SecondSlice};
+use super::{Carried, Cycles, Exchange, LatencyHistogram, Open, Recorded, SECOND_NS, SecondSlice};
 
 /// Keeps what passes one driver.
 #[derive(Debug)]

@@ -8,10 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HeatColumn, HeatMap, LatencyHistogram};
-
-/// One second, in nanoseconds.
-pub const SECOND_NS: u64 = 1_000_000_000;
+use super::{HeatColumn, HeatMap, LatencyHistogram, SECOND_NS};
 
 /// One second of the measured window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

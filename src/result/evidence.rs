@@ -1,12 +1,11 @@
 //! What a verdict on a run is founded on, worked out of what was measured. Pure.
 
-use super::build::lost_because;
-use super::{Environment, IdealFigures, Throughput};
+use super::notes::lost_because;
+use super::{Environment, Throughput};
+use crate::facts::Measured;
 use crate::measure::{Hops, LatencyHistogram, SECOND_NS, Way};
 use crate::plan::{Offered, Plan};
 use crate::scenario::{DelayBy, Engine, Scenario};
-use crate::topology::Measured;
-use crate::twin::Excess;
 use crate::verdict::{
     Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries, Twin,
 };
@@ -59,17 +58,6 @@ fn capacity_per_s(scenario: &Scenario, plan: &Plan) -> Option<f64> {
     let ours = scenario.proxy.engine != Engine::External && summary.work_ns_mean > 0.0;
     let workers = f64::from(scenario.workers.count.0);
     ours.then(|| workers * summary.replies_mean / summary.work_ns_mean * 1e9)
-}
-
-/// What the twin did, for the verdict on the run that it belongs to.
-pub(super) fn twin(ideal: &IdealFigures, excess: &Excess) -> Twin {
-    let responses: Option<Vec<f64>> =
-        excess.ideal_first_ns.iter().map(|ns| ns.map(|ns| ns as f64)).collect();
-    Twin {
-        utilisation: ideal.utilisation,
-        queue_grows: ideal.queue_grows,
-        responses: responses.unwrap_or_default(),
-    }
 }
 
 fn percentiles(latencies: &LatencyHistogram) -> Percentiles {

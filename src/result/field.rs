@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::RunResult;
+use crate::problem::nearest;
 use crate::quantity;
-use crate::scenario::{Amount, nearest};
+use crate::scenario::Amount;
 
 /// What stands before the names of fields of the seconds.
 const SERIES: &str = "series.";

@@ -5,15 +5,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::build::rate;
-use super::evidence::twin as twin_of;
 use super::summary::{Basis, OfRequest};
+use super::throughput::rate;
 use super::{LatencySummary, RunResult, threshold};
 use crate::measure::Way;
 use crate::plan::Plan;
 use crate::scenario::{Engine, Scenario};
 use crate::twin::{self, Differences, Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool};
-use crate::verdict::{self, Evidence, Verdict};
+use crate::verdict::{self, Evidence, Twin, Verdict};
 
 /// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which nobody minds after
 /// a run that offered them, and are 100 s of 100,000 round trips a second.
@@ -334,5 +333,16 @@ impl IdealFigures {
             last_reply: LatencySummary::new(&ideal.last_reply, Basis::Computed),
             reply: LatencySummary::new(&ideal.reply, Basis::Computed),
         }
+    }
+}
+
+/// What the twin did, for the verdict on the run that it belongs to.
+fn twin_of(ideal: &IdealFigures, excess: &Excess) -> Twin {
+    let responses: Option<Vec<f64>> =
+        excess.ideal_first_ns.iter().map(|ns| ns.map(|ns| ns as f64)).collect();
+    Twin {
+        utilisation: ideal.utilisation,
+        queue_grows: ideal.queue_grows,
+        responses: responses.unwrap_or_default(),
     }
 }

@@ -1,7 +1,7 @@
 //! What is saved: the result of a run, as one JSON object.
 //!
 //! The shape is the contract with every reader of the file; `schema` names its version. All times are integers in
-//! nanoseconds and their keys end in `_ns`; rates are per second. [`Saved::load`] refuses a file whose ledger
+//! nanoseconds and their keys end in `_ns`; rates are per second. [`Saved::parse`] refuses a file whose ledger
 //! does not add up, so whatever reads a result can rely on it. Invariant: never measures, only holds.
 
 mod build;
@@ -10,17 +10,17 @@ mod comparison;
 mod coverage;
 mod evidence;
 mod field;
-mod hops;
+mod hop_figures;
 mod ideal;
+mod json;
+mod notes;
 mod pool;
 mod reach;
 mod rows;
-mod save;
 mod summary;
 mod selftest;
 mod threshold;
-
-use std::path::Path;
+mod throughput;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,32 +31,27 @@ pub use comparison::{
     SideFigures, Slice, SmallestVisible,
 };
 pub use field::{Field, FieldUnit, Fields, number};
-pub use hops::{HopFigures, OwnerFigures};
+pub use hop_figures::{HopFigures, OwnerFigures};
 pub use ideal::{
     ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal, STEPS_BESIDE_A_RUN,
     STEPS_BESIDE_A_SLICE, Sampled,
 };
+pub use json::{to_json, to_value};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use reach::out_of_reach;
-pub use save::{Destination, Inputs, to_json, to_value};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};
 pub use threshold::{ThresholdOutcome, objection};
 
-use crate::Error;
 use crate::measure::heat_map::{MOST_BUCKETS, MOST_COLUMNS};
 pub use crate::measure::{HeatColumn, Ledger, SeriesEntry};
-use crate::scenario::{Input, Scenario, input};
-use crate::text::short;
+use crate::scenario::Scenario;
 use crate::verdict::Verdict;
 
 /// Version of the result's shape.
 pub const RUN_SCHEMA: &str = "zload.result/1";
 /// Version of the shape that `zload serve` writes.
 pub const SERVE_SCHEMA: &str = "zload.serve/1";
-
-/// A run of a day, the longest there is, is saved in some 15 MiB; anything that is four times as large is no result.
-const LARGEST_FILE: u64 = 64 << 20;
 
 /// A run has some ten notes; a result with more than this is none.
 const MOST_NOTES: usize = 1_000;
@@ -358,33 +353,7 @@ impl RunResult {
 }
 
 impl Saved {
-    /// Reads a saved result from a file or, as `-`, from standard input; see [`Self::of`].
-    pub fn load(path: &Path) -> Result<Self, Error> {
-        Self::of(&Self::read(path)?)
-    }
-
-    /// Reads what may be a saved result, and no more of it than one may have.
-    pub fn read(path: &Path) -> Result<Input, Error> {
-        Input::read(path, LARGEST_FILE, "result")
-    }
-
-    /// The saved result that was read; refuses other schemas, and ledgers and distributions that contradict themselves.
-    pub fn of(input: &Input) -> Result<Self, Error> {
-        std::str::from_utf8(&input.bytes)
-            .map_err(|error| format!("not a JSON object: {error}"))
-            .and_then(Self::parse)
-            .map_err(|reason| Error::Result {
-                path: input::name(&input.path).into(),
-                reason: short(&reason),
-            })
-    }
-
-    /// Whether what was read looks like a saved result: those are JSON objects, which no scenario begins like.
-    pub fn is(input: &Input) -> bool {
-        input.bytes.trim_ascii_start().first() == Some(&b'{')
-    }
-
-    /// The same from its text. What no result has is passed over and not kept, so that memory follows what is.
+    /// A saved result from its text; refuses other schemas, and ledgers and distributions that contradict themselves. What no result has is passed over and not kept, so that memory follows what is.
     pub fn parse(text: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Kind {

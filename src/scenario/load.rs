@@ -1,26 +1,20 @@
-//! Reading a scenario: the file, what overrides it, and the way back from a value to its place in the text.
+//! Reading a scenario: its text, what overrides it, and the way back from a value to its place in the text.
 //!
 //! File and overrides are one text with one set of places: each override is a line after the file's last, and read by itself. Invariant:
 //! whatever the bytes, reading ends quickly with a scenario or with an error that names the source.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::input::{self, Input};
-use super::problem::nearest;
-use super::validate::{Complaint, LONGEST_NAME, complaint};
-use super::{Engine, Problem, Scenario};
-use crate::Error;
-
-/// A scenario file is a page of text; anything much larger is a mistake.
-const LARGEST_FILE: u64 = 1 << 20;
+use super::complaint::Complaint;
+use super::validate::complaint;
+use super::{Engine, Scenario};
+use crate::problem::{Problem, nearest};
 
 /// One `--set key=value`, or one `--threshold`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,49 +86,13 @@ impl FromStr for Override {
 }
 
 impl Scenario {
-    /// Reads the scenario file at `path`, or standard input as `-`, with `overrides` in place of what it says.
-    pub fn load(path: &Path, overrides: &[Override]) -> Result<Self, Error> {
-        Self::load_from(&Self::read(path)?, overrides, |_| None)
-    }
-
-    /// Reads what may be a scenario, and no more of it than one may have.
-    pub fn read(path: &Path) -> Result<Input, Error> {
-        Input::read(path, LARGEST_FILE, "scenario")
-    }
-
-    /// The scenario that was read, unless the reader has an `objection` that only it can know of.
-    pub fn load_from(
-        input: &Input,
-        overrides: &[Override],
-        objection: impl Fn(&Self) -> Option<Complaint>,
-    ) -> Result<Self, Error> {
-        let source_name = input::name(&input.path);
-        let not_a_scenario = |reason: &str| Error::Read {
-            path: PathBuf::from(&source_name),
-            source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()),
-        };
-        if input.bytes.len() as u64 > LARGEST_FILE {
-            return Err(not_a_scenario("it is larger than 1 MiB, so it is no scenario"));
-        }
-        let text = std::str::from_utf8(&input.bytes)
-            .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is no scenario"))?;
-        let mut scenario = Self::parse_with(&source_name, text, overrides, objection)?;
-        if scenario.name.is_empty() {
-            let named = if input::is_stdin(&input.path) { Path::new("stdin") } else { &input.path };
-            let stem = named.file_stem().map_or_else(|| source_name.into(), OsStr::to_string_lossy);
-            // A file may be called what no name may be.
-            let printable = stem.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-            scenario.name = printable.take(LONGEST_NAME).collect();
-        }
-        Ok(scenario)
-    }
-
     /// Reads a scenario from `text`, which errors call `source_name`.
     pub fn parse(source_name: &str, text: &str, overrides: &[Override]) -> Result<Self, Problem> {
         Self::parse_with(source_name, text, overrides, |_| None)
     }
 
-    fn parse_with(
+    /// The same, unless the reader has an `objection` that only it can know of.
+    pub fn parse_with(
         source_name: &str,
         text: &str,
         overrides: &[Override],

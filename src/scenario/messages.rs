@@ -2,8 +2,13 @@
 //!
 //! Without a limit a peer chooses how much memory this process takes: it declares a frame of any size and sends it slowly.
 
-use super::validate::{Verdict, refuse, refuse_with_help};
-use super::{Bytes, MAX_PAYLOAD, Scenario, Sockets};
+use super::complaint::{Checked, refuse, refuse_with_help};
+use super::{Bytes, Scenario, Sockets};
+
+/// A request's body holds at least the header by which its replies are told apart.
+pub const MIN_PAYLOAD: Bytes = Bytes(24);
+/// Larger messages measure the memory and not the proxy.
+pub const MAX_PAYLOAD: Bytes = Bytes(64 << 20);
 
 /// The least limit that is set unasked. Every handshake fits, and what foreign peers send in normal use; a reply of theirs
 /// that is longer than the plan's is to be counted as unexpected, and not to cost the connection.
@@ -45,7 +50,7 @@ impl Sockets {
 }
 
 /// Whether what the plan sends, and the handshake before it, fits in the limit.
-pub(super) fn complaint(scenario: &Scenario) -> Verdict {
+pub(super) fn complaint(scenario: &Scenario) -> Checked {
     const PATH: &str = "sockets.maxmsgsize";
     let Some(most) = scenario.sockets.maxmsgsize else { return Ok(()) };
     if most < LEAST_ASKED {

@@ -4,31 +4,31 @@
 //! result, and described by `zload schema`, all from the one definition below. [`load`] reads it, `validate`
 //! says what cannot be meant. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
+mod complaint;
 pub mod distribution;
-pub mod input;
-mod limits;
 pub mod load;
+mod endpoint;
 mod messages;
-pub mod problem;
 mod schema;
 mod server;
 mod table;
 mod threshold;
 pub mod units;
 mod validate;
+mod verdict_limits;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use complaint::Complaint;
 pub use distribution::Distribution;
-pub use input::Input;
-pub use limits::Limits;
-pub use messages::MOST_FRAMES;
-pub use problem::{Problem, nearest};
+pub use endpoint::is_beyond_loopback;
+pub use messages::{MAX_PAYLOAD, MIN_PAYLOAD, MOST_FRAMES};
 pub use server::{ServerCommand, in_words};
 pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
-pub use validate::{Complaint, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD};
+pub use validate::{LONGEST_NAME, MAX_DELAY, MAX_REPLIES};
+pub use verdict_limits::Limits;
 
 /// Version of the scenario's shape. A file does not say it: it goes up when scenarios of before are no longer taken.
 pub const SCENARIO_SCHEMA: &str = "zload.scenario/1";

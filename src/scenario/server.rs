@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::validate::Complaint;
+use super::complaint::Complaint;
 use super::{Engine, Nanos, Scenario};
 
 /// What the arguments must have somewhere.

@@ -1,7 +1,7 @@
 //! `[thresholds]`: limits on figures of the result, as in `first_reply.p99 < 5ms`.
 //!
 //! Here is their form alone: which fields there are, and in which units, is known to the result and objected to by it
-//! ([`Scenario::load_from`](super::Scenario::load_from)). Invariant: a threshold prints in a form that reads back as the
+//! ([`Scenario::parse_with`](super::Scenario::parse_with)). Invariant: a threshold prints in a form that reads back as the
 //! same threshold.
 
 use std::borrow::Cow;

@@ -1,15 +1,13 @@
 //! What a well-formed scenario can still not mean. Pure.
 
+use super::complaint::{Checked, Complaint, refuse, refuse_with_help};
 use super::distribution::Quantity;
+use super::messages::{MAX_PAYLOAD, MIN_PAYLOAD};
 use super::{
     Bytes, Count, Distribution, Engine, Limits, Load, Model, Nanos, Scenario, Sockets, Threads,
 };
 use super::{messages, server};
 
-/// A request's body holds at least the header by which its replies are told apart.
-pub const MIN_PAYLOAD: Bytes = Bytes(24);
-/// Larger messages measure the memory and not the proxy.
-pub const MAX_PAYLOAD: Bytes = Bytes(64 << 20);
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
 /// The longest delay or think time; what is drawn beyond it is cut off.
@@ -22,27 +20,12 @@ const MAX_WORKERS: u32 = 100_000;
 const MAX_DRIVERS: u32 = 256;
 const MAX_IO_THREADS: u32 = 64;
 const MAX_IN_FLIGHT: u32 = 1_000_000;
-/// The longest name of a scenario, in characters.
-pub(super) const LONGEST_NAME: usize = 100;
-
-/// What is wrong with the value of a key.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Complaint {
-    /// The dotted key.
-    pub path: &'static str,
-    /// If the value is a list: which of its items, from 0.
-    pub item: Option<usize>,
-    /// What is wrong.
-    pub message: String,
-    /// What is allowed, or nearest.
-    pub help: Option<String>,
-}
-
-pub(super) type Verdict = Result<(), Complaint>;
+/// Longest name of a scenario, in characters.
+pub const LONGEST_NAME: usize = 100;
 
 /// The first thing that `scenario` cannot mean.
 pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
-    let check = || -> Verdict {
+    let check = || -> Checked {
         names(scenario)?;
         phases(scenario)?;
         load(scenario)?;
@@ -58,31 +41,19 @@ pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
     check().err()
 }
 
-pub(super) fn refuse(path: &'static str, message: impl Into<String>) -> Verdict {
-    Err(Complaint { path, item: None, message: message.into(), help: None })
-}
-
-pub(super) fn refuse_with_help(
-    path: &'static str,
-    message: impl Into<String>,
-    help: &str,
-) -> Verdict {
-    Err(Complaint { path, item: None, message: message.into(), help: Some(help.to_owned()) })
-}
-
 fn within<T: PartialOrd + Copy + std::fmt::Display>(
     path: &'static str,
     value: T,
     least: T,
     greatest: T,
-) -> Verdict {
+) -> Checked {
     if value < least || value > greatest {
         return refuse(path, format!("must be from {least} to {greatest}, not {value}"));
     }
     Ok(())
 }
 
-fn names(scenario: &Scenario) -> Verdict {
+fn names(scenario: &Scenario) -> Checked {
     for (path, text) in [("name", &scenario.name), ("description", &scenario.description)] {
         if text.chars().any(char::is_control) {
             return refuse(path, "must be one line without control characters");
@@ -97,7 +68,7 @@ fn names(scenario: &Scenario) -> Verdict {
     Ok(())
 }
 
-fn phases(scenario: &Scenario) -> Verdict {
+fn phases(scenario: &Scenario) -> Checked {
     within("run.warmup", scenario.run.warmup, Nanos::ZERO, MAX_PHASE)?;
     within("run.duration", scenario.run.duration, Nanos(1), MAX_PHASE)?;
     if let Some(one_in) = scenario.run.follow_one_in {
@@ -107,7 +78,7 @@ fn phases(scenario: &Scenario) -> Verdict {
     within("clients.connect_timeout", scenario.clients.connect_timeout, Nanos(1), MAX_PHASE)
 }
 
-fn load(scenario: &Scenario) -> Verdict {
+fn load(scenario: &Scenario) -> Checked {
     let load = &scenario.load;
     match load.model {
         Model::Open => open_load(load, scenario.clients.count)?,
@@ -126,7 +97,7 @@ fn load(scenario: &Scenario) -> Verdict {
     Ok(())
 }
 
-fn open_load(load: &Load, clients: Count) -> Verdict {
+fn open_load(load: &Load, clients: Count) -> Checked {
     let rate = match (load.rate, load.rate_per_client) {
         (Some(_), Some(_)) => {
             return refuse(
@@ -163,7 +134,7 @@ fn open_load(load: &Load, clients: Count) -> Verdict {
     )
 }
 
-fn closed_load(load: &Load) -> Verdict {
+fn closed_load(load: &Load) -> Checked {
     let foreign = [
         ("load.rate", load.rate.is_some()),
         ("load.rate_per_client", load.rate_per_client.is_some()),
@@ -180,14 +151,14 @@ fn closed_load(load: &Load) -> Verdict {
         .map_or(Ok(()), |think| distribution("load.think", think, Nanos::ZERO, MAX_DELAY))
 }
 
-fn no_effect(foreign: &[(&'static str, bool)], why: &str, help: &str) -> Verdict {
+fn no_effect(foreign: &[(&'static str, bool)], why: &str, help: &str) -> Checked {
     match foreign.iter().find(|(_, given)| *given) {
         Some((path, _)) => refuse_with_help(path, format!("has no effect: {why}"), help),
         None => Ok(()),
     }
 }
 
-fn counts(scenario: &Scenario) -> Verdict {
+fn counts(scenario: &Scenario) -> Checked {
     within("clients.count", scenario.clients.count.0, 1, MAX_CLIENTS)?;
     if let Threads::Fixed(threads) = scenario.clients.threads {
         within("clients.threads", threads, 1, MAX_DRIVERS)?;
@@ -203,7 +174,7 @@ fn counts(scenario: &Scenario) -> Verdict {
     within("proxy.io_threads", scenario.proxy.io_threads.0, 1, MAX_IO_THREADS)
 }
 
-fn endpoints(scenario: &Scenario) -> Verdict {
+fn endpoints(scenario: &Scenario) -> Checked {
     endpoint("proxy.frontend", &scenario.proxy.frontend)?;
     endpoint("proxy.backend", &scenario.proxy.backend)?;
     if scenario.proxy.frontend == scenario.proxy.backend && !scenario.proxy.backend.ends_with(":*")
@@ -223,7 +194,7 @@ fn endpoints(scenario: &Scenario) -> Verdict {
 }
 
 /// Clients of an external server have only the endpoint that is written down, and of their own server its port in addition.
-fn reachable(scenario: &Scenario) -> Verdict {
+fn reachable(scenario: &Scenario) -> Checked {
     const PATH: &str = "proxy.frontend";
     let frontend = &scenario.proxy.frontend;
     if frontend.ends_with(":*") && scenario.server.is_none() {
@@ -237,7 +208,7 @@ fn reachable(scenario: &Scenario) -> Verdict {
     Ok(())
 }
 
-fn endpoint(path: &'static str, endpoint: &str) -> Verdict {
+fn endpoint(path: &'static str, endpoint: &str) -> Checked {
     const FORMS: &str = "endpoints look like tcp://127.0.0.1:5570 (port * is any free one), ipc:///tmp/name or \
                          inproc://name (backend only)";
     let malformed =
@@ -277,7 +248,7 @@ fn endpoint(path: &'static str, endpoint: &str) -> Verdict {
     }
 }
 
-fn workers(scenario: &Scenario) -> Verdict {
+fn workers(scenario: &Scenario) -> Checked {
     distribution("workers.replies", &scenario.workers.replies, Count(0), MAX_REPLIES)?;
     distribution("workers.delay", &scenario.workers.delay, Nanos::ZERO, MAX_DELAY)
 }
@@ -288,7 +259,7 @@ fn distribution<T: Quantity + std::fmt::Display>(
     distribution: &Distribution<T>,
     least: T,
     greatest: T,
-) -> Verdict {
+) -> Checked {
     let positive = |name: &str, value: T| {
         if value.to_f64() > 0.0 { Ok(()) } else { refuse(path, format!("{name} must be above 0")) }
     };
@@ -344,7 +315,7 @@ fn because(path: &str) -> &'static str {
     }
 }
 
-fn sockets(sockets: &Sockets) -> Verdict {
+fn sockets(sockets: &Sockets) -> Checked {
     for (path, value, least) in [
         ("sockets.sndhwm", sockets.sndhwm, 0),
         ("sockets.rcvhwm", sockets.rcvhwm, 0),
@@ -382,7 +353,7 @@ fn sockets(sockets: &Sockets) -> Verdict {
 }
 
 /// A socket needs one I/O thread that may serve it.
-fn affinity(scenario: &Scenario) -> Verdict {
+fn affinity(scenario: &Scenario) -> Checked {
     let threads = scenario.proxy.io_threads.0;
     match scenario.sockets.affinity {
         Some(mask) if mask != 0 && mask.trailing_zeros() >= threads => refuse_with_help(
@@ -396,7 +367,7 @@ fn affinity(scenario: &Scenario) -> Verdict {
     }
 }
 
-fn limits(limits: &Limits) -> Verdict {
+fn limits(limits: &Limits) -> Checked {
     for (path, share) in limits.shares() {
         within(path, share, 0.0, 1.0)?;
         if share.is_nan() {

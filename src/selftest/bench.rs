@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::Error;
+use crate::engine;
+use crate::facts::Measured;
+use crate::machine::hiccups::{Hiccups, clock_read_ns};
+use crate::machine::host::clock_resolution_ns;
 use crate::measure::{LatencyHistogram, Way};
 use crate::plan::Plan;
 use crate::result::{Environment, Floor, RunResult};
 use crate::scenario::{Scenario, Sockets};
-use crate::topology::hiccups::{Hiccups, clock_read_ns};
-use crate::topology::host::clock_resolution_ns;
-use crate::topology::planted::{Fault, Planted, Witness};
-use crate::topology::{self, Measured};
+use crate::server::planted::{Fault, Planted, Witness};
 
 /// One millisecond, in nanoseconds.
 pub(super) const MS: u64 = 1_000_000;
@@ -130,7 +131,7 @@ fn play(text: &str, environment: &Environment, interrupted: &AtomicBool) -> Resu
     let scenario = Scenario::parse("selftest", text, &[])?;
     let plan = Arc::new(Plan::new(&scenario));
     let hiccups = Hiccups::start()?;
-    let (measured, _) = topology::run(&scenario, &plan, false, interrupted, &mut |_| {})?;
+    let (measured, _) = engine::run(&scenario, &plan, false, interrupted, &mut |_| {})?;
     let sleep_overshoot = hiccups.finish();
     if measured.interrupted {
         return Err(Error::Interrupted);

@@ -7,7 +7,7 @@ use super::{Found, Kind};
 use crate::Error;
 use crate::result::Figure;
 use crate::scenario::{Bytes, Sockets};
-use crate::topology::planted::{Fault, Witness};
+use crate::server::planted::{Fault, Witness};
 
 pub(super) const KIND: Kind = Kind {
     name: "known slip",

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::measure::Ledger;
 use crate::result::Figure;
 use crate::scenario::Sockets;
-use crate::topology::planted::{Fault, Witness};
+use crate::server::planted::{Fault, Witness};
 
 pub(super) const KIND: Kind = Kind {
     name: "planted losses",

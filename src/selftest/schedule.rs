@@ -12,7 +12,7 @@ use crate::measure::Way;
 use crate::plan::DrawKey;
 use crate::result::Figure;
 use crate::scenario::Sockets;
-use crate::topology::planted::{Fault, Witness};
+use crate::server::planted::{Fault, Witness};
 
 pub(super) const KIND: Kind = Kind {
     name: "schedule",

@@ -8,7 +8,7 @@ use super::{Found, Kind};
 use crate::Error;
 use crate::result::Figure;
 use crate::scenario::Sockets;
-use crate::topology::planted::Fault;
+use crate::server::planted::Fault;
 use crate::verdict::{SampledRequest, as_a_waiting_client};
 
 pub(super) const KIND: Kind = Kind {

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::measure::Ledger;
 use crate::result::{Figure, RunResult};
 use crate::scenario::Sockets;
-use crate::topology::planted::Fault;
+use crate::server::planted::Fault;
 use crate::verdict::{CheckStatus, Status};
 
 pub(super) const KIND: Kind = Kind {

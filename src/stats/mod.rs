@@ -27,6 +27,9 @@ pub use unpaired::{rank_sum_p, shift_between};
 pub use warmup::{Truncation, mser5};
 pub use worth::{Cluster, worth};
 
+/// Of a normal distribution, 95 % lies within this many standard deviations.
+const Z_95: f64 = 1.96;
+
 #[cfg(test)]
 pub(crate) mod examples {
     //! Series with known properties, the same in every run.

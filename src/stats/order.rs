@@ -1,6 +1,6 @@
 //! Percentiles and their intervals by order statistics. Invariant: makes no assumption about the distribution.
 
-use super::student::Z_95;
+use super::Z_95;
 
 /// A figure and the interval that holds the true one with the confidence that its function names.
 #[derive(Debug, Clone, Copy, PartialEq)]

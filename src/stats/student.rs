@@ -2,9 +2,6 @@
 
 use super::Estimate;
 
-/// Of a normal distribution, 95 % lies within this many standard deviations.
-pub(super) const Z_95: f64 = 1.96;
-
 /// Fewer values tell next to nothing of how much they differ.
 const LEAST: usize = 3;
 

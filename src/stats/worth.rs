@@ -3,7 +3,8 @@
 //! A percentile errs as the share of the values above it does (Heidelberger and Lewis, "Quantile estimation in dependent sequences",
 //! 1984), so that share is what is looked at, in the order of time.
 
-use super::student::{Z_95, student_95};
+use super::Z_95;
+use super::student::student_95;
 
 /// With fewer batches nothing is said: Student's t allows for 16 (Schmeiser, "Batch size effects in the analysis of simulation output", 1982: more
 /// than 30 gain next to nothing).

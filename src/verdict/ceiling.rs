@@ -7,8 +7,8 @@ use super::backlog::is_served;
 use super::generator::{busiest, generator_share};
 use super::machine::THROTTLED_FAILS;
 use super::{Check, CheckStatus, Evidence, Limits};
+use crate::facts::{HostUse, QuotaUse, Role};
 use crate::quantity::{cpus, percent, rate};
-use crate::topology::host::{HostUse, QuotaUse, Role};
 
 /// A proxy, an I/O thread or the workers that are busy for a larger share of the time are a limit.
 const BUSY: f64 = 0.9;

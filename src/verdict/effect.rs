@@ -2,9 +2,9 @@
 
 use super::check::Lines;
 use super::{Check, CheckStatus, Evidence, Limits};
+use crate::facts::{HostUse, Role, ThreadCost};
 use crate::quantity::percent;
 use crate::stats;
-use crate::topology::host::{HostUse, Role, ThreadCost};
 
 /// Above it most of what is printed is the machine's and not the system's.
 const FAILS: f64 = 0.5;

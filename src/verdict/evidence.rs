@@ -1,7 +1,7 @@
 //! What a verdict is founded on. Plain data; `None`, an empty list or 0 values mean that it is not known.
 
+use crate::facts::HostUse;
 use crate::measure::{Ledger, Way};
-use crate::topology::host::HostUse;
 
 /// All that is known of one run. [`Default`] is a run of which nothing is known.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -52,7 +52,7 @@ pub struct Evidence {
     pub lost_because: Option<String>,
     /// What the machine and the threads did between the window's edges.
     pub host: Option<HostUse>,
-    /// Smallest step of the clock, in nanoseconds ([`crate::topology::host::clock_resolution_ns`]).
+    /// Smallest step of the clock, in nanoseconds ([`crate::facts::Measured::clock_resolution_ns`]).
     pub clock_resolution_ns: Option<u64>,
 }
 

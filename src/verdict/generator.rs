@@ -2,8 +2,8 @@
 
 use super::check::Lines;
 use super::{Check, CheckStatus, Evidence, Limits};
+use crate::facts::{HostUse, Role, ThreadCost};
 use crate::quantity::{counted, duration, percent};
-use crate::topology::host::{HostUse, Role, ThreadCost};
 
 /// Lateness may make up this share of a percentile of the response time.
 const SLIP_SHARE: f64 = 0.1;

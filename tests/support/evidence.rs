@@ -3,8 +3,8 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, StandardNormal};
 use rand_xoshiro::SplitMix64;
+use zload::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
 use zload::measure::Ledger;
-use zload::topology::host::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
 use zload::verdict::{
     Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries,
 };
