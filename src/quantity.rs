@@ -55,6 +55,23 @@ pub fn cpus(number: f64) -> String {
     format!("{} CPUs", (number * 100.0).round() / 100.0)
 }
 
+/// The nearest whole number; what is negative or no number becomes 0, and what is too large the largest.
+#[inline]
+pub fn rounded(value: f64) -> u64 {
+    saturating(libm::round(value))
+}
+
+/// The same, cut off and not rounded.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturation is what is wanted"
+)]
+pub fn saturating(value: f64) -> u64 {
+    value as u64
+}
+
 /// A share: `35.1 %`.
 pub fn percent(ratio: f64) -> String {
     format!("{:.1} %", ratio * 100.0)

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, epoll, poll};
 use super::connect::STOP_EVENT;
 use crate::machine::stop::timespec;
 use crate::plan::Plan;
+use crate::quantity::saturating;
 use crate::wire::errno::Errno;
 
 /// The longest time before a send that is spent awake: about what a sleeping thread is woken late on a virtual machine.
@@ -65,15 +66,10 @@ impl Waiter {
 
 /// How long before each send a driver of this many clients stays awake: at most a seventh of the time between its
 /// sends, so that punctuality never takes more than that share of a processor.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, then is capped"
-)]
 fn spin_before_send_ns(plan: &Plan, clients: usize) -> u64 {
     let Some(requests_per_s) = plan.summary().requests_per_s else { return 0 };
     let own_share = requests_per_s * clients as f64 / f64::from(plan.clients());
-    ((1e9 / own_share / 7.0) as u64).min(LONGEST_SPIN_NS)
+    saturating(1e9 / own_share / 7.0).min(LONGEST_SPIN_NS)
 }
 
 /// A wait that a signal cut short is only a shorter wait.

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use crate::facts::ServerTotals;
 use crate::machine::host::resident_bytes;
+use crate::quantity::saturating;
 use crate::scenario::{Bytes, Engine, Scenario};
 use crate::wire::peers::{Connection, connections, give_back, greediest};
 
@@ -168,12 +169,7 @@ pub(super) fn queued_in_server(scenario: &Scenario, totals: &ServerTotals) -> u6
 fn usual_body(scenario: &Scenario) -> u64 {
     let mean = RARE * scenario.load.payload.mean();
     let largest = scenario.largest_payload();
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "below the largest payload, which is a whole number"
-    )]
-    if mean < largest.0 as f64 { mean as u64 } else { largest.0 }
+    if mean < largest.0 as f64 { saturating(mean) } else { largest.0 }
 }
 
 fn in_words(resident: u64, explained: u64, cut_off: u64) -> String {

@@ -306,23 +306,14 @@ pub fn in_minutes(time: Nanos) -> String {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a number of slices, which saturates"
-)]
+/// A number of slices.
 fn whole(number: f64) -> u32 {
-    number as u32
+    u32::try_from(quantity::saturating(number)).unwrap_or(u32::MAX)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "seconds of a slice or an experiment"
-)]
 fn nanos(seconds: f64) -> Nanos {
     // To the millisecond: the figure is shown, and written into a scenario.
-    Nanos(((seconds * 1e3).ceil() as u64).saturating_mul(1_000_000))
+    Nanos(quantity::saturating((seconds * 1e3).ceil()).saturating_mul(1_000_000))
 }
 
 #[cfg(test)]

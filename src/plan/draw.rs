@@ -9,11 +9,9 @@ use rand_distr::{Exp, LogNormal, Normal, Pareto};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::SeedableRng as _;
 
+use crate::quantity::rounded;
 use crate::scenario::Distribution;
-use crate::scenario::distribution::Quantity;
-
-/// The standard normal distribution's 99th percentile.
-const Z99: f64 = 2.326_347_874_040_841;
+use crate::scenario::distribution::{Quantity, Z_99};
 
 /// What a draw decides; part of its key, so that the decisions about one request are independent.
 #[derive(Debug, Clone, Copy)]
@@ -113,10 +111,10 @@ impl Sampler {
     pub fn new<T: Quantity>(distribution: &Distribution<T>, least: T, greatest: T) -> Self {
         let valid = "scenario validation refuses impossible parameters";
         let shape = match (distribution.constant(), distribution) {
-            (Some(value), _) => Shape::Constant(whole(value.to_f64())),
-            (None, Distribution::Constant(value)) => Shape::Constant(whole(value.to_f64())),
+            (Some(value), _) => Shape::Constant(rounded(value.to_f64())),
+            (None, Distribution::Constant(value)) => Shape::Constant(rounded(value.to_f64())),
             (None, Distribution::Uniform([low, high])) => Shape::Uniform(
-                Uniform::new_inclusive(whole(low.to_f64()), whole(high.to_f64())).expect(valid),
+                Uniform::new_inclusive(rounded(low.to_f64()), rounded(high.to_f64())).expect(valid),
             ),
             (None, Distribution::Exponential(mean)) => {
                 Shape::Exponential(Exp::new(1.0 / mean.to_f64()).expect(valid))
@@ -126,7 +124,7 @@ impl Sampler {
             }
             (None, Distribution::Lognormal { median, p99 }) => {
                 let location = libm::log(median.to_f64());
-                let scale = (libm::log(p99.to_f64()) - location) / Z99;
+                let scale = (libm::log(p99.to_f64()) - location) / Z_99;
                 Shape::Lognormal(LogNormal::new(location, scale).expect(valid))
             }
             (None, Distribution::Pareto { min, shape }) => {
@@ -135,10 +133,10 @@ impl Sampler {
             (None, Distribution::Choice(choices)) => Shape::Choice {
                 weights: WeightedIndex::new(choices.iter().map(|(weight, _)| *weight))
                     .expect(valid),
-                values: choices.iter().map(|(_, value)| whole(value.to_f64())).collect(),
+                values: choices.iter().map(|(_, value)| rounded(value.to_f64())).collect(),
             },
         };
-        Self { shape, least: whole(least.to_f64()), greatest: whole(greatest.to_f64()) }
+        Self { shape, least: rounded(least.to_f64()), greatest: rounded(greatest.to_f64()) }
     }
 
     /// The value for `key` and `purpose`.
@@ -157,10 +155,10 @@ impl Sampler {
         let drawn = match &self.shape {
             Shape::Constant(value) => *value,
             Shape::Uniform(uniform) => uniform.sample(&mut generator),
-            Shape::Exponential(exponential) => whole(exponential.sample(&mut generator)),
-            Shape::Normal(normal) => whole(normal.sample(&mut generator)),
-            Shape::Lognormal(lognormal) => whole(lognormal.sample(&mut generator)),
-            Shape::Pareto(pareto) => whole(pareto.sample(&mut generator)),
+            Shape::Exponential(exponential) => rounded(exponential.sample(&mut generator)),
+            Shape::Normal(normal) => rounded(normal.sample(&mut generator)),
+            Shape::Lognormal(lognormal) => rounded(lognormal.sample(&mut generator)),
+            Shape::Pareto(pareto) => rounded(pareto.sample(&mut generator)),
             Shape::Choice { weights, values } => values[weights.sample(&mut generator)],
         };
         drawn.clamp(self.least, self.greatest)
@@ -174,16 +172,6 @@ impl Sampler {
             _ => None,
         }
     }
-}
-
-/// The nearest whole number; negative and not-a-number become 0, as `as` defines it.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturation is what is wanted"
-)]
-fn whole(value: f64) -> u64 {
-    libm::round(value) as u64
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::quantity::{rounded, saturating};
 use crate::scenario::{
     Arrivals, Count, Distribution, Engine, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model,
     Nanos, Scenario,
@@ -333,7 +334,7 @@ impl Plan {
     /// Mean time between two requests of one client of an open load, in nanoseconds; without end for a closed load.
     pub fn mean_gap_ns(&self) -> u64 {
         match self.offered {
-            Offered::Open { rate, .. } => schedule::nanos(f64::from(self.clients) / rate * 1e9),
+            Offered::Open { rate, .. } => rounded(f64::from(self.clients) / rate * 1e9),
             Offered::Closed { .. } => u64::MAX,
         }
     }
@@ -405,23 +406,17 @@ fn open_rate(scenario: &Scenario) -> f64 {
 /// is no part of the plan: where slots wait for them it is the workers' turns that are spread, and one request's work is
 /// enough for that.
 fn phase_of(scenario: &Scenario) -> Sampler {
-    let cycle_ns =
-        schedule::nanos(summary::work_ns_mean(scenario) + summary::think_ns_mean(scenario));
+    let cycle_ns = rounded(summary::work_ns_mean(scenario) + summary::think_ns_mean(scenario));
     let last = Nanos(cycle_ns.min(scenario.run.warmup.0).saturating_sub(1));
     Sampler::new(&Distribution::Uniform([Nanos::ZERO, last]), Nanos::ZERO, last)
 }
 
 /// 5 s plus ten times the longest time that a request of a closed load should need when all slots are taken: the
 /// work of everything in the air, shared by the workers, or one request's own work.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, then is capped"
-)]
 fn automatic_timeout_ns(scenario: &Scenario, summary: &Summary) -> u64 {
     let in_flight = summary.in_flight.unwrap_or(0) as f64;
     let queue = (in_flight / f64::from(scenario.workers.count.0)).max(1.0);
-    ((10.0 * queue * summary.work_ns_mean) as u64)
+    saturating(10.0 * queue * summary.work_ns_mean)
         .saturating_add(5_000_000_000)
         .min(LONGEST_TIMEOUT_NS)
 }

@@ -3,6 +3,7 @@
 //! Invariant: instants never decrease, and request k of client c has the same instant on every machine.
 
 use super::draw::{DrawKey, Purpose, Sampler};
+use crate::quantity::rounded;
 use crate::scenario::{Arrivals, Distribution, Nanos};
 
 /// Instants from the start of the plan at which one client's requests leave, in nanoseconds.
@@ -42,7 +43,7 @@ impl Schedule {
             },
             Arrivals::Poisson => {
                 let mean_gap_ns = f64::from(clients) / rate * 1e9;
-                let mean = Nanos(nanos(mean_gap_ns).max(1));
+                let mean = Nanos(rounded(mean_gap_ns).max(1));
                 let gap =
                     Sampler::new(&Distribution::Exponential(mean), Nanos(0), Nanos(u64::MAX >> 12));
                 Spacing::Poisson { seed, client, gap }
@@ -117,21 +118,12 @@ impl Spacing {
         match self {
             Self::Periodic { clients, client, rate_per_ns } => {
                 // From the request's number and not from the one before: rounding never adds up to a drift.
-                nanos((request * clients + client) as f64 / rate_per_ns)
+                rounded((request * clients + client) as f64 / rate_per_ns)
             }
             Self::Poisson { seed, client, gap } => before_ns
                 .saturating_add(gap.draw(DrawKey::new(*seed, *client, request), Purpose::Gap)),
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturation is what is wanted"
-)]
-pub(super) fn nanos(value: f64) -> u64 {
-    libm::round(value) as u64
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use super::{Environment, Throughput};
 use crate::facts::Measured;
 use crate::measure::{Hops, LatencyHistogram, SECOND_NS, Way};
 use crate::plan::{Offered, Plan};
+use crate::quantity::rounded;
 use crate::scenario::{DelayBy, Engine, Scenario};
 use crate::verdict::{
-    Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries, Twin,
+    Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries,
 };
 
 /// Plans of more requests are not counted second by second: that would take longer than a second.
@@ -34,7 +35,7 @@ pub(super) fn evidence(
         requests_per_s: throughput.requests_per_s,
         replies_per_s: throughput.replies_per_s,
         open: matches!(plan.offered(), Offered::Open { .. }).then(|| open_load(plan, run)),
-        work_ns: whole(plan.summary().work_ns_mean),
+        work_ns: rounded(plan.summary().work_ns_mean),
         capacity_per_s: capacity_per_s(scenario, plan),
         twin: None,
         response: percentiles(&recorded.first_reply),
@@ -140,20 +141,12 @@ fn server_counts(run: &Measured) -> Option<ServerCounts> {
 
 fn delays(scenario: &Scenario, plan: &Plan, hops: &Hops) -> Option<Delays> {
     let summary = plan.summary();
-    let planned_mean_ns = whole(summary.work_ns_mean / summary.replies_mean.max(f64::MIN_POSITIVE));
+    let planned_mean_ns =
+        rounded(summary.work_ns_mean / summary.replies_mean.max(f64::MIN_POSITIVE));
     let asleep = scenario.workers.delay_by == DelayBy::Sleep;
     Some(Delays {
         asleep,
         planned_mean_ns,
         overshoot: percentiles(&hops.overshoot.as_ref()?.histogram),
     })
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, which is as good as any value that large"
-)]
-fn whole(value: f64) -> u64 {
-    value.round() as u64
 }

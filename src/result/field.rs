@@ -104,18 +104,13 @@ impl FieldUnit {
     }
 
     /// A value in this unit with 3 digits, as people read it.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "times and counts are at least 0 and fit"
-    )]
     pub fn show(self, value: f64) -> String {
         match self {
-            Self::Ns => quantity::duration(value.round() as u64),
+            Self::Ns => quantity::duration(quantity::rounded(value)),
             Self::PerS => quantity::rate(value),
             Self::Bytes => quantity::bytes(value),
             Self::BytesPerS => quantity::bytes_per_second(value),
-            Self::Number if value.fract() == 0.0 => quantity::count(value as u64),
+            Self::Number if value.fract() == 0.0 => quantity::count(quantity::saturating(value)),
             Self::Number => format!("{value:.3}"),
         }
     }

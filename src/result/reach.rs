@@ -3,6 +3,7 @@
 
 use super::field::Fields;
 use crate::plan::{Offered, Plan};
+use crate::quantity::saturating;
 use crate::scenario::{Arrivals, Nanos, Scenario};
 use crate::stats;
 
@@ -62,13 +63,7 @@ fn at_most(plan: &Plan, expected: f64) -> f64 {
 
 /// Some more, so that chance does not take it away.
 fn whole_seconds(seconds: f64) -> Nanos {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "saturation is what is wanted"
-    )]
-    let seconds = (seconds * 1.1).ceil() as u64;
-    Nanos(seconds.saturating_mul(1_000_000_000))
+    Nanos(saturating((seconds * 1.1).ceil()).saturating_mul(1_000_000_000))
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::table::Table;
 use super::{Bytes, Count, Nanos};
 
+/// The standard normal distribution's 99th percentile.
+pub(crate) const Z_99: f64 = 2.326_347_874_040_841;
+
 /// Something that can be drawn: a whole number of some unit.
 pub trait Quantity: Copy + PartialEq + PartialOrd + Debug {
     /// In its base unit.
@@ -88,15 +91,13 @@ impl<T: Quantity> Distribution<T> {
 
     /// The mean, before anything is cut off; infinite for a Pareto whose shape is at most 1.
     pub fn mean(&self) -> f64 {
-        // The standard normal distribution's 99th percentile.
-        const Z99: f64 = 2.326_347_874_040_841;
         match self {
             Self::Constant(value) | Self::Exponential(value) | Self::Normal { mean: value, .. } => {
                 value.to_f64()
             }
             Self::Uniform([low, high]) => f64::midpoint(low.to_f64(), high.to_f64()),
             Self::Lognormal { median, p99 } => {
-                let sigma = (p99.to_f64() / median.to_f64()).ln() / Z99;
+                let sigma = (p99.to_f64() / median.to_f64()).ln() / Z_99;
                 median.to_f64() * (sigma * sigma / 2.0).exp()
             }
             Self::Pareto { shape, .. } if *shape <= 1.0 => f64::INFINITY,

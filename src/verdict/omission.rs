@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::SampledRequest;
+use crate::quantity::saturating;
 use crate::stats;
 
 /// What a client that waits would have seen of an open load.
@@ -41,17 +42,8 @@ pub fn as_a_waiting_client(requests: &[SampledRequest]) -> Omission {
     Omission {
         counted: seen.len(),
         left_out: requests.len() - seen.len(),
-        p99_ns: p99.map(|p99| nanos(p99.value)),
+        p99_ns: p99.map(|p99| saturating(p99.value)),
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it is one of the times that went in"
-)]
-fn nanos(value: f64) -> u64 {
-    value as u64
 }
 
 #[cfg(test)]
