@@ -139,7 +139,7 @@ fn what_touches_the_world_is_named_where_it_belongs() {
         ("indicatif", &["progress"]),
         ("std::fs", &["files", "machine", "wire", "process"]),
         ("Clock::start", &[&ENGINE[..], &["experiment"]].concat()),
-        ("signal_hook", &["command"]),
+        ("signal_hook", &["process", "command"]),
     ] {
         for path in files_below("src") {
             let inner = path.strip_prefix("src").expect("a file of src").with_extension("");

@@ -2,6 +2,7 @@
 
 use rand::Rng as _;
 use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
 use rand_xoshiro::SplitMix64;
 
 use super::answers::block_difference;
@@ -86,16 +87,11 @@ fn false_alarms(differences: &[f64], step: f64, question: Question, blocks: u32)
     let chosen = (blocks as usize).min(left.len());
     let mut alarms = 0_u32;
     for _ in 0..CHOICES {
-        for position in 0..chosen {
-            // Fisher and Yates' shuffle, of which only the first places are needed.
-            let rest = (left.len() - position) as u64;
-            let other = position + usize::try_from(random.next_u64() % rest).unwrap_or(0);
-            left.swap(position, other);
-            if random.next_u64() >> 63 == 1 {
-                left[position] = -left[position];
-            }
+        let (choice, _) = left.partial_shuffle(&mut random, chosen);
+        for difference in choice.iter_mut().filter(|_| random.next_u64() >> 63 == 1) {
+            *difference = -*difference;
         }
-        let answer = Effect::paired(&left[..chosen]).in_steps_of(step).answer(question);
+        let answer = Effect::paired(choice).in_steps_of(step).answer(question);
         alarms += u32::from(matches!(answer, Answer::Better | Answer::Worse));
     }
     f64::from(alarms) / f64::from(CHOICES)

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::Rng as _;
 use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
 use rand_xoshiro::SplitMix64;
 
 pub use design::{Design, Profile, Wishes, in_minutes};
@@ -172,10 +173,7 @@ impl Table<'_> {
     /// All sides in an order that the coin chooses.
     fn order(&mut self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.contenders.len()).collect();
-        for last in (1..order.len()).rev() {
-            let other = self.coin.next_u64() % (last as u64 + 1);
-            order.swap(last, usize::try_from(other).unwrap_or(0));
-        }
+        order.shuffle(&mut self.coin);
         order
     }
 }

@@ -16,6 +16,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use super::guard::{Ending, Report, STOP};
 use super::launch::OWN_PROGRAM;
 use super::tail::Tail;
+use signal_hook::low_level::signal_name;
+
 use crate::Error;
 use crate::facts::ServerEnd;
 use crate::machine::clock::Clock;
@@ -253,30 +255,12 @@ fn in_plain_words(errno: Option<i32>, words: &str) -> String {
 fn exit_in_words(ending: Option<Ending>) -> String {
     match ending.map(|ending| (ending.status, ending.signal)) {
         Some((Some(status), _)) => format!("exit status {status}"),
-        Some((None, Some(signal))) => format!("killed by {}", signal_name(signal)),
+        Some((None, Some(signal))) => match signal_name(signal) {
+            Some(name) => format!("killed by {name}"),
+            None => format!("killed by signal {signal}"),
+        },
         Some((None, None)) | None => "lost sight of".to_owned(),
     }
-}
-
-fn signal_name(signal: i32) -> String {
-    let known = [
-        (libc::SIGABRT, "SIGABRT"),
-        (libc::SIGBUS, "SIGBUS"),
-        (libc::SIGFPE, "SIGFPE"),
-        (libc::SIGHUP, "SIGHUP"),
-        (libc::SIGILL, "SIGILL"),
-        (libc::SIGINT, "SIGINT"),
-        (libc::SIGKILL, "SIGKILL"),
-        (libc::SIGPIPE, "SIGPIPE"),
-        (libc::SIGQUIT, "SIGQUIT"),
-        (libc::SIGSEGV, "SIGSEGV"),
-        (libc::SIGTERM, "SIGTERM"),
-        (libc::SIGTRAP, "SIGTRAP"),
-    ];
-    known
-        .into_iter()
-        .find(|(number, _)| *number == signal)
-        .map_or_else(|| format!("signal {signal}"), |(_, name)| name.to_owned())
 }
 
 /// A server of which nothing can be measured.
