@@ -18,38 +18,18 @@ const EFFECTS: [&str; 9] = [
     "backlog",
 ];
 
+/// What is late, or changes, where processors are short.
+const LATE: &[&str] =
+    &["slip", "late", "delivered_each_second", "delay_overshoot", "level_shift", "drift", "warmup"];
+
 /// Findings, each with those that it explains where both are made. The first that is made takes its symptoms.
-const EXPLAINS: [(&str, &[&str]); 6] = [
-    (
-        "throttled",
-        &[
-            "machine_share",
-            "backlog",
-            "slip",
-            "late",
-            "delivered_each_second",
-            "delay_overshoot",
-            "level_shift",
-            "drift",
-            "warmup",
-        ],
-    ),
-    ("backlog", &["level_shift", "drift", "warmup"]),
-    (
-        "machine_share",
-        &[
-            "slip",
-            "late",
-            "delivered_each_second",
-            "delay_overshoot",
-            "level_shift",
-            "drift",
-            "warmup",
-        ],
-    ),
-    ("slip", &["late", "delivered_each_second"]),
-    ("level_shift", &["drift", "warmup"]),
-    ("drift", &["warmup"]),
+const EXPLAINS: [(&str, &[&[&str]]); 6] = [
+    ("throttled", &[&["machine_share", "backlog"], LATE]),
+    ("backlog", &[&["level_shift", "drift", "warmup"]]),
+    ("machine_share", &[LATE]),
+    ("slip", &[&["late", "delivered_each_second"]]),
+    ("level_shift", &[&["drift", "warmup"]]),
+    ("drift", &[&["warmup"]]),
 ];
 
 /// Marks the symptoms of each finding, and names symptoms and causes in its sentence.
@@ -57,7 +37,9 @@ pub(super) fn join(checks: &mut [Check]) {
     for (name, symptoms) in EXPLAINS {
         let Some(status) = found(checks, name) else { continue };
         let mut shown = Vec::new();
-        for check in checks.iter_mut().filter(|check| symptoms.contains(&check.name.as_str())) {
+        let is_symptom =
+            |check: &&mut Check| symptoms.iter().any(|names| names.contains(&check.name.as_str()));
+        for check in checks.iter_mut().filter(is_symptom) {
             // What is worse than its explanation decides, and stands for itself.
             if (CheckStatus::Warn..=status).contains(&check.status) && check.symptom_of.is_none() {
                 check.symptom_of = Some(name.to_owned());
