@@ -17,6 +17,7 @@ mod notes;
 mod pool;
 mod reach;
 mod rows;
+mod saved;
 mod summary;
 mod selftest;
 mod threshold;
@@ -39,11 +40,11 @@ pub use ideal::{
 pub use json::{to_json, to_value};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use reach::out_of_reach;
+pub use saved::{KINDS, Kind, Saved};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::{Intervals, LatencySummary};
 pub use threshold::{ThresholdOutcome, objection};
 
-use crate::measure::heat_map::{MOST_BUCKETS, MOST_COLUMNS};
 pub use crate::measure::{HeatColumn, Ledger, SeriesEntry};
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
@@ -52,9 +53,6 @@ use crate::verdict::Verdict;
 pub const RUN_SCHEMA: &str = "zload.result/1";
 /// Version of the shape that `zload serve` writes.
 pub const SERVE_SCHEMA: &str = "zload.serve/1";
-
-/// A run has some ten notes; a result with more than this is none.
-const MOST_NOTES: usize = 1_000;
 
 /// Everything that one `zload run` found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -316,75 +314,4 @@ pub struct ServeResult {
     pub proxy_messages_per_s: f64,
     /// Bytes of message bodies that crossed the proxy per second, both directions.
     pub proxy_bytes_per_s: f64,
-}
-
-/// A result as it lies in a file.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Saved {
-    /// Of `zload run`.
-    Run(Box<RunResult>),
-    /// Of `zload serve`.
-    Serve(Box<ServeResult>),
-    /// Of `zload ideal`.
-    Ideal(Box<IdealResult>),
-    /// Of `zload selftest`.
-    Selftest(Box<SelftestResult>),
-    /// Of `zload compare`.
-    Comparison(Box<ComparisonResult>),
-    /// Of `zload calibrate`.
-    Calibration(Box<CalibrationResult>),
-}
-
-impl RunResult {
-    /// The list that is longer than any run makes it, and so would take memory many times the file's wherever it is used.
-    fn endless(&self) -> Option<String> {
-        let cells = self.heat_map.iter().map(|column| column.counts.len()).max().unwrap_or(0);
-        [
-            ("notes", self.notes.len(), MOST_NOTES),
-            ("heat_map", self.heat_map.len(), MOST_COLUMNS),
-            ("heat_map.counts", cells, MOST_BUCKETS),
-        ]
-        .into_iter()
-        .find(|(_, length, most)| length > most)
-        .map(|(name, length, most)| {
-            format!("`{name}` has {length} entries; no run has more than {most}")
-        })
-    }
-}
-
-impl Saved {
-    /// A saved result from its text; refuses other schemas, and ledgers and distributions that contradict themselves. What no result has is passed over and not kept, so that memory follows what is.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Kind {
-            schema: Option<String>,
-        }
-        fn read<T: for<'de> Deserialize<'de>>(text: &str) -> Result<Box<T>, String> {
-            serde_json::from_str(text).map(Box::new).map_err(|error| error.to_string())
-        }
-        let kind: Kind =
-            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
-        let known = format!(
-            "this zload reads {RUN_SCHEMA:?}, {COMPARISON_SCHEMA:?}, {CALIBRATION_SCHEMA:?}, \
-             {SERVE_SCHEMA:?}, {IDEAL_SCHEMA:?} and {SELFTEST_SCHEMA:?}"
-        );
-        match kind.schema.as_deref() {
-            Some(RUN_SCHEMA) => {
-                let result: Box<RunResult> = read(text)?;
-                let mut ledgers = std::iter::once(&result.ledger)
-                    .chain(result.runs.iter().map(|run| &run.ledger));
-                match ledgers.find_map(Ledger::contradiction).or_else(|| result.endless()) {
-                    Some(contradiction) => Err(contradiction),
-                    None => Ok(Self::Run(result)),
-                }
-            }
-            Some(SERVE_SCHEMA) => read(text).map(Self::Serve),
-            Some(IDEAL_SCHEMA) => read(text).map(Self::Ideal),
-            Some(SELFTEST_SCHEMA) => read(text).map(Self::Selftest),
-            Some(COMPARISON_SCHEMA) => read(text).map(Self::Comparison),
-            Some(CALIBRATION_SCHEMA) => read(text).map(Self::Calibration),
-            Some(other) => Err(format!("its schema is {other:?}; {known}")),
-            None => Err(format!("it has no `schema`; {known}")),
-        }
-    }
 }
