@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::problem::Problem;
-use crate::text;
+use zload_core::problem::Problem;
+use zload_core::text;
 
 /// Anything that stops a command. The text says what, where and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -4,9 +4,9 @@ use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::facts::{Phase, Snapshot};
 use crate::render::{duration, rate};
-use crate::text;
+use zload_core::facts::{Phase, Snapshot};
+use zload_core::text;
 
 /// Where no terminal is, a line at most this often.
 const LINE_EVERY_NS: u64 = 5_000_000_000;

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
 use support::Zload;
-use zload::scenario::Scenario;
+use zload_core::scenario::Scenario;
 
 #[test]
 fn a_mistake_is_shown_where_it_is_with_what_is_allowed() {
@@ -180,10 +180,10 @@ proptest! {
     fn schema_and_tool_agree_on_units(text in r"([0-9]{1,2}(\.[0-9]{0,2})?|\.[0-9])?(ns|us|ms|s|m|h|B|KiB|/s|/m| )?([1-9](ns|us|ms|s))?") {
         static PATTERNS: std::sync::OnceLock<Validator> = std::sync::OnceLock::new();
         let schema = PATTERNS.get_or_init(|| {
-            let schema = serde_json::to_value(schemars::schema_for!(zload::scenario::Nanos)).expect("JSON");
+            let schema = serde_json::to_value(schemars::schema_for!(zload_core::scenario::Nanos)).expect("JSON");
             jsonschema::validator_for(&schema).expect("a JSON Schema")
         });
-        let read = text.parse::<zload::scenario::Nanos>();
+        let read = text.parse::<zload_core::scenario::Nanos>();
         prop_assert_eq!(schema.is_valid(&Value::String(text.clone())), read.is_ok(), "{}: {:?}", text, read);
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::Value;
 use support::{ForeignServer, Zload};
-use zload::result::{Fields, number};
+use zload_core::result::{Fields, number};
 
 /// Exactly 60 requests and 120 replies.
 const SHORT: &str =

@@ -13,7 +13,7 @@ use crate::child::now_ns;
 use crate::cores::Cores;
 use crate::programs::Programs;
 use crate::rows::{Comparison, Goal, Group, Round};
-use zload::stats::median;
+use zload_core::stats::median;
 
 use crate::statistics::Summary;
 use crate::{Outcome, say};

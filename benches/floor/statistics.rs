@@ -2,7 +2,7 @@
 //!
 //! Pure. Invariant: an interval is either at its level or absent; too few values give none.
 
-use zload::stats::median;
+use zload_core::stats::median;
 
 /// A distribution-free interval that covers the median with a probability of at least 95 %; `None` below six values.
 ///

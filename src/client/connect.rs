@@ -11,10 +11,10 @@ use super::counters::DriverCounters;
 use crate::Error;
 use crate::machine::clock::Clock;
 use crate::machine::stop::{Stop, timespec};
-use crate::scenario::{Nanos, Sockets};
 use crate::wire::context::{Context, Socket};
 use crate::wire::errno::Errno;
 use crate::wire::sockets;
+use zload_core::scenario::{Nanos, Sockets};
 
 /// Where the clients of one driver connect to, and as whom.
 pub(super) struct Connecting<'a> {

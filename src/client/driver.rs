@@ -18,10 +18,10 @@ use super::event::Event;
 use super::state::{Client, Departure, Received};
 use super::tracker::Tracker;
 use super::world::{Message, World};
-use crate::measure::{Recorded, Recorder};
-use crate::plan::{Offered, Plan};
 use crate::wire::errno::Errno;
 use crate::wire::trace::Trace;
+use zload_core::plan::{Offered, Plan};
+use zload_core::record::{Recorded, Recorder};
 
 /// Requests that one client may send, and messages that it may receive, before the others have their turn.
 const BURST: usize = 256;

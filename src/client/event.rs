@@ -2,8 +2,8 @@
 
 use crate::Error;
 use crate::machine::threads::ThreadId;
-use crate::measure::{Recorded, SecondSlice};
 use crate::wire::errno::Errno;
+use zload_core::record::{Recorded, SecondSlice};
 
 /// What a driver tells.
 pub(crate) enum Event {

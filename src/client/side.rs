@@ -16,12 +16,12 @@ use crate::machine::clock::Clock;
 use crate::machine::host::CLIENT_THREADS;
 use crate::machine::stop::Stop;
 use crate::machine::threads::{self, ThreadId};
-use crate::plan::{Identities, Plan};
-use crate::scenario::Scenario;
 use crate::wire::context::Context;
 use crate::wire::observation::Observation;
 use crate::wire::stations::Stations;
 use crate::wire::trace::Trace;
+use zload_core::plan::{Identities, Plan};
+use zload_core::scenario::Scenario;
 
 /// The clients' side: the drivers and the lines to them.
 pub(crate) struct Clients {

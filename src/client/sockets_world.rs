@@ -7,11 +7,11 @@ use super::waiter::Waiter;
 use super::world::{Before, Body, Message, Possible, Taken, World};
 use crate::machine::clock::Clock;
 use crate::machine::stop::Stop;
-use crate::plan::Plan;
 use crate::wire::context::Socket;
 use crate::wire::errno::Errno;
 use crate::wire::frame::Frame;
 use crate::wire::stations::Tag;
+use zload_core::plan::Plan;
 
 /// One driver's sockets, and what it waits with.
 pub(super) struct SocketsWorld {

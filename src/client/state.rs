@@ -7,10 +7,10 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use super::world::{Before, Body, Message};
-use crate::measure::{Exchange, Outstanding, Recorder};
-use crate::plan::{ClientKey, DrawKey, Plan, RequestPlan, Schedule};
 use crate::wire::errno::Errno;
 use crate::wire::header::{HEADER_SIZE, Header};
+use zload_core::plan::{ClientKey, DrawKey, Plan, RequestPlan, Schedule};
+use zload_core::record::{Exchange, Outstanding, Recorder};
 
 /// What a body holds after its header.
 const FILLING: u8 = b'.';

@@ -8,9 +8,9 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::measure::{Exchange, Way, Ways};
-use crate::plan::{DrawKey, Plan};
 use crate::wire::stations::{Stations, Tag};
+use zload_core::plan::{DrawKey, Plan};
+use zload_core::record::{Exchange, Way, Ways};
 
 /// Sampled requests that can be under way at once, over all drivers.
 const SLOTS: usize = 1 << 14;
@@ -188,7 +188,7 @@ fn one_in(plan: &Plan) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Scenario;
+    use zload_core::scenario::Scenario;
 
     fn plan(text: &str) -> Plan {
         Plan::new(&Scenario::parse("test.toml", text, &[]).unwrap())

@@ -5,13 +5,13 @@ use std::io::Write;
 use super::experiment::{contender, play, questions};
 use super::{DONE, INTERRUPTED, INVALID, deliver, interruption};
 use crate::cli::CalibrateArgs;
-use crate::compare::calibrate as noise;
 use crate::experiment::Design;
 use crate::files::{Destination, Inputs, load};
 use crate::machine::processors::keep_on;
 use crate::progress::{Mode, Progress};
-use crate::result::CalibrationResult;
 use crate::{Error, render};
+use zload_core::compare::calibrate as noise;
+use zload_core::result::CalibrationResult;
 
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<CalibrationResult>(args.output.format)?;

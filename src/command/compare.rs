@@ -6,14 +6,14 @@ use std::path::Path;
 use super::experiment::{contender, play, questions, saved_side, tell_apart};
 use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
 use crate::cli::{CompareArgs, FailOn};
-use crate::compare::{Questions, Side, blocks_for, compare_saved};
 use crate::experiment::{Contender, Design};
 use crate::files::{Destination, Input, Inputs, input, load};
 use crate::machine::processors::keep_on;
 use crate::progress::{Mode, Progress};
-use crate::result::{Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value};
-use crate::scenario::Scenario;
 use crate::{Error, render};
+use zload_core::compare::{Questions, Side, blocks_for, compare_saved};
+use zload_core::result::{Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value};
+use zload_core::scenario::Scenario;
 
 /// A calibration asks for no more blocks than this; more are the user's to ask for.
 const MOST_BLOCKS: u32 = 60;

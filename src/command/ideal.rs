@@ -5,10 +5,10 @@ use std::io::Write;
 use super::{DONE, deliver, interruption, load};
 use crate::cli::IdealArgs;
 use crate::files::{Destination, Inputs, input};
-use crate::plan::Plan;
-use crate::result::IdealResult;
-use crate::twin::{self, Limits, NoIdeal, Pool};
 use crate::{Error, render};
+use zload_core::plan::Plan;
+use zload_core::result::IdealResult;
+use zload_core::twin::{self, Limits, NoIdeal, Pool};
 
 /// The work of one policy: 5 to 20 s, for 1,000 round trips a second over a day.
 const MOST_STEPS: u64 = 200_000_000;

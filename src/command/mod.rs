@@ -22,15 +22,16 @@ use serde::Serialize;
 
 use interruption::interruption;
 
+use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs};
 use crate::files::{Destination, Input, load as files};
 use crate::machine::environment;
 use crate::progress;
 use crate::render::{self, Printable, Style};
-use crate::result::to_json;
-use crate::scenario::Scenario;
-use crate::scenario::load::Override;
-use crate::{Error, text};
+use zload_core::result::to_json;
+use zload_core::scenario::Scenario;
+use zload_core::scenario::load::Override;
+use zload_core::text;
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
@@ -94,7 +95,7 @@ fn load(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> {
 /// The same of what has been read.
 fn load_from(input: &Input, overrides: &[Override]) -> Result<Scenario, Error> {
     files::scenario_of(input, overrides, |scenario| {
-        crate::result::objection(scenario).or_else(|| crate::compare::objection(scenario))
+        zload_core::result::objection(scenario).or_else(|| zload_core::compare::objection(scenario))
     })
 }
 

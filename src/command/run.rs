@@ -7,19 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load};
 use crate::cli::RunArgs;
 use crate::engine;
-use crate::facts::Measured;
 use crate::files::{Destination, Inputs};
 use crate::machine::environment;
 use crate::machine::processors::keep_on;
-use crate::measure::Ways;
-use crate::plan::Plan;
 use crate::process::ServerProcess;
 use crate::progress::{Mode, Progress};
-use crate::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
-use crate::scenario::Scenario;
-use crate::twin::Limits;
-use crate::verdict::Status;
 use crate::{Error, render};
+use zload_core::facts::Measured;
+use zload_core::plan::Plan;
+use zload_core::record::Ways;
+use zload_core::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
+use zload_core::scenario::Scenario;
+use zload_core::twin::Limits;
+use zload_core::verdict::Status;
 
 /// Of each of many runs, at least so many ways are kept.
 const LEAST_WAYS: usize = 4096;

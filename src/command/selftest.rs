@@ -7,8 +7,8 @@ use crate::cli::SelftestArgs;
 use crate::files::{Destination, Inputs};
 use crate::machine::environment;
 use crate::progress::{Mode, Progress};
-use crate::result::SelftestResult;
 use crate::{Error, render, selftest};
+use zload_core::result::SelftestResult;
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<SelftestResult>(args.output.format)?;

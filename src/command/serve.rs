@@ -8,9 +8,10 @@ use crate::engine::{self, Serving};
 use crate::files::{Destination, Inputs, input};
 use crate::machine::environment;
 use crate::progress::{Mode, Progress};
-use crate::result::ServeResult;
-use crate::scenario::{Engine, Nanos};
-use crate::{Error, render, text};
+use crate::{Error, render};
+use zload_core::result::ServeResult;
+use zload_core::scenario::{Engine, Nanos};
+use zload_core::text;
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<ServeResult>(args.output.format)?;

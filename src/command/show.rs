@@ -5,8 +5,8 @@ use std::io::Write;
 use super::{print, text_of};
 use crate::cli::ShowArgs;
 use crate::files::{Destination, Inputs, load};
-use crate::result::Saved;
 use crate::{Error, render};
+use zload_core::result::Saved;
 
 pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let saved = load::saved(&args.result)?;

@@ -15,11 +15,11 @@ use crate::cli::SlicesArgs;
 use crate::engine;
 use crate::files::load;
 use crate::machine::environment;
-use crate::plan::Plan;
 use crate::process::ServerProcess;
-use crate::result::{RunResult, STEPS_BESIDE_A_SLICE};
-use crate::scenario::load::Override;
-use crate::twin::Limits;
+use zload_core::plan::Plan;
+use zload_core::result::{RunResult, STEPS_BESIDE_A_SLICE};
+use zload_core::scenario::load::Override;
+use zload_core::twin::Limits;
 
 pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let ended = Arc::new(AtomicBool::new(false));

@@ -9,17 +9,17 @@ use super::memory::Memory;
 use super::watch::{Sample, Watch};
 use crate::Error;
 use crate::client::{Clients, Event};
-use crate::facts::{DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread};
 use crate::machine::clock::Clock;
 use crate::machine::host;
 use crate::machine::stop::Stop;
 use crate::machine::threads::ThreadId;
-use crate::measure::{Recorded, Series};
-use crate::plan::Plan;
 use crate::process::ServerProcess;
-use crate::scenario::Scenario;
 use crate::server::Server;
 use crate::server::counters::WorkerState;
+use zload_core::facts::{DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread};
+use zload_core::plan::Plan;
+use zload_core::record::{Recorded, Series};
+use zload_core::scenario::Scenario;
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);

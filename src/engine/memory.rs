@@ -7,11 +7,11 @@
 
 use std::fmt::Write as _;
 
-use crate::facts::ServerTotals;
 use crate::machine::host::resident_bytes;
-use crate::quantity::saturating;
-use crate::scenario::{Bytes, Engine, Scenario};
 use crate::wire::peers::{Connection, connections, give_back, greediest};
+use zload_core::facts::ServerTotals;
+use zload_core::quantity::saturating;
+use zload_core::scenario::{Bytes, Engine, Scenario};
 
 /// What may come beside all that is counted: recorders, the sample, an allocator that keeps what it was given back.
 const ALLOWANCE: u64 = 256 << 20;

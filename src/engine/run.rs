@@ -8,16 +8,16 @@ use super::memory::Memory;
 use crate::Error;
 use crate::client::Clients;
 use crate::client::tracker;
-use crate::facts::{Measured, Phase, Snapshot};
 use crate::machine::limits::{self, Sides};
 use crate::machine::stop::Stop;
-use crate::plan::Plan;
 use crate::process::ServerProcess;
-use crate::scenario::{Engine, Scenario};
 use crate::server::Server;
 use crate::wire::observation::Observation;
 use crate::wire::trace::Trace;
 use crate::wire::{address, context};
+use zload_core::facts::{Measured, Phase, Snapshot};
+use zload_core::plan::Plan;
+use zload_core::scenario::{Engine, Scenario};
 
 /// Plays `plan` and shows it to `watcher` a few times a second. `interrupted` ends it early when it becomes true.
 ///

@@ -8,18 +8,18 @@ use std::time::Duration;
 use super::memory::{Memory, queued_in_server};
 use super::watch::{Sample, Watch};
 use crate::Error;
-use crate::facts::{Phase, Served, ServerTotals, Snapshot};
 use crate::machine::clock::Clock;
 use crate::machine::host;
 use crate::machine::limits::{self, Sides};
 use crate::machine::stop::Stop;
-use crate::plan::Plan;
-use crate::scenario::Scenario;
 use crate::server::Server;
 use crate::server::counters::WorkerState;
 use crate::wire::context;
 use crate::wire::observation::Observation;
 use crate::wire::trace::Trace;
+use zload_core::facts::{Phase, Served, ServerTotals, Snapshot};
+use zload_core::plan::Plan;
+use zload_core::scenario::Scenario;
 
 /// How often the server is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);

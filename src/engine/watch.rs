@@ -5,7 +5,7 @@
 //! else is silent: a message of many mebibytes takes seconds to come, and all the while they copy. Invariant: pure;
 //! instants and figures come in from outside.
 
-use crate::scenario::{Engine, Nanos, Scenario};
+use zload_core::scenario::{Engine, Nanos, Scenario};
 
 /// How long nothing may move before that is a failure.
 const PATIENCE_NS: u64 = 3_000_000_000;

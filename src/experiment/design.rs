@@ -4,11 +4,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use crate::Error;
-use crate::compare::{CONFIDENCE, Questions, Sample};
-use crate::plan::Plan;
-use crate::quantity;
-use crate::result::Method;
-use crate::scenario::{Engine, Nanos, Scenario};
+use zload_core::compare::{CONFIDENCE, Questions, Sample};
+use zload_core::plan::Plan;
+use zload_core::quantity;
+use zload_core::result::Method;
+use zload_core::scenario::{Engine, Nanos, Scenario};
 
 /// How thorough a comparison is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -319,7 +319,7 @@ fn nanos(seconds: f64) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::metric_named;
+    use zload_core::compare::metric_named;
 
     fn throughput() -> Questions {
         asked("throughput.replies_per_s", &[])

@@ -20,11 +20,11 @@ use rand_xoshiro::SplitMix64;
 pub use design::{Design, Profile, Wishes, in_minutes};
 
 use crate::Error;
-use crate::compare::{Experiment, Round, Run, Side};
 use crate::machine::clock::Clock;
-use crate::result::Fitness;
-use crate::scenario::Nanos;
 use player::{Player, Told};
+use zload_core::compare::{Experiment, Round, Run, Side};
+use zload_core::result::Fitness;
+use zload_core::scenario::Nanos;
 
 /// One of the things that are compared, and how it is started.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use super::Contender;
 use crate::Error;
 use crate::machine::clock::Clock;
 use crate::machine::stop::timespec;
-use crate::scenario::Bytes;
+use zload_core::scenario::Bytes;
 
 /// How often it is looked whether the end was asked for.
 const TICK: Duration = Duration::from_millis(50);

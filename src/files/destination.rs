@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::input;
 use super::leftovers::{Leftover, Removal};
 use crate::Error;
-use crate::scenario::Scenario;
+use zload_core::scenario::Scenario;
 
 /// The most links that are followed to a file that is not there yet, as Linux does.
 const MOST_LINKS: usize = 40;

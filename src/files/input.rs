@@ -9,7 +9,8 @@ use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{Error, text};
+use crate::Error;
+use zload_core::text;
 
 /// The text of something that was given by its path.
 #[derive(Debug, Clone)]

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::input::{self, Input};
 use crate::Error;
-use crate::result::Saved;
-use crate::scenario::load::Override;
-use crate::scenario::{Complaint, LONGEST_NAME, Scenario};
-use crate::text::short;
+use zload_core::result::Saved;
+use zload_core::scenario::load::Override;
+use zload_core::scenario::{Complaint, LONGEST_NAME, Scenario};
+use zload_core::text::short;
 
 /// A scenario file is a page of text; anything much larger is a mistake.
 const LARGEST_SCENARIO: u64 = 1 << 20;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
 use crate::machine::clock::Clock;
-use crate::result::Fitness;
+use zload_core::result::Fitness;
 
 /// How long each processor works, in nanoseconds.
 const SPAN_NS: u64 = 1_000_000_000;

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::cgroup;
-use crate::facts::Revision;
-use crate::result::Environment;
+use zload_core::facts::Revision;
+use zload_core::result::Environment;
 
 /// Looks at the machine.
 pub fn describe() -> Environment {

@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::stop::Stop;
 use super::threads;
 use crate::Error;
-use crate::measure::LatencyHistogram;
+use zload_core::record::LatencyHistogram;
 
 /// The sleep whose end is watched.
 const SLEEP_NS: u64 = 1_000_000;

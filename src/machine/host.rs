@@ -10,7 +10,7 @@ use rustix::param::clock_ticks_per_second;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::cgroup::{self, CpuQuota};
-use crate::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
+use zload_core::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
 
 /// Prefix of the names of the I/O threads of the clients' context.
 pub(crate) const CLIENT_THREADS: u32 = 1;

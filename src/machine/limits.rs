@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::rehearsal::{Threads, rehearse};
 use super::{cgroup, threads};
 use crate::Error;
-use crate::scenario::{Engine, Model, Nanos, Scenario};
+use zload_core::scenario::{Engine, Model, Nanos, Scenario};
 
 /// Descriptors that are open anyway or will be for a short time.
 const MARGIN: u64 = 64;
@@ -209,7 +209,7 @@ mod tests {
     fn scenario(overrides: &[(&str, &str)]) -> Scenario {
         let overrides: Vec<_> = overrides
             .iter()
-            .map(|(key, value)| crate::scenario::load::Override::new(key, value))
+            .map(|(key, value)| zload_core::scenario::load::Override::new(key, value))
             .collect();
         Scenario::parse("test.toml", "load = { rate = '1/s' }", &overrides).unwrap()
     }

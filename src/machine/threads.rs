@@ -7,7 +7,7 @@ use rustix::thread::{Pid, gettid, set_current_timer_slack};
 
 use super::host::schedstat;
 use crate::Error;
-use crate::scenario::{Scenario, Threads};
+use zload_core::scenario::{Scenario, Threads};
 
 /// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
 pub(crate) const STACK: usize = 256 << 10;

@@ -19,10 +19,10 @@ use super::tail::Tail;
 use signal_hook::low_level::signal_name;
 
 use crate::Error;
-use crate::facts::ServerEnd;
 use crate::machine::clock::Clock;
 use crate::machine::threads;
-use crate::scenario::{Nanos, in_words};
+use zload_core::facts::ServerEnd;
+use zload_core::scenario::{Nanos, in_words};
 
 /// Longest wait for what a guard does at once.
 const AT_ONCE: Duration = Duration::from_secs(10);

@@ -8,12 +8,12 @@ use super::endpoint;
 use super::link::{Link, failed};
 use crate::Error;
 use crate::machine::clock::Clock;
-use crate::plan::{DrawKey, Plan};
-use crate::scenario::{Nanos, Scenario};
 use crate::wire::context::Context;
 use crate::wire::errno::Errno;
 use crate::wire::header::Header;
 use crate::wire::sockets;
+use zload_core::plan::{DrawKey, Plan};
+use zload_core::scenario::{Nanos, Scenario};
 
 /// First pause between requests, in nanoseconds.
 const FIRST_PAUSE_NS: u64 = 100_000_000;

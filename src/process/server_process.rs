@@ -13,11 +13,11 @@ use super::link::{Link, failed};
 use super::tree::Usage;
 use super::{endpoint, probe};
 use crate::Error;
-use crate::facts::{ServerEnd, ServerUse};
 use crate::machine::limits::{self, Sides};
-use crate::plan::Plan;
-use crate::scenario::Scenario;
 use crate::wire::{address, context};
+use zload_core::facts::{ServerEnd, ServerUse};
+use zload_core::plan::Plan;
+use zload_core::scenario::Scenario;
 
 /// A server of the user's own that answers. Dropping it stops it.
 pub(crate) struct ServerProcess<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::text;
+use zload_core::text;
 
 /// The last bytes that are kept.
 const MOST_BYTES: usize = 64 << 10;

@@ -2,8 +2,8 @@
 
 use super::table::table;
 use super::{Style, quantity, setting, wrapped};
-use crate::compare::short;
-use crate::result::{
+use zload_core::compare::short;
+use zload_core::result::{
     Answer, ComparisonResult, MetricComparison, MetricUnit, QuantileComparison, SideFigures,
 };
 

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::quantity::{count, duration};
-use crate::result::LatencySummary;
+use zload_core::result::LatencySummary;
 
 /// Bars are at most this long.
 const LONGEST_BAR: usize = 36;

@@ -16,7 +16,6 @@ mod table;
 mod thresholds;
 mod verdict;
 
-pub use crate::quantity::{duration, rate};
 pub use calibration::calibration_report;
 pub use chrome_trace::chrome_trace;
 pub use comparison::comparison_report;
@@ -29,9 +28,10 @@ pub use run::run_report;
 pub use selftest::selftest_report;
 pub use serve::{serve_report, serve_warning};
 pub use verdict::verdict_report;
+pub use zload_core::quantity::{duration, rate};
 
-use crate::result::Environment;
-use crate::{quantity, text};
+use zload_core::result::Environment;
+use zload_core::{quantity, text};
 
 /// How a text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

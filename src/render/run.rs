@@ -8,11 +8,11 @@ use super::table::table;
 use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, quantity, setting, wrapped};
-use crate::result::{
+use zload_core::result::{
     ExcessFigures, GeneratorFigures, Intervals, LatencySummary, Ledger, ProxyFigures, RunResult,
     SeriesEntry, ServerFigures,
 };
-use crate::scenario::in_words;
+use zload_core::scenario::in_words;
 
 /// Sparklines have at most this many columns; longer runs are condensed.
 const LONGEST_LINE: usize = 50;

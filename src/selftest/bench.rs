@@ -8,14 +8,14 @@ use std::sync::atomic::AtomicBool;
 
 use crate::Error;
 use crate::engine;
-use crate::facts::Measured;
 use crate::machine::hiccups::{Hiccups, clock_read_ns};
 use crate::machine::host::clock_resolution_ns;
-use crate::measure::{LatencyHistogram, Way};
-use crate::plan::Plan;
-use crate::result::{Environment, Floor, RunResult};
-use crate::scenario::{Scenario, Sockets};
 use crate::server::planted::{Fault, Planted, Witness};
+use zload_core::facts::Measured;
+use zload_core::plan::Plan;
+use zload_core::record::{LatencyHistogram, Way};
+use zload_core::result::{Environment, Floor, RunResult};
+use zload_core::scenario::{Scenario, Sockets};
 
 /// One millisecond, in nanoseconds.
 pub(super) const MS: u64 = 1_000_000;

@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
-use crate::result::{Figure, Throughput};
+use zload_core::result::{Figure, Throughput};
 
 pub(super) const KIND: Kind = Kind {
     name: "lockstep rate",

@@ -20,9 +20,9 @@ mod twin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Error;
-use crate::quantity::duration;
-use crate::result::{Environment, Figure, SelftestResult, Trial};
 use bench::Bench;
+use zload_core::quantity::duration;
+use zload_core::result::{Environment, Figure, SelftestResult, Trial};
 
 /// A trial: its name, what is planted, and how it is made.
 struct Kind {

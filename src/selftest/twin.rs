@@ -5,10 +5,10 @@
 use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
-use crate::plan::Plan;
-use crate::result::Figure;
-use crate::scenario::Scenario;
-use crate::twin::{Ideal, Limits, Policy, Pool, ideal};
+use zload_core::plan::Plan;
+use zload_core::result::Figure;
+use zload_core::scenario::Scenario;
+use zload_core::twin::{Ideal, Limits, Policy, Pool, ideal};
 
 pub(super) const KIND: Kind = Kind {
     name: "ideal twin",

@@ -13,13 +13,13 @@ use crate::machine::clock::Clock;
 use crate::machine::rehearsal::Threads;
 use crate::machine::stop::Stop;
 use crate::machine::{limits, threads};
-use crate::plan::DrawKey;
-use crate::scenario::Sockets;
 use crate::wire::context::{Context, Socket};
 use crate::wire::errno::Errno;
 use crate::wire::frame::Frame;
 use crate::wire::header::Header;
 use crate::wire::sockets;
+use zload_core::plan::DrawKey;
+use zload_core::scenario::Sockets;
 
 /// What is wrong with a planted server. Requests are counted from 1 as they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,18 +13,18 @@ use super::counters::{ProxyCounters, WorkerCounters, WorkerState};
 use super::proxy;
 use super::worker::{Shared, Worker};
 use crate::Error;
-use crate::facts::ServerTotals;
 use crate::machine::clock::Clock;
 use crate::machine::host::SERVER_THREADS;
 use crate::machine::stop::Stop;
 use crate::machine::threads::{self, ThreadId};
-use crate::plan::Plan;
-use crate::scenario::{Engine, Scenario};
 use crate::wire::context::{Context, Socket};
 use crate::wire::errno::Errno;
 use crate::wire::observation::Observation;
 use crate::wire::sockets;
 use crate::wire::stations::Stations;
+use zload_core::facts::ServerTotals;
+use zload_core::plan::Plan;
+use zload_core::scenario::{Engine, Scenario};
 
 /// Sockets that a server needs besides its workers', with room to spare.
 const SPARE_SOCKETS: u32 = 16;

@@ -11,15 +11,15 @@ use std::time::Duration;
 use super::counters::{WorkerCounters, WorkerState};
 use crate::machine::clock::Clock;
 use crate::machine::stop::Stop;
-use crate::plan::{DrawKey, Plan};
-use crate::scenario::{DelayBy, MOST_FRAMES};
-use crate::text;
 use crate::wire::context::Socket;
 use crate::wire::errno::Errno;
 use crate::wire::frame::Frame;
 use crate::wire::header::Header;
 use crate::wire::stations::{Station, Stations, Tag};
 use crate::wire::trace::Trace;
+use zload_core::plan::{DrawKey, Plan};
+use zload_core::scenario::{DelayBy, MOST_FRAMES};
+use zload_core::text;
 
 /// What all workers of a server share.
 pub(super) struct Shared {

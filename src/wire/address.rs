@@ -16,7 +16,7 @@ use super::ipc;
 use crate::Error;
 use crate::machine::clock::Clock;
 use crate::machine::threads;
-use crate::scenario::Nanos;
+use zload_core::scenario::Nanos;
 
 /// How often a wait for a name looks whether it is to end.
 const TICK: Duration = Duration::from_millis(20);

@@ -249,8 +249,8 @@ pub(crate) fn descriptors_per_socket() -> Result<u64, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::Role;
     use crate::machine::host::{CLIENT_THREADS, SERVER_THREADS, threads};
+    use zload_core::facts::Role;
 
     #[test]
     fn this_build_of_libzmq_takes_one_descriptor_per_socket() {

@@ -3,7 +3,7 @@
 use super::context::{Context, Socket};
 use super::errno::Errno;
 use crate::Error;
-use crate::scenario::{Bytes, Nanos, Sockets};
+use zload_core::scenario::{Bytes, Nanos, Sockets};
 
 /// Connections that may wait to be accepted. libzmq's own 100 makes a thousand clients that connect at once wait for
 /// retransmissions of 1 s and more.

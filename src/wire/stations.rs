@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::errno::Errno;
 use super::frame::Frame;
 use crate::machine::clock::Clock;
-use crate::measure::Stamps;
+use zload_core::record::Stamps;
 
 /// What a tag's frame begins with.
 const MAGIC: [u8; 8] = *b"zld\0tag1";

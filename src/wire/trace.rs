@@ -5,7 +5,7 @@ use std::io::{Stderr, Write as _};
 use std::sync::Mutex;
 
 use crate::machine::clock::Clock;
-use crate::text;
+use zload_core::text;
 
 /// Writes a line per event to standard error, one at a time, with the time since the trace began.
 #[derive(Debug)]

@@ -7,16 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// A module's path from the root of its crate: none for the root itself.
-pub type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// The files of a crate below one folder, as modules.
-pub struct Sources {
+pub(crate) struct Sources {
     files: BTreeMap<Module, (PathBuf, String)>,
 }
 
 impl Sources {
     /// Of these files below `root`, without the program's own.
-    pub fn of(root: &Path, files: Vec<PathBuf>) -> Self {
+    pub(crate) fn of(root: &Path, files: Vec<PathBuf>) -> Self {
         let module = |file: &Path| -> Module {
             let inner = file.strip_prefix(root).expect("a file below the root").with_extension("");
             let mut names: Module =
@@ -35,7 +35,7 @@ impl Sources {
     }
 
     /// Of each file, by its module: the modules of the files that it names.
-    pub fn imports(&self) -> BTreeMap<Module, BTreeSet<Module>> {
+    pub(crate) fn imports(&self) -> BTreeMap<Module, BTreeSet<Module>> {
         let imports = |(module, (_, text)): (&Module, &(PathBuf, String))| {
             let named = paths(text).into_iter().filter_map(|path| self.target(module, &path));
             (module.clone(), named.filter(|named| named != module).collect())
@@ -44,7 +44,7 @@ impl Sources {
     }
 
     /// Files that no `mod` names, so that no compiler sees them.
-    pub fn undeclared(&self) -> Vec<&Path> {
+    pub(crate) fn undeclared(&self) -> Vec<&Path> {
         let is_declared = |module: &Module| {
             let Some((name, parent)) = module.split_last() else { return true };
             let declared = |text: &String| {

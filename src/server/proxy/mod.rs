@@ -10,10 +10,10 @@ mod tally;
 mod waiting;
 
 use super::counters::ProxyCounters;
-use crate::scenario::Engine;
 use crate::wire::context::Socket;
 use crate::wire::errno::Errno;
 use crate::wire::stations::Stations;
+use zload_core::scenario::Engine;
 
 /// Moves messages until the context is shut down, and stamps sampled requests at `stations`.
 pub fn run(

@@ -19,11 +19,11 @@ use crate::client::counters::DriverCounters;
 use crate::client::state::Client;
 use crate::client::tracker::{self, Tracker};
 use crate::client::world::World as _;
-use crate::measure::{Exchange, Recorded};
-use crate::plan::{Offered, Plan};
-use crate::scenario::Scenario;
-use crate::twin::{Limits, Policy, Pool};
 use crate::wire::stations::Stations;
+use zload_core::plan::{Offered, Plan};
+use zload_core::record::{Exchange, Recorded};
+use zload_core::scenario::Scenario;
+use zload_core::twin::{Limits, Policy, Pool};
 
 const MS: u64 = 1_000_000;
 /// Passes after which a run that simulates at most some seconds hangs.
@@ -256,7 +256,7 @@ fn without_faults_and_costs_the_world_is_the_twin() {
         let (recorded, mut responses) = case.play_driver(0);
         let mut ideal = Vec::new();
         let pool = Pool { workers: 4, policy: Policy::RoundRobin };
-        crate::twin::play(&case.plan, pool, Limits::none(), |served| {
+        zload_core::twin::play(&case.plan, pool, Limits::none(), |served| {
             if let (Some(first_ns), Some(last_ns)) = (served.first_ns(), served.last_ns()) {
                 ideal.push((served.client, served.request, first_ns, last_ns));
             }
@@ -268,7 +268,8 @@ fn without_faults_and_costs_the_world_is_the_twin() {
         assert_eq!(differ, None, "{load}");
         assert_eq!(responses.len(), ideal.len(), "{load}");
         assert_eq!(recorded.slip.max(), Some(0), "{load}");
-        let ideal = crate::twin::ideal(&case.plan, pool, Limits::none()).expect("there is one");
+        let ideal =
+            zload_core::twin::ideal(&case.plan, pool, Limits::none()).expect("there is one");
         let [one, other] = [recorded.carried, ideal.carried].map(|of| (of.requests, of.replies));
         assert!((one.0 - other.0).abs() < 1e-6, "{load}: {one:?} and {other:?}");
         assert!((one.1 - other.1).abs() < 1e-6, "{load}: {one:?} and {other:?}");

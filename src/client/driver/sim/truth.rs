@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::measure::{Exchange, Ledger, Recorded};
-use crate::plan::{Offered, Plan, Schedule};
 use crate::wire::header::{HEADER_SIZE, Header};
+use zload_core::plan::{Offered, Plan, Schedule};
+use zload_core::record::{Exchange, Ledger, Recorded};
 
 /// The most that one client may do in its turn: a burst, and for messages one inbox more.
 const MOST_SENT: u64 = 256;

@@ -1,0 +1,149 @@
+//! Whether intervals hold the truth as often as they say: rows of models whose truth is known, again and again.
+//!
+//! The promise is 95 %; what is asserted is 93 to 98 %, with the room that so many tries need. Where an interval is withheld, nothing is
+//! claimed and nothing counts. Pure functions of their seeds: a test passes always or never.
+
+use rand::SeedableRng as _;
+use rand_distr::{Distribution as _, Exp1};
+use rand_xoshiro::SplitMix64;
+
+use super::summary::{OfRequest, nanos, within};
+use crate::record::LatencyHistogram;
+use crate::stats;
+
+/// Of a mean work, nanoseconds.
+const WORK_NS: f64 = 1e6;
+
+/// One worker, Poisson arrivals that ask for `load` of it (0: requests that never meet), exponential work in as many parts as a request
+/// has replies, one after each part: the times of each request's replies, once the queue is in its steady state.
+fn queue(load: f64, replies: u32, requests: usize, seed: u64) -> Vec<Vec<u64>> {
+    const UNTIL_STEADY: usize = 1_000;
+    let mut random = SplitMix64::seed_from_u64(seed);
+    let mut draw = || -> f64 { Exp1.sample(&mut random) };
+    let mut wait = 0.0;
+    let mut all = Vec::with_capacity(requests);
+    for number in 0..UNTIL_STEADY + requests {
+        let mut at = wait;
+        let times = (0..replies).map(|_| {
+            at += draw() * WORK_NS / f64::from(replies);
+            nanos(at)
+        });
+        let times: Vec<u64> = times.collect();
+        if load > 0.0 {
+            wait = (at - draw() * WORK_NS / load).max(0.0);
+        }
+        if number >= UNTIL_STEADY {
+            all.push(times);
+        }
+    }
+    all
+}
+
+fn recorded(requests: &[Vec<u64>]) -> LatencyHistogram {
+    let mut latencies = LatencyHistogram::new();
+    requests.iter().flatten().for_each(|ns| latencies.record(*ns));
+    latencies
+}
+
+/// The percentiles of a long run of the model.
+fn truth(load: f64, replies: u32, quantiles: &[f64]) -> Vec<u64> {
+    if replies == 1 {
+        // The response time of M/M/1 is exponential (Kleinrock, "Queueing Systems", volume 1, 1975).
+        let of = |quantile: &f64| nanos(-(1.0 - quantile).ln() * WORK_NS / (1.0 - load));
+        return quantiles.iter().map(of).collect();
+    }
+    let long = recorded(&queue(load, replies, 150_000, 77));
+    quantiles.iter().map(|quantile| long.percentile(*quantile).unwrap()).collect()
+}
+
+/// Of so many tries, how many showed an interval and how many of these held the truth, for each quantile.
+fn coverage(
+    load: f64,
+    replies: u32,
+    requests: usize,
+    quantiles: &[f64],
+    tries: u64,
+) -> Vec<(f64, f64)> {
+    let truth = truth(load, replies, quantiles);
+    let mut counts = vec![(0.0, 0.0); quantiles.len()];
+    for seed in 0..tries {
+        let all = queue(load, replies, requests, seed * 7_919 + 1);
+        let latencies = recorded(&all);
+        let of_request = |times: &Vec<u64>| OfRequest {
+            least_ns: times[0],
+            largest_ns: times[times.len() - 1],
+            values: replies,
+        };
+        let series: Vec<OfRequest> = all.iter().map(of_request).collect();
+        for ((quantile, truth_ns), (shown, held)) in quantiles.iter().zip(&truth).zip(&mut counts) {
+            let Some(level_ns) = latencies.percentile(*quantile) else { continue };
+            if let Some([low, high]) = within(&latencies, &series, (*quantile, level_ns)) {
+                *shown += 1.0;
+                *held += f64::from(u8::from((low..=high).contains(truth_ns)));
+            }
+        }
+    }
+    counts
+}
+
+/// Asserts that at least `least_shown` of the intervals are shown, and that these hold what they promise.
+fn assert_kept(load: f64, replies: u32, requests: usize, quantiles: &[(f64, f64)]) {
+    const TRIES: u64 = 300;
+    let asked: Vec<f64> = quantiles.iter().map(|(quantile, _)| *quantile).collect();
+    let found = coverage(load, replies, requests, &asked, TRIES);
+    for ((quantile, least_shown), (shown, held)) in quantiles.iter().zip(found) {
+        let what = format!("load {load}, {replies} replies, {requests} requests, {quantile}");
+        assert!(shown >= least_shown * TRIES as f64, "{what}: {shown} of {TRIES} shown");
+        // Two standard errors of so many tries beyond 93 and 98 %.
+        let room = 2.0 * (0.05 * 0.95 / shown).sqrt();
+        let share = held / shown;
+        assert!((0.93 - room..=0.98 + room).contains(&share), "{what}: {held} of {shown}");
+    }
+}
+
+#[test]
+fn of_independent_requests() {
+    assert_kept(0.0, 1, 1_800, &[(0.5, 0.9), (0.9, 0.9), (0.99, 0.9)]);
+}
+
+#[test]
+fn of_a_queue_that_is_busy_60_percent() {
+    assert_kept(0.6, 1, 2_000, &[(0.5, 0.85), (0.9, 0.8)]);
+}
+
+#[test]
+fn of_a_queue_that_is_busy_80_percent() {
+    assert_kept(0.8, 1, 2_400, &[(0.5, 0.6)]);
+    assert_kept(0.8, 1, 6_000, &[(0.5, 0.85), (0.9, 0.6)]);
+}
+
+#[test]
+fn of_replies_that_share_the_wait_of_their_request() {
+    for replies in [2, 6, 18] {
+        assert_kept(0.6, replies, 2_000, &[(0.5, 0.85), (0.9, 0.8)]);
+    }
+    assert_kept(0.0, 6, 1_000, &[(0.5, 0.9), (0.9, 0.9)]);
+}
+
+#[test]
+fn a_queue_that_is_hardly_ever_empty_is_seldom_spoken_of_and_seldom_wrong() {
+    let tries = 200;
+    let [(shown, held)] = coverage(0.95, 1, 1_800, &[0.5], tries)[..] else { unreachable!() };
+    assert!(shown <= 0.15 * tries as f64, "{shown} of {tries} shown");
+    assert!(shown - held <= 0.1 * tries as f64, "{} of {tries} wrong", shown - held);
+}
+
+#[test]
+fn the_worth_of_a_row_is_its_own() {
+    // Bursts of lateness among replies that know nothing of each other.
+    let bursts: Vec<OfRequest> =
+        (0..2_000).map(|at| OfRequest::one(if at / 100 % 2 == 0 { 10 } else { 10_000 })).collect();
+    let replies: Vec<OfRequest> =
+        queue(0.0, 1, 2_000, 3).iter().map(|times| OfRequest::one(times[0])).collect();
+    let worth = |requests: &[OfRequest], level_ns| {
+        let clusters: Vec<_> = requests.iter().map(|one| one.cluster(level_ns)).collect();
+        stats::worth(&clusters)
+    };
+    assert!(worth(&replies, 700_000).unwrap() > 1_000.0);
+    assert!(worth(&bursts, 5_000).is_none_or(|size| size < 200.0));
+}
