@@ -23,3 +23,8 @@ pub mod cli;
 pub mod command;
 
 pub use error::Error;
+
+// Named by `render` as of its own crate, for it is pure and moves into the core next.
+use zload_core::{
+    compare, facts, plan, quantity, record, result, scenario, stats, text, twin, verdict,
+};

@@ -2,8 +2,8 @@
 
 use super::table::table;
 use super::{Style, quantity, wrapped};
-use zload_core::compare::short;
-use zload_core::result::{CalibrationResult, MetricNoise};
+use crate::compare::short;
+use crate::result::{CalibrationResult, MetricNoise};
 
 /// The report of a calibration.
 pub fn calibration_report(result: &CalibrationResult, style: Style) -> String {

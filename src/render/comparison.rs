@@ -2,8 +2,8 @@
 
 use super::table::table;
 use super::{Style, quantity, setting, wrapped};
-use zload_core::compare::short;
-use zload_core::result::{
+use crate::compare::short;
+use crate::result::{
     Answer, ComparisonResult, MetricComparison, MetricUnit, QuantileComparison, SideFigures,
 };
 

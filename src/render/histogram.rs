@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 
 use super::quantity::{count, duration};
-use zload_core::result::LatencySummary;
+use crate::result::LatencySummary;
 
 /// Bars are at most this long.
 const LONGEST_BAR: usize = 36;

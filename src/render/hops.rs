@@ -4,8 +4,8 @@ use super::quantity::{count, counted, duration};
 use super::run::NOTHING;
 use super::table::table;
 use super::{Style, wrapped};
-use zload_core::record::Leg;
-use zload_core::result::{HopFigures, LatencySummary, OwnerFigures, RunResult};
+use crate::record::Leg;
+use crate::result::{HopFigures, LatencySummary, OwnerFigures, RunResult};
 
 /// The part of a run's report that says which leg owns the time.
 pub(super) fn hops(result: &RunResult, style: Style) -> String {

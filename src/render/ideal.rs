@@ -5,8 +5,8 @@ use super::quantity::{count, duration, percent, rate, signed_duration};
 use super::run::NOTHING;
 use super::table::table;
 use super::{Style, histogram, setting, wrapped};
-use zload_core::result::{IdealFigures, IdealResult, LatencySummary};
-use zload_core::twin::Policy;
+use crate::result::{IdealFigures, IdealResult, LatencySummary};
+use crate::twin::Policy;
 
 /// A percentile, its name, and how it is found.
 type Percentile = (&'static str, fn(&LatencySummary) -> Option<u64>);
@@ -175,9 +175,9 @@ fn price(result: &IdealResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zload_core::plan::Plan;
-    use zload_core::scenario::Scenario;
-    use zload_core::twin::{Limits, Pool, ideal};
+    use crate::plan::Plan;
+    use crate::scenario::Scenario;
+    use crate::twin::{Limits, Pool, ideal};
 
     /// The price in the report of a plan.
     fn price_of(text: &str) -> String {

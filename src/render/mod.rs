@@ -16,6 +16,7 @@ mod table;
 mod thresholds;
 mod verdict;
 
+pub use crate::quantity::{duration, rate};
 pub use calibration::calibration_report;
 pub use chrome_trace::chrome_trace;
 pub use comparison::comparison_report;
@@ -28,10 +29,9 @@ pub use run::run_report;
 pub use selftest::selftest_report;
 pub use serve::{serve_report, serve_warning};
 pub use verdict::verdict_report;
-pub use zload_core::quantity::{duration, rate};
 
-use zload_core::result::Environment;
-use zload_core::{quantity, text};
+use crate::result::Environment;
+use crate::{quantity, text};
 
 /// How a text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

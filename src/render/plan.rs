@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use super::quantity::{count, counted, duration, percent, rate};
 use super::{setting, wrapped};
-use zload_core::plan::Plan;
-use zload_core::result::out_of_reach;
-use zload_core::scenario::{
+use crate::plan::Plan;
+use crate::result::out_of_reach;
+use crate::scenario::{
     Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Scenario, ServerCommand,
     Threads,
 };

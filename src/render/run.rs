@@ -8,11 +8,11 @@ use super::table::table;
 use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, quantity, setting, wrapped};
-use zload_core::result::{
+use crate::result::{
     ExcessFigures, GeneratorFigures, Intervals, LatencySummary, Ledger, ProxyFigures, RunResult,
     SeriesEntry, ServerFigures,
 };
-use zload_core::scenario::in_words;
+use crate::scenario::in_words;
 
 /// Sparklines have at most this many columns; longer runs are condensed.
 const LONGEST_LINE: usize = 50;

@@ -2,7 +2,7 @@
 
 use super::quantity::{count, counted, duration};
 use super::{Style, machine, setting, wrapped};
-use zload_core::result::{Figure, Floor, SelftestResult, Trial, Unit};
+use crate::result::{Figure, Floor, SelftestResult, Trial, Unit};
 
 /// Width of the columns of names and of what was expected.
 const NAME: usize = 38;

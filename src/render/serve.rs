@@ -4,9 +4,9 @@ use super::plan::settings;
 use super::quantity::{bytes_per_second, count, duration, rate};
 use super::run::proxy_line;
 use super::{Style, machine, setting, wrapped};
-use zload_core::result::ServeResult;
-use zload_core::scenario::is_beyond_loopback;
-use zload_core::scenario::{MAX_DELAY, MAX_REPLIES, MOST_FRAMES, Scenario};
+use crate::result::ServeResult;
+use crate::scenario::is_beyond_loopback;
+use crate::scenario::{MAX_DELAY, MAX_REPLIES, MOST_FRAMES, Scenario};
 
 /// What whoever starts a server should know if `frontend` can be reached from elsewhere: a client draws by keys that it
 /// chooses itself, so the heaviest draw of the scenario is any client's at will.

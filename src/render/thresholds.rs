@@ -1,8 +1,8 @@
 //! The thresholds of a run, as they stand below the verdict. Invariant: no decision, only words.
 
 use super::{Style, wrapped};
-use zload_core::result::{RunResult, ThresholdOutcome};
-use zload_core::verdict::Status;
+use crate::result::{RunResult, ThresholdOutcome};
+use crate::verdict::Status;
 
 /// Blanks before what does not fit into the line of a threshold.
 const INDENT: usize = 4;

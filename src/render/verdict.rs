@@ -1,8 +1,8 @@
 //! The verdict, as it stands above all figures of a report. Invariant: no decision, only words.
 
 use super::{Style, wrapped};
-use zload_core::quantity::counted;
-use zload_core::verdict::{Check, CheckStatus, Status, Verdict};
+use crate::quantity::counted;
+use crate::verdict::{Check, CheckStatus, Status, Verdict};
 
 /// Blanks before the sentence of a check.
 const SENTENCE_INDENT: usize = 4;
@@ -64,7 +64,7 @@ pub(super) fn tally(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zload_core::verdict::{Ceiling, CeilingBy};
+    use crate::verdict::{Ceiling, CeilingBy};
 
     fn check(name: &str, status: CheckStatus) -> Check {
         Check {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::metrics::{Metric, of_comparison, of_run};
-use zload_core::result::{ComparisonResult, RunResult, to_json};
+use crate::result::{ComparisonResult, RunResult, to_json};
 
 pub(super) fn run(result: &RunResult) -> String {
     let measures = measures(&of_run(result));

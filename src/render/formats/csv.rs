@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::metrics::unit;
-use zload_core::result::{Answer, ComparisonResult, Direction, RunResult};
-use zload_core::text::shown;
+use crate::result::{Answer, ComparisonResult, Direction, RunResult};
+use crate::text::shown;
 
 /// The parts of a result that hold figures, in the order in which they are read.
 const PARTS: [&str; 10] = [

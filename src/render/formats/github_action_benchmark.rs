@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::metrics::{Metric, of_comparison, of_run};
-use zload_core::quantity::counted;
-use zload_core::result::{ComparisonResult, Direction, Environment, RunResult, to_json};
+use crate::quantity::counted;
+use crate::result::{ComparisonResult, Direction, Environment, RunResult, to_json};
 
 /// The figures of a run that get better in this direction.
 pub(super) fn run(result: &RunResult, better: Direction) -> String {

@@ -6,12 +6,10 @@
 use std::collections::BTreeSet;
 
 use super::metrics::{Metric, of_run, unit};
-use zload_core::result::{
-    ComparisonResult, Direction, MetricComparison, RunResult, SideFigures, Slice,
-};
-use zload_core::stats;
-use zload_core::text::shown;
-use zload_core::verdict::Status;
+use crate::result::{ComparisonResult, Direction, MetricComparison, RunResult, SideFigures, Slice};
+use crate::stats;
+use crate::text::shown;
+use crate::verdict::Status;
 
 /// What `ns/op` means here: the median response time to the first reply.
 const PER_OPERATION: &str = "latency.first_reply.p50";

@@ -10,8 +10,8 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use jiff::Timestamp;
 
-use zload_core::result::{HopFigures, Latency, LatencySummary, RunResult};
-use zload_core::text::shown;
+use crate::result::{HopFigures, Latency, LatencySummary, RunResult};
+use crate::text::shown;
 
 /// Percentiles between one halving of the distance to 100 % and the next; HdrHistogram's own default.
 const TICKS_PER_HALF: f64 = 5.0;

@@ -5,8 +5,8 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use zload_core::result::{Answer, ComparisonResult, RunResult, SelftestResult};
-use zload_core::verdict::{Check, CheckStatus, Status};
+use crate::result::{Answer, ComparisonResult, RunResult, SelftestResult};
+use crate::verdict::{Check, CheckStatus, Status};
 
 /// A case for each check of the verdict and for each threshold. A warning is skipped as a check without data is: `zload run` ends well with either,
 /// and its figures may be used with the doubts named.

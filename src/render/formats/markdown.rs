@@ -2,13 +2,13 @@
 //!
 //! Invariant: no text of a scenario can leave its cell.
 
+use crate::quantity::{bytes, counted, duration, rate};
 use crate::render::{machine, without_answer};
-use zload_core::quantity::{bytes, counted, duration, rate};
-use zload_core::result::{
+use crate::result::{
     Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, RunResult,
 };
-use zload_core::text::shown;
-use zload_core::verdict::{CheckStatus, Status, Verdict};
+use crate::text::shown;
+use crate::verdict::{CheckStatus, Status, Verdict};
 
 /// Stands where a figure is null.
 const NOTHING: &str = "–";

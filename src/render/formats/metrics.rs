@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use zload_core::result::{ComparisonResult, Direction, MetricUnit, number};
+use crate::result::{ComparisonResult, Direction, MetricUnit, number};
 
 /// One figure of a result.
 #[derive(Debug, Clone, PartialEq)]

@@ -19,13 +19,13 @@ use super::{
     serve_report,
 };
 use crate::Error;
-use zload_core::facts::Revision;
-use zload_core::result::{
+use crate::facts::Revision;
+use crate::result::{
     CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, SelftestResult,
     ServeResult, to_json,
 };
-use zload_core::text::lines;
-use zload_core::verdict::Status;
+use crate::text::lines;
+use crate::verdict::Status;
 
 /// The form in which a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

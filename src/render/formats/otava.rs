@@ -2,8 +2,8 @@
 
 use super::csv::{cell, written};
 use super::metrics::{Kept, OF_RUNS, of_run};
-use zload_core::facts::Revision;
-use zload_core::result::RunResult;
+use crate::facts::Revision;
+use crate::result::RunResult;
 
 /// The names of the columns.
 pub(super) fn header() -> String {

@@ -10,9 +10,9 @@ use super::slices::slices;
 use super::tables::{self, Row, facts, or_nothing};
 use super::value::{counted, per_second};
 use super::{alarms, notes, page, scenario_text, scrolled};
+use crate::quantity::{self, duration};
 use crate::render::{machine, without_answer};
-use zload_core::quantity::{self, duration};
-use zload_core::result::{Answer, ComparisonResult, Fitness, SideFigures};
+use crate::result::{Answer, ComparisonResult, Fitness, SideFigures};
 
 /// The report of a comparison as a page.
 pub fn comparison_page(result: &ComparisonResult) -> String {

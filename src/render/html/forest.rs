@@ -8,7 +8,7 @@ use super::plot::at;
 use super::scale::{Scale, percent_label};
 use super::scrolled;
 use super::value::{effect, metric, signed};
-use zload_core::result::{Answer, ComparisonResult, MetricComparison};
+use crate::result::{Answer, ComparisonResult, MetricComparison};
 
 /// The view box of a row's plot.
 const WIDTH: f64 = 220.0;

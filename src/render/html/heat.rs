@@ -6,10 +6,10 @@ use maud::{Markup, html};
 
 use super::plot::{Caption, Key, Plot, at, figure};
 use super::scale::{Scale, time_label};
+use crate::quantity::{count, duration};
+use crate::record::HeatColumn;
 use crate::render::run::nanos;
-use zload_core::quantity::{count, duration};
-use zload_core::record::HeatColumn;
-use zload_core::result::{RunResult, SeriesEntry};
+use crate::result::{RunResult, SeriesEntry};
 
 /// Height of the plot.
 const HEIGHT: f64 = 280.0;

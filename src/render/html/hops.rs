@@ -5,10 +5,10 @@ use maud::{Markup, html};
 use super::plot::{Caption, Key, WIDTH, at, figure};
 use super::scrolled;
 use super::value::{nothing, share, time};
+use crate::quantity::{counted, duration, percent};
+use crate::record::Leg;
 use crate::render::hops::{column_of, owner, sample};
-use zload_core::quantity::{counted, duration, percent};
-use zload_core::record::Leg;
-use zload_core::result::{HopFigures, LatencySummary, OwnerFigures, RunResult, SideFigures};
+use crate::result::{HopFigures, LatencySummary, OwnerFigures, RunResult, SideFigures};
 
 /// Height of a bar with its label and the space below it.
 const ROW: f64 = 58.0;

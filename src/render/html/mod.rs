@@ -22,9 +22,9 @@ use maud::{Markup, PreEscaped, html};
 pub use comparison::comparison_page;
 pub use run::run_page;
 
-use zload_core::result::to_json;
-use zload_core::scenario::Scenario;
-use zload_core::text::visible;
+use crate::result::to_json;
+use crate::scenario::Scenario;
+use crate::text::visible;
 
 /// How every page looks.
 const STYLE: &str = include_str!("style.css");

@@ -7,9 +7,9 @@ use maud::{Markup, html};
 
 use super::plot::{Caption, Key, Plot, figure};
 use super::scale::{Scale, quantile_label, time_label};
-use zload_core::quantity::duration;
-use zload_core::result::LatencySummary;
-use zload_core::stats;
+use crate::quantity::duration;
+use crate::result::LatencySummary;
+use crate::stats;
 
 /// Height of the plot.
 const HEIGHT: f64 = 340.0;

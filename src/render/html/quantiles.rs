@@ -6,7 +6,7 @@ use super::plot::{Caption, Plot, figure, mark};
 use super::scale::{Scale, percent_label, quantile_label};
 use super::scrolled;
 use super::value::{effect, signed, time};
-use zload_core::result::ComparisonResult;
+use crate::result::ComparisonResult;
 
 /// Height of the plot.
 const HEIGHT: f64 = 260.0;

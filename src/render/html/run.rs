@@ -9,15 +9,15 @@ use super::tables::{self, Row, facts};
 use super::timeline::timeline;
 use super::value::{counted, mean_time, per_second, time};
 use super::{alarms, notes, page, scenario_text, scrolled};
+use crate::quantity::{self, bytes, bytes_per_second, duration};
 use crate::render::machine;
 use crate::render::plan::parts;
 use crate::render::run::{
     generator_line, meaning_of_intervals, proxy_line, server_line, sooner, waiting_client,
 };
 use crate::render::verdict::{doubts, headline, tally};
-use zload_core::quantity::{self, bytes, bytes_per_second, duration};
-use zload_core::result::{Latency, RunResult, ThresholdOutcome};
-use zload_core::verdict::{Check, CheckStatus, Status, Verdict};
+use crate::result::{Latency, RunResult, ThresholdOutcome};
+use crate::verdict::{Check, CheckStatus, Status, Verdict};
 
 /// The report of a run as a page.
 pub fn run_page(result: &RunResult) -> String {
@@ -170,7 +170,7 @@ fn latency(result: &RunResult) -> Markup {
                 @if let Some(sentence) = result.ideal.as_ref().and_then(|ideal| sooner(&ideal.excess)) {
                     " " (sentence) "."
                 }
-                @if latency.first_reply.intervals != zload_core::result::Intervals::default() {
+                @if latency.first_reply.intervals != crate::result::Intervals::default() {
                     " Beneath a percentile stands " (meaning_of_intervals(result)) "."
                 }
             }

@@ -2,8 +2,8 @@
 //!
 //! Invariant: every share is a finite number from 0 to 1, whatever the value, and there are few ticks.
 
+use crate::quantity::{count, rate};
 use crate::render::run::nanos;
-use zload_core::quantity::{count, rate};
 
 /// A range of times is drawn on a logarithmic scale if its ends are further apart than this.
 const LARGE_RANGE: f64 = 20.0;

@@ -7,9 +7,9 @@ use maud::{Markup, html};
 use super::plot::{Caption, Plot, figure, mark};
 use super::scale::{Scale, count_label, percent_label, rate_label, time_label};
 use super::value::{in_unit, signed};
-use zload_core::quantity::counted;
-use zload_core::result::{ComparisonResult, MetricComparison, MetricUnit, Slice};
-use zload_core::verdict::Status;
+use crate::quantity::counted;
+use crate::result::{ComparisonResult, MetricComparison, MetricUnit, Slice};
+use crate::verdict::Status;
 
 /// Height of each plot.
 const HEIGHT: f64 = 220.0;

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::scrolled;
 use super::value::{counted, nothing, signed_time, time};
-use zload_core::quantity::duration;
-use zload_core::result::{LatencySummary, Ledger};
+use crate::quantity::duration;
+use crate::result::{LatencySummary, Ledger};
 
 /// No equation of a ledger has more parts on its right.
 const MOST_PARTS: usize = 3;

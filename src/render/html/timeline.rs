@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::plot::{Caption, Plot, figure};
 use super::scale::{Scale, count_label, rate_label, time_label};
+use crate::quantity::{counted, rate};
 use crate::render::run::whole_seconds;
-use zload_core::quantity::{counted, rate};
-use zload_core::result::{RunResult, SeriesEntry};
+use crate::result::{RunResult, SeriesEntry};
 
 /// Height of the plot of the rates, and of the one below it.
 const HEIGHTS: [f64; 2] = [190.0, 140.0];

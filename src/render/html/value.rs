@@ -5,9 +5,9 @@
 
 use maud::{Markup, html};
 
+use crate::quantity::{bytes, count, duration, percent, rate, signed_duration};
 use crate::render::run::{NOTHING, nanos};
-use zload_core::quantity::{bytes, count, duration, percent, rate, signed_duration};
-use zload_core::result::MetricUnit;
+use crate::result::MetricUnit;
 
 /// A time in nanoseconds.
 pub(super) fn time(field: &str, ns: Option<u64>) -> Markup {
