@@ -155,6 +155,16 @@ pub(super) fn above(latencies: &LatencyHistogram, ns: u64) -> u64 {
     histogram.len() - histogram.count_between(0, ns)
 }
 
+/// A time in whole nanoseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, as a time that is far too long"
+)]
+pub(super) fn nanos(value: f64) -> u64 {
+    value.round() as u64
+}
+
 /// The value in the middle; the upper of two; `None` of nothing.
 pub(super) fn median(mut values: Vec<u64>) -> Option<u64> {
     values.sort_unstable();

@@ -33,7 +33,8 @@ const MOST_ADDED_NS: u64 = MEDIAN_NS;
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     p50_ns: Option<u64>,
-    interval_ns: Option<[u64; 2]>,
+    /// From and to, in nanoseconds.
+    interval: Option<[u64; 2]>,
     truth_ns: u64,
 }
 
@@ -65,7 +66,7 @@ impl Seen {
             way.response_ns().saturating_sub(delay_ns).min(MOST_ADDED_NS)
         });
         let truth_ns = MEDIAN_NS + added.sum::<u64>() / (ways.len() as u64).max(1);
-        Self { p50_ns: response.p50_ns, interval_ns: response.intervals.p50_ns, truth_ns }
+        Self { p50_ns: response.p50_ns, interval: response.intervals.p50_ns, truth_ns }
     }
 }
 
@@ -73,7 +74,7 @@ impl Seen {
 fn judge(seen: &[Seen], next: &[Option<[u64; 2]>]) -> Vec<Figure> {
     let runs = seen.len() as u64;
     let shown: Vec<([u64; 2], u64)> =
-        seen.iter().filter_map(|run| Some((run.interval_ns?, run.truth_ns))).collect();
+        seen.iter().filter_map(|run| Some((run.interval?, run.truth_ns))).collect();
     let number = shown.len() as u64;
     let held = shown.iter().filter(|(interval, truth_ns)| holds(*interval, *truth_ns)).count();
     let width = median(shown.iter().map(|([low, high], _)| high - low).collect());
@@ -102,20 +103,21 @@ mod tests {
     use rand_xoshiro::SplitMix64;
 
     use super::*;
+    use crate::selftest::bench::nanos;
 
     /// Which figures hold of runs whose medians err as chance lets them, with intervals so many times as wide as they should be, and
     /// of groups that foretell with such intervals.
-    fn hold(wide: f64, next_wide: f64, seed: u64) -> [bool; 4] {
-        let mut random = SplitMix64::seed_from_u64(seed);
+    fn hold(wide: f64, next_wide: f64, luck: u64) -> [bool; 4] {
+        let mut random = SplitMix64::seed_from_u64(luck);
         let half = WIDTH_NS as f64 / 2.0;
-        let around = |ns: f64, half: f64| [(ns - half) as u64, (ns + half) as u64];
+        let around = |ns: f64, half: f64| [nanos(ns - half), nanos(ns + half)];
         let truth_ns = MEDIAN_NS + 300_000;
         let seen: Vec<Seen> = (0..RUNS)
             .map(|_| {
                 let error: f64 = StandardNormal.sample(&mut random);
                 let p50 = truth_ns as f64 + error * half / 1.96;
-                let interval_ns = Some(around(p50, half * wide));
-                Seen { p50_ns: Some(p50 as u64), interval_ns, truth_ns }
+                let interval = Some(around(p50, half * wide));
+                Seen { p50_ns: Some(nanos(p50)), interval, truth_ns }
             })
             .collect();
         let next = [Some(around(truth_ns as f64, half * next_wide)); RUNS / GROUP];
@@ -137,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_withheld_proves_nothing() {
-        let nothing = Seen { p50_ns: None, interval_ns: None, truth_ns: MEDIAN_NS };
+        let nothing = Seen { p50_ns: None, interval: None, truth_ns: MEDIAN_NS };
         let figures = judge(&[nothing; RUNS], &[None; RUNS / GROUP]);
         let held: Vec<bool> = figures.iter().map(|figure| figure.holds).collect();
         assert_eq!(held, [false, true, false, false]);
@@ -145,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_group_foretells_runs_that_are_not_in_it() {
-        let run = |p50_ns| Seen { p50_ns: Some(p50_ns), interval_ns: None, truth_ns: p50_ns };
+        let run = |p50_ns| Seen { p50_ns: Some(p50_ns), interval: None, truth_ns: p50_ns };
         // Each of two groups holds its own runs and no other.
         let seen: Vec<Seen> =
             (0..2 * GROUP).map(|at| run(if at < GROUP { 10 } else { 50 })).collect();

@@ -1,6 +1,6 @@
 //! A closed load whose clients turn in lockstep: its rate is clients over cycle, however the window cuts the rounds.
 
-use super::bench::Bench;
+use super::bench::{Bench, nanos};
 use super::{Found, Kind};
 use crate::Error;
 use crate::result::{Figure, Throughput};
@@ -39,15 +39,6 @@ fn judge(throughput: &Throughput, mean_ns: u64) -> Vec<Figure> {
         cycle("clients by requests per second", throughput.requests_per_s),
         cycle("clients by replies per second", throughput.replies_per_s),
     ]
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, as a time that is far too long"
-)]
-fn nanos(value: f64) -> u64 {
-    value.round() as u64
 }
 
 #[cfg(test)]

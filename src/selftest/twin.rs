@@ -2,7 +2,7 @@
 //!
 //! The formulas are those of Kleinrock, "Queueing Systems", volume 1 (1975), chapters 3 and 5.7.
 
-use super::bench::Bench;
+use super::bench::{Bench, nanos};
 use super::{Found, Kind};
 use crate::Error;
 use crate::plan::Plan;
@@ -74,15 +74,6 @@ fn judge(seen: &Seen) -> Vec<Figure> {
         near("M/M/1: p99", mean * 100.0_f64.ln(), 0.06, seen.exponential_p99_ns),
         near("M/D/1: mean response", constant, 0.03, whole(seen.constant_mean)),
     ]
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "times of some milliseconds"
-)]
-fn nanos(value: f64) -> u64 {
-    value.round() as u64
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::stats::examples::ar1;
 const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 
 #[test]
+#[expect(clippy::print_stdout, reason = "it is a table")]
 fn table() {
     let Some(tries) = std::env::var("ZLOAD_AUDIT").ok().and_then(|tries| tries.parse().ok()) else {
         return;
@@ -48,7 +49,7 @@ fn table() {
     }
 }
 
-/// The share that held the truth, with two standard errors of it, and how many there were if that was not all.
+/// The share that held the truth, and of how many if not all were shown.
 fn cell(held: f64, shown: f64, tries: u64) -> String {
     if shown == 0.0 {
         return "withheld".to_owned();
