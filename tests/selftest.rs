@@ -43,6 +43,7 @@ fn what_is_planted_is_measured() {
     let expected = [
         "known delay",
         "lockstep rate",
+        "intervals",
         "planted stall",
         "planted losses",
         "schedule",
@@ -61,7 +62,7 @@ fn what_is_planted_is_measured() {
 
     for name in expected {
         assert!(ended.stdout.contains(&format!(" {name}")), "{}", ended.stdout);
-        assert!(ended.stderr.contains(&format!("/10: {name}\n")), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("/11: {name}\n")), "{}", ended.stderr);
     }
     let widest = ended.stdout.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(80), "{widest:?}\n{}", ended.stdout);
@@ -72,7 +73,7 @@ fn what_is_planted_is_measured() {
 #[test]
 fn an_interrupted_selftest_has_proven_nothing() {
     let mut running = Zload::new(&["selftest", "--format", "json"]).start();
-    running.await_line("2/10: ");
+    running.await_line("2/11: ");
     running.signal(Signal::INT);
     let result = running.end().result(130);
     assert_eq!((&result["interrupted"], &result["passed"]), (&true.into(), &false.into()));

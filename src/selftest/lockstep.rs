@@ -3,6 +3,7 @@
 use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
+use zload_core::quantity::rounded;
 use zload_core::result::{Figure, Throughput};
 
 pub(super) const KIND: Kind = Kind {
@@ -33,21 +34,12 @@ fn make(bench: &Bench<'_>) -> Result<Found, Error> {
 fn judge(throughput: &Throughput, mean_ns: u64) -> Vec<Figure> {
     let cycle = |name: &str, per_s: f64| {
         let (least_ns, most_ns) = (mean_ns - mean_ns / ALLOWED, mean_ns + mean_ns / ALLOWED);
-        Figure::time(name, least_ns, most_ns, (per_s > 0.0).then(|| nanos(CLIENTS / per_s * 1e9)))
+        Figure::time(name, least_ns, most_ns, (per_s > 0.0).then(|| rounded(CLIENTS / per_s * 1e9)))
     };
     vec![
         cycle("clients by requests per second", throughput.requests_per_s),
         cycle("clients by replies per second", throughput.replies_per_s),
     ]
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, as a time that is far too long"
-)]
-fn nanos(value: f64) -> u64 {
-    value.round() as u64
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod bench;
 mod conservation;
 mod delay;
 mod held_back;
+mod intervals;
 mod lockstep;
 mod losses;
 mod schedule;
@@ -40,9 +41,10 @@ struct Found {
 }
 
 /// All trials, those that need no machine last.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     delay::KIND,
     lockstep::KIND,
+    intervals::KIND,
     stall::KIND,
     losses::KIND,
     schedule::KIND,

@@ -6,6 +6,7 @@ use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
 use zload_core::plan::Plan;
+use zload_core::quantity::rounded;
 use zload_core::result::Figure;
 use zload_core::scenario::Scenario;
 use zload_core::twin::{Ideal, Limits, Policy, Pool, ideal};
@@ -63,9 +64,14 @@ fn judge(seen: &Seen) -> Vec<Figure> {
     // The mean of n successive waits in M/M/1 varies by rho (2 + 5 rho - 4 rho^2 + rho^3) / (mu^2 (1 - rho)^4 n) (Whitt,
     // "Planning queueing simulations", 1989): here by 1 % of the mean, of which these are three.
     let near = |name: &str, expected: f64, error: f64, seen: Option<u64>| {
-        Figure::time(name, nanos(expected * (1.0 - error)), nanos(expected * (1.0 + error)), seen)
+        Figure::time(
+            name,
+            rounded(expected * (1.0 - error)),
+            rounded(expected * (1.0 + error)),
+            seen,
+        )
     };
-    let whole = |value: f64| Some(nanos(value));
+    let whole = |value: f64| Some(rounded(value));
     // A Poisson count of 150,000 varies by 387.
     let margin = 4 * REQUESTS.isqrt();
     vec![
@@ -74,15 +80,6 @@ fn judge(seen: &Seen) -> Vec<Figure> {
         near("M/M/1: p99", mean * 100.0_f64.ln(), 0.06, seen.exponential_p99_ns),
         near("M/D/1: mean response", constant, 0.03, whole(seen.constant_mean)),
     ]
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "times of some milliseconds"
-)]
-fn nanos(value: f64) -> u64 {
-    value.round() as u64
 }
 
 #[cfg(test)]

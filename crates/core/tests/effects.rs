@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "shared")]
 mod evidence;
 
-use evidence::{clean, thread};
+use evidence::{clean, percentiles, thread};
 use zload_core::facts::{MachineUse, Role};
 use zload_core::verdict::{CeilingBy, CheckStatus, Evidence, Limits, Status, Twin, Verdict, judge};
 
@@ -81,6 +81,31 @@ fn waits_in_few_requests_doubt_the_slow_ones_and_leave_the_median() {
     }
     let verdict = judged(&evidence);
     assert_eq!(status_of(&verdict, "machine_share"), CheckStatus::Warn, "{verdict:#?}");
+}
+
+#[test]
+fn waits_that_leave_the_median_are_noted_and_those_in_it_doubt_the_run() {
+    let with = |slowed_every: usize, by: f64| {
+        let mut evidence = beside_a_hog(0.8);
+        let ideal = evidence.responses.values.iter().map(|ns| ns * 0.8).collect();
+        evidence.twin = Some(Twin { utilisation: 0.5, queue_grows: false, responses: ideal });
+        for value in evidence.responses.values.iter_mut().step_by(slowed_every) {
+            *value *= by;
+        }
+        // A few wait far longer, so that the mean cost is far above that of the median.
+        for value in evidence.responses.values.iter_mut().step_by(97) {
+            *value *= 20.0;
+        }
+        let values = &evidence.responses.values;
+        evidence.response = percentiles(values, values.len() as u64);
+        evidence.service = evidence.response;
+        judged(&evidence)
+    };
+    let right = with(50, 5.0);
+    assert_eq!((right.status, named(&right)), (Status::Valid, vec![]), "{right:#?}");
+    assert!(is_noted(&right, "machine_share"), "{right:#?}");
+    let doubled = with(2, 3.0);
+    assert!(named(&doubled).contains(&"machine_share"), "{doubled:#?}");
 }
 
 #[test]

@@ -342,6 +342,48 @@ fn requests_that_zeromq_held_back_are_not_the_generators_fault() {
 }
 
 #[test]
+fn lateness_in_the_p99_alone_doubts_that_figure_and_not_the_run() {
+    let mut evidence = clean(12);
+    let of = |mean_us: u64, p99_us: u64| Percentiles {
+        count: 5_000,
+        mean_ns: Some(mean_us * 1_000),
+        p50_ns: Some(MS),
+        p99_ns: Some(p99_us * 1_000),
+    };
+    evidence.response = of(1_200, 8_000);
+    let mut with = |service: Percentiles| {
+        evidence.service = service;
+        judged(&evidence)
+    };
+    let tail = with(of(1_150, 6_000));
+    assert_eq!((tail.status, is_noted(&tail, "slip")), (Status::Valid, true), "{tail:#?}");
+    let said = tail.findings();
+    assert!(said.iter().any(|check| check.sentence.contains("25.0 % of the p99")), "{said:?}");
+    assert_eq!(named(&with(of(1_150, 3_000))), ["slip"], "it is most of the p99");
+    assert_eq!(named(&with(of(1_000, 7_900))), ["slip"], "it is a sixth of the mean");
+    let none = with(of(1_150, 7_900));
+    assert!(none.findings().is_empty() && !is_noted(&none, "slip"), "{none:#?}");
+}
+
+#[test]
+fn a_small_change_is_said_and_doubts_nothing() {
+    let mut evidence = clean(3);
+    let values = evidence.responses.values.clone();
+    let count = values.len() as f64;
+    let mut drifting_by = |share: f64| {
+        let rising = |(at, value): (usize, &f64)| value * (1.0 + share * at as f64 / count);
+        evidence.responses.values = values.iter().enumerate().map(rising).collect();
+        evidence.twin = None;
+        judged(&evidence)
+    };
+    let small = drifting_by(0.18);
+    assert_eq!(small.status, Status::Valid, "{small:#?}");
+    let said: Vec<&str> = small.findings().iter().map(|check| check.name.as_str()).collect();
+    assert!(said == ["drift"] || said == ["level_shift"], "one change, said once: {said:?}");
+    assert_eq!(drifting_by(0.6).status, Status::Suspect);
+}
+
+#[test]
 fn a_busy_generator_in_a_closed_load_makes_throughput_a_lower_bound() {
     let mut evidence = Evidence { open: None, ..clean(13) };
     let with = |evidence: &mut Evidence, driver: f64, proxy: f64| {

@@ -18,7 +18,7 @@ pub struct LatencyHistogram {
     /// The extremes as they were, not as the histogram rounds them.
     min_ns: u64,
     max_ns: u64,
-    /// From `min_ns` up to here values are neither extreme nor above the range.
+    /// Up to here values are neither the longest so far nor above the range.
     usual_ns: u64,
     /// The sum of the values as they were; signed, for the saved ones of differences.
     sum_ns: i128,
@@ -35,8 +35,9 @@ impl LatencyHistogram {
     /// Records one time.
     #[inline]
     pub fn record(&mut self, ns: u64) {
-        if ns < self.min_ns || ns > self.usual_ns {
-            self.extreme(ns, 1);
+        self.min_ns = self.min_ns.min(ns);
+        if ns > self.usual_ns {
+            self.longest(ns, 1);
         }
         self.sum_ns += i128::from(ns);
         self.histogram.saturating_record(ns);
@@ -47,14 +48,16 @@ impl LatencyHistogram {
         if count == 0 {
             return;
         }
-        self.extreme(ns, count);
+        self.min_ns = self.min_ns.min(ns);
+        self.longest(ns, count);
         self.sum_ns += i128::from(ns) * i128::from(count);
         self.histogram.saturating_record_n(ns, count);
     }
 
-    /// What only the extremes and values above the range need: few values, so the others do not pay for it.
+    /// What only the longest times so far and those above the range need, so that the others do not pay for it.
     #[cold]
-    fn extreme(&mut self, ns: u64, count: u64) {
+    #[inline(never)]
+    fn longest(&mut self, ns: u64, count: u64) {
         if ns > HIGHEST_NS {
             self.clipped += count;
         }

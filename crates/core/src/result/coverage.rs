@@ -3,6 +3,8 @@
 //! The promise is 95 %; what is asserted is 93 to 98 %, with the room that so many tries need. Where an interval is withheld, nothing is
 //! claimed and nothing counts. Pure functions of their seeds: a test passes always or never.
 
+mod table;
+
 use rand::SeedableRng as _;
 use rand_distr::{Distribution as _, Exp1};
 use rand_xoshiro::SplitMix64;
