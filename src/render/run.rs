@@ -117,13 +117,14 @@ fn latency(result: &RunResult, style: Style) -> String {
     let mut rows: Vec<Vec<String>> =
         named.iter().map(|(name, latencies)| latency_row(name, latencies)).collect();
     // Beneath the response time stand the ends of its percentiles' intervals.
-    let intervals = interval_rows(&latency.first_reply.intervals, ["  from", "  to"]);
-    let has_intervals = !intervals.is_empty();
-    rows.splice(1..1, intervals);
-    let next_run = latency.first_reply.next_run;
-    if let Some(next_run) = &next_run {
-        rows.splice(3..3, interval_rows(next_run, ["  next from", "       to"]));
-    }
+    let LatencySummary { intervals, next_run, other_seeds, .. } = &latency.first_reply;
+    let beneath = [
+        (Some(intervals), ["  from", "  to"]),
+        (next_run.as_ref(), ["  next from", "       to"]),
+        (other_seeds.as_ref(), ["  seeds", "     to"]),
+    ];
+    let beneath = beneath.into_iter().filter_map(|(ends, names)| Some(interval_rows(ends?, names)));
+    rows.splice(1..1, beneath.flatten());
     let heading = format!("Latency of {}", counted(latency.first_reply.count, "request"));
     let mut text = format!("{}\n{}", style.heading(&heading), latency_table(&rows));
     let replies = if one_reply_each {
@@ -145,12 +146,15 @@ fn latency(result: &RunResult, style: Style) -> String {
             text += &format!("  {}\n", wrapped(&sentence, 2));
         }
     }
-    if has_intervals {
+    if intervals.any() {
         let meaning = format!("from, to: {}", meaning_of_intervals(result));
         text += &format!("  {}\n", wrapped(&meaning, 2));
         if next_run.is_some() {
             text += "  next from, to: where another run would have them, with 95 % confidence\n";
         }
+    }
+    if let Some(meaning) = meaning_of_other_seeds(result) {
+        text += &format!("  {}\n", wrapped(&format!("seeds, to: {meaning}"), 2));
     }
     text += &waiting(result);
     let too_small = |column: &usize| rows.iter().any(|row| row[column + 2] == NOTHING);
@@ -193,6 +197,15 @@ pub(super) fn meaning_of_intervals(result: &RunResult) -> &'static str {
     }
 }
 
+/// What other seeds say, if there are any.
+pub(super) fn meaning_of_other_seeds(result: &RunResult) -> Option<String> {
+    let seeds = result.ideal.as_ref()?.other_seeds?;
+    Some(format!(
+        "where 95 of 100 other draws of this plan (other seeds) would have the percentiles, by the ideals of {seeds} of them: that much \
+         is the plan's luck, on whatever machine"
+    ))
+}
+
 /// What the excess makes of the requests that were faster than their twin, if there were any.
 pub(super) fn sooner(excess: &ExcessFigures) -> Option<String> {
     let ExcessFigures { first_reply, faster_first_replies: faster, .. } = excess;
@@ -225,16 +238,7 @@ fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
 
 /// The lower and the upper ends of the percentiles' intervals, if there are any.
 fn interval_rows(intervals: &Intervals, names: [&str; 2]) -> Vec<Vec<String>> {
-    let intervals = [
-        intervals.p50_ns,
-        intervals.p75_ns,
-        intervals.p90_ns,
-        intervals.p95_ns,
-        intervals.p99_ns,
-        intervals.p999_ns,
-        intervals.p9999_ns,
-    ];
-    if intervals.iter().all(Option::is_none) {
+    if !intervals.any() {
         return Vec::new();
     }
     names
@@ -242,6 +246,7 @@ fn interval_rows(intervals: &Intervals, names: [&str; 2]) -> Vec<Vec<String>> {
         .zip(0..)
         .map(|(name, end)| {
             let ends = intervals
+                .ends()
                 .map(|interval| interval.map_or_else(String::new, |ends| duration(ends[end])));
             [name, ""].map(str::to_owned).into_iter().chain(ends).chain([String::new()]).collect()
         })

@@ -7,9 +7,13 @@ use rand::SeedableRng as _;
 use rand_distr::{Distribution as _, Exp1};
 use rand_xoshiro::SplitMix64;
 
+use super::luck::{moved, percentiles, spread};
+use super::percentiles::{OfEach, PERCENTILES};
 use super::summary::{OfRequest, nanos, within};
 use crate::measure::LatencyHistogram;
+use crate::scenario::Scenario;
 use crate::stats;
+use crate::twin::{self, Limits, MOST_SEEDS, Policy, Pool};
 
 /// Of a mean work, nanoseconds.
 const WORK_NS: f64 = 1e6;
@@ -94,11 +98,14 @@ fn assert_kept(load: f64, replies: u32, requests: usize, quantiles: &[(f64, f64)
     for ((quantile, least_shown), (shown, held)) in quantiles.iter().zip(found) {
         let what = format!("load {load}, {replies} replies, {requests} requests, {quantile}");
         assert!(shown >= least_shown * TRIES as f64, "{what}: {shown} of {TRIES} shown");
-        // Two standard errors of so many tries beyond 93 and 98 %.
-        let room = 2.0 * (0.05 * 0.95 / shown).sqrt();
-        let share = held / shown;
-        assert!((0.93 - room..=0.98 + room).contains(&share), "{what}: {held} of {shown}");
+        assert!(is_kept(held / shown, shown), "{what}: {held} of {shown}");
     }
+}
+
+/// Whether a share of so many tries is 93 to 98 %, within two standard errors.
+fn is_kept(share: f64, tries: f64) -> bool {
+    let room = 2.0 * (0.05 * 0.95 / tries).sqrt();
+    (0.93 - room..=0.98 + room).contains(&share)
 }
 
 #[test]
@@ -146,4 +153,57 @@ fn the_worth_of_a_row_is_its_own() {
     };
     assert!(worth(&replies, 700_000).unwrap() > 1_000.0);
     assert!(worth(&bursts, 5_000).is_none_or(|size| size < 200.0));
+}
+
+/// The percentiles of three times 150 draws of 6 s of M/M/1, 300 requests a second, whose work asks for `load` of one worker.
+fn draws(load: f64) -> Vec<OfEach<Option<u64>>> {
+    let text = format!(
+        "load = {{ rate = '300/s', arrivals = 'poisson' }}\nrun = {{ duration = '6s' }}\n\
+         workers = {{ count = 1, delay = {{ exponential = '{:.0}ns' }} }}",
+        load / 300.0 * 1e9
+    );
+    let scenario = Scenario::parse("test", &text, &[]).unwrap();
+    let pool = Pool { workers: 1, policy: Policy::RoundRobin };
+    let of_part = |part: usize| {
+        let scenario = scenario.with_seed_after((part * MOST_SEEDS) as u64);
+        let found = twin::other_seeds(&scenario, pool, Limits::none(), |ideal| {
+            percentiles(&ideal.first_reply)
+        });
+        found.unwrap()
+    };
+    (0..3).flat_map(of_part).collect()
+}
+
+/// Each draw says of the next one, by 150 others, where its ideal and where its measured percentiles will be. Measured are those of a
+/// system that needs more time for the work, and as much for everything else.
+#[test]
+fn of_other_seeds() {
+    const OVERHEAD_NS: u64 = 300_000;
+    for (load, longer) in [(0.6, 1.02), (0.8, 1.01), (0.95, 1.0)] {
+        let ideals = draws(load);
+        let measured: Vec<OfEach<Option<u64>>> = draws(load * longer)
+            .into_iter()
+            .map(|draw| draw.map(|ns| ns.map(|ns| ns + OVERHEAD_NS)))
+            .collect();
+        let tries = ideals.len() - MOST_SEEDS - 1;
+        // p50, p90 and p99.
+        for index in [0, 2, 4] {
+            let (mut ideal_held, mut measured_held) = (0, 0);
+            for own in 0..tries {
+                let next = own + MOST_SEEDS + 1;
+                let spread = spread(&ideals[own + 1..next], &ideals[own]).unwrap();
+                let moved = moved(&measured[own], &ideals[own], spread);
+                let holds = |[low, high]: [u64; 2], ns: Option<u64>| {
+                    u32::from((low..=high).contains(&ns.unwrap()))
+                };
+                ideal_held += holds(spread.ends()[index].unwrap(), ideals[next][index]);
+                measured_held += holds(moved.ends()[index].unwrap(), measured[next][index]);
+            }
+            for (what, held) in [("ideal", ideal_held), ("measured", measured_held)] {
+                let share = f64::from(held) / tries as f64;
+                let name = PERCENTILES[index].name;
+                assert!(is_kept(share, tries as f64), "load {load}, {name} {what}: {held} of {tries}");
+            }
+        }
+    }
 }

@@ -105,7 +105,7 @@ fn figures(value: &Value, path: &str, rows: &mut Vec<[String; 5]>) {
         let name = format!("{path}.{name}");
         let unit = unit_of(key);
         match value {
-            Value::Object(_) if matches!(key.as_str(), "intervals" | "next_run") => {}
+            Value::Object(_) if matches!(key.as_str(), "intervals" | "next_run" | "other_seeds") => {}
             Value::Object(_) => figures(value, &name, rows),
             Value::Number(_) => {
                 let ends = &fields.get("intervals").unwrap_or(&Value::Null)[key];

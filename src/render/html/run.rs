@@ -13,7 +13,7 @@ use crate::quantity::{self, bytes, bytes_per_second, duration};
 use crate::render::machine;
 use crate::render::plan::parts;
 use crate::render::run::{
-    generator_line, meaning_of_intervals, proxy_line, server_line, sooner, waiting_client,
+    generator_line, meaning_of_intervals, meaning_of_other_seeds, proxy_line, server_line, sooner, waiting_client,
 };
 use crate::render::verdict::{doubts, headline, tally};
 use crate::result::{Latency, RunResult, ThresholdOutcome};
@@ -170,8 +170,11 @@ fn latency(result: &RunResult) -> Markup {
                 @if let Some(sentence) = result.ideal.as_ref().and_then(|ideal| sooner(&ideal.excess)) {
                     " " (sentence) "."
                 }
-                @if latency.first_reply.intervals != crate::result::Intervals::default() {
+                @if latency.first_reply.intervals.any() {
                     " Beneath a percentile stands " (meaning_of_intervals(result)) "."
+                }
+                @if let Some(meaning) = meaning_of_other_seeds(result) {
+                    " Beneath it, after “seeds”, stands " (meaning) "."
                 }
             }
             @if let Some(sentence) = waiting_client(result) { p.sentence id="waiting-client" { (sentence) "." } }
