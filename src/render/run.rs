@@ -8,8 +8,8 @@ use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, quantity, setting, wrapped};
 use crate::result::{
-    ExcessFigures, GeneratorFigures, Intervals, LatencySummary, Ledger, ProxyFigures, RunResult,
-    SeriesEntry, ServerFigures,
+    ExcessFigures, GeneratorFigures, Intervals, Kind, LatencySummary, Ledger, PERCENTILES,
+    ProxyFigures, RunResult, SeriesEntry, ServerFigures,
 };
 use crate::scenario::in_words;
 
@@ -90,8 +90,6 @@ fn throughput(result: &RunResult, style: Style) -> String {
     )
 }
 
-/// The percentiles of the table of latencies, between the mean and the largest.
-const PERCENTILES: [&str; 7] = ["p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99"];
 /// Where lines end.
 const WIDTH: usize = 80;
 
@@ -156,10 +154,18 @@ fn latency(result: &RunResult, style: Style) -> String {
     if let Some(meaning) = meaning_of_other_seeds(result) {
         text += &format!("  {}\n", wrapped(&format!("seeds, to: {meaning}"), 2));
     }
+    // The mark stands in other tables, too.
+    let is_marked = |text: &str| text.contains(MARK);
+    if rows.iter().flatten().any(|cell| is_marked(cell))
+        || is_marked(&hops(result, style))
+        || is_marked(&runs(result, style))
+    {
+        text += &format!("  {}\n", wrapped(UNCERTAIN, 4));
+    }
     text += &waiting(result);
     let too_small = |column: &usize| rows.iter().any(|row| row[column + 2] == NOTHING);
     let missing: Vec<&str> =
-        (0..PERCENTILES.len()).filter(too_small).map(|column| PERCENTILES[column]).collect();
+        (0..PERCENTILES.len()).filter(too_small).map(|column| PERCENTILES[column].name).collect();
     if !missing.is_empty() {
         let legend = format!("too few samples for every {}", missing.join(", "));
         text += &format!("  {NOTHING} {}\n", wrapped(&legend, 4));
@@ -169,7 +175,8 @@ fn latency(result: &RunResult, style: Style) -> String {
 
 /// The rows without the percentiles that none has.
 fn latency_table(rows: &[Vec<String>]) -> String {
-    let header: Vec<&str> = ["", "mean"].into_iter().chain(PERCENTILES).chain(["max"]).collect();
+    let names = PERCENTILES.iter().map(|kind| kind.name);
+    let header: Vec<&str> = ["", "mean"].into_iter().chain(names).chain(["max"]).collect();
     let shown = |column: &usize| {
         let percentile = (2..2 + PERCENTILES.len()).contains(column);
         !percentile || rows.iter().any(|row| !["", NOTHING].contains(&row[*column].as_str()))
@@ -181,11 +188,12 @@ fn latency_table(rows: &[Vec<String>]) -> String {
         .map(|row| columns.iter().map(|column| row[*column].clone()).collect())
         .collect();
     let text = table(&header, &rows);
-    if text.lines().all(|line| line.chars().count() <= WIDTH) {
-        return text;
-    }
-    // With all of them it is one column too wide.
-    text.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
+    let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    // With all of them it is a column or two too wide for its margin.
+    let margin = "  ".get(..2_usize.saturating_sub(widest.saturating_sub(WIDTH))).unwrap_or("");
+    text.lines()
+        .map(|line| format!("{margin}{}\n", line.strip_prefix("  ").unwrap_or(line)))
+        .collect()
 }
 
 /// What the ends of the intervals say.
@@ -222,18 +230,26 @@ pub(super) const NOTHING: &str = "–";
 
 fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
     let mean = latencies.mean_ns.map_or_else(|| NOTHING.to_owned(), signed_duration);
-    let figures = [
-        latencies.p50_ns,
-        latencies.p75_ns,
-        latencies.p90_ns,
-        latencies.p95_ns,
-        latencies.p99_ns,
-        latencies.p999_ns,
-        latencies.p9999_ns,
-        latencies.max_ns,
-    ];
-    let figures = figures.map(|ns| ns.map_or_else(|| NOTHING.to_owned(), duration));
-    [name.to_owned(), mean].into_iter().chain(figures).collect()
+    let largest = latencies.max_ns.map_or_else(|| NOTHING.to_owned(), duration);
+    let percentiles = PERCENTILES.iter().map(|kind| percentile(latencies, kind));
+    [name.to_owned(), mean].into_iter().chain(percentiles).chain([largest]).collect()
+}
+
+/// Stands before a percentile that is no estimate.
+pub(super) const MARK: char = '~';
+/// What the mark means.
+pub(super) const UNCERTAIN: &str =
+    "~ seen, and no estimate: too few of these values are independent of each other";
+
+/// A percentile as a figure of a report: a dash where it is null, with its mark where it is no estimate.
+pub(super) fn percentile(latencies: &LatencySummary, kind: &Kind) -> String {
+    let ns = latencies.percentile(kind);
+    ns.map_or_else(|| NOTHING.to_owned(), |ns| marked(latencies, kind, duration(ns)))
+}
+
+/// The text of a percentile, with its mark where it is no estimate.
+pub(super) fn marked(latencies: &LatencySummary, kind: &Kind, text: String) -> String {
+    if latencies.is_uncertain(kind) { format!("{MARK}{text}") } else { text }
 }
 
 /// The lower and the upper ends of the percentiles' intervals, if there are any.
@@ -452,7 +468,6 @@ fn runs(result: &RunResult, style: Style) -> String {
     if result.runs.is_empty() {
         return String::new();
     }
-    let cell = |ns: Option<u64>| ns.map_or_else(|| NOTHING.to_owned(), duration);
     let rows: Vec<Vec<String>> = (1..)
         .zip(&result.runs)
         .map(|(number, run)| {
@@ -460,8 +475,8 @@ fn runs(result: &RunResult, style: Style) -> String {
                 number.to_string(),
                 rate(run.throughput.requests_per_s),
                 rate(run.throughput.replies_per_s),
-                cell(run.latency.first_reply.p50_ns),
-                cell(run.latency.first_reply.p99_ns),
+                percentile(&run.latency.first_reply, &Kind::P50),
+                percentile(&run.latency.first_reply, &Kind::P99),
                 count(run.ledger.requests_lost),
             ]
         })

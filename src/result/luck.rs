@@ -1,8 +1,8 @@
 //! The plan's own luck in a result: where other seeds would have its percentiles.
 
+use super::RunResult;
 use super::percentiles::{Intervals, OfEach, PERCENTILES};
 use super::summary::nanos;
-use super::RunResult;
 use crate::measure::LatencyHistogram;
 use crate::stats;
 use crate::twin::{self, Limits};
@@ -52,8 +52,7 @@ pub(super) fn spread(
 ) -> Option<Intervals> {
     let mut ends = own.map(|carried| carried.map(|_| [0; 2]));
     for (index, ends) in ends.iter_mut().enumerate() {
-        let values: Option<Vec<f64>> =
-            draws.iter().map(|draw| Some(draw[index]? as f64)).collect();
+        let values: Option<Vec<f64>> = draws.iter().map(|draw| Some(draw[index]? as f64)).collect();
         let found = values.and_then(|values| stats::next_value(&values));
         *ends = ends.and(found).map(|found| found.map(nanos));
     }

@@ -13,13 +13,20 @@ pub struct Kind {
     pub(super) quantile: f64,
 }
 
+impl Kind {
+    /// The median.
+    pub const P50: Self = Self { field: "p50", name: "p50", quantile: 0.5 };
+    /// The 99th percentile.
+    pub const P99: Self = Self { field: "p99", name: "p99", quantile: 0.99 };
+}
+
 /// All of them, in rising order.
 pub const PERCENTILES: [Kind; 7] = [
-    Kind { field: "p50", name: "p50", quantile: 0.5 },
+    Kind::P50,
     Kind { field: "p75", name: "p75", quantile: 0.75 },
     Kind { field: "p90", name: "p90", quantile: 0.9 },
     Kind { field: "p95", name: "p95", quantile: 0.95 },
-    Kind { field: "p99", name: "p99", quantile: 0.99 },
+    Kind::P99,
     Kind { field: "p999", name: "p99.9", quantile: 0.999 },
     Kind { field: "p9999", name: "p99.99", quantile: 0.9999 },
 ];

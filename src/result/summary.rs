@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::percentiles::{Intervals, OfEach, PERCENTILES};
+use super::percentiles::{Intervals, Kind, OfEach, PERCENTILES};
 use crate::measure::LatencyHistogram;
 use crate::stats::{self, Cluster, OverRuns};
 
@@ -55,6 +55,11 @@ pub struct LatencySummary {
     pub p9999_ns: Option<u64>,
     /// Largest value.
     pub max_ns: Option<u64>,
+    /// Percentiles, by their fields without `_ns`, that the number of values carries and their effective sample size does not, or for
+    /// which that cannot be told: they were seen and are no estimate. Of several runs: those that neither Student's t over the runs
+    /// nor every run by itself carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncertain: Vec<String>,
     /// Of one run: how far chance within this run may have moved its percentiles; other runs may differ by more. Of several
     /// (`--repeat`): where the mean over such runs of each run's percentile is.
     pub intervals: Intervals,
@@ -138,6 +143,15 @@ impl LatencySummary {
             }
             Basis::Runs { runs, .. } => over_runs(runs, percentiles.map(|found| found.is_some())),
         };
+        let rests = |index: usize| match basis {
+            Basis::Computed => true,
+            Basis::Run(_) => false,
+            Basis::Runs { runs, .. } => runs.iter().all(|run| run.carries(index)),
+        };
+        let doubted = |index: &usize| {
+            percentile(*index).is_some() && intervals.ends()[*index].is_none() && !rests(*index)
+        };
+        let uncertain = (0..PERCENTILES.len()).filter(doubted);
         Self {
             count,
             clipped: latencies.clipped(),
@@ -152,11 +166,28 @@ impl LatencySummary {
             p999_ns: percentile(5),
             p9999_ns: percentile(6),
             max_ns: latencies.max(),
+            uncertain: uncertain.map(|index| PERCENTILES[index].field.to_owned()).collect(),
             intervals,
             next_run,
             other_seeds: None,
             histogram: encode(latencies),
         }
+    }
+
+    /// This percentile.
+    pub fn percentile(&self, kind: &Kind) -> Option<u64> {
+        let mut figures = PERCENTILES.iter().zip(self.percentiles());
+        figures.find_map(|(one, ns)| ns.filter(|_| one == kind))
+    }
+
+    /// Whether the percentile was seen and is no estimate.
+    pub fn is_uncertain(&self, kind: &Kind) -> bool {
+        self.uncertain.iter().any(|field| field == kind.field)
+    }
+
+    /// Whether there is an estimate of this percentile.
+    fn carries(&self, index: usize) -> bool {
+        self.percentiles()[index].is_some() && !self.is_uncertain(&PERCENTILES[index])
     }
 
     /// Of each kind, in the order of [`PERCENTILES`].
@@ -166,23 +197,28 @@ impl LatencySummary {
     }
 }
 
+/// How many independent values the values of these requests are worth for the share above a level; `None` if that cannot be told.
+pub(super) fn effective_size(
+    latencies: &LatencyHistogram,
+    requests: &[OfRequest],
+    level_ns: u64,
+) -> Option<f64> {
+    let clusters: Vec<Cluster> = requests.iter().map(|one| one.cluster(level_ns)).collect();
+    Some(stats::worth(&clusters)?.min(latencies.histogram().len() as f64))
+}
+
 /// How far chance within one run may have moved a percentile.
 pub(super) fn within(
     latencies: &LatencyHistogram,
     requests: &[OfRequest],
     (quantile, level_ns): (f64, u64),
 ) -> Option<[u64; 2]> {
-    let clusters: Vec<Cluster> = requests.iter().map(|one| one.cluster(level_ns)).collect();
-    let worth = stats::worth(&clusters)?;
-    latencies.interval(quantile, worth.min(latencies.histogram().len() as f64))
+    latencies.interval(quantile, effective_size(latencies, requests, level_ns)?)
 }
 
 /// Where the percentiles of such runs are on average, and where the next run's will be; of those that are shown and that
 /// every run has.
-fn over_runs(
-    runs: &[&LatencySummary],
-    shown: OfEach<bool>,
-) -> (Intervals, Option<Intervals>) {
+fn over_runs(runs: &[&LatencySummary], shown: OfEach<bool>) -> (Intervals, Option<Intervals>) {
     let mut found = [None; PERCENTILES.len()];
     for (index, found) in found.iter_mut().enumerate().filter(|(index, _)| shown[*index]) {
         let values: Option<Vec<f64>> =

@@ -2,8 +2,8 @@
 
 use super::distribution::Quantity;
 use super::{
-    Bytes, Count, Distribution, Engine, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario, Sockets,
-    Threads,
+    Bytes, Count, Distribution, Engine, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario,
+    Sockets, Threads,
 };
 use super::{messages, server};
 

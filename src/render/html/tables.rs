@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::scrolled;
-use super::value::{counted, nothing, signed_time, time};
+use super::value::{counted, nothing, percentile, signed_time, time};
 use crate::quantity::duration;
 use crate::result::{LatencySummary, Ledger, PERCENTILES};
 
@@ -16,66 +16,36 @@ pub(super) type Row<'a> = (&'a str, String, &'a LatencySummary);
 /// A figure of a ledger: its field, what it is called in an equation, and its value.
 type Term = (&'static str, &'static str, u64);
 
-/// A figure of a distribution after its mean.
-struct Figure {
-    field: &'static str,
-    ns: Option<u64>,
-    interval: Option<[u64; 2]>,
-    other_seeds: Option<[u64; 2]>,
-}
-
 /// Distributions, one beneath the other; where there are intervals, they stand beneath their percentiles.
 pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
     scrolled(&html! {
         table id=(id) {
             thead { tr {
-                th {} th { "count" } th { "mean" } th { "p50" } th { "p75" } th { "p90" } th { "p95" } th { "p99" } th { "p99.9" } th { "p99.99" }
-                th { "max" }
+                th {} th { "count" } th { "mean" } @for kind in PERCENTILES { th { (kind.name) } } th { "max" }
             } }
             tbody { @for (name, path, latencies) in rows {
                 tr {
                     th scope="row" { (name) }
                     td { (counted(&format!("{path}.count"), latencies.count)) }
                     td { (signed_time(&format!("{path}.mean_ns"), latencies.mean_ns)) }
-                    @for figure in figures(latencies) {
+                    @let other_seeds = latencies.other_seeds.unwrap_or_default();
+                    @let beneath = latencies.intervals.ends().into_iter().zip(other_seeds.ends());
+                    @for (kind, (interval, other_seeds)) in PERCENTILES.iter().zip(beneath) {
                         td {
-                            (time(&format!("{path}.{}_ns", figure.field), figure.ns))
-                            @if let Some([low, high]) = figure.interval {
+                            (percentile(path, latencies, kind))
+                            @if let Some([low, high]) = interval {
                                 small title="95 % interval" { (range(low, high)) }
                             }
-                            @if let Some([low, high]) = figure.other_seeds {
+                            @if let Some([low, high]) = other_seeds {
                                 small title="with other seeds" { "seeds " (range(low, high)) }
                             }
                         }
                     }
+                    td { (time(&format!("{path}.max_ns"), latencies.max_ns)) }
                 }
             } }
         }
     })
-}
-
-/// The figures of a row after its mean: its percentiles with their intervals, and its largest value.
-fn figures(latencies: &LatencySummary) -> Vec<Figure> {
-    let other_seeds = latencies.other_seeds.unwrap_or_default().ends();
-    let beneath = latencies.intervals.ends().into_iter().zip(other_seeds);
-    let mut figures: Vec<Figure> = PERCENTILES
-        .into_iter()
-        .zip(latencies.percentiles())
-        .zip(beneath)
-        .map(|((kind, ns), (interval, other_seeds))| Figure {
-            field: kind.field,
-            ns,
-            interval,
-            other_seeds,
-        })
-        .collect();
-    figures.push(Figure {
-        field: "max",
-        ns: latencies.max_ns,
-        interval: None,
-        other_seeds: None,
-    });
-    figures
 }
 
 /// Two times with a dash between, and the unit once if it is the same.
