@@ -25,7 +25,7 @@ fn run() -> &'static Value {
     RUN.get_or_init(|| {
         let mut result = Zload::run(SCENARIO).args(&["--repeat", "2"]).result(0);
         // Whether the machine's noise leaves estimates is chance.
-        marked(&mut result, &[]);
+        support::mark_uncertain(&mut result, &[]);
         result["verdict"]["status"] = "SUSPECT".into();
         let statuses = ["pass", "warn", "not_applicable"].iter().cycle();
         let checks = result["verdict"]["checks"].as_array_mut().expect("an array");
@@ -34,64 +34,6 @@ fn run() -> &'static Value {
         }
         result
     })
-}
-
-/// Says of the first reply that these percentiles are no estimates, and of nothing else.
-fn marked(result: &mut Value, percentiles: &[&str]) {
-    match result {
-        Value::Object(fields) => {
-            fields.remove("uncertain");
-            fields.values_mut().for_each(|value| marked(value, percentiles));
-            if let Some(first_reply) =
-                fields.get_mut("first_reply").filter(|_| !percentiles.is_empty())
-            {
-                first_reply["uncertain"] = percentiles.into();
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(|value| marked(value, percentiles)),
-        _ => {}
-    }
-}
-
-#[test]
-fn a_percentile_that_is_no_estimate_is_marked_where_people_look_and_left_out_of_histories() {
-    let mut result = run().clone();
-    marked(&mut result, &["p90"]);
-    let figure = |format: &str| shown(&result, format).stdout;
-    let (csv, markdown) = (figure("csv"), figure("markdown"));
-    let cell = |name: &str| {
-        let found = rows(&csv).into_iter().find(|row| &row[0] == name);
-        found.unwrap_or_else(|| panic!("no {name}"))[5].to_owned()
-    };
-    assert_eq!(
-        ["latency.first_reply.p90", "latency.first_reply.p50", "latency.reply.p90"].map(cell),
-        ["true", "", ""]
-    );
-    assert!(
-        markdown.contains("| first reply p90 | ~") && markdown.contains("\n~ seen, "),
-        "{markdown}"
-    );
-    assert!(!figure_of(run(), "markdown").contains('~'));
-    let text = figure("text");
-    assert_eq!(text.matches("\n  ~ seen, and no estimate").count(), 1, "{text}");
-    assert!(!figure_of(run(), "text").contains("no estimate"));
-    for format in ["bencher", "github-action-benchmark-smaller", "go-bench"] {
-        let (with, without) = (figure_of(run(), format), figure(format));
-        assert!(
-            with.contains("first_reply.p90") && !without.contains("first_reply.p90"),
-            "{format}"
-        );
-        assert!(without.contains("first_reply.p75"), "{format}");
-    }
-    let columns = rows(&(figure("otava-header") + &figure("otava")));
-    let header =
-        csv::Reader::from_reader(figure("otava-header").as_bytes()).headers().unwrap().clone();
-    let column = header.iter().position(|name| name == "latency_first_reply_p90_ns").unwrap();
-    assert_eq!(&columns[0][column], "nan");
-}
-
-fn figure_of(result: &Value, format: &str) -> String {
-    shown(result, format).stdout
 }
 
 /// A result of a run whose figures must not be used.

@@ -84,7 +84,8 @@ fn figures(result: &RunResult) -> String {
     rows.push(row(["whole process CPU per message", &cpu(result.process.cpu_ns_per_message), ""]));
     let table = rows.concat();
     // No unit and no name begins with the mark.
-    let legend = if table.contains(MARK) { format!("\n{UNCERTAIN}\n") } else { String::new() };
+    let legend =
+        if table.contains(MARK) { format!("\n{}\n", safe(UNCERTAIN)) } else { String::new() };
     format!("| figure | value | 95 % interval |\n|---|--:|--:|\n{table}{legend}")
 }
 
