@@ -154,15 +154,19 @@ fn latency(result: &RunResult, style: Style) -> String {
     if let Some(meaning) = meaning_of_other_seeds(result) {
         text += &format!("  {}\n", wrapped(&format!("seeds, to: {meaning}"), 2));
     }
+    text += &waiting(result);
+    text += &legend_of_marks(result, style, &rows);
+    text
+}
+
+/// What stands for a percentile that is no estimate, or is not there.
+fn legend_of_marks(result: &RunResult, style: Style, rows: &[Vec<String>]) -> String {
     // The mark stands in other tables, too.
     let is_marked = |text: &str| text.contains(MARK);
-    if rows.iter().flatten().any(|cell| is_marked(cell))
+    let marked = rows.iter().flatten().any(|cell| is_marked(cell))
         || is_marked(&hops(result, style))
-        || is_marked(&runs(result, style))
-    {
-        text += &format!("  {}\n", wrapped(UNCERTAIN, 4));
-    }
-    text += &waiting(result);
+        || is_marked(&runs(result, style));
+    let mut text = if marked { format!("  {}\n", wrapped(UNCERTAIN, 4)) } else { String::new() };
     let too_small = |column: &usize| rows.iter().any(|row| row[column + 2] == NOTHING);
     let missing: Vec<&str> =
         (0..PERCENTILES.len()).filter(too_small).map(|column| PERCENTILES[column].name).collect();

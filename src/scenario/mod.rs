@@ -331,6 +331,7 @@ pub struct Compare {
 
 impl Scenario {
     /// The same scenario with the seed that is so many further; after the largest comes 0.
+    #[must_use]
     pub fn with_seed_after(&self, further: u64) -> Self {
         Self { seed: self.seed.wrapping_add(further) & LARGEST_SEED, ..self.clone() }
     }

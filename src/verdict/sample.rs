@@ -151,7 +151,7 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
         return Check::not_applicable(NAME, "there are too few replies for any percentile");
     };
     let names: Vec<&str> = sizes.iter().filter(carried).map(|one| one.name).collect();
-    let carries = match names.as_slice() {
+    let estimated = match names.as_slice() {
         [] => "no percentile is carried".to_owned(),
         [name] => format!("{name} is carried"),
         names => format!("{} are carried", names.join(", ")),
@@ -171,10 +171,11 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
         ),
     };
     let lacking = decisive.size.map_or(f64::INFINITY, |size| needed - size);
-    let mut check = Check::note_above(NAME, (lacking, "count"), 0.0, format!("{found}; {carries}"));
+    let mut check =
+        Check::note_above(NAME, (lacking, "count"), 0.0, format!("{found}; {estimated}"));
     if check.noted {
         check.sentence = format!(
-            "{found}, of {needed:.0} that it needs; {carries}, and higher percentiles are seen and not estimated, as slow replies come in \
+            "{found}, of {needed:.0} that it needs; {estimated}, and higher percentiles are seen and not estimated, as slow replies come in \
              bursts; set run.duration higher"
         );
     }
