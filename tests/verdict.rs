@@ -67,7 +67,12 @@ fn a_rate_above_what_the_sender_can_do_is_the_generators_fault() {
     }
     evidence.response = percentiles(&evidence.responses.values, evidence.response.count);
     let open = evidence.open.as_mut().unwrap();
-    open.slip = Percentiles { count: 1_000, p50_ns: Some(1_000 * MS), p99_ns: Some(1_980 * MS) };
+    open.slip = Percentiles {
+        count: 1_000,
+        mean_ns: None,
+        p50_ns: Some(1_000 * MS),
+        p99_ns: Some(1_980 * MS),
+    };
     open.late = Some(evidence.ledger.requests_sent * 9 / 10);
     open.seconds.iter_mut().for_each(|second| second.sent = second.planned * 8 / 10);
     let host = evidence.host.as_mut().unwrap();
@@ -222,7 +227,7 @@ fn a_stalled_worker_is_named() {
     let verdict = judged(&evidence);
     assert_eq!((verdict.status, named(&verdict)), (Status::Suspect, vec!["delay_overshoot"]));
     evidence.delays.as_mut().unwrap().overshoot =
-        Percentiles { count: 900, p50_ns: Some(2 * MS), p99_ns: None };
+        Percentiles { count: 900, mean_ns: None, p50_ns: Some(2 * MS), p99_ns: None };
     assert_eq!(named(&judged(&evidence)), ["delay_overshoot"]);
 }
 
@@ -327,8 +332,12 @@ fn a_percentile_that_its_effective_sample_does_not_carry_is_noted() {
 #[test]
 fn requests_that_zeromq_held_back_are_not_the_generators_fault() {
     let mut evidence = clean(12);
-    evidence.response =
-        Percentiles { count: 5_000, p50_ns: Some(900 * MS), p99_ns: Some(1_800 * MS) };
+    evidence.response = Percentiles {
+        count: 5_000,
+        mean_ns: None,
+        p50_ns: Some(900 * MS),
+        p99_ns: Some(1_800 * MS),
+    };
     assert_eq!(status_of(&judged(&evidence), "slip"), CheckStatus::Fail);
     evidence.open.as_mut().unwrap().held_back = evidence.ledger.requests_sent / 2;
     assert_eq!(status_of(&judged(&evidence), "slip"), CheckStatus::NotApplicable);

@@ -18,6 +18,8 @@ pub struct LatencyHistogram {
     /// The extremes as they were, not as the histogram rounds them.
     min_ns: u64,
     max_ns: u64,
+    /// From `min_ns` up to here values are neither extreme nor above the range.
+    usual_ns: u64,
     /// The sum of the values as they were; signed, for the saved ones of differences.
     sum_ns: i128,
 }
@@ -27,17 +29,15 @@ impl LatencyHistogram {
     pub fn new() -> Self {
         let histogram = Histogram::new_with_bounds(1, HIGHEST_NS, DIGITS)
             .expect("the bounds are constants in range");
-        Self { histogram, clipped: 0, min_ns: u64::MAX, max_ns: 0, sum_ns: 0 }
+        Self { histogram, clipped: 0, min_ns: u64::MAX, max_ns: 0, usual_ns: 0, sum_ns: 0 }
     }
 
     /// Records one time.
     #[inline]
     pub fn record(&mut self, ns: u64) {
-        if ns > HIGHEST_NS {
-            self.clipped += 1;
+        if ns < self.min_ns || ns > self.usual_ns {
+            self.extreme(ns, 1);
         }
-        self.min_ns = self.min_ns.min(ns);
-        self.max_ns = self.max_ns.max(ns);
         self.sum_ns += i128::from(ns);
         self.histogram.saturating_record(ns);
     }
@@ -47,21 +47,31 @@ impl LatencyHistogram {
         if count == 0 {
             return;
         }
+        self.extreme(ns, count);
+        self.sum_ns += i128::from(ns) * i128::from(count);
+        self.histogram.saturating_record_n(ns, count);
+    }
+
+    /// What only the extremes and values above the range need: few values, so the others do not pay for it.
+    #[cold]
+    fn extreme(&mut self, ns: u64, count: u64) {
         if ns > HIGHEST_NS {
             self.clipped += count;
         }
-        self.min_ns = self.min_ns.min(ns);
-        self.max_ns = self.max_ns.max(ns);
-        self.sum_ns += i128::from(ns) * i128::from(count);
-        self.histogram.saturating_record_n(ns, count);
+        self.widen(ns, ns);
+    }
+
+    fn widen(&mut self, min_ns: u64, max_ns: u64) {
+        self.min_ns = self.min_ns.min(min_ns);
+        self.max_ns = self.max_ns.max(max_ns);
+        self.usual_ns = self.max_ns.min(HIGHEST_NS);
     }
 
     /// Adds all that `other` holds.
     pub fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("all latency histograms have the same bounds");
         self.clipped += other.clipped;
-        self.min_ns = self.min_ns.min(other.min_ns);
-        self.max_ns = self.max_ns.max(other.max_ns);
+        self.widen(other.min_ns, other.max_ns);
         self.sum_ns += other.sum_ns;
     }
 
@@ -77,8 +87,7 @@ impl LatencyHistogram {
             self.histogram.saturating_record_n(value.value_iterated_to(), value.count_at_value());
         }
         self.clipped += clipped;
-        self.min_ns = self.min_ns.min(min_ns);
-        self.max_ns = self.max_ns.max(max_ns);
+        self.widen(min_ns, max_ns);
         self.sum_ns += i128::from(mean_ns) * i128::from(saved.len());
     }
 

@@ -16,8 +16,8 @@ pub fn verdict_report(verdict: &Verdict, style: Style) -> String {
     };
     let (word, meaning) = headline(verdict.status);
     let mut text = format!("{}\n", style.paint(code, &format!("{word}: {meaning}")));
-    for check in doubts(verdict) {
-        let mark = if check.status == CheckStatus::Fail { "✗" } else { "!" };
+    for check in verdict.findings() {
+        let mark = mark(check);
         let sentence = format!("{}: {}", check.name, check.sentence);
         text += &format!("  {mark} {}\n", wrapped(&sentence, SENTENCE_INDENT));
     }
@@ -36,13 +36,13 @@ pub(super) fn headline(status: Status) -> (&'static str, &'static str) {
     }
 }
 
-/// The checks that speak against the figures, less those that another one explains and names. What makes a run invalid comes first; the order is otherwise that of the
-/// checks.
-pub(super) fn doubts(verdict: &Verdict) -> Vec<&Check> {
-    let stands = |check: &&Check| check.status >= CheckStatus::Warn && check.symptom_of.is_none();
-    let mut doubts: Vec<&Check> = verdict.checks.iter().filter(stands).collect();
-    doubts.sort_by_key(|check| std::cmp::Reverse(check.status));
-    doubts
+/// The sign before a finding: it fails the run, makes it suspect, or is only said.
+pub(super) fn mark(check: &Check) -> &'static str {
+    match check.status {
+        CheckStatus::Fail => "✗",
+        CheckStatus::Warn => "!",
+        CheckStatus::Pass | CheckStatus::NotApplicable => "·",
+    }
 }
 
 pub(super) fn tally(verdict: &Verdict) -> String {

@@ -78,6 +78,7 @@ pub(super) fn twin(ideal: &IdealFigures, excess: &Excess) -> Twin {
 fn percentiles(latencies: &LatencyHistogram) -> Percentiles {
     Percentiles {
         count: latencies.histogram().len(),
+        mean_ns: latencies.mean().and_then(|mean| u64::try_from(mean).ok()),
         p50_ns: latencies.percentile(0.50),
         p99_ns: latencies.percentile(0.99),
     }

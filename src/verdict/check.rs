@@ -18,7 +18,8 @@ pub struct Check {
     pub unit: String,
     /// What it means and, unless it passed, what to do.
     pub sentence: String,
-    /// It is above its limit and yet no doubt about the run: a cause of which no effect was found, or the mark of one figure.
+    /// It passed, and is worth a note all the same: a cause of which no effect was found, a doubt that belongs to one figure, or a
+    /// change that is too small to doubt the run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub noted: bool,
     /// The check whose finding explains this one.
@@ -103,9 +104,14 @@ impl Check {
 
     /// A value that doubts nothing by itself, and is worth a note above `limit`.
     pub(super) fn note_above(name: &str, measured: (f64, &str), limit: f64, fact: String) -> Self {
-        let check = Self::at_most(name, measured, Lines::warn(limit), fact.clone(), "");
-        Self { noted: check.status != CheckStatus::Pass, sentence: fact, ..check }
-            .no_worse_than(CheckStatus::Pass)
+        let check = Self::at_most(name, measured, Lines::warn(f64::INFINITY), fact, "");
+        Self { limit: Some(limit), ..check }.noted_above(limit)
+    }
+
+    /// The same, and worth a note above `limit` where it passes.
+    pub(super) fn noted_above(mut self, limit: f64) -> Self {
+        self.noted = self.status == CheckStatus::Pass && self.value.is_some_and(|it| it > limit);
+        self
     }
 
     /// The same, not worse than `worst`, for a value that is not the whole story.

@@ -103,6 +103,18 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
 }
 
 impl Verdict {
+    /// What a reader should know before the figures, the worst first: doubts, and changes too small to be one. What another check
+    /// explains is left out, as that one names it.
+    pub fn findings(&self) -> Vec<&Check> {
+        let stands = |check: &&Check| {
+            let says = check.status >= CheckStatus::Warn || symptoms::is_named(check);
+            says && check.symptom_of.is_none()
+        };
+        let mut findings: Vec<&Check> = self.checks.iter().filter(stands).collect();
+        findings.sort_by_key(|check| std::cmp::Reverse(check.status));
+        findings
+    }
+
     /// One verdict on several runs of the same plan: of each check the worst, and the ceiling only if all agree on it.
     ///
     /// `None` of no runs.

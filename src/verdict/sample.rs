@@ -12,6 +12,8 @@ const LEAST_IN_BLOCK: usize = 5;
 const LEAST_BLOCKS: usize = 20;
 /// A shift is stronger than this, in standard errors: the best of 60 splits of noise seldom is.
 const STRONG: f64 = 5.0;
+/// Changes over the window above this share are named, whether or not they doubt the run.
+const NAMED: f64 = 0.1;
 /// A histogram that clips more than this has a wrong p99.
 const CLIPPED_FAILS: f64 = 0.01;
 
@@ -50,7 +52,7 @@ pub(super) fn warmup(evidence: &Evidence, limits: &Limits) -> Check {
         _ => 0.0,
     };
     let until_ns = share_of(evidence.window_ns, truncation.values as f64 / values.len() as f64);
-    let fact = if slower > limits.max_drift {
+    let fact = if slower > NAMED.min(limits.max_drift) {
         let end = if truncation.settled { "" } else { " or more" };
         format!(
             "response times were {} higher in the first {}{end}",
@@ -65,6 +67,7 @@ pub(super) fn warmup(evidence: &Evidence, limits: &Limits) -> Check {
         duration(until_ns)
     );
     Check::at_most(NAME, (slower, "ratio"), Lines::warn(limits.max_drift), fact, &advice)
+        .noted_above(NAMED)
 }
 
 /// Whether response times went up or down over the window.
@@ -81,13 +84,14 @@ pub(super) fn drift(evidence: &Evidence, limits: &Limits) -> Check {
     let certain = slope.low > 0.0 || slope.high < 0.0;
     let over_all = if certain { slope.value * blocks.len() as f64 } else { 0.0 };
     let relative = change(over_all, stats::median(&measured[..LEAST_IN_BLOCK]), median);
-    let fact = if relative.abs() > limits.max_drift {
+    let fact = if relative.abs() > NAMED.min(limits.max_drift) {
         format!("response times {} over the window", rose_or_fell(relative))
     } else {
         "response times have no trend".to_owned()
     };
     let advice = "there is no one value to report; look at the series, warm up longer, or look for what fills up or heats up";
     Check::at_most(NAME, (relative.abs(), "ratio"), Lines::warn(limits.max_drift), fact, advice)
+        .noted_above(NAMED)
 }
 
 /// Whether response times jumped from one level to another.
@@ -103,13 +107,14 @@ pub(super) fn level_shift(evidence: &Evidence, limits: &Limits) -> Check {
     let jump = if shift.strength > STRONG { shift.after - shift.before } else { 0.0 };
     let relative = change(jump, stats::median(&measured[..shift.at]), median);
     let at_ns = share_of(evidence.window_ns, shift.at as f64 / blocks.len() as f64);
-    let fact = if relative.abs() > limits.max_shift {
+    let fact = if relative.abs() > NAMED.min(limits.max_shift) {
         format!("response times {} after {}", rose_or_fell(relative), duration(at_ns))
     } else {
         "response times kept one level".to_owned()
     };
     let advice = "the run measured two states of the system or the machine; look at the series for what changed then";
     Check::at_most(NAME, (relative.abs(), "ratio"), Lines::warn(limits.max_shift), fact, advice)
+        .noted_above(NAMED)
 }
 
 /// A change as a share of the level it began at, if that is known and the larger one: nothing falls by more than all of it.

@@ -18,48 +18,34 @@ const EFFECTS: [&str; 9] = [
     "backlog",
 ];
 
+/// What lateness of the generator shows in.
+const BUNCHES: [&str; 2] = ["late", "delivered_each_second"];
+/// What a system that changes shows in, the plainest first.
+const CHANGES: [&str; 3] = ["level_shift", "drift", "warmup"];
+/// What waiting for a CPU shows in, beside bunches and changes.
+const WAITS: [&str; 2] = ["slip", "delay_overshoot"];
+
 /// Findings, each with those that it explains where both are made. The first that is made takes its symptoms.
-const EXPLAINS: [(&str, &[&str]); 6] = [
-    (
-        "throttled",
-        &[
-            "machine_share",
-            "backlog",
-            "slip",
-            "late",
-            "delivered_each_second",
-            "delay_overshoot",
-            "level_shift",
-            "drift",
-            "warmup",
-        ],
-    ),
-    ("backlog", &["level_shift", "drift", "warmup"]),
-    (
-        "machine_share",
-        &[
-            "slip",
-            "late",
-            "delivered_each_second",
-            "delay_overshoot",
-            "level_shift",
-            "drift",
-            "warmup",
-        ],
-    ),
-    ("slip", &["late", "delivered_each_second"]),
-    ("level_shift", &["drift", "warmup"]),
-    ("drift", &["warmup"]),
+const EXPLAINS: [(&str, &[&[&str]]); 6] = [
+    ("throttled", &[&["machine_share", "backlog"], &WAITS, &BUNCHES, &CHANGES]),
+    ("backlog", &[&CHANGES]),
+    ("machine_share", &[&WAITS, &BUNCHES, &CHANGES]),
+    ("slip", &[&BUNCHES]),
+    ("level_shift", &[&CHANGES]),
+    ("drift", &[&["warmup"]]),
 ];
 
 /// Marks the symptoms of each finding, and names symptoms and causes in its sentence.
 pub(super) fn join(checks: &mut [Check]) {
     for (name, symptoms) in EXPLAINS {
-        let Some(status) = found(checks, name) else { continue };
+        let Some(weight) = found(checks, name) else { continue };
         let mut shown = Vec::new();
-        for check in checks.iter_mut().filter(|check| symptoms.contains(&check.name.as_str())) {
+        let explained = |check: &&mut Check| {
+            check.name != name && symptoms.concat().contains(&check.name.as_str())
+        };
+        for check in checks.iter_mut().filter(explained) {
             // What is worse than its explanation decides, and stands for itself.
-            if (CheckStatus::Warn..=status).contains(&check.status) && check.symptom_of.is_none() {
+            if (1..=weight).contains(&weight_of(check)) && check.symptom_of.is_none() {
                 check.symptom_of = Some(name.to_owned());
                 shown.push(check.name.clone());
             }
@@ -79,10 +65,25 @@ pub(super) fn join(checks: &mut [Check]) {
     }
 }
 
-/// What a check found, if that is a doubt and nobody else's symptom.
-fn found(checks: &[Check], name: &str) -> Option<CheckStatus> {
+/// How much a check found, if anything, and if it is nobody else's symptom.
+fn found(checks: &[Check], name: &str) -> Option<u8> {
     let check = checks.iter().find(|check| check.name == name)?;
-    (check.status >= CheckStatus::Warn && check.symptom_of.is_none()).then_some(check.status)
+    Some(weight_of(check)).filter(|weight| *weight > 0 && check.symptom_of.is_none())
+}
+
+/// 3 of a failure, 2 of a warning, 1 of a note that stands for itself, else 0.
+fn weight_of(check: &Check) -> u8 {
+    match check.status {
+        CheckStatus::Fail => 3,
+        CheckStatus::Warn => 2,
+        _ => u8::from(is_named(check)),
+    }
+}
+
+/// Whether a report should show the sentence of a note: a cause without an effect says nothing about the figures, and figures
+/// that rest on too few samples bear a mark of their own.
+pub(super) fn is_named(check: &Check) -> bool {
+    check.noted && check.name != "sample_size" && !CAUSES.contains(&check.name.as_str())
 }
 
 fn add(checks: &mut [Check], name: &str, what: &str) {

@@ -9,7 +9,7 @@ use crate::result::{
     Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, PERCENTILES, RunResult,
 };
 use crate::text::shown;
-use crate::verdict::{CheckStatus, Status, Verdict};
+use crate::verdict::{Check, Status, Verdict};
 
 /// Stands where a figure is null.
 const NOTHING: &str = "–";
@@ -42,11 +42,8 @@ fn headline(result: &RunResult) -> String {
 
 /// What did not pass, the worst first.
 fn doubts(verdict: &Verdict) -> String {
-    let mut doubts: Vec<_> =
-        verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn).collect();
-    doubts.sort_by_key(|check| std::cmp::Reverse(check.status));
-    let sentences: Vec<String> =
-        doubts.iter().map(|check| format!("{}: {}", check.name, check.sentence)).collect();
+    let sentence = |check: &&Check| format!("{}: {}", check.name, check.sentence);
+    let sentences: Vec<String> = verdict.findings().iter().map(sentence).collect();
     if sentences.is_empty() { String::new() } else { list(&sentences) + "\n" }
 }
 

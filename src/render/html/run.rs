@@ -16,7 +16,7 @@ use crate::render::run::{
     MARK, UNCERTAIN, generator_line, meaning_of_intervals, meaning_of_other_seeds, proxy_line,
     server_line, sooner, waiting_client,
 };
-use crate::render::verdict::{doubts, headline, tally};
+use crate::render::verdict::{headline, tally};
 use crate::result::{Kind, Latency, RunResult, ThresholdOutcome};
 use crate::verdict::{Check, CheckStatus, Status, Verdict};
 
@@ -59,21 +59,23 @@ fn class_of(check: &Check) -> &'static str {
     match check.status {
         CheckStatus::Pass => "pass",
         CheckStatus::NotApplicable => "without-data",
-        CheckStatus::Warn | CheckStatus::Fail => "warn",
+        CheckStatus::Warn => "warn",
+        CheckStatus::Fail => "fail",
     }
 }
 
 fn verdict(verdict: &Verdict) -> Markup {
     let (word, meaning) = headline(verdict.status);
-    let doubts = doubts(verdict);
-    let is_other = |check: &&Check| check.status < CheckStatus::Warn || check.symptom_of.is_some();
-    let others = || verdict.checks.iter().filter(is_other);
+    let findings = verdict.findings();
+    let others = || {
+        verdict.checks.iter().filter(|check| findings.iter().all(|found| found.name != check.name))
+    };
     html! {
         section.verdict.(word.to_lowercase()) id="verdict" {
             p.status { strong { (word) } " " (meaning) }
-            @if !doubts.is_empty() {
-                ul.checks { @for check in doubts {
-                    li.(if check.status == CheckStatus::Fail { "fail" } else { "warn" }) {
+            @if !findings.is_empty() {
+                ul.checks { @for check in &findings {
+                    li.(class_of(check)) {
                         strong { (check.name.replace('_', " ")) } " " (check.sentence)
                     }
                 } }
