@@ -3,10 +3,8 @@
 #[path = "support/evidence.rs"]
 mod evidence;
 
-use evidence::{MS, clean, percentiles, thread, waves};
+use evidence::{MS, clean, percentiles, thread};
 use proptest::prelude::*;
-use rand::SeedableRng as _;
-use rand_xoshiro::SplitMix64;
 use zload::scenario::Scenario;
 use zload::topology::host::Role;
 use zload::verdict::{

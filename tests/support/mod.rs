@@ -305,7 +305,9 @@ pub(crate) fn mark_uncertain(result: &mut Value, percentiles: &[&str]) {
             }
         }
         Value::Array(values) => {
-            values.iter_mut().for_each(|value| mark_uncertain(value, percentiles))
+            for value in values {
+                mark_uncertain(value, percentiles);
+            }
         }
         _ => {}
     }
