@@ -1,7 +1,8 @@
 //! Where the time went: each leg's times, and its share in the time of all requests and of the slowest.
 
+use super::mark::percentile;
 use super::quantity::{count, counted, duration};
-use super::run::{NOTHING, percentile};
+use super::run::NOTHING;
 use super::table::table;
 use super::{Style, wrapped};
 use crate::measure::Leg;

@@ -1,6 +1,7 @@
 //! The report of a run, for people.
 
 use super::hops::hops;
+use super::mark::{MARK, UNCERTAIN, percentile};
 use super::plan::settings;
 use super::quantity::{bytes_per_second, count, counted, duration, percent, rate, signed_duration};
 use super::table::table;
@@ -237,23 +238,6 @@ fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
     let largest = latencies.max_ns.map_or_else(|| NOTHING.to_owned(), duration);
     let percentiles = PERCENTILES.iter().map(|kind| percentile(latencies, kind));
     [name.to_owned(), mean].into_iter().chain(percentiles).chain([largest]).collect()
-}
-
-/// Stands before a percentile that is no estimate.
-pub(super) const MARK: char = '~';
-/// What the mark means.
-pub(super) const UNCERTAIN: &str =
-    "~ seen, and no estimate: too few of these values are independent of each other";
-
-/// A percentile as a figure of a report: a dash where it is null, with its mark where it is no estimate.
-pub(super) fn percentile(latencies: &LatencySummary, kind: &Kind) -> String {
-    let ns = latencies.percentile(kind);
-    ns.map_or_else(|| NOTHING.to_owned(), |ns| marked(latencies, kind, duration(ns)))
-}
-
-/// The text of a percentile, with its mark where it is no estimate.
-pub(super) fn marked(latencies: &LatencySummary, kind: &Kind, text: String) -> String {
-    if latencies.is_uncertain(kind) { format!("{MARK}{text}") } else { text }
 }
 
 /// The lower and the upper ends of the percentiles' intervals, if there are any.

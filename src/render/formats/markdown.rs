@@ -3,7 +3,7 @@
 //! Invariant: no text of a scenario can leave its cell.
 
 use crate::quantity::{bytes, counted, duration, rate};
-use crate::render::run::{MARK, UNCERTAIN, marked};
+use crate::render::mark::{MARK, UNCERTAIN, marked};
 use crate::render::{machine, without_answer};
 use crate::result::{
     Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, PERCENTILES, RunResult,

@@ -11,10 +11,11 @@ use super::value::{counted, mean_time, per_second, percentile, time};
 use super::{alarms, notes, page, scenario_text, scrolled};
 use crate::quantity::{self, bytes, bytes_per_second, duration};
 use crate::render::machine;
+use crate::render::mark::{MARK, UNCERTAIN};
 use crate::render::plan::parts;
 use crate::render::run::{
-    MARK, UNCERTAIN, generator_line, meaning_of_intervals, meaning_of_other_seeds, proxy_line,
-    server_line, sooner, waiting_client,
+    generator_line, meaning_of_intervals, meaning_of_other_seeds, proxy_line, server_line, sooner,
+    waiting_client,
 };
 use crate::render::verdict::{headline, tally};
 use crate::result::{Kind, Latency, RunResult, ThresholdOutcome};

@@ -6,7 +6,8 @@
 use maud::{Markup, html};
 
 use crate::quantity::{bytes, count, duration, percent, rate, signed_duration};
-use crate::render::run::{MARK, NOTHING, UNCERTAIN, nanos};
+use crate::render::mark::{MARK, UNCERTAIN};
+use crate::render::run::{NOTHING, nanos};
 use crate::result::{Kind, LatencySummary, MetricUnit};
 
 /// A time in nanoseconds.
