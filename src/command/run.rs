@@ -19,8 +19,6 @@ use crate::{Error, environment, render};
 
 /// Of each of many runs, at least so many ways are kept.
 const LEAST_WAYS: usize = 4096;
-/// A scenario's seed fits into so many bits.
-const SEEDS: u64 = i64::MAX as u64;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = load(&args.scenario, &args.overrides())?;
@@ -52,11 +50,9 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         (result, sampled) = of(&runs);
     }
     progress.simulate();
-    result.add_ideal(
-        &plans,
-        sampled,
-        Limits { most_steps: STEPS_BESIDE_A_RUN, stop: &interrupted },
-    );
+    let limits = Limits { most_steps: STEPS_BESIDE_A_RUN, stop: &interrupted };
+    result.add_ideal(&plans, sampled, limits);
+    result.add_other_seeds(limits);
     result.interrupted |= interrupted.load(Ordering::Relaxed);
     progress.finish();
     let delivered = deliver(&result, &args.output, destination, out);
@@ -86,11 +82,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
 /// The plan of all runs, or that of each.
 fn plans(args: &RunArgs, scenario: &Scenario) -> Vec<Arc<Plan>> {
     let number = if args.vary_seed { args.repeat } else { 1 };
-    let of = |index: u32| {
-        // The seeds that a scenario can have, in turn.
-        let seed = (scenario.seed + u64::from(index)) & SEEDS;
-        Arc::new(Plan::new(&Scenario { seed, ..scenario.clone() }))
-    };
+    let of = |index: u32| Arc::new(Plan::new(&scenario.with_seed_after(index.into())));
     (0..number).map(of).collect()
 }
 

@@ -12,6 +12,8 @@ mod evidence;
 mod field;
 mod hops;
 mod ideal;
+mod luck;
+mod percentiles;
 mod pool;
 mod reach;
 mod rows;
@@ -36,11 +38,12 @@ pub use ideal::{
     ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal, STEPS_BESIDE_A_RUN,
     STEPS_BESIDE_A_SLICE, Sampled,
 };
+pub use percentiles::{Intervals, Kind, PERCENTILES};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use reach::out_of_reach;
 pub use save::{Destination, Inputs, to_json, to_value};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
-pub use summary::{Intervals, LatencySummary};
+pub use summary::LatencySummary;
 pub use threshold::{ThresholdOutcome, objection};
 
 use crate::Error;

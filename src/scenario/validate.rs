@@ -2,7 +2,8 @@
 
 use super::distribution::Quantity;
 use super::{
-    Bytes, Count, Distribution, Engine, Limits, Load, Model, Nanos, Scenario, Sockets, Threads,
+    Bytes, Count, Distribution, Engine, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario,
+    Sockets, Threads,
 };
 use super::{messages, server};
 
@@ -91,8 +92,8 @@ fn names(scenario: &Scenario) -> Verdict {
     if scenario.name.chars().count() > LONGEST_NAME {
         return refuse("name", format!("must have at most {LONGEST_NAME} characters"));
     }
-    if i64::try_from(scenario.seed).is_err() {
-        return refuse("seed", format!("must be at most {}", i64::MAX));
+    if scenario.seed > LARGEST_SEED {
+        return refuse("seed", format!("must be at most {LARGEST_SEED}"));
     }
     Ok(())
 }
