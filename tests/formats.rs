@@ -24,6 +24,8 @@ fn run() -> &'static Value {
     static RUN: OnceLock<Value> = OnceLock::new();
     RUN.get_or_init(|| {
         let mut result = Zload::run(SCENARIO).args(&["--repeat", "2"]).result(0);
+        // Whether the machine's noise leaves estimates is chance.
+        support::mark_uncertain(&mut result, &[]);
         result["verdict"]["status"] = "SUSPECT".into();
         let statuses = ["pass", "warn", "not_applicable"].iter().cycle();
         let checks = result["verdict"]["checks"].as_array_mut().expect("an array");
@@ -144,7 +146,7 @@ fn figures(value: &Value) -> usize {
         Value::Number(_) => 1,
         Value::Object(fields) => fields
             .iter()
-            .filter(|(key, _)| *key != "intervals")
+            .filter(|(key, _)| !["intervals", "next_run", "other_seeds"].contains(&key.as_str()))
             .map(|(_, value)| figures(value))
             .sum(),
         _ => 0,

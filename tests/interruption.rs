@@ -189,7 +189,7 @@ fn a_comparison_and_a_selftest_end_soon_and_save_what_they_have() {
         let folder = folder(LONG_TWIN);
         fs::copy(folder.path().join("a.toml"), folder.path().join("b.toml")).expect("copying");
         let mut running = start(&folder, args);
-        running.await_line(if args[0] == "selftest" { "1/10" } else { "block 1/" });
+        running.await_line(if args[0] == "selftest" { "1/11" } else { "block 1/" });
         running.signal(Signal::HUP);
         let since = Clock::start();
         let ended = running.end();

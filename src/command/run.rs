@@ -8,8 +8,8 @@ use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load};
 use crate::cli::RunArgs;
 use crate::engine;
 use crate::files::{Destination, Inputs};
-use crate::machine::environment;
 use crate::machine::processors::keep_on;
+use crate::machine::{environment, threads};
 use crate::process::ServerProcess;
 use crate::progress::{Mode, Progress};
 use crate::{Error, render};
@@ -23,8 +23,6 @@ use zload_core::verdict::Status;
 
 /// Of each of many runs, at least so many ways are kept.
 const LEAST_WAYS: usize = 4096;
-/// A scenario's seed fits into so many bits.
-const SEEDS: u64 = i64::MAX as u64;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let scenario = load(&args.scenario, &args.overrides())?;
@@ -56,11 +54,9 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         (result, sampled) = of(&runs);
     }
     progress.simulate();
-    result.add_ideal(
-        &plans,
-        sampled,
-        Limits { most_steps: STEPS_BESIDE_A_RUN, stop: &interrupted },
-    );
+    let limits = Limits { most_steps: STEPS_BESIDE_A_RUN, stop: &interrupted };
+    result.add_ideal(&plans, sampled, limits);
+    result.add_other_seeds(limits, &threads::together);
     result.interrupted |= interrupted.load(Ordering::Relaxed);
     progress.finish();
     let delivered = deliver(&result, &args.output, destination, out);
@@ -90,11 +86,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
 /// The plan of all runs, or that of each.
 fn plans(args: &RunArgs, scenario: &Scenario) -> Vec<Arc<Plan>> {
     let number = if args.vary_seed { args.repeat } else { 1 };
-    let of = |index: u32| {
-        // The seeds that a scenario can have, in turn.
-        let seed = (scenario.seed + u64::from(index)) & SEEDS;
-        Arc::new(Plan::new(&Scenario { seed, ..scenario.clone() }))
-    };
+    let of = |index: u32| Arc::new(Plan::new(&scenario.with_seed_after(index.into())));
     (0..number).map(of).collect()
 }
 

@@ -33,6 +33,17 @@ pub(crate) fn start<T: Send + 'static>(
         .map_err(|source| Error::Thread { started, source })
 }
 
+/// Calls `work` on every processor at the same time, and returns when all are done.
+pub(crate) fn together(work: &(dyn Fn() + Sync)) {
+    let others = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) - 1;
+    std::thread::scope(|scope| {
+        // Where threads are short, those that there are do what is left.
+        let start = |_| Builder::new().spawn_scoped(scope, work).ok();
+        let _others: Vec<_> = (0..others).map_while(start).collect();
+        work();
+    });
+}
+
 /// Runs `start`, whose threads, libzmq's among them, have work by the batch (`SCHED_BATCH`, see sched(7)): one that is
 /// woken does not push the thread aside that woke it, which goes on to find more work for it.
 ///

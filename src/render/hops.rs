@@ -1,11 +1,12 @@
 //! Where the time went: each leg's times, and its share in the time of all requests and of the slowest.
 
+use super::mark::percentile;
 use super::quantity::{count, counted, duration};
 use super::run::NOTHING;
 use super::table::table;
 use super::{Style, wrapped};
 use crate::record::Leg;
-use crate::result::{HopFigures, LatencySummary, OwnerFigures, RunResult};
+use crate::result::{HopFigures, Kind, LatencySummary, OwnerFigures, RunResult};
 
 /// The part of a run's report that says which leg owns the time.
 pub(super) fn hops(result: &RunResult, style: Style) -> String {
@@ -83,14 +84,10 @@ fn shares(hops: &HopFigures, leg: Leg) -> Vec<Option<f64>> {
 }
 
 fn row(name: &str, latencies: Option<&LatencySummary>, shares: &[Option<f64>]) -> Vec<String> {
-    let time = |of: fn(&LatencySummary) -> Option<u64>| {
-        latencies.and_then(of).map_or_else(|| NOTHING.to_owned(), duration)
-    };
-    let times = [
-        time(|latencies| latencies.p50_ns),
-        time(|latencies| latencies.p99_ns),
-        time(|latencies| latencies.max_ns),
-    ];
+    let time = |kind| latencies.map_or_else(|| NOTHING.to_owned(), |of| percentile(of, kind));
+    let largest = latencies.and_then(|latencies| latencies.max_ns);
+    let times =
+        [time(&Kind::P50), time(&Kind::P99), largest.map_or_else(|| NOTHING.to_owned(), duration)];
     let shares = shares.iter().map(|share| {
         share.map_or_else(|| NOTHING.to_owned(), |share| format!("{:.1} %", share * 100.0))
     });

@@ -8,6 +8,7 @@ mod histogram;
 mod hops;
 mod html;
 mod ideal;
+mod mark;
 mod plan;
 mod run;
 mod selftest;

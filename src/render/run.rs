@@ -1,6 +1,7 @@
 //! The report of a run, for people.
 
 use super::hops::hops;
+use super::mark::{MARK, UNCERTAIN, percentile};
 use super::plan::settings;
 use super::quantity::{bytes_per_second, count, counted, duration, percent, rate, signed_duration};
 pub(super) use super::table::NOTHING;
@@ -9,8 +10,8 @@ use super::thresholds::thresholds;
 use super::verdict::verdict_report;
 use super::{Style, histogram, machine, quantity, setting, wrapped};
 use crate::result::{
-    ExcessFigures, GeneratorFigures, Intervals, LatencySummary, Ledger, ProxyFigures, RunResult,
-    SeriesEntry, ServerFigures,
+    ExcessFigures, GeneratorFigures, Intervals, Kind, LatencySummary, Ledger, PERCENTILES,
+    ProxyFigures, RunResult, SeriesEntry, ServerFigures,
 };
 use crate::scenario::in_words;
 
@@ -91,8 +92,6 @@ fn throughput(result: &RunResult, style: Style) -> String {
     )
 }
 
-/// The percentiles of the table of latencies, between the mean and the largest.
-const PERCENTILES: [&str; 7] = ["p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99"];
 /// Where lines end.
 const WIDTH: usize = 80;
 
@@ -118,13 +117,14 @@ fn latency(result: &RunResult, style: Style) -> String {
     let mut rows: Vec<Vec<String>> =
         named.iter().map(|(name, latencies)| latency_row(name, latencies)).collect();
     // Beneath the response time stand the ends of its percentiles' intervals.
-    let intervals = interval_rows(&latency.first_reply.intervals, ["  from", "  to"]);
-    let has_intervals = !intervals.is_empty();
-    rows.splice(1..1, intervals);
-    let next_run = latency.first_reply.next_run;
-    if let Some(next_run) = &next_run {
-        rows.splice(3..3, interval_rows(next_run, ["  next from", "       to"]));
-    }
+    let LatencySummary { intervals, next_run, other_seeds, .. } = &latency.first_reply;
+    let beneath = [
+        (Some(intervals), ["  from", "  to"]),
+        (next_run.as_ref(), ["  next from", "       to"]),
+        (other_seeds.as_ref(), ["  seeds", "     to"]),
+    ];
+    let beneath = beneath.into_iter().filter_map(|(ends, names)| Some(interval_rows(ends?, names)));
+    rows.splice(1..1, beneath.flatten());
     let heading = format!("Latency of {}", counted(latency.first_reply.count, "request"));
     let mut text = format!("{}\n{}", style.heading(&heading), latency_table(&rows));
     let replies = if one_reply_each {
@@ -146,17 +146,32 @@ fn latency(result: &RunResult, style: Style) -> String {
             text += &format!("  {}\n", wrapped(&sentence, 2));
         }
     }
-    if has_intervals {
+    if intervals.any() {
         let meaning = format!("from, to: {}", meaning_of_intervals(result));
         text += &format!("  {}\n", wrapped(&meaning, 2));
         if next_run.is_some() {
             text += "  next from, to: where another run would have them, with 95 % confidence\n";
         }
     }
+    if let Some(meaning) = meaning_of_other_seeds(result) {
+        text += &format!("  {}\n", wrapped(&format!("seeds, to: {meaning}"), 2));
+    }
     text += &waiting(result);
+    text += &legend_of_marks(result, style, &rows);
+    text
+}
+
+/// What stands for a percentile that is no estimate, or is not there.
+fn legend_of_marks(result: &RunResult, style: Style, rows: &[Vec<String>]) -> String {
+    // The mark stands in other tables, too.
+    let is_marked = |text: &str| text.contains(MARK);
+    let marked = rows.iter().flatten().any(|cell| is_marked(cell))
+        || is_marked(&hops(result, style))
+        || is_marked(&runs(result, style));
+    let mut text = if marked { format!("  {}\n", wrapped(UNCERTAIN, 4)) } else { String::new() };
     let too_small = |column: &usize| rows.iter().any(|row| row[column + 2] == NOTHING);
     let missing: Vec<&str> =
-        (0..PERCENTILES.len()).filter(too_small).map(|column| PERCENTILES[column]).collect();
+        (0..PERCENTILES.len()).filter(too_small).map(|column| PERCENTILES[column].name).collect();
     if !missing.is_empty() {
         let legend = format!("too few samples for every {}", missing.join(", "));
         text += &format!("  {NOTHING} {}\n", wrapped(&legend, 4));
@@ -166,7 +181,8 @@ fn latency(result: &RunResult, style: Style) -> String {
 
 /// The rows without the percentiles that none has.
 fn latency_table(rows: &[Vec<String>]) -> String {
-    let header: Vec<&str> = ["", "mean"].into_iter().chain(PERCENTILES).chain(["max"]).collect();
+    let names = PERCENTILES.iter().map(|kind| kind.name);
+    let header: Vec<&str> = ["", "mean"].into_iter().chain(names).chain(["max"]).collect();
     let shown = |column: &usize| {
         let percentile = (2..2 + PERCENTILES.len()).contains(column);
         !percentile || rows.iter().any(|row| !["", NOTHING].contains(&row[*column].as_str()))
@@ -178,11 +194,12 @@ fn latency_table(rows: &[Vec<String>]) -> String {
         .map(|row| columns.iter().map(|column| row[*column].clone()).collect())
         .collect();
     let text = table(&header, &rows);
-    if text.lines().all(|line| line.chars().count() <= WIDTH) {
-        return text;
-    }
-    // With all of them it is one column too wide.
-    text.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
+    let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    // With all of them it is a column or two too wide for its margin.
+    let margin = "  ".get(..2_usize.saturating_sub(widest.saturating_sub(WIDTH))).unwrap_or("");
+    text.lines()
+        .map(|line| format!("{margin}{}\n", line.strip_prefix("  ").unwrap_or(line)))
+        .collect()
 }
 
 /// What the ends of the intervals say.
@@ -192,6 +209,15 @@ pub(super) fn meaning_of_intervals(result: &RunResult) -> &'static str {
     } else {
         "how far chance within this run may have moved the percentiles, with 95 % confidence; other runs may differ by more"
     }
+}
+
+/// What other seeds say, if there are any.
+pub(super) fn meaning_of_other_seeds(result: &RunResult) -> Option<String> {
+    let seeds = result.ideal.as_ref()?.other_seeds?;
+    Some(format!(
+        "where 95 of 100 other draws of this plan (other seeds) would have the percentiles, by the ideals of {seeds} of them: that much \
+         is the plan's luck, on whatever machine"
+    ))
 }
 
 /// What the excess makes of the requests that were faster than their twin, if there were any.
@@ -207,32 +233,14 @@ pub(super) fn sooner(excess: &ExcessFigures) -> Option<String> {
 
 fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
     let mean = latencies.mean_ns.map_or_else(|| NOTHING.to_owned(), signed_duration);
-    let figures = [
-        latencies.p50_ns,
-        latencies.p75_ns,
-        latencies.p90_ns,
-        latencies.p95_ns,
-        latencies.p99_ns,
-        latencies.p999_ns,
-        latencies.p9999_ns,
-        latencies.max_ns,
-    ];
-    let figures = figures.map(|ns| ns.map_or_else(|| NOTHING.to_owned(), duration));
-    [name.to_owned(), mean].into_iter().chain(figures).collect()
+    let largest = latencies.max_ns.map_or_else(|| NOTHING.to_owned(), duration);
+    let percentiles = PERCENTILES.iter().map(|kind| percentile(latencies, kind));
+    [name.to_owned(), mean].into_iter().chain(percentiles).chain([largest]).collect()
 }
 
 /// The lower and the upper ends of the percentiles' intervals, if there are any.
 fn interval_rows(intervals: &Intervals, names: [&str; 2]) -> Vec<Vec<String>> {
-    let intervals = [
-        intervals.p50_ns,
-        intervals.p75_ns,
-        intervals.p90_ns,
-        intervals.p95_ns,
-        intervals.p99_ns,
-        intervals.p999_ns,
-        intervals.p9999_ns,
-    ];
-    if intervals.iter().all(Option::is_none) {
+    if !intervals.any() {
         return Vec::new();
     }
     names
@@ -240,6 +248,7 @@ fn interval_rows(intervals: &Intervals, names: [&str; 2]) -> Vec<Vec<String>> {
         .zip(0..)
         .map(|(name, end)| {
             let ends = intervals
+                .ends()
                 .map(|interval| interval.map_or_else(String::new, |ends| duration(ends[end])));
             [name, ""].map(str::to_owned).into_iter().chain(ends).chain([String::new()]).collect()
         })
@@ -445,7 +454,6 @@ fn runs(result: &RunResult, style: Style) -> String {
     if result.runs.is_empty() {
         return String::new();
     }
-    let cell = |ns: Option<u64>| ns.map_or_else(|| NOTHING.to_owned(), duration);
     let rows: Vec<Vec<String>> = (1..)
         .zip(&result.runs)
         .map(|(number, run)| {
@@ -453,8 +461,8 @@ fn runs(result: &RunResult, style: Style) -> String {
                 number.to_string(),
                 rate(run.throughput.requests_per_s),
                 rate(run.throughput.replies_per_s),
-                cell(run.latency.first_reply.p50_ns),
-                cell(run.latency.first_reply.p99_ns),
+                percentile(&run.latency.first_reply, &Kind::P50),
+                percentile(&run.latency.first_reply, &Kind::P99),
                 count(run.ledger.requests_lost),
             ]
         })

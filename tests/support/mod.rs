@@ -291,3 +291,24 @@ impl Drop for ForeignServer {
         self.stop.store(true, Ordering::Relaxed);
     }
 }
+
+/// Says of the first reply that these percentiles are no estimates, and of nothing else.
+pub(crate) fn mark_uncertain(result: &mut Value, percentiles: &[&str]) {
+    match result {
+        Value::Object(fields) => {
+            fields.remove("uncertain");
+            fields.values_mut().for_each(|value| mark_uncertain(value, percentiles));
+            if let Some(first_reply) =
+                fields.get_mut("first_reply").filter(|_| !percentiles.is_empty())
+            {
+                first_reply["uncertain"] = percentiles.into();
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                mark_uncertain(value, percentiles);
+            }
+        }
+        _ => {}
+    }
+}

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use zload_core::plan::Plan;
 use zload_core::scenario::Scenario;
 use zload_core::twin::{
-    Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool, Served, ideal, ideal_and_excess, play,
+    Excess, Ideal, Limits, MOST_SEEDS, NoIdeal, Observed, Policy, Pool, Served, ideal,
+    ideal_and_excess, other_seeds, play,
 };
 
 const MS: u64 = 1_000_000;
@@ -450,4 +451,28 @@ proptest! {
         prop_assert_eq!(ideal.first_reply.histogram().len(), ideal.requests - ideal.silent);
         prop_assert_eq!(ideal.reply.histogram().len(), ideal.replies);
     }
+}
+
+#[test]
+fn other_seeds_are_those_that_follow_in_their_order_or_none_at_all() {
+    let text = "seed = 9223372036854775807\nload = { rate = '100/s', arrivals = 'poisson' }\nrun = { duration = '1s' }\n\
+                workers = { count = 1, delay = { exponential = '2ms' } }";
+    let scenario = Scenario::parse("test.toml", text, &[]).expect("a valid scenario");
+    let pool = pool(1, Policy::RoundRobin);
+    let played = |most_steps| {
+        let limits = Limits { most_steps, ..Limits::none() };
+        other_seeds(&scenario, pool, limits, &|work| work(), |ideal| ideal.reply.max())
+    };
+    let found = played(u64::MAX).expect("ideals");
+    assert_eq!(found.len(), MOST_SEEDS);
+    for (further, max_ns) in (1..).zip(&found) {
+        let plan = Plan::new(&scenario.with_seed_after(further));
+        assert_eq!(plan.seed(), further - 1, "after the largest seed comes 0");
+        assert_eq!(ideal(&plan, pool, Limits::none()).expect("an ideal").reply.max(), *max_ns);
+    }
+    // A step for each request and each reply: some 200 of a seed.
+    assert!(matches!(played(20 * 200), Err(NoIdeal::TooLong { .. })));
+    let fewer = played(80 * 200).expect("ideals");
+    assert!((39..120).contains(&fewer.len()), "{}", fewer.len());
+    assert_eq!(fewer, found[..fewer.len()]);
 }

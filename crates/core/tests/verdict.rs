@@ -3,10 +3,8 @@
 #[path = "support/evidence.rs"]
 mod evidence;
 
-use evidence::{MS, clean, percentiles, thread, waves};
+use evidence::{MS, clean, percentiles, thread};
 use proptest::prelude::*;
-use rand::SeedableRng as _;
-use rand_xoshiro::SplitMix64;
 use zload_core::facts::Role;
 use zload_core::scenario::Scenario;
 use zload_core::verdict::{
@@ -313,18 +311,20 @@ fn what_can_be_wrong_with_build_clock_and_histogram_is_named() {
 }
 
 #[test]
-fn a_sample_in_long_waves_does_not_carry_what_its_count_promises() {
-    let random = &mut SplitMix64::seed_from_u64(11);
-    let mut evidence = clean(11);
-    evidence.responses.values =
-        waves(random, 2_000, 0.99).into_iter().map(|noise| 1e6 * (noise * 0.3).exp()).collect();
-    evidence.responses.every = 1;
-    evidence.response.count = 2_000;
-    let verdict = judged(&evidence);
-    assert!(is_noted(&verdict, "sample_size"), "{verdict:#?}");
-    assert_eq!(verdict.status, Status::Valid, "it doubts figures and not the run");
-    let check = verdict.checks.iter().find(|check| check.name == "sample_size").unwrap();
-    assert!(check.value < check.limit, "{check:?}");
+fn a_percentile_that_its_effective_sample_does_not_carry_is_noted() {
+    for (size, said) in [
+        (Some(381.4), "is 381 at the p99, of 726 that it needs; p50, p90 are carried"),
+        (None, "at the p99 cannot be told"),
+    ] {
+        let mut evidence = clean(11);
+        evidence.effective_sizes[2].size = size;
+        let verdict = judged(&evidence);
+        assert!(is_noted(&verdict, "sample_size"), "{verdict:#?}");
+        assert_eq!(verdict.status, Status::Valid, "it doubts figures and not the run");
+        let check = verdict.checks.iter().find(|check| check.name == "sample_size").unwrap();
+        assert!(check.sentence.contains(said), "{check:?}");
+        assert_eq!((check.value, check.limit), (size.map(f64::floor), Some(726.0)));
+    }
 }
 
 #[test]

@@ -21,13 +21,13 @@ const PARTS: [&str; 10] = [
     "server",
 ];
 
-/// `name,unit,value,low,high`: the verdict, then every figure by its path without `_ns`; low and high are the ends of a
-/// percentile's confidence interval. What is null has an empty value.
+/// `name,unit,value,low,high,uncertain`: the verdict, then every figure by its path without `_ns`; low and high are the ends of a
+/// percentile's confidence interval, and uncertain is `true` where it is no estimate. What is null has an empty value.
 pub(super) fn run(result: &RunResult) -> String {
     let object = serde_json::to_value(result).expect("results have string keys");
     let mut rows = vec![
-        ["name", "unit", "value", "low", "high"].map(str::to_owned),
-        ["verdict.status", "", text(&object["verdict"]["status"]).as_str(), "", ""]
+        ["name", "unit", "value", "low", "high", "uncertain"].map(str::to_owned),
+        ["verdict.status", "", text(&object["verdict"]["status"]).as_str(), "", "", ""]
             .map(str::to_owned),
     ];
     for part in PARTS {
@@ -93,7 +93,7 @@ struct MetricRow {
 }
 
 /// Adds a row for each figure below a value. Texts and lists are none.
-fn figures(value: &Value, path: &str, rows: &mut Vec<[String; 5]>) {
+fn figures(value: &Value, path: &str, rows: &mut Vec<[String; 6]>) {
     let Value::Object(fields) = value else { return };
     let mut fields_by_name: Vec<(&str, &String, &Value)> = fields
         .iter()
@@ -105,16 +105,22 @@ fn figures(value: &Value, path: &str, rows: &mut Vec<[String; 5]>) {
         let name = format!("{path}.{name}");
         let unit = unit_of(key);
         match value {
-            Value::Object(_) if matches!(key.as_str(), "intervals" | "next_run") => {}
+            Value::Object(_)
+                if matches!(key.as_str(), "intervals" | "next_run" | "other_seeds") => {}
             Value::Object(_) => figures(value, &name, rows),
             Value::Number(_) => {
                 let ends = &fields.get("intervals").unwrap_or(&Value::Null)[key];
                 let [value, low, high] = [value, &ends[0], &ends[1]].map(text);
-                rows.push([name, unit.to_owned(), value, low, high]);
+                let field = key.strip_suffix("_ns").unwrap_or(key);
+                let mut uncertain =
+                    fields.get("uncertain").and_then(Value::as_array).into_iter().flatten();
+                let mark = if uncertain.any(|one| one == field) { "true" } else { "" };
+                rows.push([name, unit.to_owned(), value, low, high, mark.to_owned()]);
             }
             // A null without a unit may as well be a part of the result that is not there.
             Value::Null if !unit.is_empty() => {
-                rows.push([name, unit.to_owned(), String::new(), String::new(), String::new()]);
+                let [value, low, high, mark] = [const { String::new() }; 4];
+                rows.push([name, unit.to_owned(), value, low, high, mark]);
             }
             _ => {}
         }

@@ -3,9 +3,10 @@
 //! Invariant: no text of a scenario can leave its cell.
 
 use crate::quantity::{bytes, counted, duration, rate};
+use crate::render::mark::{MARK, UNCERTAIN, marked};
 use crate::render::{machine, without_answer};
 use crate::result::{
-    Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, RunResult,
+    Answer, ComparisonResult, LatencySummary, MetricComparison, MetricUnit, PERCENTILES, RunResult,
 };
 use crate::text::shown;
 use crate::verdict::{Check, Status, Verdict};
@@ -78,26 +79,26 @@ fn figures(result: &RunResult) -> String {
     rows.push(row(["requests lost", &result.ledger.requests_lost.to_string(), ""]));
     rows.push(row(["proxy CPU per message", &cpu(result.proxy.cpu_ns_per_message), ""]));
     rows.push(row(["whole process CPU per message", &cpu(result.process.cpu_ns_per_message), ""]));
-    format!("| figure | value | 95 % interval |\n|---|--:|--:|\n{}", rows.concat())
+    let table = rows.concat();
+    // No unit and no name begins with the mark.
+    let legend =
+        if table.contains(MARK) { format!("\n{}\n", safe(UNCERTAIN)) } else { String::new() };
+    format!("| figure | value | 95 % interval |\n|---|--:|--:|\n{table}{legend}")
 }
 
 /// Those percentiles that the sample carries.
 fn percentiles(name: &str, latency: &LatencySummary) -> Vec<String> {
-    let intervals = &latency.intervals;
-    [
-        ("p50", latency.p50_ns, intervals.p50_ns),
-        ("p75", latency.p75_ns, intervals.p75_ns),
-        ("p90", latency.p90_ns, intervals.p90_ns),
-        ("p95", latency.p95_ns, intervals.p95_ns),
-        ("p99", latency.p99_ns, intervals.p99_ns),
-        ("p99.9", latency.p999_ns, intervals.p999_ns),
-    ]
-    .into_iter()
-    .filter_map(|(percentile, ns, interval)| {
-        let ends = interval.map(|[low, high]| format!("{} to {}", duration(low), duration(high)));
-        Some(row([&format!("{name} {percentile}"), &duration(ns?), &ends.unwrap_or_default()]))
-    })
-    .collect()
+    PERCENTILES
+        .iter()
+        .zip(latency.percentiles())
+        .zip(latency.intervals.ends())
+        .filter_map(|((kind, ns), interval)| {
+            let ends =
+                interval.map(|[low, high]| format!("{} to {}", duration(low), duration(high)));
+            let figure = marked(latency, kind, duration(ns?));
+            Some(row([&format!("{name} {}", kind.name), &figure, &ends.unwrap_or_default()]))
+        })
+        .collect()
 }
 
 pub(super) fn comparison(result: &ComparisonResult) -> String {

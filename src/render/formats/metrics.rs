@@ -1,6 +1,6 @@
 //! The few figures that are worth a history, each with the way in which it gets better.
 //!
-//! Invariant: a figure that a result does not have is left out, and never 0.
+//! Invariant: a figure that a result does not have, or that is no estimate, is left out, and never 0.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -63,6 +63,7 @@ pub(super) fn of_run(result: &impl Serialize) -> Vec<Metric> {
     let result = serde_json::to_value(result).expect("results have string keys");
     OF_RUNS
         .iter()
+        .filter(|(name, ..)| !is_uncertain(&result, name))
         .filter_map(|(name, unit, better)| {
             Some(Metric {
                 name: (*name).to_owned(),
@@ -108,18 +109,27 @@ fn interval(result: &Value, name: &str) -> Option<[f64; 2]> {
     serde_json::from_value(result.pointer(&path)?.clone()).ok()
 }
 
+/// Whether it is a percentile that was seen and is no estimate: a history of those shows the luck of single requests.
+fn is_uncertain(result: &Value, name: &str) -> bool {
+    let Some((parent, percentile)) = name.rsplit_once('.') else { return false };
+    let fields = result.pointer(&format!("/{}/uncertain", parent.replace('.', "/")));
+    let mut fields = fields.and_then(Value::as_array).into_iter().flatten();
+    fields.any(|field| field == percentile)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     #[test]
-    fn a_figure_that_is_null_is_left_out() {
+    fn a_figure_that_is_null_or_no_estimate_is_left_out() {
         let result = json!({
             "throughput": { "requests_per_s": 10.0 },
             "latency": { "first_reply": {
-                "p50_ns": 7, "p90_ns": 9, "p99_ns": null,
-                "intervals": { "p50_ns": [6, 8], "p90_ns": null },
+                "p50_ns": 7, "p75_ns": 8, "p90_ns": 9, "p99_ns": null,
+                "intervals": { "p50_ns": [6, 8], "p75_ns": null, "p90_ns": null },
+                "uncertain": ["p75"],
             } },
         });
         let metrics = of_run(&result);

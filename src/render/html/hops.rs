@@ -4,11 +4,11 @@ use maud::{Markup, html};
 
 use super::plot::{Caption, Key, WIDTH, at, figure};
 use super::scrolled;
-use super::value::{nothing, share, time};
+use super::value::{nothing, percentile, share, time};
 use crate::quantity::{counted, duration, percent};
 use crate::record::Leg;
 use crate::render::hops::{column_of, owner, sample};
-use crate::result::{HopFigures, LatencySummary, OwnerFigures, RunResult, SideFigures};
+use crate::result::{HopFigures, Kind, LatencySummary, OwnerFigures, RunResult, SideFigures};
 
 /// Height of a bar with its label and the space below it.
 const ROW: f64 = 58.0;
@@ -228,8 +228,8 @@ fn times(path: &str, latencies: Option<&LatencySummary>) -> Markup {
         return html! { @for _ in 0..3 { td { (nothing()) } } };
     };
     html! {
-        td { (time(&format!("{path}.p50_ns"), latencies.p50_ns)) }
-        td { (time(&format!("{path}.p99_ns"), latencies.p99_ns)) }
+        td { (percentile(path, latencies, &Kind::P50)) }
+        td { (percentile(path, latencies, &Kind::P99)) }
         td { (time(&format!("{path}.max_ns"), latencies.max_ns)) }
     }
 }

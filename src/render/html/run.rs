@@ -7,16 +7,18 @@ use super::hops::hops;
 use super::percentiles::{Carried, Curve, percentiles};
 use super::tables::{self, Row, facts};
 use super::timeline::timeline;
-use super::value::{counted, mean_time, per_second, time};
+use super::value::{counted, mean_time, per_second, percentile, time};
 use super::{alarms, notes, page, scenario_text, scrolled};
 use crate::quantity::{self, bytes, bytes_per_second, duration};
 use crate::render::machine;
+use crate::render::mark::{MARK, UNCERTAIN};
 use crate::render::plan::parts;
 use crate::render::run::{
-    generator_line, meaning_of_intervals, proxy_line, server_line, sooner, waiting_client,
+    generator_line, meaning_of_intervals, meaning_of_other_seeds, proxy_line, server_line, sooner,
+    waiting_client,
 };
 use crate::render::verdict::{headline, tally};
-use crate::result::{Latency, RunResult, ThresholdOutcome};
+use crate::result::{Kind, Latency, RunResult, ThresholdOutcome};
 use crate::verdict::{Check, CheckStatus, Status, Verdict};
 
 /// The report of a run as a page.
@@ -123,8 +125,8 @@ fn key_figures(result: &RunResult) -> Markup {
             dl.figures {
                 div { dt { "requests" } dd { (per_second("throughput.requests_per_s", throughput.requests_per_s)) } }
                 div { dt { "replies" } dd { (per_second("throughput.replies_per_s", throughput.replies_per_s)) } }
-                div { dt { "p50" } dd { (time("latency.first_reply.p50_ns", first.p50_ns)) } }
-                div { dt { "p99" } dd { (time("latency.first_reply.p99_ns", first.p99_ns)) } }
+                div { dt { "p50" } dd { (percentile("latency.first_reply", first, &Kind::P50)) } }
+                div { dt { "p99" } dd { (percentile("latency.first_reply", first, &Kind::P99)) } }
                 div {
                     dt { "p99, ideal" }
                     dd { (time("ideal.first_reply.p99_ns", result.ideal.as_ref().and_then(|ideal| ideal.figures.first_reply.p99_ns))) }
@@ -158,6 +160,9 @@ fn what_was_run(result: &RunResult) -> Markup {
 fn latency(result: &RunResult) -> Markup {
     let latency = &result.latency;
     let rows = rows(result);
+    // The mark stands in other tables, too.
+    let marked = rows.iter().any(|(.., row)| !row.uncertain.is_empty())
+        || [hops(result), runs(result)].iter().any(|part| part.0.contains(MARK));
     html! {
         section id="latency" {
             h2 { "Latency" }
@@ -172,9 +177,13 @@ fn latency(result: &RunResult) -> Markup {
                 @if let Some(sentence) = result.ideal.as_ref().and_then(|ideal| sooner(&ideal.excess)) {
                     " " (sentence) "."
                 }
-                @if latency.first_reply.intervals != crate::result::Intervals::default() {
+                @if latency.first_reply.intervals.any() {
                     " Beneath a percentile stands " (meaning_of_intervals(result)) "."
                 }
+                @if let Some(meaning) = meaning_of_other_seeds(result) {
+                    " Beneath it, after “seeds”, stands " (meaning) "."
+                }
+                @if marked { " " (UNCERTAIN) "." }
             }
             @if let Some(sentence) = waiting_client(result) { p.sentence id="waiting-client" { (sentence) "." } }
         }
@@ -278,8 +287,10 @@ fn runs(result: &RunResult) -> Markup {
                                 td { (headline(run.verdict.status).0) }
                                 td { (per_second(&field("throughput.requests_per_s"), run.throughput.requests_per_s)) }
                                 td { (per_second(&field("throughput.replies_per_s"), run.throughput.replies_per_s)) }
-                                td { (time(&field("latency.first_reply.p50_ns"), run.latency.first_reply.p50_ns)) }
-                                td { (time(&field("latency.first_reply.p99_ns"), run.latency.first_reply.p99_ns)) }
+                                @let first = &run.latency.first_reply;
+                                @for kind in [Kind::P50, Kind::P99] {
+                                    td { (percentile(&field("latency.first_reply"), first, &kind)) }
+                                }
                                 td { (counted(&field("ledger.requests_lost"), run.ledger.requests_lost)) }
                             }
                         } }

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::scrolled;
-use super::value::{counted, nothing, signed_time, time};
+use super::value::{counted, nothing, percentile, signed_time, time};
 use crate::quantity::duration;
-use crate::result::{LatencySummary, Ledger};
+use crate::result::{LatencySummary, Ledger, PERCENTILES};
 
 /// No equation of a ledger has more parts on its right.
 const MOST_PARTS: usize = 3;
@@ -16,49 +16,36 @@ pub(super) type Row<'a> = (&'a str, String, &'a LatencySummary);
 /// A figure of a ledger: its field, what it is called in an equation, and its value.
 type Term = (&'static str, &'static str, u64);
 
-/// A figure of a distribution: its field, its value, and the ends of its interval.
-type Figure = (&'static str, Option<u64>, Option<[u64; 2]>);
-
 /// Distributions, one beneath the other; where there are intervals, they stand beneath their percentiles.
 pub(super) fn latencies(id: &str, rows: &[Row]) -> Markup {
     scrolled(&html! {
         table id=(id) {
             thead { tr {
-                th {} th { "count" } th { "mean" } th { "p50" } th { "p75" } th { "p90" } th { "p95" } th { "p99" } th { "p99.9" } th { "p99.99" }
-                th { "max" }
+                th {} th { "count" } th { "mean" } @for kind in PERCENTILES { th { (kind.name) } } th { "max" }
             } }
             tbody { @for (name, path, latencies) in rows {
                 tr {
                     th scope="row" { (name) }
                     td { (counted(&format!("{path}.count"), latencies.count)) }
                     td { (signed_time(&format!("{path}.mean_ns"), latencies.mean_ns)) }
-                    @for (field, ns, ends) in figures(latencies) {
+                    @let other_seeds = latencies.other_seeds.unwrap_or_default();
+                    @let beneath = latencies.intervals.ends().into_iter().zip(other_seeds.ends());
+                    @for (kind, (interval, other_seeds)) in PERCENTILES.iter().zip(beneath) {
                         td {
-                            (time(&format!("{path}.{field}"), ns))
-                            @if let Some([low, high]) = ends {
+                            (percentile(path, latencies, kind))
+                            @if let Some([low, high]) = interval {
                                 small title="95 % interval" { (range(low, high)) }
+                            }
+                            @if let Some([low, high]) = other_seeds {
+                                small title="with other seeds" { "seeds " (range(low, high)) }
                             }
                         }
                     }
+                    td { (time(&format!("{path}.max_ns"), latencies.max_ns)) }
                 }
             } }
         }
     })
-}
-
-/// The figures of a row after its mean, with their intervals.
-fn figures(latencies: &LatencySummary) -> [Figure; 8] {
-    let ends = &latencies.intervals;
-    [
-        ("p50_ns", latencies.p50_ns, ends.p50_ns),
-        ("p75_ns", latencies.p75_ns, ends.p75_ns),
-        ("p90_ns", latencies.p90_ns, ends.p90_ns),
-        ("p95_ns", latencies.p95_ns, ends.p95_ns),
-        ("p99_ns", latencies.p99_ns, ends.p99_ns),
-        ("p999_ns", latencies.p999_ns, ends.p999_ns),
-        ("p9999_ns", latencies.p9999_ns, ends.p9999_ns),
-        ("max_ns", latencies.max_ns, None),
-    ]
 }
 
 /// Two times with a dash between, and the unit once if it is the same.

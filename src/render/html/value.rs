@@ -6,12 +6,21 @@
 use maud::{Markup, html};
 
 use crate::quantity::{bytes, count, duration, percent, rate, signed_duration};
+use crate::render::mark::{MARK, UNCERTAIN};
 use crate::render::run::{NOTHING, nanos};
-use crate::result::MetricUnit;
+use crate::result::{Kind, LatencySummary, MetricUnit};
 
 /// A time in nanoseconds.
 pub(super) fn time(field: &str, ns: Option<u64>) -> Markup {
     ns.map_or_else(nothing, |ns| number(field, &ns.to_string(), &duration(ns)))
+}
+
+/// A percentile of the distribution at this path, with its mark where it is no estimate.
+pub(super) fn percentile(path: &str, latencies: &LatencySummary, kind: &Kind) -> Markup {
+    html! {
+        @if latencies.is_uncertain(kind) { span title=(UNCERTAIN) { (MARK) } }
+        (time(&format!("{path}.{}_ns", kind.field), latencies.percentile(kind)))
+    }
 }
 
 /// A time in nanoseconds that may be negative.

@@ -35,9 +35,11 @@ impl LatencyHistogram {
     /// Records one time.
     #[inline]
     pub fn record(&mut self, ns: u64) {
-        self.min_ns = self.min_ns.min(ns);
         if ns > self.usual_ns {
             self.longest(ns, 1);
+        }
+        if ns < self.min_ns {
+            self.shortest(ns);
         }
         self.sum_ns += i128::from(ns);
         self.histogram.saturating_record(ns);
@@ -48,7 +50,7 @@ impl LatencyHistogram {
         if count == 0 {
             return;
         }
-        self.min_ns = self.min_ns.min(ns);
+        self.shortest(ns.min(self.min_ns));
         self.longest(ns, count);
         self.sum_ns += i128::from(ns) * i128::from(count);
         self.histogram.saturating_record_n(ns, count);
@@ -61,7 +63,13 @@ impl LatencyHistogram {
         if ns > HIGHEST_NS {
             self.clipped += count;
         }
-        self.widen(ns, ns);
+        self.widen(u64::MAX, ns);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn shortest(&mut self, ns: u64) {
+        self.min_ns = ns;
     }
 
     fn widen(&mut self, min_ns: u64, max_ns: u64) {

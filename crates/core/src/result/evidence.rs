@@ -1,14 +1,16 @@
 //! What a verdict on a run is founded on, worked out of what was measured. Pure.
 
 use super::notes::lost_because;
-use super::{Environment, Throughput};
+use super::summary::{OfRequest, effective_size};
+use super::{Environment, Kind, PERCENTILES, Throughput};
 use crate::facts::Measured;
 use crate::plan::{Offered, Plan};
 use crate::quantity::rounded;
 use crate::record::{Hops, LatencyHistogram, SECOND_NS, Way};
 use crate::scenario::{DelayBy, Engine, Scenario};
 use crate::verdict::{
-    Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries,
+    Delays, EffectiveSize, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
+    TimeSeries,
 };
 
 /// Plans of more requests are not counted second by second: that would take longer than a second.
@@ -44,6 +46,7 @@ pub(super) fn evidence(
         in_flight: TimeSeries { values: run.in_flight.clone(), every: 1 },
         legs: vec![in_all(run)],
         responses: TimeSeries { values: responses, every: recorded.ways.one_in() },
+        effective_sizes: effective_sizes(&recorded.first_reply, ways),
         server: server_counts(run),
         delays: hops.and_then(|hops| delays(scenario, plan, hops)),
         worker_busy_share: run.workers_busy,
@@ -68,6 +71,18 @@ fn percentiles(latencies: &LatencyHistogram) -> Percentiles {
         p50_ns: latencies.percentile(0.50),
         p99_ns: latencies.percentile(0.99),
     }
+}
+
+/// What the first replies are worth for each of their percentiles, as in their row.
+fn effective_sizes(latencies: &LatencyHistogram, ways: &[Way]) -> Vec<EffectiveSize> {
+    let requests: Vec<OfRequest> =
+        ways.iter().map(|way| OfRequest::one(way.response_ns())).collect();
+    let of = |kind: Kind| {
+        let level_ns = latencies.percentile(kind.quantile)?;
+        let size = effective_size(latencies, &requests, level_ns);
+        Some(EffectiveSize { name: kind.name, quantile: kind.quantile, size })
+    };
+    PERCENTILES.into_iter().filter_map(of).collect()
 }
 
 fn clipped(run: &Measured) -> u64 {

@@ -79,6 +79,10 @@ pub struct RunIdeal {
     /// The twin's figures, with the dispatch of a DEALER backend.
     #[serde(flatten)]
     pub figures: IdealFigures,
+    /// How many other seeds the twin was played with, for `other_seeds` of the response times; not there if the plan is too long for 39
+    /// of them, leaves nothing to chance, or has runs with seeds of their own beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_seeds: Option<u32>,
     /// Measured minus ideal, request by request.
     pub excess: ExcessFigures,
 }
@@ -97,6 +101,8 @@ struct ReadIdeal {
     first_reply: LatencySummary,
     last_reply: LatencySummary,
     reply: LatencySummary,
+    #[serde(default)]
+    other_seeds: Option<u32>,
     excess: ExcessFigures,
 }
 
@@ -115,7 +121,7 @@ impl From<ReadIdeal> for RunIdeal {
             last_reply: read.last_reply,
             reply: read.reply,
         };
-        Self { figures, excess: read.excess }
+        Self { figures, other_seeds: read.other_seeds, excess: read.excess }
     }
 }
 
@@ -235,7 +241,7 @@ impl RunResult {
         Ok(())
     }
 
-    fn pool(&self) -> Pool {
+    pub(super) fn pool(&self) -> Pool {
         Pool { workers: self.scenario.workers.count.0, policy: Policy::RoundRobin }
     }
 
@@ -249,7 +255,7 @@ impl RunResult {
         let figures = IdealFigures::new(Policy::RoundRobin, ideal);
         evidence.twin = Some(twin_of(&figures, excess));
         let excess = self.excess_figures(place, excess);
-        *self.ideal_at(place) = Some(RunIdeal { figures, excess });
+        *self.ideal_at(place) = Some(RunIdeal { figures, other_seeds: None, excess });
         self.judge_again(place, &evidence);
     }
 

@@ -13,7 +13,9 @@ mod field;
 mod hop_figures;
 mod ideal;
 mod json;
+mod luck;
 mod notes;
+mod percentiles;
 mod pool;
 mod reach;
 mod rows;
@@ -38,11 +40,12 @@ pub use ideal::{
     STEPS_BESIDE_A_SLICE, Sampled,
 };
 pub use json::{to_json, to_value};
+pub use percentiles::{Intervals, Kind, PERCENTILES};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use reach::out_of_reach;
-pub use saved::{KINDS, Kind, Saved};
+pub use saved::{KINDS, Saved, SavedKind};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
-pub use summary::{Intervals, LatencySummary};
+pub use summary::LatencySummary;
 pub use threshold::{ThresholdOutcome, objection};
 
 pub use crate::record::{HeatColumn, Ledger, SeriesEntry};

@@ -49,7 +49,7 @@ impl RunResult {
 }
 
 /// A kind of result.
-pub struct Kind {
+pub struct SavedKind {
     /// Version of its shape, which its files say.
     pub schema: &'static str,
     /// Its shape.
@@ -59,7 +59,7 @@ pub struct Kind {
 }
 
 /// All kinds of results.
-pub const KINDS: [Kind; 6] = [
+pub const KINDS: [SavedKind; 6] = [
     kind::<RunResult>(RUN_SCHEMA, |text| {
         let result: Box<RunResult> = read(text)?;
         let mut ledgers =
@@ -79,8 +79,8 @@ pub const KINDS: [Kind; 6] = [
 const fn kind<T: JsonSchema>(
     schema: &'static str,
     read: fn(&str) -> Result<Saved, String>,
-) -> Kind {
-    Kind { schema, shape: || schemars::schema_for!(T), read }
+) -> SavedKind {
+    SavedKind { schema, shape: || schemars::schema_for!(T), read }
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<Box<T>, String> {

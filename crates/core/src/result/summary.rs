@@ -11,11 +11,9 @@ use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::percentiles::{Intervals, Kind, OfEach, PERCENTILES};
 use crate::record::LatencyHistogram;
 use crate::stats::{self, Cluster, OverRuns};
-
-/// The percentiles of a summary.
-const QUANTILES: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
 
 /// No distribution has more values, and no sum of a file's distributions is too large to count.
 const MOST_VALUES: u64 = 1 << 53;
@@ -57,38 +55,23 @@ pub struct LatencySummary {
     pub p9999_ns: Option<u64>,
     /// Largest value.
     pub max_ns: Option<u64>,
+    /// Percentiles, by their fields without `_ns`, that the number of values carries and their effective sample size does not, or for
+    /// which that cannot be told: they were seen and are no estimate. Of several runs: those that neither Student's t over the runs
+    /// nor every run by itself carries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncertain: Vec<String>,
     /// Of one run: how far chance within this run may have moved its percentiles; other runs may differ by more. Of several
     /// (`--repeat`): where the mean over such runs of each run's percentile is.
     pub intervals: Intervals,
     /// Of several runs: where the percentiles of another run would be, with 95 % confidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run: Option<Intervals>,
+    /// The plan's own luck: where 95 of 100 other draws of it (the same scenario with another seed) would have the percentiles. Of the
+    /// simulated twin: so it is. Of what was measured: if proxy, network and scheduler cost what they did. Only beside an ideal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_seeds: Option<Intervals>,
     /// The whole distribution: HdrHistogram V2, compressed, base64.
     pub histogram: String,
-}
-
-/// 95 % confidence intervals, lower and upper end. Of one run, from what the values are worth in the order in which their requests were
-/// intended: those that follow one another resemble each other, and replies of one request share its luck. Of three runs and more, from
-/// Student's t over the runs. Null where that does not carry the percentile, while neighbouring parts of the run are still alike,
-/// and where nothing was left to chance.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Intervals {
-    /// Of the median.
-    pub p50_ns: Option<[u64; 2]>,
-    /// Of the 75th percentile.
-    #[serde(default)]
-    pub p75_ns: Option<[u64; 2]>,
-    /// Of the 90th percentile.
-    pub p90_ns: Option<[u64; 2]>,
-    /// Of the 95th percentile.
-    #[serde(default)]
-    pub p95_ns: Option<[u64; 2]>,
-    /// Of the 99th percentile.
-    pub p99_ns: Option<[u64; 2]>,
-    /// Of the 99.9th percentile.
-    pub p999_ns: Option<[u64; 2]>,
-    /// Of the 99.99th percentile.
-    pub p9999_ns: Option<[u64; 2]>,
 }
 
 /// Of one request, the values that a row counts: they share its luck.
@@ -149,8 +132,8 @@ impl LatencySummary {
             Basis::Runs { different, .. } => different,
             Basis::Computed | Basis::Run(_) => count,
         };
-        let percentiles = QUANTILES
-            .map(|quantile| Some((quantile, latencies.percentile_of(quantile, different)?)));
+        let percentiles = PERCENTILES
+            .map(|kind| Some((kind.quantile, latencies.percentile_of(kind.quantile, different)?)));
         let percentile = |index: usize| Some(percentiles[index]?.1);
         let (intervals, next_run) = match basis {
             Basis::Computed => (Intervals::default(), None),
@@ -160,6 +143,15 @@ impl LatencySummary {
             }
             Basis::Runs { runs, .. } => over_runs(runs, percentiles.map(|found| found.is_some())),
         };
+        let rests = |index: usize| match basis {
+            Basis::Computed => true,
+            Basis::Run(_) => false,
+            Basis::Runs { runs, .. } => runs.iter().all(|run| run.carries(index)),
+        };
+        let doubted = |index: &usize| {
+            percentile(*index).is_some() && intervals.ends()[*index].is_none() && !rests(*index)
+        };
+        let uncertain = (0..PERCENTILES.len()).filter(doubted);
         Self {
             count,
             clipped: latencies.clipped(),
@@ -174,37 +166,45 @@ impl LatencySummary {
             p999_ns: percentile(5),
             p9999_ns: percentile(6),
             max_ns: latencies.max(),
+            uncertain: uncertain.map(|index| PERCENTILES[index].field.to_owned()).collect(),
             intervals,
             next_run,
+            other_seeds: None,
             histogram: encode(latencies),
         }
     }
 
-    fn percentiles(&self) -> [Option<u64>; QUANTILES.len()] {
-        [
-            self.p50_ns,
-            self.p75_ns,
-            self.p90_ns,
-            self.p95_ns,
-            self.p99_ns,
-            self.p999_ns,
-            self.p9999_ns,
-        ]
+    /// This percentile.
+    pub fn percentile(&self, kind: &Kind) -> Option<u64> {
+        let mut figures = PERCENTILES.iter().zip(self.percentiles());
+        figures.find_map(|(one, ns)| ns.filter(|_| one == kind))
+    }
+
+    /// Whether the percentile was seen and is no estimate.
+    pub fn is_uncertain(&self, kind: &Kind) -> bool {
+        self.uncertain.iter().any(|field| field == kind.field)
+    }
+
+    /// Whether there is an estimate of this percentile.
+    fn carries(&self, index: usize) -> bool {
+        self.percentiles()[index].is_some() && !self.is_uncertain(&PERCENTILES[index])
+    }
+
+    /// Of each kind, in the order of [`PERCENTILES`].
+    pub fn percentiles(&self) -> OfEach<Option<u64>> {
+        let Self { p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns, .. } = *self;
+        [p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns]
     }
 }
 
-impl From<[Option<[u64; 2]>; QUANTILES.len()]> for Intervals {
-    fn from(ends: [Option<[u64; 2]>; QUANTILES.len()]) -> Self {
-        Self {
-            p50_ns: ends[0],
-            p75_ns: ends[1],
-            p90_ns: ends[2],
-            p95_ns: ends[3],
-            p99_ns: ends[4],
-            p999_ns: ends[5],
-            p9999_ns: ends[6],
-        }
-    }
+/// How many independent values the values of these requests are worth for the share above a level; `None` if that cannot be told.
+pub(super) fn effective_size(
+    latencies: &LatencyHistogram,
+    requests: &[OfRequest],
+    level_ns: u64,
+) -> Option<f64> {
+    let clusters: Vec<Cluster> = requests.iter().map(|one| one.cluster(level_ns)).collect();
+    Some(stats::worth(&clusters)?.min(latencies.histogram().len() as f64))
 }
 
 /// How far chance within one run may have moved a percentile.
@@ -213,27 +213,21 @@ pub(super) fn within(
     requests: &[OfRequest],
     (quantile, level_ns): (f64, u64),
 ) -> Option<[u64; 2]> {
-    let clusters: Vec<Cluster> = requests.iter().map(|one| one.cluster(level_ns)).collect();
-    let worth = stats::worth(&clusters)?;
-    latencies.interval(quantile, worth.min(latencies.histogram().len() as f64))
+    latencies.interval(quantile, effective_size(latencies, requests, level_ns)?)
 }
 
 /// Where the percentiles of such runs are on average, and where the next run's will be; of those that are shown and that
 /// every run has.
-fn over_runs(
-    runs: &[&LatencySummary],
-    shown: [bool; QUANTILES.len()],
-) -> (Intervals, Option<Intervals>) {
-    let mut found = [None; QUANTILES.len()];
+fn over_runs(runs: &[&LatencySummary], shown: OfEach<bool>) -> (Intervals, Option<Intervals>) {
+    let mut found = [None; PERCENTILES.len()];
     for (index, found) in found.iter_mut().enumerate().filter(|(index, _)| shown[*index]) {
         let values: Option<Vec<f64>> =
             runs.iter().map(|run| Some(run.percentiles()[index]? as f64)).collect();
         *found = values.and_then(|values| stats::over_runs(&values));
     }
     let mean = |over: Option<OverRuns>| over.map(|over| [over.mean.low, over.mean.high].map(nanos));
-    let next = found.map(|over| over.map(|over| over.next.map(nanos)));
-    let any = next.iter().any(Option::is_some);
-    (Intervals::from(found.map(mean)), any.then(|| Intervals::from(next)))
+    let next = Intervals::from(found.map(|over| over.map(|over| over.next.map(nanos))));
+    (Intervals::from(found.map(mean)), next.any().then_some(next))
 }
 
 impl LatencySummary {
@@ -247,36 +241,19 @@ impl LatencySummary {
         let Some(histogram) = self.distribution() else {
             return Some("its `histogram` is none that zload writes");
         };
-        let Self {
-            count,
-            clipped,
-            min_ns,
-            p50_ns,
-            p75_ns,
-            p90_ns,
-            p95_ns,
-            p99_ns,
-            p999_ns,
-            p9999_ns,
-            max_ns,
-            ..
-        } = *self;
+        let Self { count, clipped, min_ns, max_ns, .. } = *self;
         if count != histogram.len() || count > MOST_VALUES || clipped > count {
             return Some("`count`, `clipped` and `histogram` contradict each other");
         }
-        let rising = [min_ns, p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns, max_ns];
+        let rising = [min_ns].into_iter().chain(self.percentiles()).chain([max_ns]);
         let none = count == 0;
         let ends_fit = min_ns.is_none() == none && max_ns.is_none() == none;
-        if !ends_fit || !rising.iter().flatten().is_sorted() {
+        if !ends_fit || !rising.flatten().is_sorted() {
             return Some("its least, its percentiles and its largest contradict each other");
         }
-        let mut intervals = [Some(self.intervals), self.next_run].into_iter().flatten();
-        let turned = intervals.any(|intervals| {
-            let Intervals { p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns } = intervals;
-            let mut ends =
-                [p50_ns, p75_ns, p90_ns, p95_ns, p99_ns, p999_ns, p9999_ns].into_iter().flatten();
-            ends.any(|[low, high]| low > high)
-        });
+        let intervals = [Some(self.intervals), self.next_run, self.other_seeds];
+        let mut ends = intervals.into_iter().flatten().flat_map(|intervals| intervals.ends());
+        let turned = ends.any(|ends| ends.is_some_and(|[low, high]| low > high));
         turned.then_some("the ends of an interval contradict each other")
     }
 }

@@ -32,6 +32,8 @@ pub use verdict_limits::Limits;
 
 /// Version of the scenario's shape. A file does not say it: it goes up when scenarios of before are no longer taken.
 pub const SCENARIO_SCHEMA: &str = "zload.scenario/1";
+/// The largest seed, of as many bits as a number of TOML has.
+const LARGEST_SEED: u64 = i64::MAX as u64;
 
 /// A scenario: who sends what to whom, for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -325,6 +327,14 @@ pub struct Compare {
     /// A smaller difference of the primary metric counts as none. If absent: what the metric has by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<Percent>,
+}
+
+impl Scenario {
+    /// The same scenario with the seed that is so many further; after the largest comes 0.
+    #[must_use]
+    pub fn with_seed_after(&self, further: u64) -> Self {
+        Self { seed: self.seed.wrapping_add(further) & LARGEST_SEED, ..self.clone() }
+    }
 }
 
 impl Compare {

@@ -4,7 +4,8 @@ use super::complaint::{Checked, Complaint, refuse, refuse_with_help};
 use super::distribution::Quantity;
 use super::messages::{MAX_PAYLOAD, MIN_PAYLOAD};
 use super::{
-    Bytes, Count, Distribution, Engine, Limits, Load, Model, Nanos, Scenario, Sockets, Threads,
+    Bytes, Count, Distribution, Engine, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario,
+    Sockets, Threads,
 };
 use super::{messages, server};
 
@@ -62,8 +63,8 @@ fn names(scenario: &Scenario) -> Checked {
     if scenario.name.chars().count() > LONGEST_NAME {
         return refuse("name", format!("must have at most {LONGEST_NAME} characters"));
     }
-    if i64::try_from(scenario.seed).is_err() {
-        return refuse("seed", format!("must be at most {}", i64::MAX));
+    if scenario.seed > LARGEST_SEED {
+        return refuse("seed", format!("must be at most {LARGEST_SEED}"));
     }
     Ok(())
 }

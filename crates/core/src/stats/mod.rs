@@ -17,7 +17,8 @@ mod worth;
 pub use autocorrelation::{autocorrelation_time, inflation};
 pub use multiplicity::holm;
 pub use order::{
-    Estimate, block_medians, carries, interval, median, percentile, quantile_named, size_for,
+    Estimate, block_medians, carries, interval, median, next_value, percentile, quantile_named,
+    size_for,
 };
 pub use paired::{fewest_for, shift, signed_rank_p};
 pub use shift::{Shift, level_shift};

@@ -59,6 +59,27 @@ pub fn interval(quantile: f64, effective: f64) -> [f64; 2] {
     ranks.map(|rank| (rank / effective).clamp(0.0, 1.0))
 }
 
+/// Where the next of such independent values will be with 95 %, whatever their distribution: between those with the ranks 0.025·(n+1)
+/// and 0.975·(n+1), each of which is as likely to have the next one below it as its share of n+1 (Meeker, Hahn and Escobar,
+/// "Statistical intervals", 2017, chapter 5). `None` of fewer than 39 values, which have no such ranks.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a fortieth of a length"
+)]
+pub fn next_value(values: &[f64]) -> Option<[f64; 2]> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let rank = 0.025 * (sorted.len() as f64 + 1.0);
+    if rank < 1.0 {
+        return None;
+    }
+    // Between two ranks, in proportion.
+    let (at, part, last) = (rank as usize - 1, rank.fract(), sorted.len() - 1);
+    let between = |one: usize, next: usize| sorted[one] + (sorted[next] - sorted[one]) * part;
+    Some([between(at, at + 1), between(last - at, last - at - 1)])
+}
+
 /// Where the value that ends the lower `share` of `count` sorted values stands.
 #[expect(
     clippy::cast_possible_truncation,
@@ -126,6 +147,24 @@ mod tests {
             })
             .count();
         assert!((370..=396).contains(&covered), "{covered} of 400");
+    }
+
+    #[test]
+    fn the_next_value_is_where_it_is_said_to_be() {
+        assert_eq!(next_value(&ar1(0.0, 38, 1)), None);
+        for count in [39, 75, 150] {
+            let tries = 2_000;
+            let held = (0..tries)
+                .filter(|&seed| {
+                    let values = ar1(0.0, count + 1, seed);
+                    let [low, high] = next_value(&values[..count]).unwrap();
+                    (low..=high).contains(&values[count])
+                })
+                .count();
+            // Four standard errors of so many tries.
+            assert!((1_860..=1_940).contains(&held), "{count}: {held} of {tries}");
+        }
+        assert_eq!(next_value(&[7.0; 50]), Some([7.0; 2]));
     }
 
     proptest! {

@@ -27,12 +27,12 @@ pub struct Cluster {
 }
 
 /// How many independent values the clusters, in order of time, are worth for the share of values above, with Student's t of few batches
-/// counted in: for an interval made with the normal distribution. `None` while batches of them are still alike.
+/// counted in: for an interval made with the normal distribution. `None` while batches of clusters that are not independent are still alike.
 ///
 /// The share is a ratio of sums, so a cluster's residual `above - share · values` is what varies, and values of one cluster are worth more than
 /// one only as far as they differ (the design effect: Kish, "Survey sampling", 1965). Neighbouring clusters are taken together in batches of
 /// 1, 2, 4, … as long as there are 16; where these vary more than independent clusters would, it is the variance of the longest that counts,
-/// raised by what they still have in common, (1+r)/(1-r), as Skart does (Tafazzoli and Wilson, "Skart: a skewness- and autoregression-adjusted
+/// raised by the share of it that batches of this length do not show, which is about the memory by their length, and by what they still have in common, (1+r)/(1-r), as Skart does (Tafazzoli and Wilson, "Skart: a skewness- and autoregression-adjusted
 /// batch-means procedure for simulation analysis", 2011).
 pub fn worth(clusters: &[Cluster]) -> Option<f64> {
     let count = clusters.len() as f64;
@@ -59,14 +59,18 @@ pub fn worth(clusters: &[Cluster]) -> Option<f64> {
         batches = batches.chunks_exact(2).map(|pair| f64::midpoint(pair[0], pair[1])).collect();
         length *= 2.0;
     }
-    if alike > MOST_ALIKE {
-        return None;
-    }
+    // Of few batches that are independent, one time in ten some are alike by chance: that alone says nothing.
     if !dependent {
         return Some(count / alone);
     }
+    if alike > MOST_ALIKE {
+        return None;
+    }
     let alike = alike.max(0.0);
-    let factor = longest.max(alone) * (1.0 + alike) / (1.0 - alike);
+    let seen = longest.max(alone);
+    // `length` is that of the batches after the longest.
+    let unseen = 1.0 + seen / (length / 2.0);
+    let factor = seen * unseen * (1.0 + alike) / (1.0 - alike);
     Some(count / factor * (Z_95 / student_95(freedom)).powi(2))
 }
 

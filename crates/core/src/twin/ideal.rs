@@ -10,6 +10,8 @@ use crate::record::{Carried, Cycles, LatencyHistogram};
 /// served and not counted, and rates cover the window from there to the end of the sending.
 #[derive(Debug, Clone)]
 pub struct Ideal {
+    /// The work of its simulation, warm-up included: each request and each reply is a step.
+    pub steps: u64,
     /// Requests.
     pub requests: u64,
     /// Requests with a fan-out of 0.
@@ -40,6 +42,7 @@ impl Ideal {
         let (this_ns, other_ns) = (self.window_ns as f64, other.window_ns as f64);
         let busy_ns = self.utilisation * this_ns + other.utilisation * other_ns;
         self.utilisation = busy_ns / (this_ns + other_ns);
+        self.steps += other.steps;
         self.requests += other.requests;
         self.silent += other.silent;
         self.replies += other.replies;
@@ -64,6 +67,7 @@ pub(super) struct Tally {
     send_end_ns: u64,
     /// Whether every request has one reply, so that one histogram stands for all three.
     single_reply: bool,
+    steps: u64,
     requests: u64,
     silent: u64,
     replies: u64,
@@ -81,6 +85,7 @@ impl Tally {
             warmup_ns: plan.warmup_ns(),
             send_end_ns: plan.send_end_ns(),
             single_reply: plan.constant_replies() == Some(1),
+            steps: 0,
             requests: 0,
             silent: 0,
             replies: 0,
@@ -95,6 +100,7 @@ impl Tally {
 
     #[inline]
     pub(super) fn add(&mut self, served: &Served<'_>) {
+        self.steps += 1 + served.replies_ns.len() as u64;
         let in_window = |ns: &&u64| (self.warmup_ns..self.send_end_ns).contains(*ns);
         self.window_replies += served.replies_ns.iter().filter(in_window).count() as u64;
         if let Some(free_ns) = served.free_ns {
@@ -144,6 +150,7 @@ impl Tally {
             (self.first_reply, self.last_reply)
         };
         Ideal {
+            steps: self.steps,
             requests: self.requests,
             silent: self.silent,
             replies: self.replies,

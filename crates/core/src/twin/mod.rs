@@ -11,6 +11,7 @@ mod arrivals;
 mod dispatch;
 mod excess;
 mod ideal;
+mod other_seeds;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use excess::{Differences, Excess, Observed, ideal_and_excess};
 pub use ideal::{Ideal, ideal};
+pub use other_seeds::{LEAST_SEEDS, MOST_SEEDS, Together, other_seeds};
 
 use crate::plan::{Offered, Plan};
 use arrivals::Arrivals;

@@ -39,9 +39,10 @@ pub struct Evidence {
     pub in_flight: TimeSeries,
     /// Parts of a request's way whose mean number, rate and time were measured independently.
     pub legs: Vec<Leg>,
-    /// Response times to first replies in the order in which their requests were intended, each `every`-th of them. Keep
-    /// some 5,000 or more: few of very many leave open how long slow replies last, and are taken for the worst.
+    /// Response times to first replies in the order in which their requests were intended, each `every`-th of them.
     pub responses: TimeSeries,
+    /// Of each percentile of these that is printed, in rising order: how many independent values they are worth for it.
+    pub effective_sizes: Vec<EffectiveSize>,
     /// What our own server counted; `None` if it was not ours.
     pub server: Option<ServerCounts>,
     /// What the workers' delays were and should have been; `None` if nobody knows or none was planned.
@@ -67,6 +68,17 @@ pub struct Percentiles {
     pub p50_ns: Option<u64>,
     /// 99th percentile, in nanoseconds.
     pub p99_ns: Option<u64>,
+}
+
+/// How many independent values a sample is worth for a percentile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EffectiveSize {
+    /// What people call the percentile.
+    pub name: &'static str,
+    /// Its quantile.
+    pub quantile: f64,
+    /// `None` if that cannot be told.
+    pub size: Option<f64>,
 }
 
 /// What an open load adds.

@@ -24,11 +24,10 @@ use serde::{Deserialize, Serialize};
 pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
-    Delays, Evidence, Leg, OpenLoad, Percentiles, SampledRequest, SecondOfLoad, ServerCounts,
-    TimeSeries, Twin,
+    Delays, EffectiveSize, Evidence, Leg, OpenLoad, Percentiles, SampledRequest, SecondOfLoad,
+    ServerCounts, TimeSeries, Twin,
 };
 pub use omission::{Omission, as_a_waiting_client};
-pub use sample::effective_size;
 pub use stall::{Stall, stalls};
 
 pub use crate::scenario::Limits;

@@ -1,7 +1,7 @@
 //! Checks of the sample: long enough, steady, and worth as much as its size says.
 
 use super::check::Lines;
-use super::{Check, Evidence, Limits, TimeSeries};
+use super::{Check, EffectiveSize, Evidence, Limits};
 use crate::quantity::{self, duration, percent};
 use crate::stats;
 
@@ -135,15 +135,6 @@ fn beyond_the_plan(evidence: &Evidence) -> Vec<f64> {
     values.iter().zip(twin).map(|(measured, ideal)| measured - ideal).collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a size is a positive number"
-)]
-fn whole(size: f64) -> u64 {
-    size as u64
-}
-
 /// The response times in blocks of time, as their medians: as measured, and beyond the plan.
 fn blocks(evidence: &Evidence) -> (Vec<f64>, Vec<f64>) {
     let medians =
@@ -152,94 +143,55 @@ fn blocks(evidence: &Evidence) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// Whether the printed percentiles rest on enough independent values.
+///
+/// It doubts figures, and not the run: they bear the mark.
 pub(super) fn sample_size(evidence: &Evidence) -> Check {
     const NAME: &str = "sample_size";
-    let count = evidence.response.count as f64;
-    if evidence.responses.values.is_empty() {
-        return Check::not_applicable(NAME, "response times were not sampled in order of time");
-    }
-    let printed: Vec<Worth> = QUANTILES
-        .iter()
-        .filter(|(quantile, _)| stats::carries(count, *quantile))
-        .map(|&(quantile, name)| Worth { quantile, name, size: effective_size(evidence, quantile) })
-        .collect();
+    let sizes = &evidence.effective_sizes;
+    let carried =
+        |one: &&EffectiveSize| one.size.is_some_and(|size| stats::carries(size, one.quantile));
     // The lowest that is printed and not carried decides, up to p99; what is not printed claims nothing.
-    let judged = || printed.iter().filter(|worth| worth.quantile <= JUDGED);
-    let decisive = judged().find(|worth| !worth.is_carried()).or(judged().next_back());
-    let (size, needed) = decisive.map_or_else(
-        || (effective_size(evidence, 0.5), stats::size_for(0.5)),
-        |worth| (worth.size, stats::size_for(worth.quantile)),
-    );
-    let names: Vec<&str> =
-        printed.iter().filter(|worth| worth.is_carried()).map(|worth| worth.name).collect();
-    let carries = match names.as_slice() {
-        [] => "no percentile".to_owned(),
-        names => names.join(", "),
+    let judged = || sizes.iter().filter(|one| one.quantile <= JUDGED);
+    let Some(decisive) = judged().find(|one| !carried(one)).or(judged().next_back()) else {
+        return Check::not_applicable(NAME, "there are too few replies for any percentile");
     };
-    let fact = format!(
-        "{} replies are worth {} independent ones, which carry {carries}",
-        quantity::count(evidence.response.count),
-        quantity::count(whole(size))
-    );
-    // It doubts figures, and not the run: they bear the mark.
-    let mut check = Check::note_above(NAME, (needed - size, "count"), 0.0, fact);
+    let names: Vec<&str> = sizes.iter().filter(carried).map(|one| one.name).collect();
+    let estimated = match names.as_slice() {
+        [] => "no percentile is carried".to_owned(),
+        [name] => format!("{name} is carried"),
+        names => format!("{} are carried", names.join(", ")),
+    };
+    let replies = quantity::count(evidence.response.count);
+    let needed = stats::size_for(decisive.quantile).ceil();
+    let found = match decisive.size {
+        Some(size) => {
+            format!(
+                "the effective sample size of {replies} replies is {size:.0} at the {}",
+                decisive.name
+            )
+        }
+        None => format!(
+            "the effective sample size of {replies} replies at the {} cannot be told, as even long stretches of the run are alike",
+            decisive.name
+        ),
+    };
+    let lacking = decisive.size.map_or(f64::INFINITY, |size| needed - size);
+    let mut check =
+        Check::note_above(NAME, (lacking, "count"), 0.0, format!("{found}; {estimated}"));
     if check.noted {
-        check.sentence += ": higher percentiles are seen and not estimated, as slow replies come in bursts; set run.duration higher";
+        check.sentence = format!(
+            "{found}, of {needed:.0} that it needs; {estimated}, and higher percentiles are seen and not estimated, as slow replies come in \
+             bursts; set run.duration higher"
+        );
     }
-    check.value = Some(size.floor());
-    check.limit = Some(needed.ceil());
+    check.value = decisive.size.map(f64::floor);
+    check.limit = Some(needed);
     check
 }
 
-const QUANTILES: [(f64, &str); 5] =
-    [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99")];
-
-/// Higher percentiles than this are named where they are not carried, and make no run suspect: slow replies nearly always
+/// Higher percentiles than this are marked where they are not carried, and not looked at here: slow replies nearly always
 /// come in bursts.
 const JUDGED: f64 = 0.99;
-
-/// What the sample is worth for a percentile.
-struct Worth {
-    quantile: f64,
-    name: &'static str,
-    /// Independent values.
-    size: f64,
-}
-
-impl Worth {
-    fn is_carried(&self) -> bool {
-        stats::carries(self.size, self.quantile)
-    }
-}
-
-/// How many independent values the response times are worth for this percentile.
-///
-/// The error of a percentile is that of the share of values above it, so it is the autocorrelation of "above or not"
-/// that counts (Heidelberger and Lewis, "Quantile estimation in dependent sequences", 1984). Above the highest
-/// percentile that the ordered sample carries, that one stands in. If values were left out, the correlation r over `every` values
-/// is taken for the power of that of neighbours, as in a first-order autoregressive series, and is never taken for less
-/// than its own noise 1/√n: what was left out is not assumed to be independent without evidence.
-pub fn effective_size(evidence: &Evidence, quantile: f64) -> f64 {
-    let TimeSeries { values, every } = &evidence.responses;
-    let size = values.len() as f64;
-    let seen = QUANTILES
-        .iter()
-        .map(|(seen, _)| *seen)
-        .rfind(|seen| *seen <= quantile && stats::carries(size, *seen))
-        .unwrap_or(0.5);
-    let Some(level) = stats::percentile(values, seen, size) else { return size };
-    let above: Vec<f64> =
-        values.iter().map(|value| f64::from(u8::from(*value > level.value))).collect();
-    let time = stats::autocorrelation_time(&above);
-    let every = (*every).max(1) as f64;
-    let all = (evidence.response.count as f64).max(size);
-    if every <= 1.0 {
-        return all / time;
-    }
-    let over_every = ((time - 1.0) / (time + 1.0)).max(1.0 / size.sqrt());
-    let neighbours = over_every.powf(1.0 / every);
-    all * (1.0 - neighbours) / (1.0 + neighbours)
-}
 
 /// Whether times were too long for the histograms.
 pub(super) fn clipped(evidence: &Evidence) -> Check {

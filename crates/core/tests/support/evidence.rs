@@ -6,7 +6,8 @@ use rand_xoshiro::SplitMix64;
 use zload_core::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
 use zload_core::record::Ledger;
 use zload_core::verdict::{
-    Delays, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts, TimeSeries,
+    Delays, EffectiveSize, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
+    TimeSeries,
 };
 
 /// A millisecond in nanoseconds.
@@ -99,6 +100,9 @@ pub(crate) fn clean(seed: u64) -> Evidence {
             mean_ns,
         }],
         responses: TimeSeries { values: responses, every },
+        effective_sizes: [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)]
+            .map(|(name, quantile)| EffectiveSize { name, quantile, size: Some(sent as f64) })
+            .to_vec(),
         server: Some(ServerCounts {
             requests_taken: sent,
             replies_sent: sent,
