@@ -11,7 +11,8 @@ use rand_xoshiro::SplitMix64;
 
 use super::luck::{moved, percentiles, spread};
 use super::percentiles::{OfEach, PERCENTILES};
-use super::summary::{OfRequest, nanos, within};
+use super::summary::{OfRequest, within};
+use crate::quantity::rounded;
 use crate::record::LatencyHistogram;
 use crate::scenario::Scenario;
 use crate::stats;
@@ -32,7 +33,7 @@ fn queue(load: f64, replies: u32, requests: usize, seed: u64) -> Vec<Vec<u64>> {
         let mut at = wait;
         let times = (0..replies).map(|_| {
             at += draw() * WORK_NS / f64::from(replies);
-            nanos(at)
+            rounded(at)
         });
         let times: Vec<u64> = times.collect();
         if load > 0.0 {
@@ -55,7 +56,7 @@ fn recorded(requests: &[Vec<u64>]) -> LatencyHistogram {
 fn truth(load: f64, replies: u32, quantiles: &[f64]) -> Vec<u64> {
     if replies == 1 {
         // The response time of M/M/1 is exponential (Kleinrock, "Queueing Systems", volume 1, 1975).
-        let of = |quantile: &f64| nanos(-(1.0 - quantile).ln() * WORK_NS / (1.0 - load));
+        let of = |quantile: &f64| rounded(-(1.0 - quantile).ln() * WORK_NS / (1.0 - load));
         return quantiles.iter().map(of).collect();
     }
     let long = recorded(&queue(load, replies, 150_000, 77));

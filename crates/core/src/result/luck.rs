@@ -2,7 +2,7 @@
 
 use super::RunResult;
 use super::percentiles::{Intervals, OfEach, PERCENTILES};
-use super::summary::nanos;
+use crate::quantity::rounded;
 use crate::record::LatencyHistogram;
 use crate::stats;
 use crate::twin::{self, Limits, Together};
@@ -54,7 +54,7 @@ pub(super) fn spread(
     for (index, ends) in ends.iter_mut().enumerate() {
         let values: Option<Vec<f64>> = draws.iter().map(|draw| Some(draw[index]? as f64)).collect();
         let found = values.and_then(|values| stats::next_value(&values));
-        *ends = ends.and(found).map(|found| found.map(nanos));
+        *ends = ends.and(found).map(|found| found.map(rounded));
     }
     let differ = ends.iter().flatten().any(|[low, high]| low < high);
     differ.then(|| Intervals::from(ends))
@@ -77,7 +77,7 @@ pub(super) fn moved(
                 let (measured, ideal) = (*measured_ns as f64, *ideal_ns as f64);
                 let in_proportion = (measured / ideal.max(1.0)).min(MOST_WIDENED);
                 let moved = |end_ns| measured + (end_ns as f64 - ideal) * in_proportion;
-                Some(ends.map(|end_ns: u64| nanos(moved(end_ns).max(0.0))))
+                Some(ends.map(|end_ns: u64| rounded(moved(end_ns).max(0.0))))
             }
             _ => None,
         };

@@ -12,6 +12,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::percentiles::{Intervals, Kind, OfEach, PERCENTILES};
+use crate::quantity::rounded;
 use crate::record::LatencyHistogram;
 use crate::stats::{self, Cluster, OverRuns};
 
@@ -157,7 +158,7 @@ impl LatencySummary {
             clipped: latencies.clipped(),
             min_ns: latencies.min(),
             mean_ns: latencies.mean(),
-            stddev_ns: (count > 0).then(|| nanos(histogram.stdev())),
+            stddev_ns: (count > 0).then(|| rounded(histogram.stdev())),
             p50_ns: percentile(0),
             p75_ns: percentile(1),
             p90_ns: percentile(2),
@@ -225,8 +226,9 @@ fn over_runs(runs: &[&LatencySummary], shown: OfEach<bool>) -> (Intervals, Optio
             runs.iter().map(|run| Some(run.percentiles()[index]? as f64)).collect();
         *found = values.and_then(|values| stats::over_runs(&values));
     }
-    let mean = |over: Option<OverRuns>| over.map(|over| [over.mean.low, over.mean.high].map(nanos));
-    let next = Intervals::from(found.map(|over| over.map(|over| over.next.map(nanos))));
+    let mean =
+        |over: Option<OverRuns>| over.map(|over| [over.mean.low, over.mean.high].map(rounded));
+    let next = Intervals::from(found.map(|over| over.map(|over| over.next.map(rounded))));
     (Intervals::from(found.map(mean)), next.any().then_some(next))
 }
 
@@ -303,15 +305,6 @@ fn bounds() -> Vec<u8> {
     let [offset, digits] = [0, u32::from(histogram.sigfig())].map(u32::to_be_bytes);
     let [low, high] = [histogram.low(), histogram.high()].map(u64::to_be_bytes);
     [&offset[..], &digits, &low, &high, &1_f64.to_be_bytes()].concat()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a deviation of u64 values is in their range"
-)]
-pub(super) fn nanos(value: f64) -> u64 {
-    value.round() as u64
 }
 
 /// The whole histogram in the form that HdrHistogram's readers in every language take.

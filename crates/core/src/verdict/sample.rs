@@ -205,11 +205,6 @@ pub(super) fn clipped(evidence: &Evidence) -> Check {
     )
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share from 0 to 1 of a time that fits"
-)]
 fn share_of(ns: u64, share: f64) -> u64 {
-    (ns as f64 * share) as u64
+    quantity::saturating(ns as f64 * share)
 }

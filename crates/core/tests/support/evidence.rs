@@ -4,6 +4,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, StandardNormal};
 use rand_xoshiro::SplitMix64;
 use zload_core::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
+use zload_core::quantity::saturating;
 use zload_core::record::Ledger;
 use zload_core::verdict::{
     Delays, EffectiveSize, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
@@ -28,9 +29,9 @@ pub(crate) fn waves(random: &mut SplitMix64, count: u64, phi: f64) -> Vec<f64> {
 pub(crate) fn percentiles(values: &[f64], count: u64) -> Percentiles {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    let at = |percent: usize| sorted.get(sorted.len() * percent / 100).map(|ns| whole(*ns));
+    let at = |percent: usize| sorted.get(sorted.len() * percent / 100).map(|ns| saturating(*ns));
     let mean_ns =
-        (!values.is_empty()).then(|| whole(values.iter().sum::<f64>() / values.len() as f64));
+        (!values.is_empty()).then(|| saturating(values.iter().sum::<f64>() / values.len() as f64));
     Percentiles { count, mean_ns, p50_ns: at(50), p99_ns: at(99) }
 }
 
@@ -41,7 +42,7 @@ pub(crate) fn thread(
     wait_share: f64,
     span_ns: u64,
 ) -> (Thread, ThreadCost) {
-    let part = |share: f64| whole(share * span_ns as f64);
+    let part = |share: f64| saturating(share * span_ns as f64);
     let cost = ThreadCost {
         cpu_ns: part(cpu_share),
         wait_ns: part(wait_share),
@@ -51,20 +52,11 @@ pub(crate) fn thread(
     (Thread { id: 1, name: format!("{role:?}"), role }, cost)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "times and counts are positive and small"
-)]
-fn whole(value: f64) -> u64 {
-    value as u64
-}
-
 /// A run of an open load in which all that happened is what happens to any run on a machine shared with others.
 pub(crate) fn clean(seed: u64) -> Evidence {
     let random = &mut SplitMix64::seed_from_u64(seed);
     let seconds = random.random_range(4..30_u64);
-    let planned = whole(10_f64.powf(random.random_range(2.5..4.0)));
+    let planned = saturating(10_f64.powf(random.random_range(2.5..4.0)));
     let (rate, sent) = (planned as f64, planned * seconds);
     let every = sent.div_ceil(2_000);
     let (service, slip) = times(random, sent / every);

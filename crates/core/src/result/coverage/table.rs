@@ -1,6 +1,7 @@
 //! The table that `scripts/audit coverage` prints, of as many tries as `ZLOAD_AUDIT` says: what is promised beside what was seen.
 
-use super::{WORK_NS, coverage, nanos, queue, recorded};
+use super::{WORK_NS, coverage, queue, recorded};
+use crate::quantity::rounded;
 use crate::result::summary::{Basis, LatencySummary};
 use crate::stats::examples::ar1;
 
@@ -69,7 +70,7 @@ fn of_runs(spread: f64, runs: usize, tries: u64) -> [(f64, f64); 2] {
         let levels = ar1(0.0, runs + 1, try_);
         let of_run = |(run, level): (u64, &f64)| {
             let times = queue(0.0, 1, REQUESTS, try_ * 101 + run);
-            let scaled = |ns: &u64| nanos(*ns as f64 * (spread * level).exp());
+            let scaled = |ns: &u64| rounded(*ns as f64 * (spread * level).exp());
             let times: Vec<Vec<u64>> =
                 times.iter().map(|one| one.iter().map(scaled).collect()).collect();
             recorded(&times)
@@ -83,7 +84,7 @@ fn of_runs(spread: f64, runs: usize, tries: u64) -> [(f64, f64); 2] {
         let of_each: Vec<&LatencySummary> = of_each.iter().collect();
         let summary = LatencySummary::new(&pooled, Basis::of_runs(&of_each, false));
         let next = summary.next_run.and_then(|next| next.p50_ns);
-        let found = [(summary.intervals.p50_ns, Some(nanos(truth))), (next, after)];
+        let found = [(summary.intervals.p50_ns, Some(rounded(truth))), (next, after)];
         for ((interval, truth_ns), (shown, held)) in found.into_iter().zip(&mut counts) {
             let Some(([low, high], truth_ns)) = interval.zip(truth_ns) else { continue };
             *shown += 1.0;
