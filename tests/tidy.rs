@@ -144,6 +144,7 @@ fn what_touches_the_world_is_named_where_it_belongs() {
         ("std::fs", &["files", "machine", "wire", "process"]),
         ("Clock::start", &[&ENGINE[..], &["experiment"]].concat()),
         ("signal_hook", &["process", "command"]),
+        ("std::thread", &[&ENGINE[..], &["experiment", "command"]].concat()),
     ] {
         for path in files_below("src").into_iter().chain(files_below("crates/core/src")) {
             let inner = path.strip_prefix("src").unwrap_or(&path).with_extension("");
