@@ -1,7 +1,7 @@
 //! The plan's own luck in a result: where other seeds would have its percentiles.
 
-use super::RunResult;
 use super::percentiles::{Intervals, OfEach, PERCENTILES};
+use super::{LatencySummary, RunResult};
 use crate::quantity::rounded;
 use crate::record::LatencyHistogram;
 use crate::stats;
@@ -9,6 +9,9 @@ use crate::twin::{self, Limits, Together};
 
 /// Measured percentiles are taken to move at most so many times as far as ideal ones.
 const MOST_WIDENED: f64 = 2.0;
+
+/// Intervals that are narrower than so much of the plan's luck are withdrawn: from few batches they come out a third too narrow by chance.
+const LEAST_OF_LUCK: f64 = 0.6;
 
 impl RunResult {
     /// Plays the twin with other seeds and says of each response time, ideal and measured, where other draws of the plan would have
@@ -32,6 +35,7 @@ impl RunResult {
             ideal.other_seeds = spread(&of_row, &own);
             measured.other_seeds =
                 ideal.other_seeds.map(|spread| moved(&measured.percentiles(), &own, spread));
+            measured.withdraw_what_luck_denies();
         }
         let any = self.latency.reply.other_seeds.is_some();
         ideal.other_seeds = u32::try_from(draws.len()).ok().filter(|_| any);
@@ -58,6 +62,29 @@ pub(super) fn spread(
     }
     let differ = ends.iter().flatten().any(|[low, high]| low < high);
     differ.then(|| Intervals::from(ends))
+}
+
+impl LatencySummary {
+    /// Withdraws the intervals from within this run that are too narrow for the plan's luck alone.
+    fn withdraw_what_luck_denies(&mut self) {
+        let Some(spread) = self.other_seeds.filter(|_| self.next_run.is_none()) else { return };
+        let mut ends = self.intervals.ends();
+        for ((ends, spread), kind) in ends.iter_mut().zip(spread.ends()).zip(PERCENTILES) {
+            let denied = ends.zip(spread).is_some_and(|(ends, spread)| !holds_luck(ends, spread));
+            if denied {
+                *ends = None;
+                self.uncertain.push(kind.field.to_owned());
+            }
+        }
+        self.intervals = Intervals::from(ends);
+    }
+}
+
+/// Whether an interval from within one run is as wide as the plan's luck makes it. A run that is short for its memory now and then takes
+/// its values for independent ones, and cannot know; the twin does. In a long run both have the same width.
+pub(super) fn holds_luck(interval: [u64; 2], spread: [u64; 2]) -> bool {
+    let width = |[low, high]: [u64; 2]| (high - low) as f64;
+    width(interval) >= LEAST_OF_LUCK * width(spread)
 }
 
 /// Where other draws would have been measured: away from this one as their ideals are from its own, in proportion to what was measured.
