@@ -20,11 +20,11 @@ const MOST_LINKS: usize = 40;
 
 /// The files that a command reads or runs, by what they are and not by name.
 #[derive(Debug, Clone, Default)]
-pub struct Inputs(BTreeSet<(u64, u64)>);
+pub(crate) struct Inputs(BTreeSet<(u64, u64)>);
 
 /// The place a result will be written to, proven writable before the run begins.
 #[derive(Debug)]
-pub struct Destination {
+pub(crate) struct Destination {
     path: PathBuf,
     place: Place,
 }
@@ -40,7 +40,7 @@ enum Place {
 
 impl Inputs {
     /// These files; `-` is standard input.
-    pub fn of(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
+    pub(crate) fn of(paths: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
         let mut inputs = Self::default();
         for path in paths {
             inputs.add(path.as_ref());
@@ -50,7 +50,7 @@ impl Inputs {
 
     /// Besides, all files that the server's command names, wherever in an argument: program, script, configuration.
     #[must_use]
-    pub fn and_server(mut self, scenario: &Scenario) -> Self {
+    pub(crate) fn and_server(mut self, scenario: &Scenario) -> Self {
         let Some(server) = &scenario.server else { return self };
         for argument in &server.command {
             self.add(Path::new(argument));
@@ -62,7 +62,10 @@ impl Inputs {
 
     /// Besides, these programs, which are looked for in `PATH` if there is no slash in their names.
     #[must_use]
-    pub fn and_programs(mut self, programs: impl IntoIterator<Item = impl AsRef<Path>>) -> Self {
+    pub(crate) fn and_programs(
+        mut self,
+        programs: impl IntoIterator<Item = impl AsRef<Path>>,
+    ) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         for program in programs {
             let program = program.as_ref();
@@ -96,7 +99,7 @@ fn of_stdin() -> io::Result<Metadata> {
 impl Destination {
     /// Proves that it can be written to, if what is made of `inputs` is to be saved at all, so that an unwritable place is
     /// found before anything is measured.
-    pub fn reserve(path: Option<&Path>, inputs: &Inputs) -> Result<Option<Self>, Error> {
+    pub(crate) fn reserve(path: Option<&Path>, inputs: &Inputs) -> Result<Option<Self>, Error> {
         let Some(path) = path else { return Ok(None) };
         let place = match std::fs::metadata(path) {
             _ if path == Path::new("-") => Err(io::Error::other(
@@ -125,7 +128,7 @@ impl Destination {
     }
 
     /// Refuses two destinations that are the same file: the second would replace the first.
-    pub fn ensure_distinct(destinations: &[&Option<Self>]) -> Result<(), Error> {
+    pub(crate) fn ensure_distinct(destinations: &[&Option<Self>]) -> Result<(), Error> {
         let mut files: Vec<&Path> = Vec::new();
         for destination in destinations.iter().copied().flatten() {
             let Place::Beside { target, .. } = &destination.place else { continue };
@@ -139,7 +142,7 @@ impl Destination {
     }
 
     /// Writes the text. A regular file is moved into place: readers see the old one or the new one, never a part.
-    pub fn save(self, text: &str) -> Result<(), Error> {
+    pub(crate) fn save(self, text: &str) -> Result<(), Error> {
         let written = match &self.place {
             Place::Beside { target, permissions } => replace(target, permissions.as_ref(), text),
             Place::Stream(stream) => (&*stream).write_all(text.as_bytes()),
@@ -149,7 +152,7 @@ impl Destination {
 
     /// The same for what is not the last word yet, lest it be lost. A stream takes only the last word, and what fails here
     /// fails again then, and is told.
-    pub fn save_so_far(&self, text: impl FnOnce() -> String) {
+    pub(crate) fn save_so_far(&self, text: impl FnOnce() -> String) {
         if let Place::Beside { target, permissions } = &self.place {
             let _told_later = replace(target, permissions.as_ref(), &text());
         }

@@ -14,26 +14,26 @@ use zload_core::text;
 
 /// The text of something that was given by its path.
 #[derive(Debug, Clone)]
-pub struct Input {
+pub(crate) struct Input {
     /// As it was given.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// What it holds: any bytes.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// Whether a path stands for standard input; a file of that name is `./-`.
-pub fn is_stdin(path: &Path) -> bool {
+pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
 /// What people call it.
-pub fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     if is_stdin(path) { "<stdin>".to_owned() } else { text::path(path) }
 }
 
 impl Input {
     /// Reads at most so many bytes, which are whole MiB; fails if there are more, which `what` says that it then is not, as in `scenario`.
-    pub fn read(path: &Path, most: u64, what: &str) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path, most: u64, what: &str) -> Result<Self, Error> {
         let unreadable = |source| Error::Read { path: name(path).into(), source };
         let mut bytes = Vec::new();
         opened(path)
@@ -48,7 +48,7 @@ impl Input {
 
     /// A path at which other processes find the same text, as long as this one lives and keeps the file: the one that was
     /// given, unless what is there is read once or is another thing to each process, as a pipe and `/dev/stdin` are.
-    pub fn for_others(&self) -> Result<(PathBuf, Option<File>), Error> {
+    pub(crate) fn for_others(&self) -> Result<(PathBuf, Option<File>), Error> {
         let special = ["/dev", "/proc"].iter().any(|folder| self.path.starts_with(folder));
         if !is_stdin(&self.path) && !special && self.path.is_file() {
             return Ok((self.path.clone(), None));

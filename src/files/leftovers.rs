@@ -7,17 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Removes one file. Nobody is left to be told if it fails.
-pub type Removal = Box<dyn Fn() + Send>;
+pub(crate) type Removal = Box<dyn Fn() + Send>;
 
 static REMOVALS: Mutex<BTreeMap<u64, Removal>> = Mutex::new(BTreeMap::new());
 
 /// A file that goes if zload ends at once. Dropping this keeps the file: it only ends the watch over it.
 #[derive(Debug)]
-pub struct Leftover(u64);
+pub(crate) struct Leftover(u64);
 
 impl Leftover {
     /// Calls `make`, which makes a file and says how to remove it, and must not take long. Fails as `make` does.
-    pub fn make<T, E>(make: impl FnOnce() -> Result<(T, Removal), E>) -> Result<(T, Self), E> {
+    pub(crate) fn make<T, E>(
+        make: impl FnOnce() -> Result<(T, Removal), E>,
+    ) -> Result<(T, Self), E> {
         // A sudden end waits for this lock, or this waits for ever: there is no file that it does not know of.
         let mut removals = removals();
         let (value, removal) = make()?;
@@ -34,7 +36,7 @@ impl Drop for Leftover {
 }
 
 /// Removes every such file. For the last moment of the process: whoever wants to make or to release one waits until it ends.
-pub fn remove_all() {
+pub(crate) fn remove_all() {
     let removals = removals();
     removals.values().for_each(|remove| remove());
     std::mem::forget(removals);

@@ -21,12 +21,12 @@ pub fn scenario(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> 
 }
 
 /// Reads what may be a scenario, and no more of it than one may have.
-pub fn read_scenario(path: &Path) -> Result<Input, Error> {
+pub(crate) fn read_scenario(path: &Path) -> Result<Input, Error> {
     Input::read(path, LARGEST_SCENARIO, "scenario")
 }
 
 /// The scenario that was read, unless the reader has an `objection` that only it can know of.
-pub fn scenario_of(
+pub(crate) fn scenario_of(
     input: &Input,
     overrides: &[Override],
     objection: impl Fn(&Scenario) -> Option<Complaint>,
@@ -53,17 +53,17 @@ pub fn scenario_of(
 }
 
 /// Reads a saved result from a file or, as `-`, from standard input; see [`saved_of`].
-pub fn saved(path: &Path) -> Result<Saved, Error> {
+pub(crate) fn saved(path: &Path) -> Result<Saved, Error> {
     saved_of(&read_saved(path)?)
 }
 
 /// Reads what may be a saved result, and no more of it than one may have.
-pub fn read_saved(path: &Path) -> Result<Input, Error> {
+pub(crate) fn read_saved(path: &Path) -> Result<Input, Error> {
     Input::read(path, LARGEST_RESULT, "result")
 }
 
 /// The saved result that was read; refuses other schemas, and ledgers and distributions that contradict themselves.
-pub fn saved_of(input: &Input) -> Result<Saved, Error> {
+pub(crate) fn saved_of(input: &Input) -> Result<Saved, Error> {
     std::str::from_utf8(&input.bytes)
         .map_err(|error| format!("not a JSON object: {error}"))
         .and_then(Saved::parse)
@@ -74,6 +74,6 @@ pub fn saved_of(input: &Input) -> Result<Saved, Error> {
 }
 
 /// Whether what was read looks like a saved result: those are JSON objects, which no scenario begins like.
-pub fn is_saved(input: &Input) -> bool {
+pub(crate) fn is_saved(input: &Input) -> bool {
     input.bytes.trim_ascii_start().first() == Some(&b'{')
 }

@@ -1,9 +1,9 @@
 //! What is read and what is written: scenarios and results, each whole and once.
 
-pub mod destination;
-pub mod input;
-pub mod leftovers;
+pub(crate) mod destination;
+pub(crate) mod input;
+pub(crate) mod leftovers;
 pub mod load;
 
-pub use destination::{Destination, Inputs};
-pub use input::Input;
+pub(crate) use destination::{Destination, Inputs};
+pub(crate) use input::Input;

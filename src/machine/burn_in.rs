@@ -16,7 +16,7 @@ const PIECE_NS: u64 = 300_000;
 const UNFIT: f64 = 2.0;
 
 /// Burns for a second; shorter if interrupted.
-pub fn burn_in(interrupted: &AtomicBool) -> Fitness {
+pub(crate) fn burn_in(interrupted: &AtomicBool) -> Fitness {
     let rounds = rounds_of_a_piece();
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let times: Vec<Vec<u64>> = std::thread::scope(|scope| {

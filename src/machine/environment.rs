@@ -7,7 +7,7 @@ use zload_core::facts::Revision;
 use zload_core::result::Environment;
 
 /// Looks at the machine.
-pub fn describe() -> Environment {
+pub(crate) fn describe() -> Environment {
     let system = rustix::system::uname();
     Environment {
         zload: env!("CARGO_PKG_VERSION").to_owned(),
@@ -39,7 +39,7 @@ fn cores() -> usize {
 }
 
 /// Whether this process was started with a signal ignored, as `nohup` does.
-pub fn ignores(signal: i32) -> bool {
+pub(crate) fn ignores(signal: i32) -> bool {
     let ignored = || {
         let text = std::fs::read_to_string("/proc/self/status").ok()?;
         let mask = text.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
@@ -63,7 +63,7 @@ fn load_average() -> Option<f64> {
 }
 
 /// What the CI says that this runs in. A pull request's own branch comes before the one that GitHub makes of it.
-pub fn revision_of_ci() -> Revision {
+pub(crate) fn revision_of_ci() -> Revision {
     Revision {
         branch: first_set(&[
             "GITHUB_HEAD_REF",

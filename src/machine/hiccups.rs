@@ -18,14 +18,14 @@ use zload_core::record::LatencyHistogram;
 const SLEEP_NS: u64 = 1_000_000;
 
 /// A thread that watches how late it is woken.
-pub struct Hiccups {
+pub(crate) struct Hiccups {
     stop: Arc<Stop>,
     thread: Option<JoinHandle<LatencyHistogram>>,
 }
 
 impl Hiccups {
     /// Begins to watch.
-    pub fn start() -> Result<Self, Error> {
+    pub(crate) fn start() -> Result<Self, Error> {
         let stop = Arc::new(Stop::new()?);
         let stopped = Arc::clone(&stop);
         let thread = threads::start("zload/hiccups", 0, move || watch(&stopped))?;
@@ -33,7 +33,7 @@ impl Hiccups {
     }
 
     /// Ends the watch: by how much each sleep was too long, in nanoseconds.
-    pub fn finish(mut self) -> LatencyHistogram {
+    pub(crate) fn finish(mut self) -> LatencyHistogram {
         self.stop.request();
         let thread = self.thread.take().expect("the thread is taken only here and in drop");
         thread.join().unwrap_or_default()
@@ -67,7 +67,7 @@ fn overshoot_ns(clock: Clock, stop: &Stop) -> Option<u64> {
 }
 
 /// What one reading of the clock costs, in nanoseconds: the least of some rounds, which the fewest interruptions met.
-pub fn clock_read_ns() -> f64 {
+pub(crate) fn clock_read_ns() -> f64 {
     const READS: u32 = 1_000;
     let clock = Clock::start();
     let round = |_| {

@@ -33,7 +33,7 @@ fn role_of(name: &str) -> Role {
 }
 
 /// The threads of this process that are running now, in the order of their numbers.
-pub fn threads() -> Vec<Thread> {
+pub(crate) fn threads() -> Vec<Thread> {
     let Ok(entries) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut threads: Vec<Thread> = ids
@@ -113,7 +113,7 @@ impl MachineTicks {
 
 /// Everything that only grows, at one instant.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub(crate) struct Look {
     monotonic_ns: u64,
     realtime_ns: u64,
     boottime_ns: u64,
@@ -126,7 +126,7 @@ pub struct Look {
 
 impl Look {
     /// Looks at the machine, its clocks and these threads; `server_cpu_ns` is what a server of the user's own has used.
-    pub fn at(threads: &[Thread], server_cpu_ns: Option<u64>) -> Self {
+    pub(crate) fn at(threads: &[Thread], server_cpu_ns: Option<u64>) -> Self {
         Self {
             monotonic_ns: read(ClockId::Monotonic),
             realtime_ns: read(ClockId::Realtime),
@@ -140,7 +140,7 @@ impl Look {
     }
 
     /// What happened between `begin` and this look, both at the same `threads`.
-    pub fn since(&self, begin: &Self, threads: &[Thread]) -> HostUse {
+    pub(crate) fn since(&self, begin: &Self, threads: &[Thread]) -> HostUse {
         let span_ns = self.monotonic_ns.saturating_sub(begin.monotonic_ns);
         let real_ns = self.realtime_ns.cast_signed() - begin.realtime_ns.cast_signed();
         let own_ns = self.process_cpu_ns.saturating_sub(begin.process_cpu_ns);
@@ -199,14 +199,14 @@ fn machine_between(end: MachineTicks, begin: MachineTicks, own_ns: u64) -> Optio
 }
 
 /// Memory of this process that is resident, in bytes, if the kernel says.
-pub fn resident_bytes() -> Option<u64> {
+pub(crate) fn resident_bytes() -> Option<u64> {
     let pages = read_to_string("/proc/self/statm").ok()?;
     let resident: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;
     Some(resident * rustix::param::page_size() as u64)
 }
 
 /// The smallest step of the clock that times are read from, in nanoseconds; `None` if it did not move in 10,000 reads.
-pub fn clock_resolution_ns() -> Option<u64> {
+pub(crate) fn clock_resolution_ns() -> Option<u64> {
     let mut before = read(ClockId::Monotonic);
     let mut smallest = None;
     for _ in 0..10_000 {

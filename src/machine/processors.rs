@@ -6,7 +6,7 @@ use crate::Error;
 
 /// Keeps everything from now on on `count` of the processors that this process may use: the last ones, since the first have
 /// the machine's interrupts.
-pub fn keep_on(count: u32) -> Result<(), Error> {
+pub(crate) fn keep_on(count: u32) -> Result<(), Error> {
     let allowed = sched_getaffinity(None)
         .map_err(|errno| Error::Limit(format!("the processors cannot be read: {errno}")))?;
     let available: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();

@@ -58,7 +58,7 @@ const KINDS: [Kind; 10] = [
 const ATTEMPTS: u32 = 2;
 
 /// Makes all trials; says before each which of how many it is, and its name. Ends early when `interrupted` becomes true.
-pub fn run(
+pub(crate) fn run(
     environment: Environment,
     interrupted: &AtomicBool,
     begins: &mut dyn FnMut(usize, usize, &str),

@@ -1,7 +1,7 @@
 //! The server side of a run: frontend, proxy, backend and workers; and servers with known faults for the selftest.
 
 pub mod counters;
-pub mod planted;
+pub(crate) mod planted;
 pub mod proxy;
 mod side;
 mod worker;

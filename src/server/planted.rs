@@ -23,7 +23,7 @@ use zload_core::scenario::Sockets;
 
 /// What is wrong with a planted server. Requests are counted from 1 as they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Nothing: each request is answered once and at once.
     None,
     /// It takes one request and then neither takes nor answers anything for a while.
@@ -44,21 +44,21 @@ pub enum Fault {
 
 /// What a planted server witnessed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Witness {
+pub(crate) struct Witness {
     /// The key of each request of zload that it took, and when by its own clock, in nanoseconds.
-    pub taken: Vec<(DrawKey, u64)>,
+    pub(crate) taken: Vec<(DrawKey, u64)>,
     /// Requests that it left unanswered.
-    pub unanswered: u64,
+    pub(crate) unanswered: u64,
     /// Requests that it answered twice.
-    pub doubled: u64,
+    pub(crate) doubled: u64,
     /// How long it stalled, in nanoseconds.
-    pub stalled_ns: u64,
+    pub(crate) stalled_ns: u64,
 }
 
 /// A planted server that is running. Dropped, it ends.
-pub struct Planted {
+pub(crate) struct Planted {
     /// Where clients connect to.
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     context: Context,
     stop: Arc<Stop>,
     thread: Option<JoinHandle<Result<Witness, Errno>>>,
@@ -66,7 +66,7 @@ pub struct Planted {
 
 impl Planted {
     /// Starts a server with this fault and these socket options on a free port of the loopback.
-    pub fn start(fault: Fault, options: &Sockets) -> Result<Self, Error> {
+    pub(crate) fn start(fault: Fault, options: &Sockets) -> Result<Self, Error> {
         limits::ensure_threads(Threads { of_libzmq: 2, of_ours: 1 }, 0)?;
         let stop = Arc::new(Stop::new()?);
         let context = Context::new(1, 8)?;
@@ -78,7 +78,7 @@ impl Planted {
     }
 
     /// Ends the server, and gives what it witnessed.
-    pub fn finish(mut self) -> Result<Witness, Error> {
+    pub(crate) fn finish(mut self) -> Result<Witness, Error> {
         self.end();
         let thread = self.thread.take().expect("the thread is taken only here and in drop");
         side::outcome("the planted server", thread.join()).map_err(Error::Failed)
