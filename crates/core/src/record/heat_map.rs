@@ -77,7 +77,7 @@ impl Default for HeatMap {
 }
 
 impl HeatColumn {
-    /// The columns of several runs, one after the other, in at most [`MOST_COLUMNS`].
+    /// The columns of several runs, one after the other, in at most `MOST_COLUMNS`.
     pub fn condensed(mut columns: Vec<Self>) -> Vec<Self> {
         while columns.len() > MOST_COLUMNS {
             columns = columns.chunks(2).map(Self::both).collect();
