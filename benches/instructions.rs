@@ -15,15 +15,15 @@
 use std::hint::black_box;
 
 use gungraun::prelude::*;
-use zload::measure::{Exchange, Outstanding, Recorder};
-use zload::plan::{DrawKey, Plan};
-use zload::scenario::{Engine, Scenario};
-use zload::topology::context::{Context, Socket};
-use zload::topology::counters::ProxyCounters;
-use zload::topology::errno::Errno;
-use zload::topology::frame::Frame;
-use zload::topology::proxy;
-use zload::topology::wire::Header;
+use zload::server::counters::ProxyCounters;
+use zload::server::proxy;
+use zload::wire::context::{Context, Socket};
+use zload::wire::errno::Errno;
+use zload::wire::frame::Frame;
+use zload::wire::header::Header;
+use zload_core::plan::{DrawKey, Plan};
+use zload_core::record::{Exchange, Outstanding, Recorder};
+use zload_core::scenario::{Engine, Scenario};
 
 /// What one benchmark repeats; the kept figures are instructions per this many.
 const OPERATIONS: u64 = 1_000;

@@ -7,9 +7,9 @@ use clap_complete::Shell;
 
 use crate::experiment::{Profile, Wishes};
 pub use crate::render::Format;
-use crate::scenario::load::Override;
-use crate::scenario::{Nanos, Percent};
-use crate::twin::Policy;
+use zload_core::scenario::load::Override;
+use zload_core::scenario::{Nanos, Percent};
+use zload_core::twin::Policy;
 
 /// Load tester for ZeroMQ ROUTER/DEALER proxies.
 #[derive(Debug, Parser)]

@@ -3,9 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::scenario::Problem;
-use crate::text;
-use crate::topology::errno::Errno;
+use zload_core::problem::Problem;
+use zload_core::text;
 
 /// Anything that stops a command. The text says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +43,12 @@ pub enum Error {
         reason: String,
     },
     /// A socket operation failed.
-    #[error("{what}: {errno}")]
+    #[error("{what}: {why}")]
     Socket {
         /// What was tried, with the endpoint or option.
         what: String,
-        /// What libzmq says.
-        errno: Errno,
+        /// What libzmq or the system says, and what can be done about it.
+        why: String,
     },
     /// The machine's limits do not allow the run.
     #[error("{0}")]
@@ -66,8 +65,8 @@ pub enum Error {
         clients: u32,
         /// Where they connect to.
         endpoint: String,
-        /// How long they tried.
-        timeout: crate::scenario::Nanos,
+        /// How long they tried, as the scenario says it.
+        timeout: String,
     },
     /// A server of the user's own cannot be measured.
     #[error("{what}{}", last_words(output))]

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use zload::cli::Cli;
-use zload::{command, topology};
+use zload::command;
+use zload::machine::limits;
 
 fn main() -> ExitCode {
     // An allocation that fails later would be an abort.
-    if !topology::has_memory_to_begin() {
+    if !limits::has_memory_to_begin() {
         let _closed = std::io::stderr().write_all(
             b"error: there is too little memory to begin: raise the limit (ulimit -v)\n",
         );

@@ -5,15 +5,15 @@ use std::io::{IsTerminal as _, Write as _};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::render::{duration, rate};
-use crate::text;
-use crate::topology::{Phase, Snapshot};
+use zload_core::facts::{Phase, Snapshot};
+use zload_core::text;
 
 /// Where no terminal is, a line at most this often.
 const LINE_EVERY_NS: u64 = 5_000_000_000;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// A bar that moves, for a terminal.
     Bar,
     /// A plain line now and then.
@@ -24,7 +24,7 @@ pub enum Mode {
 
 /// Shows how a run goes.
 #[derive(Debug)]
-pub struct Progress {
+pub(crate) struct Progress {
     mode: Mode,
     bar: ProgressBar,
     run: String,
@@ -34,7 +34,7 @@ pub struct Progress {
 
 impl Mode {
     /// A bar where people look, lines where logs are kept, nothing where that is asked for.
-    pub fn choose(quiet: bool) -> Self {
+    pub(crate) fn choose(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal() && !is_dumb()) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Bar,
@@ -45,7 +45,7 @@ impl Mode {
 
 impl Progress {
     /// Nothing shown yet.
-    pub fn new(mode: Mode) -> Self {
+    pub(crate) fn new(mode: Mode) -> Self {
         let bar = match mode {
             Mode::Bar => ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()),
             Mode::Lines | Mode::Quiet => ProgressBar::hidden(),
@@ -57,13 +57,13 @@ impl Progress {
     }
 
     /// Says which of several runs follows.
-    pub fn begin_run(&mut self, index: u32, of: u32) {
+    pub(crate) fn begin_run(&mut self, index: u32, of: u32) {
         self.last_line = None;
         self.run = if of > 1 { format!("{index}/{of} ") } else { String::new() };
     }
 
     /// Shows the run as it is now.
-    pub fn update(&mut self, snapshot: &Snapshot) {
+    pub(crate) fn update(&mut self, snapshot: &Snapshot) {
         let prefix = format!("{}{}", self.run, name(snapshot.phase));
         match self.mode {
             Mode::Quiet => {}
@@ -87,7 +87,7 @@ impl Progress {
     }
 
     /// Says which of several steps begins.
-    pub fn step(&mut self, step: usize, steps: usize, name: &str) {
+    pub(crate) fn step(&mut self, step: usize, steps: usize, name: &str) {
         let name = text::shown(name);
         match self.mode {
             Mode::Quiet => {}
@@ -105,7 +105,7 @@ impl Progress {
     }
 
     /// Says that what was measured is held against the simulated plan.
-    pub fn simulate(&mut self) {
+    pub(crate) fn simulate(&mut self) {
         let (name, what) = ("simulating", "the same plan in an ideal topology");
         match self.mode {
             Mode::Quiet => {}
@@ -120,7 +120,7 @@ impl Progress {
     }
 
     /// Says once what is about to happen.
-    pub fn announce(&self, text: &str) {
+    pub(crate) fn announce(&self, text: &str) {
         let text = text::lines(text);
         match self.mode {
             Mode::Quiet => {}
@@ -135,7 +135,7 @@ impl Progress {
     }
 
     /// Shows how far a long piece of work is: `done` of `of` parts, and how long it will still take.
-    pub fn toward(&mut self, (done, of): (u32, u32), name: &str, left_ns: u64) {
+    pub(crate) fn toward(&mut self, (done, of): (u32, u32), name: &str, left_ns: u64) {
         let name = text::shown(name);
         let message = format!("{} left", duration(left_ns));
         match self.mode {
@@ -156,13 +156,13 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub fn finish(self) {
+    pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
     }
 }
 
 /// Whether the terminal can neither move its cursor nor show colours.
-pub fn is_dumb() -> bool {
+pub(crate) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
 use support::Zload;
-use zload::scenario::Scenario;
+use zload_core::scenario::Scenario;
 
 #[test]
 fn a_mistake_is_shown_where_it_is_with_what_is_allowed() {
@@ -35,7 +35,7 @@ fn a_scenario_without_a_name_is_called_as_its_file_as_far_as_that_goes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join(format!("a\n{}.toml", "ä".repeat(110)));
     std::fs::write(&path, "load = { rate = '1/s' }").expect("writing");
-    let scenario = Scenario::load(&path, &[]).expect("a scenario");
+    let scenario = zload::files::load::scenario(&path, &[]).expect("a scenario");
     assert!(scenario.name.starts_with("a\u{fffd}ä"), "{}", scenario.name);
     let again = toml::to_string(&scenario).expect("a scenario is TOML");
     assert_eq!(Scenario::parse("a.toml", &again, &[]), Ok(scenario));
@@ -180,10 +180,10 @@ proptest! {
     fn schema_and_tool_agree_on_units(text in r"([0-9]{1,2}(\.[0-9]{0,2})?|\.[0-9])?(ns|us|ms|s|m|h|B|KiB|/s|/m| )?([1-9](ns|us|ms|s))?") {
         static PATTERNS: std::sync::OnceLock<Validator> = std::sync::OnceLock::new();
         let schema = PATTERNS.get_or_init(|| {
-            let schema = serde_json::to_value(schemars::schema_for!(zload::scenario::Nanos)).expect("JSON");
+            let schema = serde_json::to_value(schemars::schema_for!(zload_core::scenario::Nanos)).expect("JSON");
             jsonschema::validator_for(&schema).expect("a JSON Schema")
         });
-        let read = text.parse::<zload::scenario::Nanos>();
+        let read = text.parse::<zload_core::scenario::Nanos>();
         prop_assert_eq!(schema.is_valid(&Value::String(text.clone())), read.is_ok(), "{}: {:?}", text, read);
     }
 }

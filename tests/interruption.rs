@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use support::{Running, Zload, ledger};
 use tempfile::TempDir;
-use zload::topology::clock::Clock;
+use zload::machine::clock::Clock;
 
 const LONG: &str = "load = { rate = '1k/s' }\nrun = { duration = '10m', drain = '1h' }\nproxy = { engine = 'batch' }";
 /// Next to no time passes in the twin of it, so that it takes many steps to play.
@@ -189,7 +189,7 @@ fn a_comparison_and_a_selftest_end_soon_and_save_what_they_have() {
         let folder = folder(LONG_TWIN);
         fs::copy(folder.path().join("a.toml"), folder.path().join("b.toml")).expect("copying");
         let mut running = start(&folder, args);
-        running.await_line(if args[0] == "selftest" { "1/10" } else { "block 1/" });
+        running.await_line(if args[0] == "selftest" { "1/11" } else { "block 1/" });
         running.signal(Signal::HUP);
         let since = Clock::start();
         let ended = running.end();

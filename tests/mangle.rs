@@ -15,7 +15,8 @@ use flate2::read::{ZlibDecoder, ZlibEncoder};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use zload::cli::Cli;
-use zload::{command, text};
+use zload::command;
+use zload_core::text;
 
 /// How many are played unless `MANGLE_COUNT` says otherwise, from the seed `MANGLE_SEED` on.
 const COUNT: u64 = 200;

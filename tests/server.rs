@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::{Ended, ForeignServer, Running, Zload, assert_ends, ledger, number};
 use tempfile::TempDir;
-use zload::topology::clock::Clock;
+use zload::machine::clock::Clock;
 
 const LOAD: &str = "load = { rate = '200/s' }\nrun = { duration = '500ms', drain = '1s' }\n";
 const LONG_LOAD: &str = "load = { rate = '200/s' }\nrun = { duration = '10m', drain = '1h' }\n";

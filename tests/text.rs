@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::{Ended, Zload};
-use zload::text::acts;
+use zload_core::text::acts;
 
 /// Sequences of a terminal, signs that turn text around or hide, and commands of a workflow.
 const HOSTILE: &str =

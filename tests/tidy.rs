@@ -1,27 +1,41 @@
-//! The house rules that a compiler does not check: the direction of the data flow, sizes, and words that do not belong.
+//! The house rules that a compiler does not check: who imports whom, dead files, sizes, and words that do not belong.
 
+#[path = "support/imports.rs"]
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The rooms in the order in which data flows; each uses only itself, those before it, and the error.
-const ROOMS: [&str; 18] = [
-    "text",
-    "quantity",
-    "stats",
-    "scenario",
-    "plan",
-    "measure",
-    "twin",
-    "topology",
-    "verdict",
-    "result",
-    "compare",
-    "experiment",
-    "selftest",
-    "environment",
-    "render",
-    "progress",
-    "cli",
-    "command",
+use imports::{Module, Sources};
+
+/// The rooms of each crate in the order in which data flows; each uses only itself and those before it.
+const ROOMS: [(&str, &[&str]); 2] = [
+    (
+        "crates/core/src",
+        &[
+            "text", "quantity", "problem", "stats", "scenario", "plan", "record", "facts", "twin",
+            "verdict", "result", "compare",
+        ],
+    ),
+    (
+        "src",
+        &[
+            "error",
+            "files",
+            "machine",
+            "wire",
+            "client",
+            "server",
+            "process",
+            "engine",
+            "experiment",
+            "selftest",
+            "render",
+            "progress",
+            "cli",
+            "command",
+        ],
+    ),
 ];
 
 /// Longer files have more than one job.
@@ -48,50 +62,93 @@ fn text_of(path: &Path) -> String {
     std::fs::read_to_string(path).expect("a text file")
 }
 
-/// The room that a file of `src` belongs to; `None` for those that stand above all rooms.
-fn room_of(path: &Path) -> Option<usize> {
-    let first = path.strip_prefix("src").ok()?.components().next()?;
-    let name = first.as_os_str().to_str()?.trim_end_matches(".rs");
-    ROOMS.iter().position(|room| *room == name)
+/// Where the room of a module stands in the order; `None` for the root, which is above all.
+fn room_of(module: &[String], rooms: &[&str]) -> Option<usize> {
+    let name = module.first()?;
+    let room = rooms.iter().position(|room| room == name);
+    Some(room.unwrap_or_else(|| panic!("{name} is no room: give it its place in ROOMS")))
 }
 
-/// The rooms that a file names in paths that begin with `crate::`.
-fn rooms_named(text: &str) -> impl Iterator<Item = usize> + '_ {
-    text.match_indices("crate::").filter_map(|(at, word)| {
-        let rest = &text[at + word.len()..];
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        ROOMS.iter().position(|room| *room == &rest[..end])
-    })
+fn sources(root: &str) -> Sources {
+    let mut files = files_below(root);
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    Sources::of(Path::new(root), files)
 }
 
 #[test]
 fn data_flows_one_way() {
-    for path in files_below("src") {
-        let Some(own) = room_of(&path) else { continue };
-        for used in rooms_named(&text_of(&path)) {
-            assert!(
-                used <= own,
-                "{} is in {} and uses {}, which comes after it",
-                path.display(),
-                ROOMS[own],
-                ROOMS[used]
-            );
+    for (root, rooms) in ROOMS {
+        for (module, imports) in sources(root).imports() {
+            let Some(own) = room_of(&module, rooms) else { continue };
+            for used in imports {
+                let room = room_of(&used, rooms);
+                assert!(
+                    room.is_none_or(|room| room <= own),
+                    "{} uses {}, whose room comes after its own",
+                    module.join("::"),
+                    used.join("::")
+                );
+            }
         }
     }
 }
 
+/// Every module that `from` leads to.
+fn reached<'a>(
+    from: &'a Module,
+    imports: &'a BTreeMap<Module, BTreeSet<Module>>,
+) -> BTreeSet<&'a Module> {
+    let (mut reached, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(module) = next.pop() {
+        let new =
+            imports.get(module).into_iter().flatten().filter(|import| reached.insert(*import));
+        next.extend(new.collect::<Vec<_>>());
+    }
+    reached
+}
+
 #[test]
-fn what_touches_the_world_is_named_in_one_room_only() {
+fn no_file_imports_one_that_imports_it() {
+    let mut imports: BTreeMap<_, _> =
+        ROOMS.iter().flat_map(|(root, _)| sources(root).imports()).collect();
+    // A room's front is the table of its contents: what it defines may be used by all of them, and it may name each.
+    for (module, named) in &mut imports {
+        named.retain(|import| !import.starts_with(module));
+    }
+    let circles = imports.iter().flat_map(|(module, named)| {
+        let is_back = |import: &&Module| reached(import, &imports).contains(module);
+        named
+            .iter()
+            .filter(is_back)
+            .map(|import| format!("{} uses {}", module.join("::"), import.join("::")))
+    });
+    let circles: Vec<String> = circles.collect();
+    assert!(circles.is_empty(), "each of these leads back to where it began: {circles:#?}");
+}
+
+#[test]
+fn no_file_is_dead() {
+    for (root, _) in ROOMS {
+        assert_eq!(sources(root).undeclared(), Vec::<&Path>::new(), "no `mod` names them");
+    }
+}
+
+#[test]
+fn what_touches_the_world_is_named_where_it_belongs() {
+    const ENGINE: [&str; 6] = ["machine", "wire", "client", "server", "process", "engine"];
     for (word, rooms) in [
-        ("zmq::", &["topology"][..]),
-        ("zmq_sys", &["topology"]),
+        ("zmq::", &ENGINE[..5]),
+        ("zmq_sys", &["wire"]),
+        ("unsafe {", &["machine", "wire"]),
         ("indicatif", &["progress"]),
-        ("std::fs", &["scenario", "topology", "result", "environment"]),
-        ("Clock::start", &["topology", "experiment"]),
-        ("signal_hook", &["command"]),
+        ("std::fs", &["files", "machine", "wire", "process"]),
+        ("Clock::start", &[&ENGINE[..], &["experiment"]].concat()),
+        ("signal_hook", &["process", "command"]),
+        ("std::thread", &[&ENGINE[..], &["experiment", "command"]].concat()),
     ] {
-        for path in files_below("src") {
-            let room = room_of(&path).map(|room| ROOMS[room]);
+        for path in files_below("src").into_iter().chain(files_below("crates/core/src")) {
+            let inner = path.strip_prefix("src").unwrap_or(&path).with_extension("");
+            let room = inner.iter().next().and_then(|name| name.to_str());
             let allowed = room.is_some_and(|room| rooms.contains(&room));
             assert!(allowed || !text_of(&path).contains(word), "{} names {word}", path.display());
         }
@@ -100,7 +157,7 @@ fn what_touches_the_world_is_named_in_one_room_only() {
 
 #[test]
 fn every_file_says_its_job_and_is_short_enough_to_have_one() {
-    for path in ["src", "tests", "benches"].into_iter().flat_map(files_below) {
+    for path in ["src", "crates", "tests", "benches"].into_iter().flat_map(files_below) {
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
@@ -115,7 +172,9 @@ fn every_file_says_its_job_and_is_short_enough_to_have_one() {
 fn nothing_is_left_behind() {
     // Put together here, so that this file does not hold them.
     let forbidden = [["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["dbg", "!("], ["#[igno", "re"]];
-    for path in ["src", "tests", "benches", "configs", "scripts"].into_iter().flat_map(files_below)
+    for path in ["src", "crates", "tests", "benches", "configs", "scripts"]
+        .into_iter()
+        .flat_map(files_below)
     {
         let text = text_of(&path);
         for word in forbidden.map(|parts| parts.concat()) {

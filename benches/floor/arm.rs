@@ -123,7 +123,7 @@ fn numbers(object: &Value) -> Readings {
     members.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect()
 }
 
-/// The figures of a zload run that comparisons and sweeps use; times in microseconds unless the name says otherwise.
+/// The figures of a zload run that comparisons use; times in microseconds unless the name says otherwise.
 fn readings_of_zload(finished: &Finished, phases: Phases) -> Outcome<Readings> {
     let result = &finished.output;
     let number = |path: &str| result.pointer(path).and_then(Value::as_f64);

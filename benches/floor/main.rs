@@ -12,8 +12,6 @@ mod rounds;
 mod rows;
 mod sleeper;
 mod statistics;
-mod sweep;
-mod sweep_plot;
 
 use std::fs::File;
 use std::io::Write;
@@ -32,16 +30,12 @@ type Outcome<T> = Result<T, String>;
 
 /// Where `--write` puts what was found.
 const DOCUMENT: &str = "docs/performance.md";
-/// Where `--sweep --write` puts its plot and its figures.
-const SWEEP_PLOT: &str = "docs/cost-model.svg";
-const SWEEP_FIGURES: &str = "docs/cost-model.csv";
 /// Instants a second of the loop that only sleeps; as the load of its row.
 const SLEEP_RATE: f64 = 2_000.0;
 
 /// Compare zload side by side with a bare C program of the same topology, and with itself
 #[derive(Debug, Parser)]
 #[command(name = "scripts/floor")]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 struct Options {
     /// Only this row of the table; repeatable
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
@@ -55,7 +49,7 @@ struct Options {
     /// Begin no further round of a load after so many minutes
     #[arg(long, value_name = "M", default_value_t = 8.0)]
     minutes: f64,
-    /// Length of each run; 2 for the table, 3 for the sweep
+    /// Length of each run; 2, or 1 with --quick
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
     /// Pinned to one core, on all cores, or one after the other
@@ -67,13 +61,10 @@ struct Options {
     /// Link the C program to the system's libzmq and not to the one that zload's build made
     #[arg(long)]
     system: bool,
-    /// Not the table but the cost model: rates and CPU over clients, requests in flight, workers, fan-out and payload
-    #[arg(long, conflicts_with_all = ["row", "pairs", "max_pairs", "minutes", "quick"])]
-    sweep: bool,
     /// Write every single run to this file, as JSON, one a line
     #[arg(short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Put the result into docs/performance.md, too, and the sweep's figures and plot beside it
+    /// Put the result into docs/performance.md, too
     #[arg(long)]
     write: bool,
     /// Used by the command itself: sleep to 2,000 instants a second for so many seconds, and tell how late that was
@@ -115,9 +106,6 @@ fn run(options: &Options) -> Outcome<String> {
     }
     let mut session = session(options)?;
     say(&session.programs.libraries);
-    if options.sweep {
-        return sweep(options, &mut session);
-    }
     let text = compare(options, &mut session)?;
     if options.write {
         report::put(Path::new(DOCUMENT), "floor", &text)?;
@@ -140,11 +128,7 @@ fn session(options: &Options) -> Outcome<Session> {
     Ok(Session {
         log: options.output.as_ref().map(open).transpose()?,
         programs: Programs::build(options.system)?,
-        seconds: options.seconds.unwrap_or(match (options.sweep, options.quick) {
-            (true, _) => 3.0,
-            (_, true) => 1.0,
-            _ => 2.0,
-        }),
+        seconds: options.seconds.unwrap_or(if options.quick { 1.0 } else { 2.0 }),
         limits,
         environment: None,
         others: Vec::new(),
@@ -177,25 +161,6 @@ fn compare(options: &Options, session: &mut Session) -> Outcome<String> {
         }
     }
     Ok(format!("{}\n{}", session.origin(), report::table(lines, affinity.count())))
-}
-
-/// Plays the sweeps: on all cores, unless one was asked for.
-fn sweep(options: &Options, session: &mut Session) -> Outcome<String> {
-    let cores = if options.cores == CoresOption::One { Cores::One } else { Cores::All };
-    Affinity::at_start()?.choose(cores)?;
-    let points = sweep::play(session)?;
-    let text = format!("{}On {}.\n\n{}", session.origin(), cores.label(), sweep::tables(&points));
-    if options.write {
-        sweep_plot::draw(Path::new(SWEEP_PLOT), &points)?;
-        std::fs::write(SWEEP_FIGURES, sweep::csv(&points))
-            .map_err(|error| format!("{SWEEP_FIGURES}: {error}"))?;
-        report::put(
-            Path::new(DOCUMENT),
-            "sweep",
-            &format!("![cost model](cost-model.svg)\n\n{text}"),
-        )?;
-    }
-    Ok(text)
 }
 
 impl CoresOption {

@@ -13,7 +13,9 @@ use crate::child::now_ns;
 use crate::cores::Cores;
 use crate::programs::Programs;
 use crate::rows::{Comparison, Goal, Group, Round};
-use crate::statistics::{Summary, median};
+use zload_core::stats::median;
+
+use crate::statistics::Summary;
 use crate::{Outcome, say};
 
 /// Half an interval's width, as a share of the median or of a larger limit, at which no more rounds are made.

@@ -2,16 +2,7 @@
 //!
 //! Pure. Invariant: an interval is either at its level or absent; too few values give none.
 
-/// The middle value, or the mean of the two in the middle; `None` of nothing.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
-    let sorted = sorted(values);
-    let middle = sorted.len() / 2;
-    match sorted.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(sorted[middle]),
-        _ => Some(f64::midpoint(sorted[middle - 1], sorted[middle])),
-    }
-}
+use zload_core::stats::median;
 
 /// A distribution-free interval that covers the median with a probability of at least 95 %; `None` below six values.
 ///
@@ -74,13 +65,6 @@ mod tests {
 
     fn first(n: u32) -> Vec<f64> {
         (1..=n).map(f64::from).collect()
-    }
-
-    #[test]
-    fn medians_are_the_middle() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
     }
 
     /// The ranks that the tables of the sign test give.

@@ -5,19 +5,20 @@ use std::io::Write;
 use super::experiment::{contender, play, questions};
 use super::{DONE, INTERRUPTED, INVALID, deliver, interruption};
 use crate::cli::CalibrateArgs;
-use crate::compare::calibrate as noise;
-use crate::experiment::{Design, keep_on};
+use crate::experiment::Design;
+use crate::files::{Destination, Inputs, load};
+use crate::machine::processors::keep_on;
 use crate::progress::{Mode, Progress};
-use crate::result::{CalibrationResult, Destination, Inputs};
-use crate::scenario::Scenario;
 use crate::{Error, render};
+use zload_core::compare::calibrate as noise;
+use zload_core::result::CalibrationResult;
 
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<CalibrationResult>(args.output.format)?;
     if let Some(cpus) = args.design.cpus {
         keep_on(cpus)?;
     }
-    let input = Scenario::read(&args.scenario)?;
+    let input = load::read_scenario(&args.scenario)?;
     let one = contender(&input, &args.overrides.with(&args.load), None)?;
     let inputs = Inputs::of([&args.scenario]).and_server(&one.side.scenario);
     let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;

@@ -5,9 +5,10 @@ use std::io::Write;
 
 use super::{load, print};
 use crate::cli::CheckArgs;
-use crate::plan::Plan;
-use crate::scenario::input;
-use crate::{Error, render, text};
+use crate::files::input;
+use crate::{Error, render};
+use zload_core::plan::Plan;
+use zload_core::text;
 
 /// Prints the plan of every valid file; a wrong one is an error once all have been looked at.
 pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> {

@@ -6,14 +6,14 @@ use std::path::Path;
 use super::experiment::{contender, play, questions, saved_side, tell_apart};
 use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
 use crate::cli::{CompareArgs, FailOn};
-use crate::compare::{Questions, Side, blocks_for, compare_saved};
-use crate::experiment::{Contender, Design, keep_on};
+use crate::experiment::{Contender, Design};
+use crate::files::{Destination, Input, Inputs, input, load};
+use crate::machine::processors::keep_on;
 use crate::progress::{Mode, Progress};
-use crate::result::{
-    Answer, CalibrationResult, ComparisonResult, Destination, Inputs, RunResult, Saved, to_value,
-};
-use crate::scenario::{Input, Scenario, input};
 use crate::{Error, render};
+use zload_core::compare::{Questions, Side, blocks_for, compare_saved};
+use zload_core::result::{Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value};
+use zload_core::scenario::Scenario;
 
 /// A calibration asks for no more blocks than this; more are the user's to ask for.
 const MOST_BLOCKS: u32 = 60;
@@ -21,8 +21,9 @@ const MOST_BLOCKS: u32 = 60;
 pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<ComparisonResult>(args.output.format)?;
     let calibration = args.calibration.as_deref().map(load_calibration).transpose()?;
-    let files = args.files.iter().map(|path| Saved::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let saved = files.iter().filter(|file| Saved::is(file)).count();
+    let files =
+        args.files.iter().map(|path| load::read_saved(path)).collect::<Result<Vec<_>, _>>()?;
+    let saved = files.iter().filter(|file| load::is_saved(file)).count();
     if saved > 0 && saved < files.len() {
         return Err(Error::Failed(
             "some files are saved results and some are scenarios: compare two of a kind".to_owned(),
@@ -211,7 +212,7 @@ fn one_saved(
 }
 
 fn load_run(input: &Input) -> Result<RunResult, Error> {
-    match Saved::of(input)? {
+    match load::saved_of(input)? {
         Saved::Run(result) => Ok(*result),
         _ => Err(Error::Result {
             path: input::name(&input.path).into(),
@@ -221,7 +222,7 @@ fn load_run(input: &Input) -> Result<RunResult, Error> {
 }
 
 fn load_calibration(path: &Path) -> Result<CalibrationResult, Error> {
-    match Saved::load(path)? {
+    match load::saved(path)? {
         Saved::Calibration(result) => Ok(*result),
         _ => Err(Error::Result {
             path: path.to_owned(),

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::load_from;
+use crate::Error;
 use crate::cli::QuestionArgs;
-use crate::compare::{Metric, Questions, Side, default_primary, metric_named};
 use crate::experiment::{self, Contender, Design, Ended};
-use crate::plan::Plan;
+use crate::files::{Input, input};
+use crate::machine::burn_in::burn_in;
+use crate::machine::environment;
 use crate::progress::Progress;
-use crate::result::{Fitness, RunResult};
-use crate::scenario::load::Override;
-use crate::scenario::{Input, Percent, Scenario, input};
-use crate::{Error, environment, quantity};
+use zload_core::compare::{Metric, Questions, Side, default_primary, metric_named};
+use zload_core::plan::Plan;
+use zload_core::quantity;
+use zload_core::result::{Fitness, RunResult};
+use zload_core::scenario::load::Override;
+use zload_core::scenario::{Percent, Scenario};
 
 /// Settings that slices take the place of.
 const NOT_USED: [&str; 2] = ["run.duration=", "run.warmup="];
@@ -115,7 +119,7 @@ pub(super) fn play(
     progress: &mut Progress,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<(Ended, Vec<String>), Error> {
-    let machine = experiment::burn_in(interrupted);
+    let machine = burn_in(interrupted);
     let notes = notes(machine, design);
     for note in &notes {
         progress.announce(note);

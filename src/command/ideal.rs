@@ -4,11 +4,11 @@ use std::io::Write;
 
 use super::{DONE, deliver, interruption, load};
 use crate::cli::IdealArgs;
-use crate::plan::Plan;
-use crate::result::{Destination, IdealResult, Inputs};
-use crate::scenario::input;
-use crate::twin::{self, Limits, NoIdeal, Pool};
+use crate::files::{Destination, Inputs, input};
 use crate::{Error, render};
+use zload_core::plan::Plan;
+use zload_core::result::IdealResult;
+use zload_core::twin::{self, Limits, NoIdeal, Pool};
 
 /// The work of one policy: 5 to 20 s, for 1,000 round trips a second over a day.
 const MOST_STEPS: u64 = 200_000_000;

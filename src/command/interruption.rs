@@ -14,8 +14,9 @@ use signal_hook::consts::{
 use signal_hook::iterator::Signals;
 
 use super::INTERRUPTED;
-use crate::topology::leftovers;
-use crate::{Error, environment};
+use crate::Error;
+use crate::files::leftovers;
+use crate::machine::environment;
 
 /// Requests, whoever started zload: a shell without job control has some of them ignored in the background.
 const ALWAYS: [i32; 3] = [SIGINT, SIGTERM, SIGQUIT];

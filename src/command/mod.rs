@@ -22,14 +22,16 @@ use serde::Serialize;
 
 use interruption::interruption;
 
+use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs};
-use crate::environment::Revision;
+use crate::files::{Destination, Input, load as files};
+use crate::machine::environment;
 use crate::progress;
 use crate::render::{self, Printable, Style};
-use crate::result::{Destination, to_json};
-use crate::scenario::load::Override;
-use crate::scenario::{Input, Scenario};
-use crate::{Error, text};
+use zload_core::result::to_json;
+use zload_core::scenario::Scenario;
+use zload_core::scenario::load::Override;
+use zload_core::text;
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
@@ -87,13 +89,13 @@ fn man_page(command: Option<&str>) -> Result<Vec<u8>, Error> {
 
 /// The scenario at `path`, unless some room knows a reason against it: a field or a metric that there is not.
 fn load(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> {
-    load_from(&Scenario::read(path)?, overrides)
+    load_from(&files::read_scenario(path)?, overrides)
 }
 
 /// The same of what has been read.
 fn load_from(input: &Input, overrides: &[Override]) -> Result<Scenario, Error> {
-    Scenario::load_from(input, overrides, |scenario| {
-        crate::result::objection(scenario).or_else(|| crate::compare::objection(scenario))
+    files::scenario_of(input, overrides, |scenario| {
+        zload_core::result::objection(scenario).or_else(|| zload_core::compare::objection(scenario))
     })
 }
 
@@ -122,7 +124,12 @@ fn deliver<T: Serialize + Printable>(
 
 /// A result in the form that was asked for.
 fn text_of<T: Printable>(result: &T, format: Format) -> Result<String, Error> {
-    render::form(result, format, Style::new(wants_color(&io::stdout())), &Revision::of_ci())
+    render::form(
+        result,
+        format,
+        Style::new(wants_color(&io::stdout())),
+        &environment::revision_of_ci(),
+    )
 }
 
 /// Colours only for a terminal that knows them and has not asked for none.

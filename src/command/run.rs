@@ -6,16 +6,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load};
 use crate::cli::RunArgs;
-use crate::experiment::keep_on;
-use crate::measure::Ways;
-use crate::plan::Plan;
+use crate::engine;
+use crate::files::{Destination, Inputs};
+use crate::machine::processors::keep_on;
+use crate::machine::{environment, threads};
+use crate::process::ServerProcess;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, Inputs, RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
-use crate::scenario::Scenario;
-use crate::topology::{self, Measured, ServerProcess};
-use crate::twin::Limits;
-use crate::verdict::Status;
-use crate::{Error, environment, render};
+use crate::{Error, render};
+use zload_core::facts::Measured;
+use zload_core::plan::Plan;
+use zload_core::record::Ways;
+use zload_core::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
+use zload_core::scenario::Scenario;
+use zload_core::twin::Limits;
+use zload_core::verdict::Status;
 
 /// Of each of many runs, at least so many ways are kept.
 const LEAST_WAYS: usize = 4096;
@@ -46,13 +50,13 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         destination.save_so_far(|| to_json(&result));
     }
     if let (Some(server), Some(last)) = (server, runs.last_mut()) {
-        last.stop_server(server);
+        engine::note_end(last, server);
         (result, sampled) = of(&runs);
     }
     progress.simulate();
     let limits = Limits { most_steps: STEPS_BESIDE_A_RUN, stop: &interrupted };
     result.add_ideal(&plans, sampled, limits);
-    result.add_other_seeds(limits);
+    result.add_other_seeds(limits, &threads::together);
     result.interrupted |= interrupted.load(Ordering::Relaxed);
     progress.finish();
     let delivered = deliver(&result, &args.output, destination, out);
@@ -106,11 +110,11 @@ fn measure<'a>(
     let most_ways = (Ways::MOST / args.repeat as usize).max(LEAST_WAYS);
     for index in 1..=args.repeat {
         if let (Some(server), Some(last)) = (running.take(), runs.last_mut()) {
-            last.stop_server(server);
+            engine::note_end(last, server);
         }
         progress.begin_run(index, args.repeat);
         let plan = plan_of(plans, index as usize);
-        let outcome = topology::run(scenario, plan, args.trace, interrupted, &mut |snapshot| {
+        let outcome = engine::run(scenario, plan, args.trace, interrupted, &mut |snapshot| {
             progress.update(snapshot);
         });
         let measured = match (outcome, runs.last_mut()) {

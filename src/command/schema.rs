@@ -2,28 +2,22 @@
 
 use std::io::Write;
 
+use clap::ValueEnum as _;
 use schemars::{Schema, schema_for};
 use serde_json::{Value, json};
 
 use super::print;
 use crate::Error;
 use crate::cli::SchemaOf;
-use crate::result::{
-    CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, IDEAL_SCHEMA,
-    IdealResult, RUN_SCHEMA, RunResult, SELFTEST_SCHEMA, SERVE_SCHEMA, SelftestResult, ServeResult,
-    to_json,
-};
-use crate::scenario::{SCENARIO_SCHEMA, Scenario};
+use zload_core::result::{KINDS, to_json};
+use zload_core::scenario::{SCENARIO_SCHEMA, Scenario};
 
 pub(super) fn schema(of: SchemaOf, out: &mut dyn Write) -> Result<u8, Error> {
-    let (mut schema, version) = match of {
-        SchemaOf::Scenario => (schema_for!(Scenario), SCENARIO_SCHEMA),
-        SchemaOf::Result => (schema_for!(RunResult), RUN_SCHEMA),
-        SchemaOf::Ideal => (schema_for!(IdealResult), IDEAL_SCHEMA),
-        SchemaOf::Serve => (schema_for!(ServeResult), SERVE_SCHEMA),
-        SchemaOf::Selftest => (schema_for!(SelftestResult), SELFTEST_SCHEMA),
-        SchemaOf::Comparison => (schema_for!(ComparisonResult), COMPARISON_SCHEMA),
-        SchemaOf::Calibration => (schema_for!(CalibrationResult), CALIBRATION_SCHEMA),
+    let value = of.to_possible_value().expect("no value of it is hidden");
+    let begin = format!("zload.{}/", value.get_name());
+    let (mut schema, version) = match KINDS.iter().find(|kind| kind.schema.starts_with(&begin)) {
+        Some(kind) => ((kind.shape)(), kind.schema),
+        None => (schema_for!(Scenario), SCENARIO_SCHEMA),
     };
     name(&mut schema, version);
     print(out, to_json(&schema).as_bytes())

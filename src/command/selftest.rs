@@ -4,9 +4,11 @@ use std::io::Write;
 
 use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
 use crate::cli::SelftestArgs;
+use crate::files::{Destination, Inputs};
+use crate::machine::environment;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, Inputs, SelftestResult};
-use crate::{Error, environment, render, selftest};
+use crate::{Error, render, selftest};
+use zload_core::result::SelftestResult;
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<SelftestResult>(args.output.format)?;

@@ -4,11 +4,14 @@ use std::io::Write;
 
 use super::{deliver, exit_code, interruption, load};
 use crate::cli::ServeArgs;
+use crate::engine::{self, Serving};
+use crate::files::{Destination, Inputs, input};
+use crate::machine::environment;
 use crate::progress::{Mode, Progress};
-use crate::result::{Destination, Inputs, ServeResult};
-use crate::scenario::{Engine, Nanos, input};
-use crate::topology::{self, Serving};
-use crate::{Error, environment, render, text};
+use crate::{Error, render};
+use zload_core::result::ServeResult;
+use zload_core::scenario::{Engine, Nanos};
+use zload_core::text;
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
     render::writer::<ServeResult>(args.output.format)?;
@@ -44,7 +47,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
             let _closed = writeln!(std::io::stderr(), "{warning}");
         }
     };
-    let served = topology::serve(&serving, listening, &mut |snapshot| progress.update(snapshot))?;
+    let served = engine::serve(&serving, listening, &mut |snapshot| progress.update(snapshot))?;
     progress.finish();
     let result = ServeResult::new(&scenario, environment, &served);
     deliver(&result, &args.output, destination, out)?;

@@ -4,11 +4,12 @@ use std::io::Write;
 
 use super::{print, text_of};
 use crate::cli::ShowArgs;
-use crate::result::{Destination, Inputs, Saved};
+use crate::files::{Destination, Inputs, load};
 use crate::{Error, render};
+use zload_core::result::Saved;
 
 pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    let saved = Saved::load(&args.result)?;
+    let saved = load::saved(&args.result)?;
     if let Some(html) = Destination::reserve(args.html.as_deref(), &Inputs::of([&args.result]))? {
         html.save(&page(&saved)?)?;
     }

@@ -10,27 +10,29 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::Builder;
 
 use super::DONE;
+use crate::Error;
 use crate::cli::SlicesArgs;
-use crate::plan::Plan;
-use crate::result::{RunResult, STEPS_BESIDE_A_SLICE};
-use crate::scenario::Scenario;
-use crate::scenario::load::Override;
-use crate::topology::{self, ServerProcess};
-use crate::twin::Limits;
-use crate::{Error, environment};
+use crate::engine;
+use crate::files::load;
+use crate::machine::environment;
+use crate::process::ServerProcess;
+use zload_core::plan::Plan;
+use zload_core::result::{RunResult, STEPS_BESIDE_A_SLICE};
+use zload_core::scenario::load::Override;
+use zload_core::twin::Limits;
 
 pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let ended = Arc::new(AtomicBool::new(false));
     // A server of the user's own serves all slices.
     let mut server = None;
     for line in lines(&ended)? {
-        let scenario = Scenario::load(&args.scenario, &settings(&args.set, &line)?)?;
+        let scenario = load::scenario(&args.scenario, &settings(&args.set, &line)?)?;
         let plan = Arc::new(Plan::new(&scenario));
         if server.is_none() {
             server = ServerProcess::start(&scenario, &plan, &ended)?;
         }
         let measured =
-            topology::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;
+            engine::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;
         let (mut result, sampled) =
             RunResult::new(&scenario, &[&plan], environment::describe(), &[measured]);
         result.add_ideal(

@@ -4,11 +4,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use crate::Error;
-use crate::compare::{CONFIDENCE, Questions, Sample};
-use crate::plan::Plan;
-use crate::quantity;
-use crate::result::Method;
-use crate::scenario::{Engine, Nanos, Scenario};
+use zload_core::compare::{CONFIDENCE, Questions, Sample};
+use zload_core::plan::Plan;
+use zload_core::quantity;
+use zload_core::result::Method;
+use zload_core::scenario::{Engine, Nanos, Scenario};
 
 /// How thorough a comparison is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,29 +306,20 @@ pub fn in_minutes(time: Nanos) -> String {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a number of slices, which saturates"
-)]
+/// A number of slices.
 fn whole(number: f64) -> u32 {
-    number as u32
+    u32::try_from(quantity::saturating(number)).unwrap_or(u32::MAX)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "seconds of a slice or an experiment"
-)]
 fn nanos(seconds: f64) -> Nanos {
     // To the millisecond: the figure is shown, and written into a scenario.
-    Nanos(((seconds * 1e3).ceil() as u64).saturating_mul(1_000_000))
+    Nanos(quantity::saturating((seconds * 1e3).ceil()).saturating_mul(1_000_000))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::metric_named;
+    use zload_core::compare::metric_named;
 
     fn throughput() -> Questions {
         asked("throughput.replies_per_s", &[])

@@ -4,9 +4,7 @@
 //! listening: every slice connects anew. All sides of a round get the same seed, so they play the same plan, request by
 //! request, where their scenarios allow it. Invariant: no process is left behind, whatever ends the experiment.
 
-mod burn_in;
 mod design;
-mod pin;
 mod player;
 
 use std::os::fd::OwnedFd;
@@ -16,18 +14,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::Rng as _;
 use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
 use rand_xoshiro::SplitMix64;
 
-pub use burn_in::burn_in;
 pub use design::{Design, Profile, Wishes, in_minutes};
-pub use pin::keep_on;
 
 use crate::Error;
-use crate::compare::{Experiment, Round, Run, Side};
-use crate::result::Fitness;
-use crate::scenario::Nanos;
-use crate::topology::clock::Clock;
+use crate::machine::clock::Clock;
 use player::{Player, Told};
+use zload_core::compare::{Experiment, Round, Run, Side};
+use zload_core::result::Fitness;
+use zload_core::scenario::Nanos;
 
 /// One of the things that are compared, and how it is started.
 #[derive(Debug, Clone)]
@@ -176,10 +173,7 @@ impl Table<'_> {
     /// All sides in an order that the coin chooses.
     fn order(&mut self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.contenders.len()).collect();
-        for last in (1..order.len()).rev() {
-            let other = self.coin.next_u64() % (last as u64 + 1);
-            order.swap(last, usize::try_from(other).unwrap_or(0));
-        }
+        order.shuffle(&mut self.coin);
         order
     }
 }

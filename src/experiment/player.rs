@@ -17,9 +17,9 @@ use serde_json::Value;
 
 use super::Contender;
 use crate::Error;
-use crate::scenario::Bytes;
-use crate::topology::clock::Clock;
-use crate::topology::stop::timespec;
+use crate::machine::clock::Clock;
+use crate::machine::stop::timespec;
+use zload_core::scenario::Bytes;
 
 /// How often it is looked whether the end was asked for.
 const TICK: Duration = Duration::from_millis(50);

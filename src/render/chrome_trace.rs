@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::measure::{Leg, Way};
 use crate::plan::{Identities, Plan};
+use crate::record::{Leg, Way};
 
 /// Ways that are shown at most: as many as a viewer takes without complaint.
 const MOST_WAYS: usize = 1 << 14;
@@ -178,7 +178,7 @@ fn thread_name(pid: u32, tid: u64, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Stamps;
+    use crate::record::Stamps;
     use crate::scenario::Scenario;
 
     fn way(request: u64, intended_ns: u64) -> Way {

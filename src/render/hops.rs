@@ -5,7 +5,7 @@ use super::quantity::{count, counted, duration};
 use super::run::NOTHING;
 use super::table::table;
 use super::{Style, wrapped};
-use crate::measure::Leg;
+use crate::record::Leg;
 use crate::result::{HopFigures, Kind, LatencySummary, OwnerFigures, RunResult};
 
 /// The part of a run's report that says which leg owns the time.

@@ -4,6 +4,7 @@ use super::hops::hops;
 use super::mark::{MARK, UNCERTAIN, percentile};
 use super::plan::settings;
 use super::quantity::{bytes_per_second, count, counted, duration, percent, rate, signed_duration};
+pub(super) use super::table::NOTHING;
 use super::table::table;
 use super::thresholds::thresholds;
 use super::verdict::verdict_report;
@@ -229,9 +230,6 @@ pub(super) fn sooner(excess: &ExcessFigures) -> Option<String> {
         )
     })
 }
-
-/// Stands where a figure is null.
-pub(super) const NOTHING: &str = "–";
 
 fn latency_row(name: &str, latencies: &LatencySummary) -> Vec<String> {
     let mean = latencies.mean_ns.map_or_else(|| NOTHING.to_owned(), signed_duration);

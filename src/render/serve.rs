@@ -5,8 +5,8 @@ use super::quantity::{bytes_per_second, count, duration, rate};
 use super::run::proxy_line;
 use super::{Style, machine, setting, wrapped};
 use crate::result::ServeResult;
+use crate::scenario::is_beyond_loopback;
 use crate::scenario::{MAX_DELAY, MAX_REPLIES, MOST_FRAMES, Scenario};
-use crate::topology::is_beyond_loopback;
 
 /// What whoever starts a server should know if `frontend` can be reached from elsewhere: a client draws by keys that it
 /// chooses itself, so the heaviest draw of the scenario is any client's at will.

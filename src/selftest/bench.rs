@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::Error;
-use crate::measure::{LatencyHistogram, Way};
-use crate::plan::Plan;
-use crate::result::{Environment, Floor, RunResult};
-use crate::scenario::{Scenario, Sockets};
-use crate::topology::hiccups::{Hiccups, clock_read_ns};
-use crate::topology::host::clock_resolution_ns;
-use crate::topology::planted::{Fault, Planted, Witness};
-use crate::topology::{self, Measured};
+use crate::engine;
+use crate::machine::hiccups::{Hiccups, clock_read_ns};
+use crate::machine::host::clock_resolution_ns;
+use crate::server::planted::{Fault, Planted, Witness};
+use zload_core::facts::Measured;
+use zload_core::plan::Plan;
+use zload_core::record::{LatencyHistogram, Way};
+use zload_core::result::{Environment, Floor, RunResult};
+use zload_core::scenario::{Scenario, Sockets};
 
 /// One millisecond, in nanoseconds.
 pub(super) const MS: u64 = 1_000_000;
@@ -130,7 +131,7 @@ fn play(text: &str, environment: &Environment, interrupted: &AtomicBool) -> Resu
     let scenario = Scenario::parse("selftest", text, &[])?;
     let plan = Arc::new(Plan::new(&scenario));
     let hiccups = Hiccups::start()?;
-    let (measured, _) = topology::run(&scenario, &plan, false, interrupted, &mut |_| {})?;
+    let (measured, _) = engine::run(&scenario, &plan, false, interrupted, &mut |_| {})?;
     let sleep_overshoot = hiccups.finish();
     if measured.interrupted {
         return Err(Error::Interrupted);
@@ -153,16 +154,6 @@ fn percentile(latencies: &LatencyHistogram, quantile: f64) -> u64 {
 pub(super) fn above(latencies: &LatencyHistogram, ns: u64) -> u64 {
     let histogram = latencies.histogram();
     histogram.len() - histogram.count_between(0, ns)
-}
-
-/// A time in whole nanoseconds.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "saturates, as a time that is far too long"
-)]
-pub(super) fn nanos(value: f64) -> u64 {
-    value.round() as u64
 }
 
 /// The value in the middle; the upper of two; `None` of nothing.

@@ -3,8 +3,8 @@
 use super::bench::{Bench, Played, of};
 use super::{Found, Kind};
 use crate::Error;
-use crate::measure::Way;
-use crate::result::Figure;
+use zload_core::record::Way;
+use zload_core::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "conservation",
@@ -70,7 +70,7 @@ fn adds_up(way: &Way) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Stamps;
+    use zload_core::record::Stamps;
 
     #[test]
     fn a_way_out_of_order_or_a_request_without_a_place_is_noticed() {

@@ -3,8 +3,8 @@
 use super::bench::{Bench, MS, median};
 use super::{Found, Kind};
 use crate::Error;
-use crate::measure::{Leg, Way};
-use crate::result::Figure;
+use zload_core::record::{Leg, Way};
+use zload_core::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "known delay",
@@ -59,7 +59,7 @@ fn in_worker_ns(way: &Way) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Stamps;
+    use zload_core::record::Stamps;
 
     /// A request that takes these nanoseconds to its worker, in it, and back.
     fn way(there_ns: u64, in_worker_ns: u64, back_ns: u64) -> Way {

@@ -5,9 +5,9 @@ use super::bench::{Bench, MS, Played, above};
 use super::schedule::{Lateness, disagreement_ns, intended, lateness};
 use super::{Found, Kind};
 use crate::Error;
-use crate::result::Figure;
-use crate::scenario::{Bytes, Sockets};
-use crate::topology::planted::{Fault, Witness};
+use crate::server::planted::{Fault, Witness};
+use zload_core::result::Figure;
+use zload_core::scenario::{Bytes, Sockets};
 
 pub(super) const KIND: Kind = Kind {
     name: "known slip",

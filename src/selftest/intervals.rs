@@ -3,8 +3,8 @@
 use super::bench::{Bench, MS, Played, median};
 use super::{Found, Kind};
 use crate::Error;
-use crate::result::{Figure, RunResult};
-use crate::scenario::Scenario;
+use zload_core::result::{Figure, RunResult};
+use zload_core::scenario::Scenario;
 
 pub(super) const KIND: Kind = Kind {
     name: "intervals",
@@ -103,21 +103,21 @@ mod tests {
     use rand_xoshiro::SplitMix64;
 
     use super::*;
-    use crate::selftest::bench::nanos;
+    use zload_core::quantity::rounded;
 
     /// Which figures hold of runs whose medians err as chance lets them, with intervals so many times as wide as they should be, and
     /// of groups that foretell with such intervals.
     fn hold(wide: f64, next_wide: f64, luck: u64) -> [bool; 4] {
         let mut random = SplitMix64::seed_from_u64(luck);
         let half = WIDTH_NS as f64 / 2.0;
-        let around = |ns: f64, half: f64| [nanos(ns - half), nanos(ns + half)];
+        let around = |ns: f64, half: f64| [rounded(ns - half), rounded(ns + half)];
         let truth_ns = MEDIAN_NS + 300_000;
         let seen: Vec<Seen> = (0..RUNS)
             .map(|_| {
                 let error: f64 = StandardNormal.sample(&mut random);
                 let p50 = truth_ns as f64 + error * half / 1.96;
                 let interval = Some(around(p50, half * wide));
-                Seen { p50_ns: Some(nanos(p50)), interval, truth_ns }
+                Seen { p50_ns: Some(rounded(p50)), interval, truth_ns }
             })
             .collect();
         let next = [Some(around(truth_ns as f64, half * next_wide)); RUNS / GROUP];

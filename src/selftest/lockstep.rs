@@ -1,9 +1,10 @@
 //! A closed load whose clients turn in lockstep: its rate is clients over cycle, however the window cuts the rounds.
 
-use super::bench::{Bench, nanos};
+use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
-use crate::result::{Figure, Throughput};
+use zload_core::quantity::rounded;
+use zload_core::result::{Figure, Throughput};
 
 pub(super) const KIND: Kind = Kind {
     name: "lockstep rate",
@@ -33,7 +34,7 @@ fn make(bench: &Bench<'_>) -> Result<Found, Error> {
 fn judge(throughput: &Throughput, mean_ns: u64) -> Vec<Figure> {
     let cycle = |name: &str, per_s: f64| {
         let (least_ns, most_ns) = (mean_ns - mean_ns / ALLOWED, mean_ns + mean_ns / ALLOWED);
-        Figure::time(name, least_ns, most_ns, (per_s > 0.0).then(|| nanos(CLIENTS / per_s * 1e9)))
+        Figure::time(name, least_ns, most_ns, (per_s > 0.0).then(|| rounded(CLIENTS / per_s * 1e9)))
     };
     vec![
         cycle("clients by requests per second", throughput.requests_per_s),

@@ -3,10 +3,10 @@
 use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
-use crate::measure::Ledger;
-use crate::result::Figure;
-use crate::scenario::Sockets;
-use crate::topology::planted::{Fault, Witness};
+use crate::server::planted::{Fault, Witness};
+use zload_core::record::Ledger;
+use zload_core::result::Figure;
+use zload_core::scenario::Sockets;
 
 pub(super) const KIND: Kind = Kind {
     name: "planted losses",
@@ -47,7 +47,7 @@ fn judge(ledger: &Ledger, witness: &Witness) -> Vec<Figure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::DrawKey;
+    use zload_core::plan::DrawKey;
 
     fn truth() -> (Ledger, Witness) {
         let ledger = Ledger {

@@ -21,9 +21,9 @@ mod twin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Error;
-use crate::quantity::duration;
-use crate::result::{Environment, Figure, SelftestResult, Trial};
 use bench::Bench;
+use zload_core::quantity::duration;
+use zload_core::result::{Environment, Figure, SelftestResult, Trial};
 
 /// A trial: its name, what is planted, and how it is made.
 struct Kind {
@@ -58,7 +58,7 @@ const KINDS: [Kind; 10] = [
 const ATTEMPTS: u32 = 2;
 
 /// Makes all trials; says before each which of how many it is, and its name. Ends early when `interrupted` becomes true.
-pub fn run(
+pub(crate) fn run(
     environment: Environment,
     interrupted: &AtomicBool,
     begins: &mut dyn FnMut(usize, usize, &str),

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use super::bench::{Bench, MS, Played, median};
 use super::{Found, Kind};
 use crate::Error;
-use crate::measure::Way;
-use crate::plan::DrawKey;
-use crate::result::Figure;
-use crate::scenario::Sockets;
-use crate::topology::planted::{Fault, Witness};
+use crate::server::planted::{Fault, Witness};
+use zload_core::plan::DrawKey;
+use zload_core::record::Way;
+use zload_core::result::Figure;
+use zload_core::scenario::Sockets;
 
 pub(super) const KIND: Kind = Kind {
     name: "schedule",

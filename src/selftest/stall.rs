@@ -6,10 +6,10 @@
 use super::bench::{Bench, MS, Played};
 use super::{Found, Kind};
 use crate::Error;
-use crate::result::Figure;
-use crate::scenario::Sockets;
-use crate::topology::planted::Fault;
-use crate::verdict::{SampledRequest, as_a_waiting_client};
+use crate::server::planted::Fault;
+use zload_core::result::Figure;
+use zload_core::scenario::Sockets;
+use zload_core::verdict::{SampledRequest, as_a_waiting_client};
 
 pub(super) const KIND: Kind = Kind {
     name: "planted stall",

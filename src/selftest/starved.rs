@@ -3,11 +3,11 @@
 use super::bench::{Bench, MS};
 use super::{Found, Kind};
 use crate::Error;
-use crate::measure::Ledger;
-use crate::result::{Figure, RunResult};
-use crate::scenario::Sockets;
-use crate::topology::planted::Fault;
-use crate::verdict::{CheckStatus, Status};
+use crate::server::planted::Fault;
+use zload_core::record::Ledger;
+use zload_core::result::{Figure, RunResult};
+use zload_core::scenario::Sockets;
+use zload_core::verdict::{CheckStatus, Status};
 
 pub(super) const KIND: Kind = Kind {
     name: "starved generator",

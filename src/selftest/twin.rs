@@ -2,13 +2,14 @@
 //!
 //! The formulas are those of Kleinrock, "Queueing Systems", volume 1 (1975), chapters 3 and 5.7.
 
-use super::bench::{Bench, nanos};
+use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
-use crate::plan::Plan;
-use crate::result::Figure;
-use crate::scenario::Scenario;
-use crate::twin::{Ideal, Limits, Policy, Pool, ideal};
+use zload_core::plan::Plan;
+use zload_core::quantity::rounded;
+use zload_core::result::Figure;
+use zload_core::scenario::Scenario;
+use zload_core::twin::{Ideal, Limits, Policy, Pool, ideal};
 
 pub(super) const KIND: Kind = Kind {
     name: "ideal twin",
@@ -63,9 +64,14 @@ fn judge(seen: &Seen) -> Vec<Figure> {
     // The mean of n successive waits in M/M/1 varies by rho (2 + 5 rho - 4 rho^2 + rho^3) / (mu^2 (1 - rho)^4 n) (Whitt,
     // "Planning queueing simulations", 1989): here by 1 % of the mean, of which these are three.
     let near = |name: &str, expected: f64, error: f64, seen: Option<u64>| {
-        Figure::time(name, nanos(expected * (1.0 - error)), nanos(expected * (1.0 + error)), seen)
+        Figure::time(
+            name,
+            rounded(expected * (1.0 - error)),
+            rounded(expected * (1.0 + error)),
+            seen,
+        )
     };
-    let whole = |value: f64| Some(nanos(value));
+    let whole = |value: f64| Some(rounded(value));
     // A Poisson count of 150,000 varies by 387.
     let margin = 4 * REQUESTS.isqrt();
     vec![

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
 use tempfile::NamedTempFile;
-use zload::topology::clock::Clock;
+use zload::machine::clock::Clock;
 
 /// The longest that any process of a test may take, on the slowest machine.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -19,7 +19,7 @@ use super::{
     serve_report,
 };
 use crate::Error;
-use crate::environment::Revision;
+use crate::facts::Revision;
 use crate::result::{
     CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, SelftestResult,
     ServeResult, to_json,

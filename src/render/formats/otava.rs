@@ -2,7 +2,7 @@
 
 use super::csv::{cell, written};
 use super::metrics::{Kept, OF_RUNS, of_run};
-use crate::environment::Revision;
+use crate::facts::Revision;
 use crate::result::RunResult;
 
 /// The names of the columns.

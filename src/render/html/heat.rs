@@ -6,8 +6,8 @@ use maud::{Markup, html};
 
 use super::plot::{Caption, Key, Plot, at, figure};
 use super::scale::{Scale, time_label};
-use crate::measure::HeatColumn;
 use crate::quantity::{count, duration};
+use crate::record::HeatColumn;
 use crate::render::run::nanos;
 use crate::result::{RunResult, SeriesEntry};
 

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::plot::{Caption, Key, WIDTH, at, figure};
 use super::scrolled;
 use super::value::{nothing, percentile, share, time};
-use crate::measure::Leg;
 use crate::quantity::{counted, duration, percent};
+use crate::record::Leg;
 use crate::render::hops::{column_of, owner, sample};
 use crate::result::{HopFigures, Kind, LatencySummary, OwnerFigures, RunResult, SideFigures};
 

@@ -1,0 +1,211 @@
+//! What is compared: every metric with its unit, which way is better, and how small a difference counts as none.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Questions;
+use crate::problem::nearest;
+use crate::result::{Direction, MetricUnit, number};
+use crate::scenario::{Compare, Complaint, Count, Distribution, Model, Scenario};
+
+/// One figure of a run that two sides can be held against each other by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// Its path in a result, without `_ns`.
+    pub name: &'static str,
+    /// What its values are in.
+    pub unit: MetricUnit,
+    /// Which way is better.
+    pub better: Direction,
+    /// A smaller difference counts as none, in percent.
+    pub margin_percent: f64,
+}
+
+/// A percentile of the response time to the first reply, which blocks can carry where slices cannot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct OfFirstReply {
+    pub(super) quantile: f64,
+}
+
+const fn time(name: &'static str, margin_percent: f64) -> Metric {
+    Metric { name, unit: MetricUnit::Ns, better: Direction::Lower, margin_percent }
+}
+
+const fn rate(name: &'static str) -> Metric {
+    Metric { name, unit: MetricUnit::PerS, better: Direction::Higher, margin_percent: 3.0 }
+}
+
+const fn memory(name: &'static str) -> Metric {
+    Metric { name, unit: MetricUnit::Bytes, better: Direction::Lower, margin_percent: 3.0 }
+}
+
+/// Histograms keep three digits.
+pub(super) const TIME_STEP: f64 = 1e-3;
+
+const THROUGHPUT: Metric = rate("throughput.replies_per_s");
+const MEDIAN: Metric = time("latency.first_reply.p50", 3.0);
+
+/// Every metric, in the order of reports. What varies more from run to run has the wider margin.
+pub const METRICS: [Metric; 30] = [
+    THROUGHPUT,
+    time("proxy.cpu_ns_per_message", 3.0),
+    time("server.cpu_ns_per_message", 3.0),
+    time("process.cpu_ns_per_message", 3.0),
+    MEDIAN,
+    time("latency.first_reply.p75", 5.0),
+    time("latency.first_reply.p90", 5.0),
+    time("latency.first_reply.p95", 5.0),
+    time("latency.first_reply.p99", 10.0),
+    time("latency.first_reply.p999", 10.0),
+    time("latency.last_reply.p50", 3.0),
+    time("latency.last_reply.p99", 10.0),
+    time("latency.service.p50", 3.0),
+    time("latency.service.p99", 10.0),
+    time("ideal.excess.first_reply.p50", 5.0),
+    time("ideal.excess.first_reply.p99", 10.0),
+    time("generator.driver_cpu_ns_per_request", 3.0),
+    time("hops.to_proxy.p50", 5.0),
+    time("hops.in_proxy.p50", 5.0),
+    time("hops.to_worker.p50", 5.0),
+    time("hops.in_worker.p50", 5.0),
+    time("hops.back_to_proxy.p50", 5.0),
+    time("hops.back_in_proxy.p50", 5.0),
+    time("hops.to_client.p50", 5.0),
+    time("hops.to_proxy.p99", 10.0),
+    time("hops.to_worker.p99", 10.0),
+    time("hops.back_to_proxy.p99", 10.0),
+    time("hops.to_client.p99", 10.0),
+    memory("process.resident_bytes"),
+    memory("server.resident_bytes"),
+];
+
+/// A metric's name without what is clear from the rest: the form of reports, which is taken everywhere.
+pub fn short(name: &str) -> &str {
+    ["latency.", "generator."].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
+}
+
+fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name || short(metric.name) == name)
+}
+
+/// The metric with this name, or what to do about it that there is none.
+pub fn metric_named(name: &str) -> Result<&'static Metric, String> {
+    metric(name).ok_or_else(|| {
+        let known: Vec<&str> =
+            METRICS.iter().flat_map(|metric| [metric.name, short(metric.name)]).collect();
+        match nearest(name, &known) {
+            Some(near) => format!("did you mean {near}?"),
+            None => {
+                format!("the metrics are {}", METRICS.map(|metric| short(metric.name)).join(", "))
+            }
+        }
+    })
+}
+
+/// What a comparison objects to in a scenario: names that are no metrics.
+pub fn objection(scenario: &Scenario) -> Option<Complaint> {
+    let Compare { primary, gates, margin: _ } = &scenario.compare;
+    let complaint = |path, item, name: &str| {
+        metric_named(name).err().map(|help| Complaint {
+            path,
+            item,
+            message: format!("{name:?} is no metric of a comparison"),
+            help: Some(help),
+        })
+    };
+    let of_primary = primary.as_ref().and_then(|name| complaint("compare.primary", None, name));
+    of_primary.or_else(|| {
+        gates
+            .iter()
+            .enumerate()
+            .find_map(|(item, name)| complaint("compare.gates", Some(item), name))
+    })
+}
+
+/// The metric that matters if nobody says: what the load leaves free to change.
+pub fn default_primary(scenario: &Scenario) -> &'static Metric {
+    match scenario.load.model {
+        Model::Closed => &THROUGHPUT,
+        Model::Open => &MEDIAN,
+    }
+}
+
+/// The metrics that say something of their own about this scenario, and those that are asked for.
+pub(super) fn of(
+    scenario: &Scenario,
+    questions: &Questions,
+) -> impl Iterator<Item = &'static Metric> {
+    let single = scenario.workers.replies == Distribution::Constant(Count(1));
+    let closed = scenario.load.model == Model::Closed;
+    METRICS.iter().filter(move |metric| {
+        // With one reply the last is the first, and in a closed load requests leave when they are intended.
+        let repeats = (single && metric.name.starts_with("latency.last_reply"))
+            || (closed && metric.name.starts_with("latency.service"));
+        !repeats || questions.asks_for(metric)
+    })
+}
+
+/// What a result says of each metric. Ratios of them are compared, so only what is above zero is taken; but where nothing
+/// came in the whole window the rate is taken as one in it, because to leave a standstill out would flatter it.
+pub(super) fn values(result: &Value) -> BTreeMap<String, f64> {
+    let least_rate = number(result, "throughput.window").map(|window_ns| 1e9 / window_ns);
+    let value = |metric: &Metric| {
+        let value = number(result, metric.name)?;
+        match metric.unit {
+            MetricUnit::PerS => Some(value.max(least_rate?)),
+            MetricUnit::Ns | MetricUnit::Bytes => Some(value),
+        }
+    };
+    METRICS
+        .iter()
+        .filter_map(|metric| Some((metric.name.to_owned(), value(metric)?)))
+        .filter(|(_, value)| *value > 0.0 && value.is_finite())
+        .collect()
+}
+
+impl Metric {
+    /// By how much the least step of its values moves the logarithm of b / a. Of a rate over windows of so many seconds that
+    /// is half a count of each, and one where both have as many; of times it is what a histogram tells apart.
+    pub(super) fn step(&self, [a, b]: [f64; 2], [a_s, b_s]: [f64; 2]) -> f64 {
+        match self.unit {
+            MetricUnit::PerS => 0.5 / (a * a_s) + 0.5 / (b * b_s),
+            MetricUnit::Ns => TIME_STEP,
+            MetricUnit::Bytes => 0.0,
+        }
+    }
+
+    /// Which percentile of the response time to the first reply it is, if it is one.
+    pub(super) fn of_first_reply(&self) -> Option<OfFirstReply> {
+        self.name.starts_with("latency.first_reply.").then_some(())?;
+        Some(OfFirstReply { quantile: self.quantile()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_standstill_is_the_lowest_rate_and_not_left_out() {
+        let result = json!({
+            "throughput": { "window_ns": 200_000_000, "replies_per_s": 0.0 },
+            "latency": { "first_reply": { "p50_ns": null, "p90_ns": 0 } },
+        });
+        let values = values(&result);
+        assert_eq!(values.len(), 1, "{values:?}");
+        assert!((values["throughput.replies_per_s"] - 5.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn names_are_found_in_both_forms_and_nearly_so() {
+        assert_eq!(metric_named("first_reply.p99").unwrap().name, "latency.first_reply.p99");
+        assert_eq!(
+            metric_named("latency.first_reply.p99").unwrap().name,
+            "latency.first_reply.p99"
+        );
+        assert!(metric_named("first_replly.p99").unwrap_err().contains("first_reply.p99?"));
+        assert!(metric_named("banana").unwrap_err().contains("the metrics are"));
+    }
+}

@@ -1,0 +1,139 @@
+//! What a run found, as it is handed over to those who judge and save it.
+
+use super::{HostUse, ServerTotals, ServerUse};
+use crate::plan::{Identities, Plan};
+use crate::record::{HeatColumn, Recorded, Recorder, SeriesEntry};
+
+/// What a run found.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// The end was asked for before the plan was over.
+    pub interrupted: bool,
+    /// Why the run could not be carried through, if it could not.
+    pub failure: Option<String>,
+    /// What the drivers recorded.
+    pub recorded: Recorded,
+    /// What happened in each second of the window.
+    pub series: Vec<SeriesEntry>,
+    /// Response times to the first reply over time, for a picture.
+    pub heat_map: Vec<HeatColumn>,
+    /// Length of the clients' measured window, in nanoseconds: shorter than planned if the run was cut short.
+    pub window_ns: u64,
+    /// Where the clients connected to.
+    pub frontend: String,
+    /// As whom.
+    pub identities: Identities,
+    /// What the server did within `server_window_ns`; `None` if it was not ours.
+    pub server: Option<ServerTotals>,
+    /// What the server did from first to last.
+    pub server_in_all: Option<ServerTotals>,
+    /// What a server of the user's own cost in that window, and how it ended; `None` if the scenario has none.
+    pub server_process: Option<ServerUse>,
+    /// Time between the two looks that `server` and `drivers` are the difference of, in nanoseconds.
+    pub server_window_ns: u64,
+    /// What the drivers cost.
+    pub drivers: DriverFigures,
+    /// Requests that clients sent from first to last.
+    pub sent_in_all: u64,
+    /// Messages that clients received from first to last.
+    pub received_in_all: u64,
+    /// How long the plan was played, drain included, in nanoseconds.
+    pub played_ns: u64,
+    /// Replies owed, at regular instants of the window.
+    pub in_flight: Vec<f64>,
+    /// Share of the workers that served a request, on average over the window's instants; `None` if they are not ours.
+    pub workers_busy: Option<f64>,
+    /// What the machine and the threads did in the window.
+    pub host: Option<HostUse>,
+    /// CPU time of the whole process within `server_window_ns`, in nanoseconds.
+    pub process_cpu_ns: Option<u64>,
+    /// Connections that were ended because their peer sent a message without end.
+    pub cut_off: u64,
+    /// Memory that was resident at the end.
+    pub resident_bytes: Option<u64>,
+    /// Smallest step of the clock, in nanoseconds.
+    pub clock_resolution_ns: Option<u64>,
+}
+
+/// What the drivers cost between two looks.
+#[derive(Debug, Clone, Default)]
+pub struct DriverFigures {
+    /// CPU time of each driver, in nanoseconds, where the kernel says.
+    pub cpu_ns: Vec<Option<u64>>,
+    /// Requests they sent.
+    pub requests: u64,
+    /// Messages they received.
+    pub replies: u64,
+    /// Bytes of the bodies of both.
+    pub bytes: u64,
+    /// How often they returned from waiting.
+    pub wakes: u64,
+}
+
+impl Measured {
+    /// What a run found that was interrupted before it began: the whole plan is unsent.
+    pub fn nothing(plan: &Plan, frontend: &str, drivers: usize) -> Self {
+        let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
+        let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false);
+        let schedules = (0..plan.clients()).filter_map(|client| plan.schedule(client));
+        let unsent = schedules.map(|schedule| schedule.count_between(warmup_ns, until_ns)).sum();
+        recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        Self {
+            interrupted: true,
+            failure: None,
+            recorded: recorder.finish(std::iter::empty(), 0).0,
+            series: Vec::new(),
+            heat_map: Vec::new(),
+            window_ns: 0,
+            frontend: frontend.to_owned(),
+            identities: plan.identities(0),
+            server: None,
+            server_in_all: None,
+            server_process: None,
+            server_window_ns: 0,
+            drivers: DriverFigures { cpu_ns: vec![Some(0); drivers], ..DriverFigures::default() },
+            sent_in_all: 0,
+            received_in_all: 0,
+            played_ns: 0,
+            in_flight: Vec::new(),
+            workers_busy: None,
+            host: None,
+            process_cpu_ns: Some(0),
+            cut_off: 0,
+            resident_bytes: None,
+            clock_resolution_ns: None,
+        }
+    }
+}
+
+impl DriverFigures {
+    /// What they cost between `begin` and these sums.
+    #[must_use]
+    pub fn since(&self, begin: &Self) -> Self {
+        let cpu_ns = self.cpu_ns.iter().zip(&begin.cpu_ns);
+        Self {
+            cpu_ns: cpu_ns.map(|(end, begin)| Some((*end)?.saturating_sub((*begin)?))).collect(),
+            requests: self.requests - begin.requests,
+            replies: self.replies - begin.replies,
+            bytes: self.bytes - begin.bytes,
+            wakes: self.wakes - begin.wakes,
+        }
+    }
+
+    /// Both together. A run that was interrupted before it had drivers adds nothing to theirs.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let none = Some(0);
+        let cpu_ns = (0..self.cpu_ns.len().max(other.cpu_ns.len())).map(|driver| {
+            let [one, more] = [self, other].map(|part| *part.cpu_ns.get(driver).unwrap_or(&none));
+            Some(one? + more?)
+        });
+        Self {
+            cpu_ns: cpu_ns.collect(),
+            requests: self.requests + other.requests,
+            replies: self.replies + other.replies,
+            bytes: self.bytes + other.bytes,
+            wakes: self.wakes + other.wakes,
+        }
+    }
+}

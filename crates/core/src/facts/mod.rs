@@ -1,0 +1,15 @@
+//! What whoever plays a plan hands over to whoever judges, saves and shows it: plain data.
+//!
+//! Invariant: nothing here touches the world, and every figure says when it is not known.
+
+mod host;
+mod measured;
+mod revision;
+mod server;
+mod snapshot;
+
+pub use host::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
+pub use measured::{DriverFigures, Measured};
+pub use revision::Revision;
+pub use server::{Served, ServerEnd, ServerTotals, ServerUse};
+pub use snapshot::{Phase, Snapshot};

@@ -1,0 +1,150 @@
+//! What a server did: one of ours by its counters, one of the user's own by what it cost and how it ended.
+
+/// What a server has done up to an instant.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServerTotals {
+    /// Messages the proxy took from either side; `None` if its engine hides it, as all that follow.
+    pub messages_in: Option<u64>,
+    /// Messages the proxy handed to the other side.
+    pub messages_out: Option<u64>,
+    /// Returns from waiting.
+    pub wakes: Option<u64>,
+    /// CPU time of the proxy thread, in nanoseconds.
+    pub proxy_cpu_ns: Option<u64>,
+    /// Bytes of the bodies that crossed the proxy, counted by the workers if the engine hides it.
+    pub bytes: u64,
+    /// Requests that workers took.
+    pub requests: u64,
+    /// Replies that workers sent.
+    pub replies: u64,
+    /// Messages that workers dropped: without a body, or with too many frames.
+    pub refused: u64,
+}
+
+impl ServerTotals {
+    /// What was done between `begin` and these totals.
+    #[must_use]
+    pub fn since(&self, begin: &Self) -> Self {
+        let difference = |end: Option<u64>, begin: Option<u64>| Some(end?.saturating_sub(begin?));
+        Self {
+            messages_in: difference(self.messages_in, begin.messages_in),
+            messages_out: difference(self.messages_out, begin.messages_out),
+            wakes: difference(self.wakes, begin.wakes),
+            proxy_cpu_ns: difference(self.proxy_cpu_ns, begin.proxy_cpu_ns),
+            bytes: self.bytes - begin.bytes,
+            requests: self.requests - begin.requests,
+            replies: self.replies - begin.replies,
+            refused: self.refused - begin.refused,
+        }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let sum = |one: Option<u64>, more: Option<u64>| Some(one? + more?);
+        Self {
+            messages_in: sum(self.messages_in, other.messages_in),
+            messages_out: sum(self.messages_out, other.messages_out),
+            wakes: sum(self.wakes, other.wakes),
+            proxy_cpu_ns: sum(self.proxy_cpu_ns, other.proxy_cpu_ns),
+            bytes: self.bytes + other.bytes,
+            requests: self.requests + other.requests,
+            replies: self.replies + other.replies,
+            refused: self.refused + other.refused,
+        }
+    }
+}
+
+/// What a server carried.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The end was asked for.
+    pub interrupted: bool,
+    /// Why the server could not go on, if it could not.
+    pub failure: Option<String>,
+    /// Where it listened.
+    pub frontend: String,
+    /// How long it served, in nanoseconds.
+    pub window_ns: u64,
+    /// Connections that were ended because their peer sent a message without end.
+    pub cut_off: u64,
+    /// What it did.
+    pub totals: ServerTotals,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerEnd {
+    /// In words: `exit status 0`, `killed by SIGTERM`.
+    pub exit: String,
+    /// It ended before it was told to.
+    pub by_itself: bool,
+    /// It did not end within `server.stop_timeout` of SIGTERM.
+    pub had_to_be_killed: bool,
+    /// Processes that it had started and that were still there when it was gone; they were killed.
+    pub left_behind: u32,
+    /// The last lines of its output, printable and cut to a length that people read.
+    pub last_output: Vec<String>,
+}
+
+/// What a server cost, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerUse {
+    /// Program and arguments, with the endpoint in its place.
+    pub command: Vec<String>,
+    /// CPU time of all its processes in the window, in nanoseconds; `None` if the kernel does not say or it died.
+    pub cpu_ns: Option<u64>,
+    /// The most memory that was resident, in bytes, each of its processes at its own peak.
+    pub resident_bytes: Option<u64>,
+    /// How it ended; `None` while it runs.
+    pub end: Option<ServerEnd>,
+}
+
+impl ServerUse {
+    /// Both together: what was used adds up, memory is the larger, and an end that is worth a word goes before one that
+    /// is not.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let is_plain =
+            |end: &ServerEnd| !(end.by_itself || end.had_to_be_killed || end.left_behind > 0);
+        let keep_own = self.end.as_ref().is_some_and(|end| !is_plain(end));
+        let last = if keep_own { self } else { other };
+        Self {
+            command: last.command.clone(),
+            cpu_ns: self.cpu_ns.zip(other.cpu_ns).map(|(one, more)| one + more),
+            resident_bytes: self.resident_bytes.max(other.resident_bytes),
+            end: last.end.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(cpu_ns: Option<u64>, resident_bytes: u64, end: ServerEnd) -> ServerUse {
+        let command = vec![end.exit.clone()];
+        ServerUse { command, cpu_ns, resident_bytes: Some(resident_bytes), end: Some(end) }
+    }
+
+    #[test]
+    fn several_runs_add_up_and_keep_the_end_that_is_worth_a_word() {
+        let plain = ServerEnd {
+            exit: "exit status 0".to_owned(),
+            by_itself: false,
+            had_to_be_killed: false,
+            left_behind: 0,
+            last_output: Vec::new(),
+        };
+        let odd = ServerEnd {
+            exit: "killed by SIGKILL".to_owned(),
+            had_to_be_killed: true,
+            ..plain.clone()
+        };
+        let (one, two) = (used(Some(3), 7, odd.clone()), used(Some(4), 5, plain));
+        let sum = used(Some(7), 7, odd);
+        assert_eq!((one.plus(&two), two.plus(&one)), (sum.clone(), sum));
+        let unknown = ServerUse { cpu_ns: None, ..one };
+        assert_eq!(two.plus(&unknown).cpu_ns, None, "a sum of which a part is not known");
+    }
+}

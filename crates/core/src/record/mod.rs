@@ -1,0 +1,33 @@
+//! What happened: recorded by each driver for itself while it runs, merged when it has ended.
+//!
+//! Everything here is of constant size however long the run, except for requests that are owed a reply.
+//! Invariant: nothing here reads a clock or a socket; instants come in as nanoseconds from the plan's start.
+
+mod cycles;
+pub(crate) mod heat_map;
+mod hops;
+mod latency;
+mod ledger;
+mod outstanding;
+mod recorded;
+mod recorder;
+mod series;
+mod unheard;
+mod way;
+mod ways;
+
+pub use cycles::{Carried, Cycles, Open};
+pub use heat_map::{HeatColumn, HeatMap};
+pub use hops::{Hops, Owners, Part};
+pub use latency::{LatencyHistogram, rounded};
+pub use ledger::Ledger;
+pub use outstanding::{Exchange, Outstanding};
+pub use recorded::Recorded;
+pub use recorder::Recorder;
+pub use series::{SecondSlice, Series, SeriesEntry};
+pub use unheard::Unheard;
+pub use way::{Leg, Stamps, Way};
+pub use ways::Ways;
+
+/// One second, in nanoseconds.
+pub const SECOND_NS: u64 = 1_000_000_000;

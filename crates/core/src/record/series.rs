@@ -1,0 +1,148 @@
+//! The series: what happened in each second of the measured window, over all drivers.
+//!
+//! A driver fills a [`SecondSlice`] and hands it over when its second has passed; [`Series`] merges the slices of all
+//! drivers and keeps only the figures. Invariant: memory grows by one small entry per second, never by a message.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{HeatColumn, HeatMap, LatencyHistogram, SECOND_NS};
+
+/// One second of the measured window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SeriesEntry {
+    /// Start of the second, from the start of the window.
+    pub offset_ns: u64,
+    /// Requests sent in it: a count, as all that is in one second.
+    pub requests: u64,
+    /// Replies received in it.
+    pub replies: u64,
+    /// Median response time to the first replies received in it.
+    pub p50_ns: Option<u64>,
+    /// 99th percentile of the same.
+    pub p99_ns: Option<u64>,
+    /// Largest of the same.
+    pub max_ns: Option<u64>,
+    /// Replies owed at its end.
+    pub in_flight: u64,
+}
+
+/// What one driver saw in one second.
+#[derive(Debug, Clone, Default)]
+pub struct SecondSlice {
+    /// Which second of the measured window.
+    pub second: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Replies received.
+    pub replies: u64,
+    /// Replies owed at its end.
+    pub in_flight: u64,
+    /// Response times to the first replies received.
+    pub first_reply: LatencyHistogram,
+}
+
+/// The seconds so far.
+#[derive(Debug)]
+pub struct Series {
+    drivers: u32,
+    done: Vec<SeriesEntry>,
+    heat_map: HeatMap,
+    /// Seconds of which not every driver has handed in its slice, with the number of those that have.
+    open: BTreeMap<u64, (u32, SecondSlice)>,
+}
+
+impl Series {
+    /// An empty series that waits for slices of this many drivers.
+    pub fn new(drivers: u32) -> Self {
+        Self { drivers, done: Vec::new(), heat_map: HeatMap::default(), open: BTreeMap::new() }
+    }
+
+    /// Takes in one driver's slice.
+    pub fn add(&mut self, slice: &SecondSlice) {
+        let second = slice.second;
+        let (handed_in, sum) = self
+            .open
+            .entry(second)
+            .or_insert_with(|| (0, SecondSlice { second, ..SecondSlice::default() }));
+        *handed_in += 1;
+        sum.requests += slice.requests;
+        sum.replies += slice.replies;
+        sum.in_flight += slice.in_flight;
+        sum.first_reply.merge(&slice.first_reply);
+        if *handed_in == self.drivers
+            && let Some((_, whole)) = self.open.remove(&second)
+        {
+            self.close(&whole);
+        }
+    }
+
+    /// The last second that is complete.
+    pub fn last(&self) -> Option<&SeriesEntry> {
+        self.done.last()
+    }
+
+    /// All seconds, in order, and the heat map; those that some driver has not finished (the run was interrupted) are
+    /// among them.
+    pub fn finish(mut self) -> (Vec<SeriesEntry>, Vec<HeatColumn>) {
+        for (_, slice) in std::mem::take(&mut self.open).into_values() {
+            self.close(&slice);
+        }
+        self.done.sort_by_key(|entry| entry.offset_ns);
+        (self.done, self.heat_map.finish())
+    }
+
+    fn close(&mut self, slice: &SecondSlice) {
+        self.done.push(entry_of(slice));
+        self.heat_map.add(slice.second, &slice.first_reply);
+    }
+}
+
+fn entry_of(slice: &SecondSlice) -> SeriesEntry {
+    let latencies = &slice.first_reply;
+    SeriesEntry {
+        offset_ns: slice.second * SECOND_NS,
+        requests: slice.requests,
+        replies: slice.replies,
+        p50_ns: latencies.percentile(0.50),
+        p99_ns: latencies.percentile(0.99),
+        max_ns: latencies.max(),
+        in_flight: slice.in_flight,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slice(second: u64, response_ns: u64) -> SecondSlice {
+        let mut slice = SecondSlice {
+            second,
+            requests: 20,
+            replies: 20,
+            in_flight: 1,
+            ..SecondSlice::default()
+        };
+        (0..20).for_each(|_| slice.first_reply.record(response_ns));
+        slice
+    }
+
+    #[test]
+    fn a_second_is_complete_when_every_driver_has_handed_it_in() {
+        let mut series = Series::new(2);
+        series.add(&slice(0, 1_000));
+        assert!(series.last().is_none());
+        series.add(&slice(1, 3_000));
+        series.add(&slice(0, 2_000));
+        let last = *series.last().unwrap();
+        assert_eq!((last.requests, last.replies, last.in_flight, last.offset_ns), (40, 40, 2, 0));
+        assert_eq!(last.p50_ns, Some(1_000));
+        let (all, heat_map) = series.finish();
+        assert_eq!(all.len(), 2, "the interrupted second is kept");
+        assert_eq!(all[1].requests, 20);
+        assert_eq!(heat_map.len(), 2);
+        assert_eq!(heat_map[0].counts, [[1_000, 20], [1_780, 20]]);
+    }
+}

@@ -1,0 +1,141 @@
+//! Hops in a result: each leg's distribution, and which leg owns the slow requests.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::LatencySummary;
+use crate::record::{Hops, Leg, Owners, Part, Ways};
+
+/// How long each leg took, of a sample of the requests that got a reply. A leg whose end the engine or an external
+/// server hides is null, and the one after it is wider by it. With `latency.slip` before them, the legs of a request
+/// add up to its response time to the first reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HopFigures {
+    /// Requests in the sample.
+    pub sampled: u64,
+    /// One of this many requests is in the sample, chosen by the plan.
+    pub one_in: u64,
+    /// One of this many requests carried a frame more through proxy and workers, by which it was followed (`run.follow_one_in`); null if
+    /// none did.
+    #[serde(default)]
+    pub followed_one_in: Option<u64>,
+    /// Requests of the sample that could not be followed, because too many were under way.
+    pub skipped: u64,
+    /// Requests of which some instant is before one that must have come first; more than 0 is a clock that cannot be
+    /// trusted.
+    pub disordered: u64,
+    /// From sent until the proxy took the request.
+    pub to_proxy: Option<LatencySummary>,
+    /// Until the proxy handed it on.
+    pub in_proxy: Option<LatencySummary>,
+    /// Until a worker took it.
+    pub to_worker: Option<LatencySummary>,
+    /// The part of `to_worker` in which the worker was busy with planned delays of earlier requests.
+    pub to_worker_waiting: Option<LatencySummary>,
+    /// The rest of `to_worker`.
+    pub to_worker_transport: Option<LatencySummary>,
+    /// Until the worker handed on the first reply.
+    pub in_worker: Option<LatencySummary>,
+    /// The part of `in_worker` that the plan asked for.
+    pub in_worker_planned: Option<LatencySummary>,
+    /// The rest of `in_worker`.
+    pub in_worker_overshoot: Option<LatencySummary>,
+    /// Until the proxy took the reply.
+    pub back_to_proxy: Option<LatencySummary>,
+    /// Until the proxy handed it on.
+    pub back_in_proxy: Option<LatencySummary>,
+    /// Until the client took it.
+    pub to_client: Option<LatencySummary>,
+    /// Which leg owns the time of all requests, of the slowest 1 % and of the slowest 0.1 %.
+    pub owners: Vec<OwnerFigures>,
+}
+
+/// Which leg owns the time of some requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnerFigures {
+    /// The slowest of this share of the sampled requests; 1 for all of them.
+    pub slowest: f64,
+    /// How many that are.
+    pub requests: u64,
+    /// The shortest response time among them.
+    pub at_least_ns: u64,
+    /// Each leg's share of their response times; together 1.
+    pub shares: BTreeMap<String, f64>,
+}
+
+/// Where a part stands among the figures.
+pub(super) type Place = fn(&HopFigures) -> &Option<LatencySummary>;
+
+impl HopFigures {
+    /// The figures of these hops, each part of which is summarised by `summary`, which is told where it will stand.
+    pub(super) fn new(
+        hops: &Hops,
+        (ways, followed_one_in): (&Ways, Option<u64>),
+        summary: impl Fn(&Part, Place) -> LatencySummary,
+    ) -> Self {
+        let of = |part: &Option<Part>, place: Place| Some(summary(part.as_ref()?, place));
+        let leg = |leg: Leg, place: Place| of(&hops.legs[leg as usize], place);
+        Self {
+            sampled: hops.requests,
+            one_in: ways.one_in().max(followed_one_in.unwrap_or(1)),
+            followed_one_in,
+            skipped: ways.skipped(),
+            disordered: hops.disordered,
+            to_proxy: leg(Leg::ToProxy, |hops| &hops.to_proxy),
+            in_proxy: leg(Leg::InProxy, |hops| &hops.in_proxy),
+            to_worker: leg(Leg::ToWorker, |hops| &hops.to_worker),
+            to_worker_waiting: of(&hops.waiting, |hops| &hops.to_worker_waiting),
+            to_worker_transport: of(&hops.transport, |hops| &hops.to_worker_transport),
+            in_worker: leg(Leg::InWorker, |hops| &hops.in_worker),
+            in_worker_planned: of(&hops.planned, |hops| &hops.in_worker_planned),
+            in_worker_overshoot: of(&hops.overshoot, |hops| &hops.in_worker_overshoot),
+            back_to_proxy: leg(Leg::BackToProxy, |hops| &hops.back_to_proxy),
+            back_in_proxy: leg(Leg::BackInProxy, |hops| &hops.back_in_proxy),
+            to_client: leg(Leg::ToClient, |hops| &hops.to_client),
+            owners: hops.owners.iter().map(OwnerFigures::new).collect(),
+        }
+    }
+
+    /// Whether an external server hides every leg but the last, which then is all that lies between sent and received.
+    pub fn hides_the_server(&self) -> bool {
+        self.legs().iter().all(|(leg, latencies)| *leg == Leg::ToClient || latencies.is_none())
+    }
+
+    /// What a leg is called in reports.
+    pub fn name(&self, leg: Leg) -> String {
+        if leg == Leg::ToClient && self.hides_the_server() {
+            "server and network".to_owned()
+        } else {
+            leg.name().replace('_', " ")
+        }
+    }
+
+    /// Each leg's name and distribution, in the order in which they are gone.
+    pub fn legs(&self) -> [(Leg, Option<&LatencySummary>); Leg::COUNT - 1] {
+        [
+            (Leg::ToProxy, self.to_proxy.as_ref()),
+            (Leg::InProxy, self.in_proxy.as_ref()),
+            (Leg::ToWorker, self.to_worker.as_ref()),
+            (Leg::InWorker, self.in_worker.as_ref()),
+            (Leg::BackToProxy, self.back_to_proxy.as_ref()),
+            (Leg::BackInProxy, self.back_in_proxy.as_ref()),
+            (Leg::ToClient, self.to_client.as_ref()),
+        ]
+    }
+}
+
+impl OwnerFigures {
+    fn new(owners: &Owners) -> Self {
+        let shares = Leg::ALL.into_iter().zip(owners.shares);
+        Self {
+            slowest: owners.slowest,
+            requests: owners.requests,
+            at_least_ns: owners.at_least_ns,
+            shares: shares
+                .filter_map(|(leg, share)| Some((leg.name().to_owned(), share?)))
+                .collect(),
+        }
+    }
+}

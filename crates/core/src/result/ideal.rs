@@ -1,0 +1,354 @@
+//! What `zload ideal` writes: the simulated twin's figures, per policy, in the shapes of a run's result.
+//!
+//! Nothing here depends on the machine: the same scenario gives the same object everywhere.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::summary::{Basis, OfRequest};
+use super::throughput::rate;
+use super::{LatencySummary, RunResult, threshold};
+use crate::plan::Plan;
+use crate::record::Way;
+use crate::scenario::{Engine, Scenario};
+use crate::twin::{self, Differences, Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool};
+use crate::verdict::{self, Evidence, Twin, Verdict};
+
+/// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which nobody minds after
+/// a run that offered them, and are 100 s of 100,000 round trips a second.
+pub const STEPS_BESIDE_A_RUN: u64 = 20_000_000;
+/// The same beside a slice of a comparison, of which there are some hundred: a twentieth to a fifth of a second, and far more than a slice
+/// of a second can send.
+pub const STEPS_BESIDE_A_SLICE: u64 = 2_000_000;
+
+/// Stands among the notes of a result until its twin has been played.
+const NOT_YET: &str = "the ideal of this plan had not been simulated when this was saved";
+
+/// Version of the shape that `zload ideal` writes.
+pub const IDEAL_SCHEMA: &str = "zload.ideal/1";
+
+/// What an ideal topology would do with a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IdealResult {
+    /// Always [`IDEAL_SCHEMA`].
+    pub schema: String,
+    /// The resolved scenario.
+    pub scenario: Scenario,
+    /// Hash of all that decides the offered work.
+    pub plan_hash: String,
+    /// The seed of the plan.
+    pub seed: u64,
+    /// Length of the window that rates and utilisation cover: after the warm-up, until the end of the sending.
+    pub window_ns: u64,
+    /// The figures of each policy.
+    pub policies: Vec<IdealFigures>,
+}
+
+/// What an ideal topology with one policy of dispatch would do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IdealFigures {
+    /// How requests find a worker.
+    pub policy: Policy,
+    /// Requests, after the warm-up.
+    pub requests: u64,
+    /// Requests that nobody owes a reply.
+    pub silent: u64,
+    /// Replies to the requests.
+    pub replies: u64,
+    /// Requests that left per second of the window.
+    pub requests_per_s: f64,
+    /// Replies that came per second of the window.
+    pub replies_per_s: f64,
+    /// The requests' work as a share of what the workers can do in the window.
+    pub utilisation: f64,
+    /// More is offered than the workers can do: response times are those of a plan of this length and of no other.
+    pub queue_grows: bool,
+    /// Response time to a request's first reply.
+    pub first_reply: LatencySummary,
+    /// Response time to a request's last reply.
+    pub last_reply: LatencySummary,
+    /// Response time of every reply.
+    pub reply: LatencySummary,
+}
+
+/// The simulated twin of a run: what an ideal topology does with the same plan, and what the world cost beyond it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "ReadIdeal")]
+#[schemars(!from)]
+pub struct RunIdeal {
+    /// The twin's figures, with the dispatch of a DEALER backend.
+    #[serde(flatten)]
+    pub figures: IdealFigures,
+    /// How many other seeds the twin was played with, for `other_seeds` of the response times; not there if the plan is too long for 39
+    /// of them, leaves nothing to chance, or has runs with seeds of their own beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_seeds: Option<u32>,
+    /// Measured minus ideal, request by request.
+    pub excess: ExcessFigures,
+}
+
+/// [`RunIdeal`] as it is read: with `flatten`, whatever a file says besides would be kept until its end.
+#[derive(Deserialize)]
+struct ReadIdeal {
+    policy: Policy,
+    requests: u64,
+    silent: u64,
+    replies: u64,
+    requests_per_s: f64,
+    replies_per_s: f64,
+    utilisation: f64,
+    queue_grows: bool,
+    first_reply: LatencySummary,
+    last_reply: LatencySummary,
+    reply: LatencySummary,
+    #[serde(default)]
+    other_seeds: Option<u32>,
+    excess: ExcessFigures,
+}
+
+impl From<ReadIdeal> for RunIdeal {
+    fn from(read: ReadIdeal) -> Self {
+        let figures = IdealFigures {
+            policy: read.policy,
+            requests: read.requests,
+            silent: read.silent,
+            replies: read.replies,
+            requests_per_s: read.requests_per_s,
+            replies_per_s: read.replies_per_s,
+            utilisation: read.utilisation,
+            queue_grows: read.queue_grows,
+            first_reply: read.first_reply,
+            last_reply: read.last_reply,
+            reply: read.reply,
+        };
+        Self { figures, other_seeds: read.other_seeds, excess: read.excess }
+    }
+}
+
+/// Measured minus ideal response times of the sampled requests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExcessFigures {
+    /// To the first reply. Its mean is the mean measured time minus the mean ideal one, and may be negative; in the histogram, and
+    /// so in percentiles and standard deviation, a measured time that was the shorter one counts as 0.
+    pub first_reply: LatencySummary,
+    /// To the last reply.
+    pub last_reply: LatencySummary,
+    /// Requests whose first reply came sooner than in the twin: where requests queue, another order of arrival makes
+    /// some faster at the cost of others.
+    pub faster_first_replies: u64,
+    /// Requests whose last reply did.
+    pub faster_last_replies: u64,
+    /// Sampled requests that the twin of a closed load did not come to.
+    pub unmatched: u64,
+}
+
+/// What a result's twin is held against: the sampled requests of the pooled run, and with `--repeat` of each run after it.
+/// `None` for a run that was cut short.
+#[derive(Debug)]
+pub struct Sampled(pub(super) Vec<Option<Sample>>);
+
+/// One of them, and what a verdict is made of anew when the twin has been played.
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) observed: Vec<Observed>,
+    pub(super) evidence: Evidence,
+}
+
+/// What the twin is held against in a run in which these ways were measured.
+pub(super) fn observed(ways: &[Way]) -> Vec<Observed> {
+    let observed = |way: &Way| Observed {
+        client: way.client,
+        request: way.request,
+        first_response_ns: way.response_ns(),
+        last_response_ns: way.last_response_ns(),
+    };
+    ways.iter().map(observed).collect()
+}
+
+impl RunResult {
+    /// Says that the twin is still to be played.
+    pub(super) fn announce_ideal(&mut self) {
+        self.notes.push(NOT_YET.to_owned());
+    }
+
+    /// Plays the twin of each plan once and adds its figures; where there are none, a note says why. Thresholds and
+    /// the verdict are judged anew.
+    /// `plans` are those of [`Self::new`].
+    pub fn add_ideal(&mut self, plans: &[impl AsRef<Plan>], sampled: Sampled, limits: Limits<'_>) {
+        let why_not = if self.scenario.proxy.engine == Engine::External {
+            Some("the server is not zload's, and its workers are not known".to_owned())
+        } else if sampled.0.iter().all(Option::is_none) {
+            Some("the run was cut short".to_owned())
+        } else {
+            let added = match plans {
+                [plan] => self.add_ideal_of(plan.as_ref(), sampled, limits),
+                several => self.add_ideals_of(several, sampled, limits),
+            };
+            added.err().map(|reason| reason.to_string())
+        };
+        self.notes.retain(|note| note != NOT_YET);
+        self.notes.extend(why_not.map(|why| format!("there is no ideal beside this run: {why}")));
+        self.thresholds = threshold::outcomes(self);
+    }
+
+    /// One plan for all runs.
+    fn add_ideal_of(
+        &mut self,
+        plan: &Plan,
+        sampled: Sampled,
+        limits: Limits<'_>,
+    ) -> Result<(), NoIdeal> {
+        let (places, sets): (Vec<_>, Vec<_>) = (0..)
+            .zip(sampled.0)
+            .filter_map(|(place, sample)| Some((place, sample?)))
+            .map(|(place, Sample { observed, evidence })| ((place, evidence), observed))
+            .unzip();
+        let (ideal, excess) = twin::ideal_and_excess(plan, self.pool(), limits, sets)?;
+        // The runs before the whole, whose intervals are over them.
+        for ((place, evidence), excess) in places.into_iter().zip(&excess).rev() {
+            self.add_ideal_at(place, &ideal, excess, evidence);
+        }
+        Ok(())
+    }
+
+    /// Each run has a plan of its own; the whole is all of them, one after the other.
+    fn add_ideals_of(
+        &mut self,
+        plans: &[impl AsRef<Plan>],
+        sampled: Sampled,
+        limits: Limits<'_>,
+    ) -> Result<(), NoIdeal> {
+        let mut sets = sampled.0.into_iter();
+        let mut whole: Option<(Ideal, Excess)> = None;
+        let of_whole = sets.next().flatten();
+        for (place, (plan, set)) in (1..).zip(plans.iter().zip(sets)) {
+            let Some(Sample { observed, evidence }) = set else { continue };
+            let (ideal, excess) =
+                twin::ideal_and_excess(plan.as_ref(), self.pool(), limits, vec![observed])?;
+            let excess = excess.into_iter().next().unwrap_or_default();
+            self.add_ideal_at(place, &ideal, &excess, evidence);
+            match &mut whole {
+                None => whole = Some((ideal, excess)),
+                Some((sum, sum_of_excess)) => {
+                    sum.merge(&ideal);
+                    sum_of_excess.merge(&excess);
+                }
+            }
+        }
+        if let (Some((ideal, excess)), Some(sample)) = (whole, of_whole) {
+            self.add_ideal_at(0, &ideal, &excess, sample.evidence);
+        }
+        Ok(())
+    }
+
+    pub(super) fn pool(&self) -> Pool {
+        Pool { workers: self.scenario.workers.count.0, policy: Policy::RoundRobin }
+    }
+
+    fn add_ideal_at(
+        &mut self,
+        place: usize,
+        ideal: &Ideal,
+        excess: &Excess,
+        mut evidence: Evidence,
+    ) {
+        let figures = IdealFigures::new(Policy::RoundRobin, ideal);
+        evidence.twin = Some(twin_of(&figures, excess));
+        let excess = self.excess_figures(place, excess);
+        *self.ideal_at(place) = Some(RunIdeal { figures, other_seeds: None, excess });
+        self.judge_again(place, &evidence);
+    }
+
+    /// The figures of the excess of the pooled run (0) or of one of the runs.
+    fn excess_figures(&self, place: usize, excess: &Excess) -> ExcessFigures {
+        let ideals = self.runs.iter().filter_map(|run| run.ideal.as_ref());
+        let runs: Vec<&ExcessFigures> = ideals.map(|ideal| &ideal.excess).collect();
+        let summary = |differences: &Differences, of: fn(&ExcessFigures) -> &LatencySummary| {
+            let requests: Vec<OfRequest> =
+                differences.times.iter().copied().map(OfRequest::one).collect();
+            let of_runs: Vec<&LatencySummary> = runs.iter().copied().map(of).collect();
+            let basis = if place == 0 && !self.runs.is_empty() {
+                Basis::of_runs(&of_runs, self.seeds.is_empty())
+            } else {
+                Basis::Run(&requests)
+            };
+            let mean_ns = differences.mean_ns();
+            LatencySummary { mean_ns, ..LatencySummary::new(&differences.histogram, basis) }
+        };
+        ExcessFigures {
+            first_reply: summary(&excess.first_reply, |excess| &excess.first_reply),
+            last_reply: summary(&excess.last_reply, |excess| &excess.last_reply),
+            faster_first_replies: excess.first_reply.faster,
+            faster_last_replies: excess.last_reply.faster,
+            unmatched: excess.unmatched,
+        }
+    }
+
+    /// The verdict, now that the twin is known. Several runs have that on each, as in [`Self::new`].
+    fn judge_again(&mut self, place: usize, evidence: &Evidence) {
+        let verdict = verdict::judge(evidence, &self.scenario.verdict);
+        match place {
+            0 if self.runs.is_empty() => self.verdict = verdict,
+            0 => {}
+            run => self.runs[run - 1].verdict = verdict,
+        }
+        let each: Vec<Verdict> = self.runs.iter().map(|run| run.verdict.clone()).collect();
+        if let Some(verdict) = Verdict::of_all(&each) {
+            self.verdict = verdict;
+        }
+    }
+
+    /// Where the ideal of the pooled run (0) or of one of the runs goes.
+    fn ideal_at(&mut self, place: usize) -> &mut Option<RunIdeal> {
+        match place {
+            0 => &mut self.ideal,
+            run => &mut self.runs[run - 1].ideal,
+        }
+    }
+}
+
+impl IdealResult {
+    /// The result of the policies simulated.
+    pub fn new(scenario: &Scenario, plan: &Plan, ideals: &[(Policy, Ideal)]) -> Self {
+        Self {
+            schema: IDEAL_SCHEMA.to_owned(),
+            scenario: scenario.clone(),
+            plan_hash: plan.hash().to_owned(),
+            seed: scenario.seed,
+            window_ns: plan.send_end_ns() - plan.warmup_ns(),
+            policies: ideals
+                .iter()
+                .map(|(policy, ideal)| IdealFigures::new(*policy, ideal))
+                .collect(),
+        }
+    }
+}
+
+impl IdealFigures {
+    fn new(policy: Policy, ideal: &Ideal) -> Self {
+        Self {
+            policy,
+            requests: ideal.requests,
+            silent: ideal.silent,
+            replies: ideal.replies,
+            requests_per_s: rate(ideal.carried.requests, ideal.window_ns),
+            replies_per_s: rate(ideal.carried.replies, ideal.window_ns),
+            utilisation: ideal.utilisation,
+            queue_grows: ideal.queue_grows,
+            first_reply: LatencySummary::new(&ideal.first_reply, Basis::Computed),
+            last_reply: LatencySummary::new(&ideal.last_reply, Basis::Computed),
+            reply: LatencySummary::new(&ideal.reply, Basis::Computed),
+        }
+    }
+}
+
+/// What the twin did, for the verdict on the run that it belongs to.
+fn twin_of(ideal: &IdealFigures, excess: &Excess) -> Twin {
+    let responses: Option<Vec<f64>> =
+        excess.ideal_first_ns.iter().map(|ns| ns.map(|ns| ns as f64)).collect();
+    Twin {
+        utilisation: ideal.utilisation,
+        queue_grows: ideal.queue_grows,
+        responses: responses.unwrap_or_default(),
+    }
+}

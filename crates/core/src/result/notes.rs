@@ -1,0 +1,174 @@
+//! What a reader must know to read the figures rightly: what is odd, and its likely cause. Pure.
+
+use crate::facts::{Measured, ServerUse};
+use crate::plan::Plan;
+use crate::quantity;
+use crate::record::{Ledger, Unheard};
+use crate::scenario::{MOST_FRAMES, Nanos, Scenario};
+use crate::verdict::{self, SampledRequest};
+
+/// libzmq's own high-water mark.
+const DEFAULT_HWM: i32 = 1000;
+/// With fewer requests than this from each client it says little that one got no reply.
+const FEW_REQUESTS: u64 = 4;
+
+/// What a reader must know to read the figures rightly, and no check of the verdict says.
+pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(utilisation) = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0) {
+        notes.push(format!(
+            "the offered load asks for {:.0} % of what the workers can do: the queue grows as long as the run lasts, and so do the latencies",
+            utilisation * 100.0
+        ));
+    }
+    notes.extend(of_ledger(run, ledger));
+    if run.cut_off > 0 {
+        notes.push(format!(
+            "{} connections were closed: the peer sent a message without end, or far larger ones than the plan's, and \
+             memory had grown by more than the plan explains",
+            run.cut_off
+        ));
+    }
+    if let Some(refused) = run.server_in_all.map(|totals| totals.refused).filter(|count| *count > 0)
+    {
+        notes.push(format!(
+            "workers dropped {refused} messages that had no body, or more than {MOST_FRAMES} frames"
+        ));
+    }
+    notes.extend(run.server_process.as_ref().and_then(of_end));
+    if run.recorded.rest_uncounted {
+        notes.push(
+            "the rest of this Poisson plan is too long to be counted within the second that an interrupted run has: \
+             requests planned and unsent are those up to the interruption"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// The longest time in which no reply came while requests waited.
+pub(super) fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
+    let ways = run.recorded.ways.intended_from(plan.warmup_ns());
+    let requests: Vec<SampledRequest> = ways.iter().map(SampledRequest::from).collect();
+    let stalls = verdict::stalls(&requests);
+    let longest = stalls.first()?;
+    let felt = longest.felt as u64 * run.recorded.ways.one_in();
+    let more = match stalls.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {} besides", quantity::counted(more as u64, "shorter stall")),
+    };
+    Some(format!(
+        "a stall of {} at {}, felt by {}{}{more}: no reply came while they waited",
+        quantity::duration(longest.length_ns),
+        quantity::duration(longest.from_ns.saturating_sub(plan.warmup_ns())),
+        if run.recorded.ways.one_in() > 1 { "about " } else { "" },
+        quantity::counted(felt, "request")
+    ))
+}
+
+/// What is odd about the end of a server of the user's own, if anything is.
+fn of_end(used: &ServerUse) -> Option<String> {
+    let end = used.end.as_ref()?;
+    if end.had_to_be_killed {
+        return Some(
+            "the server did not end when it was told to (SIGTERM) and had to be killed: give it more time \
+             (server.stop_timeout), or have it end on SIGTERM"
+                .to_owned(),
+        );
+    }
+    (end.left_behind > 0).then(|| {
+        format!(
+            "the server left {} of the processes that it had started behind when it ended; they were killed",
+            end.left_behind
+        )
+    })
+}
+
+/// What the ledger's exceptions mean.
+fn of_ledger(run: &Measured, ledger: &Ledger) -> Vec<String> {
+    let whole = !run.interrupted && run.failure.is_none();
+    let mut notes = Vec::new();
+    if ledger.requests_planned == 0 && whole {
+        notes.push(
+            "no request was due in the measured window, so there is nothing to read here: raise load.rate or run.duration"
+                .to_owned(),
+        );
+    }
+    if ledger.replies_duplicate > 0 {
+        notes.push(format!(
+            "{} replies came beyond the number owed by `workers.replies`: the server answered more often than planned",
+            ledger.replies_duplicate
+        ));
+    }
+    if ledger.requests_unsent > 0 && whole {
+        notes.push(format!(
+            "{} requests could not be sent: ZeroMQ took no more (high-water mark, or no connection) or the drivers \
+             were too late",
+            ledger.requests_unsent
+        ));
+    }
+    if ledger.replies_unexpected > 0 {
+        notes.push(format!(
+            "{} messages answer nothing that was asked: a reply to a request that is owed none, or no reply of zload's \
+             (a server must send each request's body back unchanged, as the last frame)",
+            ledger.replies_unexpected
+        ));
+    }
+    notes
+}
+
+/// The likely cause of lost replies.
+pub(super) fn lost_because(
+    scenario: &Scenario,
+    plan: &Plan,
+    run: &Measured,
+    ledger: &Ledger,
+) -> String {
+    let lost = ledger.replies_lost;
+    // Replies that workers of ours sent and no client got; a few may still be on their way.
+    let missing =
+        run.server_in_all.map_or(0, |totals| totals.replies.saturating_sub(run.received_in_all));
+    let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
+    let timeout_ns =
+        plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);
+    if run.interrupted || run.failure.is_some() {
+        format!("{lost} replies were still owed when the run was cut short, and count as lost")
+    } else if sndhwm > 0 && missing * 2 > lost {
+        format!(
+            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise {}, where 0 is no limit",
+            scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
+        )
+    } else if let Some(ignored) = ignored(plan, run) {
+        ignored
+    } else if let Some(timeout_ns) = timeout_ns {
+        format!(
+            "{lost} replies had not come when their requests were given up, {} after they were sent (load.timeout); {} of them came later",
+            Nanos(timeout_ns),
+            ledger.replies_late
+        )
+    } else if run.server_in_all.is_none() {
+        format!("{lost} replies owed by the external server did not come in time")
+    } else {
+        format!(
+            "{lost} replies were still on their way when the drain ended: give run.drain more time, or offer less load"
+        )
+    }
+}
+
+/// What explains lost replies if some clients got none at all while others did: their identities are taken. Where each
+/// client sent but a few, that may as well be chance.
+fn ignored(plan: &Plan, run: &Measured) -> Option<String> {
+    let Unheard { clients, first } = &run.recorded.unheard;
+    let ignored = run.server_in_all.is_none()
+        && run.received_in_all > 0
+        && run.sent_in_all >= FEW_REQUESTS * u64::from(plan.clients());
+    first.as_ref().filter(|_| ignored).map(|first| {
+        format!(
+            "{clients} of {} clients ({first}{}) sent and got no reply at all while others did: a ROUTER ignores a client whose \
+             identity another connection already has, of another run or of one that has just ended; run again, which \
+             gives other identities",
+            plan.clients(),
+            if *clients > 1 { " and others" } else { "" }
+        )
+    })
+}

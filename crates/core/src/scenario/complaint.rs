@@ -1,0 +1,29 @@
+//! What a well-formed scenario may be refused for.
+
+/// What is wrong with the value of a key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The dotted key.
+    pub path: &'static str,
+    /// If the value is a list: which of its items, from 0.
+    pub item: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What is allowed, or nearest.
+    pub help: Option<String>,
+}
+
+/// Fails with the first thing that cannot be meant.
+pub(super) type Checked = Result<(), Complaint>;
+
+pub(super) fn refuse(path: &'static str, message: impl Into<String>) -> Checked {
+    Err(Complaint { path, item: None, message: message.into(), help: None })
+}
+
+pub(super) fn refuse_with_help(
+    path: &'static str,
+    message: impl Into<String>,
+    help: &str,
+) -> Checked {
+    Err(Complaint { path, item: None, message: message.into(), help: Some(help.to_owned()) })
+}

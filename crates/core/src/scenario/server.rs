@@ -1,0 +1,223 @@
+//! `[server]`: a server of the user's own, as a command that zload starts and stops. Pure.
+//!
+//! In an argument, `{frontend}` stands for the endpoint to bind, and `{{word}}` for the text `{word}`; braces around
+//! anything but one lower-case word are text, so JSON and most scripts pass as they are.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::complaint::Complaint;
+use super::{Engine, Nanos, Scenario};
+
+/// What the arguments must have somewhere.
+const FRONTEND: &str = "frontend";
+/// The longest that a server may take to answer or to end.
+const MOST: Nanos = Nanos::from_secs(3600);
+
+/// `[server]`: a server of the user's own. zload starts it, waits until it answers, and stops it after the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["command"]))]
+pub struct ServerCommand {
+    /// Program and arguments; no shell is involved. `{frontend}` in an argument becomes the endpoint to bind. A program
+    /// without a slash is looked for in `PATH`; relative paths begin at the current directory.
+    #[schemars(length(min = 2))]
+    pub command: Vec<String>,
+    /// How long it may take from its start until it answers a request.
+    pub ready_timeout: Nanos,
+    /// How long it may take to end after SIGTERM, before it is killed.
+    pub stop_timeout: Nanos,
+}
+
+impl Default for ServerCommand {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            ready_timeout: Nanos::from_secs(10),
+            stop_timeout: Nanos::from_secs(2),
+        }
+    }
+}
+
+impl ServerCommand {
+    /// Program and arguments for a server that is to listen on `frontend`.
+    pub fn resolve(&self, frontend: &str) -> Vec<String> {
+        let resolved = |argument: &String| {
+            pieces(argument)
+                .into_iter()
+                .map(|piece| match piece {
+                    Piece::Text(text) | Piece::Escaped(text) => text,
+                    Piece::Name(_) => frontend,
+                })
+                .collect()
+        };
+        self.command.iter().map(resolved).collect()
+    }
+
+    /// Program and arguments as they are written, in one line.
+    pub fn in_words(&self) -> String {
+        in_words(&self.command)
+    }
+}
+
+/// A command as one would type it: arguments with blanks or quotes in them are quoted.
+pub fn in_words(command: &[String]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+{}*[]".contains(c);
+    let quoted = |argument: &String| match argument {
+        argument if !argument.is_empty() && argument.chars().all(plain) => argument.clone(),
+        argument => format!("'{}'", argument.replace('\'', r"'\''")),
+    };
+    command.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// A part of an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece<'a> {
+    Text(&'a str),
+    /// What stood between two pairs of braces, with one pair.
+    Escaped(&'a str),
+    /// What stood between braces.
+    Name(&'a str),
+}
+
+/// The parts of an argument, in order.
+fn pieces(argument: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = argument;
+    while let Some(at) = rest.find('{') {
+        pieces.push(Piece::Text(&rest[..at]));
+        let (piece, length) = braced(&rest[at..]);
+        pieces.push(piece);
+        rest = &rest[at + length..];
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// What begins at an opening brace, and its length.
+fn braced(text: &str) -> (Piece<'_>, usize) {
+    let word = |text: &str| {
+        let length = text.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(0);
+        (length > 0).then_some(length)
+    };
+    if let Some(inner) = text.strip_prefix("{{")
+        && let Some(length) = word(inner)
+        && inner[length..].starts_with("}}")
+    {
+        return (Piece::Escaped(&text[1..length + 3]), length + 4);
+    }
+    if let Some(length) = word(&text[1..])
+        && text[length + 1..].starts_with('}')
+    {
+        return (Piece::Name(&text[1..=length]), length + 2);
+    }
+    (Piece::Text(&text[..1]), 1)
+}
+
+/// What is wrong with the server of a scenario, if it has one.
+pub(super) fn complaint(scenario: &Scenario) -> Result<(), Complaint> {
+    const PATH: &str = "server.command";
+    let Some(server) = &scenario.server else { return Ok(()) };
+    if server.command.first().is_none_or(String::is_empty) {
+        let help = "as in command = [\"./my_server\", \"--bind\", \"{frontend}\"]";
+        return refuse(PATH, "must begin with the program to start".to_owned(), help);
+    }
+    if server.command.iter().any(|argument| argument.chars().any(char::is_control)) {
+        let help = "put a script of several lines into a file";
+        return refuse(PATH, "must have no control characters in it".to_owned(), help);
+    }
+    let names = server.command.iter().map(|text| {
+        let name = |piece| if let Piece::Name(name) = piece { Some(name) } else { None };
+        pieces(text).into_iter().filter_map(name).collect::<Vec<_>>()
+    });
+    let names: Vec<Vec<&str>> = names.collect();
+    if let Some(unknown) = names.iter().flatten().find(|name| **name != FRONTEND) {
+        return refuse(
+            PATH,
+            format!("nothing is known to put in the place of {{{unknown}}}"),
+            &format!(
+                "{{{FRONTEND}}} is the endpoint to bind; write {{{{{unknown}}}}} for the text {{{unknown}}}"
+            ),
+        );
+    }
+    if names[1..].iter().all(Vec::is_empty) {
+        return refuse(
+            PATH,
+            format!(
+                "no argument has {{{FRONTEND}}}, so the server would not know where zload's clients connect to"
+            ),
+            &format!("give it the endpoint to bind, as in \"--bind\", \"{{{FRONTEND}}}\""),
+        );
+    }
+    if scenario.proxy.engine != Engine::External {
+        return refuse(
+            "proxy.engine",
+            "has no effect: [server] starts a server of your own".to_owned(),
+            "leave it out (or \"external\"), or leave out [server]",
+        );
+    }
+    let timeouts = [
+        ("server.ready_timeout", server.ready_timeout, Nanos(1)),
+        ("server.stop_timeout", server.stop_timeout, Nanos::ZERO),
+    ];
+    match timeouts.into_iter().find(|(_, timeout, least)| timeout < least || *timeout > MOST) {
+        Some((path, timeout, least)) => {
+            let message = format!("must be from {least} to {MOST}, not {timeout}");
+            Err(Complaint { path, item: None, message, help: None })
+        }
+        None => Ok(()),
+    }
+}
+
+fn refuse(path: &'static str, message: String, help: &str) -> Result<(), Complaint> {
+    Err(Complaint { path, item: None, message, help: Some(help.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn resolved(argument: &str) -> String {
+        let server =
+            ServerCommand { command: vec![argument.to_owned()], ..ServerCommand::default() };
+        server.resolve("tcp://127.0.0.1:5").remove(0)
+    }
+
+    #[test]
+    fn only_a_word_in_braces_is_no_text() {
+        for (argument, expected) in [
+            ("{frontend}", "tcp://127.0.0.1:5"),
+            ("--bind={frontend},{frontend}!", "--bind=tcp://127.0.0.1:5,tcp://127.0.0.1:5!"),
+            ("{{frontend}}", "{frontend}"),
+            ("{\"a\": {\"b\": 1}}", "{\"a\": {\"b\": 1}}"),
+            ("{{", "{{"),
+            ("{} { frontend } {Frontend} {frontend", "{} { frontend } {Frontend} {frontend"),
+            ("ä{{ö}}", "ä{{ö}}"),
+        ] {
+            assert_eq!(resolved(argument), expected, "{argument}");
+        }
+    }
+
+    #[test]
+    fn a_command_reads_as_one_would_type_it() {
+        let command = ["./a server", "", "--x={frontend}", "it's"].map(str::to_owned);
+        assert_eq!(in_words(&command), r"'./a server' '' --x={frontend} 'it'\''s'");
+    }
+
+    proptest! {
+        #[test]
+        fn text_without_braces_is_left_alone(argument in "[^{}]*") {
+            prop_assert_eq!(resolved(&argument), argument);
+        }
+
+        #[test]
+        fn nothing_of_an_argument_is_lost(argument in "([{}a-c_ä ]|\\{frontend\\}){0,12}") {
+            let written = pieces(&argument).into_iter().map(|piece| match piece {
+                Piece::Text(text) => text.to_owned(),
+                Piece::Escaped(text) | Piece::Name(text) => format!("{{{text}}}"),
+            });
+            prop_assert_eq!(written.collect::<String>(), argument);
+        }
+    }
+}

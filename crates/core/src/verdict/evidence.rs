@@ -1,0 +1,198 @@
+//! What a verdict is founded on. Plain data; `None`, an empty list or 0 values mean that it is not known.
+
+use crate::facts::HostUse;
+use crate::record::{Ledger, Way};
+
+/// All that is known of one run. [`Default`] is a run of which nothing is known.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// The end was asked for before the plan was over.
+    pub interrupted: bool,
+    /// Why the run could not be carried through, if it could not.
+    pub failure: Option<String>,
+    /// This is a debug build.
+    pub debug_build: bool,
+    /// Length of the measured window, in nanoseconds.
+    pub window_ns: u64,
+    /// Where every message of the measured part went.
+    pub ledger: Ledger,
+    /// Requests sent per second of the window.
+    pub requests_per_s: f64,
+    /// Replies received per second of the window.
+    pub replies_per_s: f64,
+    /// What an open load adds; `None` for a closed load.
+    pub open: Option<OpenLoad>,
+    /// Mean time that a worker spends on a request by plan (all its delays together), in nanoseconds; 0 without delays or
+    /// if nobody knows.
+    pub work_ns: u64,
+    /// Replies per second that the workers can give by plan; `None` if nobody knows or they have no work.
+    pub capacity_per_s: Option<f64>,
+    /// What the simulated twin did with the same plan; `None` until it has been played, and if it cannot be.
+    pub twin: Option<Twin>,
+    /// Response time to first replies: from intended.
+    pub response: Percentiles,
+    /// Service time to first replies: from sent.
+    pub service: Percentiles,
+    /// Recorded times that were above their histogram's range, of all histograms together.
+    pub clipped: u64,
+    /// Replies owed, at regular instants of the window; warm-up included, as they are in the way just the same.
+    pub in_flight: TimeSeries,
+    /// Parts of a request's way whose mean number, rate and time were measured independently.
+    pub legs: Vec<Leg>,
+    /// Response times to first replies in the order in which their requests were intended, each `every`-th of them.
+    pub responses: TimeSeries,
+    /// Of each percentile of these that is printed, in rising order: how many independent values they are worth for it.
+    pub effective_sizes: Vec<EffectiveSize>,
+    /// What our own server counted; `None` if it was not ours.
+    pub server: Option<ServerCounts>,
+    /// What the workers' delays were and should have been; `None` if nobody knows or none was planned.
+    pub delays: Option<Delays>,
+    /// Share of the window that a worker was serving a request, on average: from taking it to its last reply.
+    pub worker_busy_share: Option<f64>,
+    /// The likely cause of lost replies, as the start of a sentence, if there is one.
+    pub lost_because: Option<String>,
+    /// What the machine and the threads did between the window's edges.
+    pub host: Option<HostUse>,
+    /// Smallest step of the clock, in nanoseconds ([`crate::facts::Measured::clock_resolution_ns`]).
+    pub clock_resolution_ns: Option<u64>,
+}
+
+/// A time's distribution, as far as its sample carries it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Percentiles {
+    /// Number of values.
+    pub count: u64,
+    /// Mean, in nanoseconds.
+    pub mean_ns: Option<u64>,
+    /// Median, in nanoseconds.
+    pub p50_ns: Option<u64>,
+    /// 99th percentile, in nanoseconds.
+    pub p99_ns: Option<u64>,
+}
+
+/// How many independent values a sample is worth for a percentile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EffectiveSize {
+    /// What people call the percentile.
+    pub name: &'static str,
+    /// Its quantile.
+    pub quantile: f64,
+    /// `None` if that cannot be told.
+    pub size: Option<f64>,
+}
+
+/// What an open load adds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OpenLoad {
+    /// Sent minus intended.
+    pub slip: Percentiles,
+    /// Requests that left late by more than their client's mean time between requests; `None` if nobody counted.
+    pub late: Option<u64>,
+    /// Requests that left late because ZeroMQ took no more when they were due: the system's doing, not the generator's.
+    pub held_back: u64,
+    /// Each whole second of the window.
+    pub seconds: Vec<SecondOfLoad>,
+}
+
+/// One second of an open load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SecondOfLoad {
+    /// Requests that the plan has in it.
+    pub planned: u64,
+    /// Requests that were sent in it.
+    pub sent: u64,
+}
+
+/// What an ideal topology did with the same plan.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Twin {
+    /// The requests' work as a share of what the workers can do in the window.
+    pub utilisation: f64,
+    /// An open load asks for more than the workers can do.
+    pub queue_grows: bool,
+    /// Its response times to the same requests as [`Evidence::responses`], in the same order, in nanoseconds; empty
+    /// unless it answered every one of them.
+    pub responses: Vec<f64>,
+}
+
+/// Values at regular distances.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TimeSeries {
+    /// The values, in order of time; times in nanoseconds.
+    pub values: Vec<f64>,
+    /// How many values of the whole each one stands for; 1 (or 0) if none was left out.
+    pub every: u64,
+}
+
+/// A part of a request's way, for Little's law.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Leg {
+    /// What it is called: `in all`, `in_proxy`.
+    pub name: String,
+    /// Messages in it, averaged over the window's time.
+    pub mean_in_flight: f64,
+    /// Messages that entered it per second of the window.
+    pub rate_per_s: f64,
+    /// Mean time in it, in nanoseconds.
+    pub mean_ns: f64,
+}
+
+/// What our own server counted and its clients did, from first to last: warm-up and drain included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServerCounts {
+    /// Requests that workers took.
+    pub requests_taken: u64,
+    /// Replies that workers sent.
+    pub replies_sent: u64,
+    /// Requests that the clients sent.
+    pub requests_sent: u64,
+    /// Requests that may rightly not have reached a worker: silent ones still in a queue at the end, and lost ones.
+    pub may_be_missing: u64,
+    /// Messages that the clients received.
+    pub replies_received: u64,
+}
+
+/// What the workers' delays were and should have been.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Workers sleep through them, and do not spend them awake.
+    pub asleep: bool,
+    /// Mean of the planned delays, in nanoseconds.
+    pub planned_mean_ns: u64,
+    /// By how much delays were longer than planned.
+    pub overshoot: Percentiles,
+}
+
+/// A request of which a sample kept all three instants, in nanoseconds from the start of the plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SampledRequest {
+    /// Its client.
+    pub client: u32,
+    /// When it should have left.
+    pub intended_ns: u64,
+    /// When it left.
+    pub sent_ns: u64,
+    /// When its first reply came.
+    pub received_ns: u64,
+}
+
+impl Evidence {
+    /// The twin's response times to the same requests as [`Self::responses`].
+    pub(super) fn twin_of_responses(&self) -> Option<&[f64]> {
+        let twin = self.twin.as_ref()?;
+        let same =
+            !twin.responses.is_empty() && twin.responses.len() == self.responses.values.len();
+        same.then_some(twin.responses.as_slice())
+    }
+}
+
+impl From<&Way> for SampledRequest {
+    fn from(way: &Way) -> Self {
+        Self {
+            client: way.client,
+            intended_ns: way.intended_ns,
+            sent_ns: way.sent_ns,
+            received_ns: way.received_ns,
+        }
+    }
+}

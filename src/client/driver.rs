@@ -1,0 +1,498 @@
+//! The driver: one thread that carries many clients with an event loop. Hot path.
+//!
+//! One pass sends what is due, serves the clients of which there is news, and waits for the next instant or event. Its
+//! cost follows what moves and not the number of idle clients. Invariant: a client's turn is bounded, whatever it has to
+//! send and whatever comes for it; and before the driver waits, it has seen of each client that nothing is left to do,
+//! because news of it comes only once (see [`World`]).
+
+#[cfg(test)]
+mod sim;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use super::counters::DriverCounters;
+use super::event::Event;
+use super::state::{Client, Departure, Received};
+use super::tracker::Tracker;
+use super::world::{Message, World};
+use crate::wire::errno::Errno;
+use crate::wire::trace::Trace;
+use zload_core::plan::{Offered, Plan};
+use zload_core::record::{Recorded, Recorder};
+
+/// Requests that one client may send, and messages that it may receive, before the others have their turn.
+const BURST: usize = 256;
+/// Messages that are taken together at most, so that the clock is read once for all of them: for the first of so many
+/// that is some 400 ns later than it could be, never earlier, and a message that comes alone is stamped alone.
+const INBOX: usize = 8;
+/// The longest wait: requests are looked at for their timeout this often.
+const LONGEST_WAIT_NS: u64 = 100_000_000;
+/// How long after the end of the sending a late request may still leave.
+const LATE_SEND_NS: u64 = 250_000_000;
+/// The longest drain once the end was asked for: the report is owed within a second.
+const STOPPED_DRAIN_NS: u64 = 200_000_000;
+/// Bodies longer than this take time to write: their request is stamped after that.
+const LONG_BODY: usize = 4 << 10;
+
+/// What a request is written over.
+#[derive(Clone, Copy)]
+enum Over {
+    /// A body that is empty or was refused.
+    Nothing,
+    /// The reply at this position of the inbox, if it is as long: the cheapest body is one that exists. It came back as
+    /// it was sent, so no byte of the request is a server's.
+    Reply(usize),
+}
+
+/// What a driver needs besides its clients and its world.
+pub(super) struct Surroundings {
+    pub(super) plan: Arc<Plan>,
+    pub(super) counters: Arc<DriverCounters>,
+    pub(super) tell: Sender<Event>,
+    pub(super) trace: Option<Arc<Trace>>,
+}
+
+/// The event loop and what it carries.
+pub(super) struct Driver<W: World> {
+    world: W,
+    around: Surroundings,
+    clients: Vec<Client>,
+    recorder: Recorder,
+    tracker: Tracker,
+    /// Clients to serve in this pass, by index.
+    ready: VecDeque<u32>,
+    /// When which client has something to send.
+    timers: BinaryHeap<Reverse<(u64, u32)>>,
+    /// Clients of which the last wait brought news.
+    moved: Vec<u32>,
+    /// What was received last.
+    inbox: [Message<W::Body>; INBOX],
+    /// What is sent next, unless it is written over a reply.
+    request_body: W::Body,
+    /// Requests that the client may still send whose turn it is.
+    sends_left: usize,
+    send_end_ns: u64,
+    drain_end_ns: u64,
+    timeouts_at_ns: u64,
+    stopping: bool,
+    /// Requests sent and messages received, warm-up and strays included.
+    sent: u64,
+    received: u64,
+    bytes: u64,
+}
+
+impl<W: World> Driver<W> {
+    pub(super) fn new(
+        world: W,
+        around: Surroundings,
+        tracker: Tracker,
+        clients: Vec<Client>,
+    ) -> Self {
+        let plan = &around.plan;
+        let single_reply = plan.constant_replies() == Some(1);
+        let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
+            .late_after(plan.mean_gap_ns())
+            .closed(clients.len() as u64, plan.slots_per_client());
+        let send_end_ns = plan.send_end_ns();
+        let drain_end_ns = send_end_ns + plan.drain_ns();
+        Self {
+            world,
+            around,
+            clients,
+            recorder,
+            tracker,
+            ready: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            moved: Vec::new(),
+            inbox: std::array::from_fn(|_| Message::default()),
+            request_body: W::Body::default(),
+            sends_left: 0,
+            send_end_ns,
+            drain_end_ns,
+            timeouts_at_ns: LONGEST_WAIT_NS,
+            stopping: false,
+            sent: 0,
+            received: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Plays the clients' part of the plan, from the clock's zero to the end of the drain.
+    pub(super) fn run(mut self) -> Result<Recorded, Errno> {
+        self.world.await_start();
+        self.begin();
+        while !self.pass()? {
+            self.wait()?;
+        }
+        Ok(self.finish().0)
+    }
+
+    /// Does all that can be done now; true if the plan is over.
+    fn pass(&mut self) -> Result<bool, Errno> {
+        let now_ns = self.world.now_ns();
+        self.hand_out_seconds(now_ns);
+        self.notice_stop();
+        self.queue_due(now_ns);
+        self.serve_ready()?;
+        if now_ns >= self.timeouts_at_ns {
+            self.give_up_waiting(self.world.now_ns());
+            self.publish();
+        }
+        Ok(self.is_over(now_ns))
+    }
+
+    /// Puts the first request of every client on the agenda.
+    fn begin(&mut self) {
+        for index in 0..u32::try_from(self.clients.len()).expect("clients are counted in 32 bits") {
+            let client = &mut self.clients[index as usize];
+            match self.around.plan.offered() {
+                Offered::Open { .. } => {
+                    if let Some(intended_ns) = client.next_intended_ns() {
+                        client.has_timer = true;
+                        self.timers.push(Reverse((intended_ns, index)));
+                    }
+                }
+                Offered::Closed { in_flight, .. } => {
+                    let begins_ns = |slot| self.around.plan.slot_begins_ns(client.number, slot);
+                    let begin = (0..*in_flight).map(|slot| Reverse((begins_ns(slot), index)));
+                    self.timers.extend(begin);
+                }
+            }
+        }
+    }
+
+    fn queue(&mut self, index: u32) {
+        let client = &mut self.clients[index as usize];
+        if !client.queued {
+            client.queued = true;
+            self.ready.push_back(index);
+        }
+    }
+
+    /// Queues the clients that have something to send now.
+    fn queue_due(&mut self, now_ns: u64) {
+        while let Some(&Reverse((due_ns, index))) = self.timers.peek()
+            && due_ns <= now_ns
+        {
+            self.timers.pop();
+            let client = &mut self.clients[index as usize];
+            client.has_timer = false;
+            // Each timer of a closed load is one slot's think time; an open load's schedule knows.
+            client.free_slot(due_ns);
+            self.queue(index);
+        }
+    }
+
+    /// Gives each client that is ready its turn. A stop is noticed between two turns, for a pass over many clients that
+    /// all have much to do may take long.
+    fn serve_ready(&mut self) -> Result<(), Errno> {
+        for _ in 0..self.ready.len() {
+            let Some(index) = self.ready.pop_front() else { break };
+            self.clients[index as usize].queued = false;
+            self.notice_stop();
+            self.serve(index)?;
+        }
+        Ok(())
+    }
+
+    /// One client's turn: sends what it has due and receives what has come for it. What is left has its turn after the
+    /// others.
+    fn serve(&mut self, index: u32) -> Result<(), Errno> {
+        self.sends_left = BURST;
+        self.send_due(index)?;
+        let emptied = self.receive(index)?;
+        if !emptied || self.sends_left == 0 {
+            self.queue(index);
+        } else if self.clients[index as usize].blocked {
+            // What was not possible may have become so meanwhile, and this look takes the news of it away.
+            let possible = self.world.possible(index)?;
+            if possible.receive || possible.send && !self.stopping {
+                self.queue(index);
+            }
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Sends the requests of a client that are due, and sees to it that there is a timer for the first that is not.
+    fn send_due(&mut self, index: u32) -> Result<(), Errno> {
+        let client = &mut self.clients[index as usize];
+        if client.blocked {
+            client.blocked = false;
+            client.held_until_ns = self.world.now_ns();
+        }
+        while let Some(intended_ns) = self.clients[index as usize].next_intended_ns() {
+            let now_ns = self.world.now_ns();
+            if intended_ns > now_ns {
+                let client = &mut self.clients[index as usize];
+                if !client.has_timer {
+                    client.has_timer = true;
+                    self.timers.push(Reverse((intended_ns, index)));
+                }
+                break;
+            }
+            if self.stopping
+                || now_ns >= self.send_end_ns + LATE_SEND_NS
+                || intended_ns >= self.send_end_ns
+                || !self.send(index, intended_ns, now_ns, Over::Nothing)?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a client's next request; false if its turn is over or the world takes no more.
+    ///
+    /// `now_ns` is when the request counts as sent, unless its body takes long to write. It was read just before or, in a
+    /// closed load, with the inbox whose reply freed the slot: never later than ZeroMQ had the request, and earlier by no
+    /// more than what handling a full inbox takes, so that a service time is never too short.
+    #[inline]
+    fn send(
+        &mut self,
+        index: u32,
+        intended_ns: u64,
+        now_ns: u64,
+        over: Over,
+    ) -> Result<bool, Errno> {
+        if self.sends_left == 0 {
+            return Ok(false);
+        }
+        self.sends_left -= 1;
+        let Self { world, around, clients, recorder, tracker, .. } = self;
+        let client = &mut clients[index as usize];
+        let planned = client.next_planned(&around.plan);
+        let body = match over {
+            Over::Nothing => &mut self.request_body,
+            Over::Reply(position) => &mut self.inbox[position].body,
+        };
+        client.write(&planned, body)?;
+        if let Some(trace) = &around.trace {
+            trace.show(format_args!(
+                "client {} sends request #{}, {} bytes",
+                client.identity,
+                client.next_request() + 1,
+                planned.payload
+            ));
+        }
+        let sent_ns = if planned.payload > LONG_BODY { world.now_ns() } else { now_ns };
+        let tag = if planned.replies > 0 { tracker.begin(planned.key) } else { None };
+        if !world.send(index, tag.filter(|_| tracker.sends_tag(planned.key)), body)? {
+            client.blocked = true;
+            if let Some(tag) = tag {
+                tracker.cancel(tag);
+            }
+            if let Some(trace) = &around.trace {
+                trace.show(format_args!("client {} finds no room for it", client.identity));
+            }
+            return Ok(false);
+        }
+        let track = tag.and_then(|tag| tracker.track(tag));
+        let request = client.sent(&Departure { planned, intended_ns, sent_ns, track }, recorder);
+        self.sent += 1;
+        self.bytes += planned.payload as u64;
+        if planned.replies == 0 {
+            self.slot_freed(index, request, (intended_ns, 0), sent_ns);
+        }
+        Ok(true)
+    }
+
+    /// A request of a closed load is over, with what it is in its cycle: when it was intended, and its replies. The next one
+    /// leaves after the think time, or at once.
+    #[inline]
+    fn slot_freed(&mut self, index: u32, request: u64, cycle: (u64, u32), now_ns: u64) {
+        let client = &mut self.clients[index as usize];
+        let Some(think_ns) = self.around.plan.think_ns(client.key(request)) else { return };
+        self.recorder.cycles().ended(cycle.0..now_ns + think_ns, request, cycle.1, now_ns);
+        if self.stopping || now_ns >= self.send_end_ns {
+            return;
+        }
+        match think_ns {
+            0 => client.free_slot(now_ns),
+            _ => self.timers.push(Reverse((now_ns + think_ns, index))),
+        }
+    }
+
+    /// Receives what has come for a client; true if nothing is left. A slot that frees is filled at once.
+    ///
+    /// It begins with one message and takes twice as many each time, up to a full inbox: what comes alone waits for
+    /// nothing. The last receive must have found nothing after the last send (see [`World`]).
+    fn receive(&mut self, index: u32) -> Result<bool, Errno> {
+        let (mut most, mut left) = (1, BURST);
+        while left > 0 {
+            let taken = self.world.take(index, &mut self.inbox[..most])?;
+            let sent = self.sent;
+            if taken.count > 0 {
+                let now_ns = self.world.now_ns();
+                self.received += taken.count as u64;
+                self.clients[index as usize].messages += taken.count as u64;
+                self.bytes += taken.bytes;
+                for position in 0..taken.count {
+                    self.received(index, position, now_ns)?;
+                }
+            }
+            if taken.emptied && self.sent == sent {
+                return Ok(true);
+            }
+            left = left.saturating_sub(most);
+            most = (most * 2).min(INBOX);
+        }
+        Ok(false)
+    }
+
+    /// Takes in the message at `position` of the inbox, and fills the slot that it may free.
+    #[inline]
+    fn received(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
+        let Self { around, clients, recorder, tracker, inbox, .. } = self;
+        let client = &mut clients[index as usize];
+        let (message, tagged) = (&inbox[position], tracker.sends_tags());
+        let received = client.receive(&around.plan, message, tagged, now_ns, recorder);
+        if let Some(trace) = &around.trace {
+            trace.show(format_args!("client {} receives {received}", client.identity));
+        }
+        let Received::Reply(exchange) = received else { return Ok(()) };
+        if exchange.track.is_some() {
+            tracker.reply(client.number, client.key(exchange.request), &exchange, now_ns);
+        }
+        if exchange.received == exchange.owed {
+            let cycle = (exchange.intended_ns, exchange.received);
+            self.slot_freed(index, exchange.request, cycle, now_ns);
+            self.fill_slots(index, position, now_ns)?;
+        }
+        Ok(())
+    }
+
+    /// Sends for the free slots of a closed load, the first time over the reply that freed one at `now_ns`.
+    #[inline]
+    fn fill_slots(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
+        if matches!(self.around.plan.offered(), Offered::Open { .. })
+            || self.clients[index as usize].blocked
+            || now_ns >= self.send_end_ns
+        {
+            return Ok(());
+        }
+        while let Some(intended_ns) = self.clients[index as usize].next_intended_ns() {
+            if !self.send(index, intended_ns, now_ns, Over::Reply(position))? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up requests that have waited beyond the timeout, and fills their slots.
+    fn give_up_waiting(&mut self, now_ns: u64) {
+        self.timeouts_at_ns = now_ns + LONGEST_WAIT_NS;
+        let Some(sent_before_ns) =
+            self.around.plan.timeout_ns().and_then(|timeout| now_ns.checked_sub(timeout))
+        else {
+            return;
+        };
+        for index in 0..u32::try_from(self.clients.len()).unwrap_or(u32::MAX) {
+            let client = &mut self.clients[index as usize];
+            let given_up = client.outstanding.give_up(sent_before_ns);
+            for exchange in &given_up {
+                let client = &self.clients[index as usize];
+                self.recorder.given_up(exchange, now_ns);
+                self.tracker.given_up(client.number, client.key(exchange.request), exchange);
+                let cycle = (exchange.intended_ns, exchange.received);
+                self.slot_freed(index, exchange.request, cycle, now_ns);
+            }
+            if !given_up.is_empty() {
+                self.queue(index);
+            }
+        }
+    }
+
+    fn hand_out_seconds(&mut self, now_ns: u64) {
+        while let Some(slice) = self.recorder.finished_second(now_ns) {
+            // The receiver goes first only when the run has failed: nobody wants the slice.
+            let _gone = self.around.tell.send(Event::Second(slice));
+        }
+    }
+
+    #[inline]
+    fn notice_stop(&mut self) {
+        if !self.stopping && self.world.stop_requested() {
+            let now_ns = self.world.now_ns();
+            self.stopping = true;
+            self.recorder.end_window(now_ns);
+            self.send_end_ns = self.send_end_ns.min(now_ns);
+            self.drain_end_ns = self.drain_end_ns.min(now_ns + STOPPED_DRAIN_NS);
+        }
+    }
+
+    fn publish(&self) {
+        let counters = &self.around.counters;
+        counters.in_flight.set(self.recorder.in_flight());
+        counters.requests.set(self.sent);
+        counters.replies.set(self.received);
+        counters.bytes.set(self.bytes);
+    }
+
+    fn is_over(&self, now_ns: u64) -> bool {
+        if now_ns < self.send_end_ns {
+            return false;
+        }
+        let all_sent = || {
+            self.stopping
+                || now_ns >= self.send_end_ns + LATE_SEND_NS
+                || self.clients.iter().all(|client| {
+                    client
+                        .next_intended_ns()
+                        .is_none_or(|intended_ns| intended_ns >= self.send_end_ns)
+                })
+        };
+        now_ns >= self.drain_end_ns || (self.recorder.in_flight() == 0 && all_sent())
+    }
+
+    /// Waits until there is news of a client, the next instant of the plan comes, or the end is asked for.
+    fn wait(&mut self) -> Result<(), Errno> {
+        let now_ns = self.world.now_ns();
+        let edges = [self.send_end_ns, self.send_end_ns + LATE_SEND_NS, self.drain_end_ns];
+        let to_come = edges.into_iter().filter(|edge_ns| *edge_ns > now_ns);
+        let until_ns = to_come.fold(now_ns + LONGEST_WAIT_NS, u64::min);
+        let wait_ns = if self.ready.is_empty() { until_ns - now_ns } else { 0 };
+        let due_in_ns = self.timers.peek().map(|Reverse((due, _))| due.saturating_sub(now_ns));
+        let slept = self.world.wait(wait_ns, due_in_ns, &mut self.moved)?;
+        self.around.counters.wakes.add(u64::from(slept));
+        for position in 0..self.moved.len() {
+            self.queue(self.moved[position]);
+        }
+        Ok(())
+    }
+
+    /// Closes the ledger; gives the world back.
+    fn finish(mut self) -> (Recorded, W) {
+        let plan = &self.around.plan;
+        let now_ns = self.world.now_ns();
+        let until_ns = plan.countable_until_ns(now_ns);
+        let due_ns = match plan.offered() {
+            Offered::Open { .. } => until_ns,
+            // What a slot would send after the end, nobody has planned.
+            Offered::Closed { .. } => self.send_end_ns,
+        };
+        let unsent = |client: &Client| client.unsent(plan.warmup_ns(), due_ns);
+        let unsent = self.clients.iter().map(unsent).sum();
+        self.recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        for client in &self.clients {
+            for exchange in client.outstanding.iter() {
+                self.tracker.given_up(client.number, client.key(exchange.request), exchange);
+            }
+        }
+        let open = self.clients.iter().flat_map(|client| client.outstanding.iter());
+        let (mut recorded, seconds) = self.recorder.finish(open, now_ns);
+        recorded.ways = self.tracker.finish();
+        for client in &self.clients {
+            if client.next_request() > 0 && client.messages == 0 {
+                recorded.unheard.add(&client.identity);
+            }
+        }
+        for slice in seconds {
+            let _gone = self.around.tell.send(Event::Second(slice));
+        }
+        (recorded, self.world)
+    }
+}

@@ -1,0 +1,418 @@
+//! The controller: watches a run from outside, from the handshakes to the last driver's end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use super::gauge::Gauge;
+use super::memory::Memory;
+use super::watch::{Sample, Watch};
+use crate::Error;
+use crate::client::{Clients, Event};
+use crate::machine::clock::Clock;
+use crate::machine::host;
+use crate::machine::stop::Stop;
+use crate::machine::threads::ThreadId;
+use crate::process::ServerProcess;
+use crate::server::Server;
+use crate::server::counters::WorkerState;
+use zload_core::facts::{DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread};
+use zload_core::plan::Plan;
+use zload_core::record::{Recorded, Series};
+use zload_core::scenario::Scenario;
+
+/// How often the run is looked at from outside.
+const TICK: Duration = Duration::from_millis(50);
+/// Gauges are looked at no more often than this: at most ticks, and not when an event ends one early.
+const GAUGE_EVERY_NS: u64 = 45_000_000;
+/// Time for all drivers to be told the start before it comes.
+const START_IN: Duration = Duration::from_millis(20);
+
+/// Watches a run from outside.
+pub(super) struct Controller<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) plan: &'a Plan,
+    pub(super) server: Option<&'a Server>,
+    /// A server of the user's own.
+    pub(super) process: Option<&'a ServerProcess<'a>>,
+    pub(super) stop: &'a Stop,
+    pub(super) interrupted: &'a AtomicBool,
+    pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
+    pub(super) clients: Clients,
+    pub(super) memory: Memory,
+}
+
+/// Everything that only grows, at one instant.
+#[derive(Clone, Default)]
+struct Look {
+    at_ns: u64,
+    host: Option<host::Look>,
+    server: Option<ServerTotals>,
+    drivers: DriverFigures,
+}
+
+/// What has been found while the drivers play.
+struct Playing {
+    clock: Clock,
+    threads: Vec<ThreadId>,
+    /// All threads of this process, by what they are for.
+    all_threads: Vec<Thread>,
+    in_flight: Gauge,
+    workers_busy: Gauge,
+    /// When the gauges are looked at next.
+    gauge_at_ns: u64,
+    series: Series,
+    recorded: Recorded,
+    /// Drivers that have not ended.
+    left: usize,
+    begin: Option<Look>,
+    end: Option<Look>,
+    /// For the rates that a watcher sees: the look before.
+    shown: (u64, u64, u64),
+    watch: Watch,
+    failure: Option<String>,
+}
+
+impl Controller<'_> {
+    pub(super) fn play(&mut self) -> Result<Measured, Error> {
+        let drivers = self.clients.threads.len();
+        let Some(threads) = self.await_connections()? else {
+            return Ok(Measured::nothing(self.plan, &self.clients.endpoint, drivers));
+        };
+        let clock = Clock::zero_in(START_IN);
+        for start in &self.clients.start {
+            // A driver that died is noticed below, by its thread.
+            let _heard = start.send(clock);
+        }
+        let mut playing = Playing {
+            clock,
+            left: threads.len(),
+            threads,
+            all_threads: host::threads(),
+            in_flight: Gauge::new(),
+            workers_busy: Gauge::new(),
+            gauge_at_ns: 0,
+            series: Series::new(u32::try_from(drivers).unwrap_or(u32::MAX)),
+            recorded: Recorded::default(),
+            begin: None,
+            end: None,
+            shown: (0, 0, 0),
+            watch: Watch::new(self.scenario),
+            failure: None,
+        };
+        while playing.left > 0 {
+            self.tick(&mut playing);
+        }
+        Ok(self.measured(playing))
+    }
+
+    /// Waits for every driver's handshakes; `None` if the end was asked for before.
+    fn await_connections(&mut self) -> Result<Option<Vec<ThreadId>>, Error> {
+        let clock = Clock::start();
+        let mut threads = Vec::new();
+        while threads.len() < self.clients.threads.len() {
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            if let Some(error) = self.process.and_then(ServerProcess::died_before) {
+                return Err(error);
+            }
+            if let Some(reason) = self.memory.look(clock.now_ns(), || 0) {
+                return Err(Error::Failed(reason));
+            }
+            // Whatever a thread told that has ended by now is heard below, before silence is.
+            let ended = self.clients.ended();
+            match self.clients.events.recv_timeout(TICK) {
+                Ok(Event::Connected(thread)) => threads.push(thread),
+                Ok(Event::NotConnected(Error::Connect { endpoint, timeout, .. })) => {
+                    return Err(Error::Connect {
+                        connected: self.connected(),
+                        clients: self.plan.clients(),
+                        endpoint,
+                        timeout,
+                    });
+                }
+                Ok(Event::NotConnected(error)) => return Err(error),
+                Err(RecvTimeoutError::Timeout) if ended == 0 => {}
+                Ok(_) => {}
+                Err(_) => {
+                    return Err(Error::Failed(
+                        "a driver panicked before it was connected, which is a defect of zload"
+                            .to_owned(),
+                    ));
+                }
+            }
+            let total_ns = self.scenario.clients.connect_timeout.0;
+            let snapshot = Snapshot { total_ns, ..self.snapshot(Phase::Connect, clock.now_ns()) };
+            (self.watcher)(&snapshot);
+        }
+        Ok(Some(threads))
+    }
+
+    /// Takes in what drivers tell, looks at everything once, and waits a little.
+    fn tick(&mut self, playing: &mut Playing) {
+        let now_ns = playing.clock.now_ns();
+        if self.interrupted.load(Ordering::Relaxed) && !self.stop.requested() {
+            self.stop.request();
+        }
+        if playing.begin.is_none() && now_ns >= self.plan.warmup_ns() {
+            playing.begin = Some(self.look(now_ns, playing));
+        }
+        let over = now_ns >= self.plan.send_end_ns() || self.stop.requested();
+        if playing.end.is_none() && over && playing.begin.is_some() {
+            playing.end = Some(self.look(now_ns, playing));
+        }
+        self.gauge(now_ns, playing);
+        if playing.failure.is_none()
+            && let Some(failure) = self.trouble(now_ns, playing)
+        {
+            playing.failure = Some(failure);
+            self.stop.request();
+        }
+        self.show(now_ns, playing);
+        let next_edge_ns = [self.plan.warmup_ns(), self.plan.send_end_ns()];
+        let wait = next_edge_ns
+            .into_iter()
+            .filter(|&edge_ns| edge_ns > now_ns)
+            .map(|edge_ns| playing.clock.until(edge_ns))
+            .fold(TICK, Duration::min);
+        let ended = self.clients.ended();
+        match self.clients.events.recv_timeout(wait) {
+            Ok(Event::Second(slice)) => playing.series.add(&slice),
+            Ok(Event::Ended(outcome)) => {
+                playing.left -= 1;
+                match *outcome {
+                    Ok(recorded) => playing.recorded.merge(&recorded),
+                    Err(errno) => {
+                        playing.failure.get_or_insert(format!("a driver failed: {errno}"));
+                        self.stop.request();
+                    }
+                }
+            }
+            Ok(Event::Connected(_) | Event::NotConnected(_)) => {}
+            Err(silence) => {
+                // All that the ended ones told has been heard, so whoever is still missed among them will tell nothing.
+                let left = match silence {
+                    RecvTimeoutError::Timeout => self.clients.threads.len() - ended,
+                    RecvTimeoutError::Disconnected => 0,
+                };
+                if left < playing.left {
+                    playing.left = left;
+                    playing
+                        .failure
+                        .get_or_insert("a driver panicked, which is a defect of zload".to_owned());
+                    self.stop.request();
+                }
+            }
+        }
+    }
+
+    /// Why the run cannot go on, if it cannot.
+    fn trouble(&mut self, now_ns: u64, playing: &mut Playing) -> Option<String> {
+        if let Some(death) = self.process.and_then(ServerProcess::died) {
+            return Some(death);
+        }
+        let Self { clients, memory, .. } = self;
+        if let Some(reason) = memory.look(now_ns, || under_way(clients)) {
+            return Some(reason);
+        }
+        let server = self.server?;
+        if server.died() {
+            return Some("a thread of the server ended in the middle of the run".to_owned());
+        }
+        let totals = server.totals();
+        let sent = self.clients.sum(|counters| counters.requests.get());
+        let received = self.clients.sum(|counters| counters.replies.get());
+        let sample = Sample {
+            moved: totals.requests + totals.replies + totals.messages_out.unwrap_or(0) + received,
+            untaken: sent.saturating_sub(totals.requests),
+            delaying: server.workers_in(WorkerState::Delaying),
+            sending: server.workers_in(WorkerState::Sending),
+            workers: server.workers(),
+        };
+        playing.watch.look(now_ns, &sample, || host::io_ns(&playing.all_threads))
+    }
+
+    /// Looks at what goes up and down, in the window.
+    fn gauge(&self, now_ns: u64, playing: &mut Playing) {
+        if playing.begin.is_none() || playing.end.is_some() || now_ns < playing.gauge_at_ns {
+            return;
+        }
+        playing.gauge_at_ns = now_ns + GAUGE_EVERY_NS;
+        let in_flight = self.clients.sum(|counters| counters.in_flight.get());
+        playing.in_flight.look(in_flight as f64);
+        if let Some(server) = self.server {
+            let idle = server.workers_in(WorkerState::Idle);
+            playing.workers_busy.look(1.0 - f64::from(idle) / f64::from(server.workers()));
+        }
+    }
+
+    fn look(&self, at_ns: u64, playing: &Playing) -> Look {
+        let threads = &playing.threads;
+        Look {
+            at_ns,
+            host: Some(host::Look::at(
+                &playing.all_threads,
+                self.process.and_then(ServerProcess::cpu_ns),
+            )),
+            server: self.server.map(Server::totals),
+            drivers: DriverFigures {
+                cpu_ns: threads.iter().map(|thread| thread.cpu_ns()).collect(),
+                requests: self.clients.sum(|counters| counters.requests.get()),
+                replies: self.clients.sum(|counters| counters.replies.get()),
+                bytes: self.clients.sum(|counters| counters.bytes.get()),
+                wakes: self.clients.sum(|counters| counters.wakes.get()),
+            },
+        }
+    }
+
+    /// Shows the watcher where the run is.
+    fn show(&mut self, now_ns: u64, playing: &mut Playing) {
+        let (warmup_ns, send_end_ns) = (self.plan.warmup_ns(), self.plan.send_end_ns());
+        let (phase, since_ns, until_ns) = if now_ns < warmup_ns {
+            (Phase::Warmup, 0, warmup_ns)
+        } else if now_ns < send_end_ns && !self.stop.requested() {
+            (Phase::Measure, warmup_ns, send_end_ns)
+        } else {
+            (Phase::Drain, send_end_ns, send_end_ns + self.plan.drain_ns())
+        };
+        let requests = self.clients.sum(|counters| counters.requests.get());
+        let replies = self.clients.sum(|counters| counters.replies.get());
+        let (shown_at_ns, shown_requests, shown_replies) = playing.shown;
+        let passed_ns = now_ns.saturating_sub(shown_at_ns);
+        if passed_ns < 100_000_000 {
+            return;
+        }
+        playing.shown = (now_ns, requests, replies);
+        let rate = |count: u64| count as f64 / passed_ns as f64 * 1e9;
+        let last = playing.series.last();
+        let snapshot = Snapshot {
+            total_ns: until_ns - since_ns,
+            requests_per_s: rate(requests - shown_requests),
+            replies_per_s: rate(replies - shown_replies),
+            p50_ns: last.and_then(|second| second.p50_ns),
+            p99_ns: last.and_then(|second| second.p99_ns),
+            ..self.snapshot(phase, now_ns.saturating_sub(since_ns))
+        };
+        (self.watcher)(&snapshot);
+    }
+
+    fn snapshot(&self, phase: Phase, elapsed_ns: u64) -> Snapshot {
+        Snapshot {
+            elapsed_ns,
+            in_flight: self.clients.sum(|counters| counters.in_flight.get()),
+            connected: self.connected(),
+            ..Snapshot::begin(phase, self.plan.clients())
+        }
+    }
+
+    fn connected(&self) -> u32 {
+        u32::try_from(self.clients.sum(|counters| counters.connected.get())).unwrap_or(u32::MAX)
+    }
+
+    fn measured(&self, playing: Playing) -> Measured {
+        let now_ns = playing.clock.now_ns();
+        let begin = playing.begin.clone().unwrap_or_else(|| self.look(now_ns, &playing));
+        let end = playing.end.clone().unwrap_or_else(|| begin.clone());
+        let host =
+            begin.host.zip(end.host).map(|(begin, end)| end.since(&begin, &playing.all_threads));
+        let (series, heat_map) = playing.series.finish();
+        Measured {
+            interrupted: self.interrupted.load(Ordering::Relaxed),
+            failure: playing.failure,
+            window_ns: playing.recorded.window_end_ns.saturating_sub(self.plan.warmup_ns()),
+            recorded: playing.recorded,
+            series,
+            heat_map,
+            frontend: self.clients.endpoint.clone(),
+            identities: self.clients.identities,
+            server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
+            server_in_all: None,
+            server_process: None,
+            server_window_ns: end.at_ns - begin.at_ns,
+            drivers: end.drivers.since(&begin.drivers),
+            sent_in_all: self.clients.sum(|counters| counters.requests.get()),
+            received_in_all: self.clients.sum(|counters| counters.replies.get()),
+            played_ns: now_ns,
+            in_flight: playing.in_flight.finish(),
+            workers_busy: mean(&playing.workers_busy.finish()),
+            process_cpu_ns: host.as_ref().map(|host| host.process_cpu_ns),
+            cut_off: self.memory.cut_off(),
+            resident_bytes: host::resident_bytes(),
+            host,
+            clock_resolution_ns: host::clock_resolution_ns(),
+        }
+    }
+}
+
+/// Messages that clients sent and that are not answered yet, or replies that are owed, whichever are more.
+fn under_way(clients: &Clients) -> u64 {
+    let received = clients.sum(|counters| counters.replies.get());
+    let sent = clients.sum(|counters| counters.requests.get());
+    sent.saturating_sub(received).max(clients.sum(|counters| counters.in_flight.get()))
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use super::*;
+
+    /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is told to start; the other
+    /// goes on until it is told to stop.
+    fn with_a_driver_that_panics(connected: bool) -> Result<Measured, Error> {
+        let text = "load = { rate = '1/s' }\nrun = { duration = '10m' }\n\
+                    clients = { connect_timeout = '10m' }";
+        let scenario = Scenario::parse("test.toml", text, &[]).unwrap();
+        let (plan, stop) = (Plan::new(&scenario), Arc::new(Stop::new().unwrap()));
+        let (tell, events) = mpsc::channel();
+        let mut clients = Clients {
+            endpoint: String::new(),
+            identities: plan.identities(1),
+            threads: vec![],
+            counters: vec![],
+            start: vec![],
+            events,
+        };
+        for panics in [true, false] {
+            let (tell, stop) = (tell.clone(), Arc::clone(&stop));
+            let (start, told) = mpsc::channel();
+            clients.start.push(start);
+            clients.threads.push(std::thread::spawn(move || {
+                if connected || !panics {
+                    tell.send(Event::Connected(ThreadId::current())).unwrap();
+                    let _told = told.recv();
+                }
+                assert!(!panics, "as a defect would");
+                stop.sleep(Duration::from_secs(600));
+                let _gone = tell.send(Event::Ended(Box::new(Ok(Recorded::default()))));
+            }));
+        }
+        let mut controller = Controller {
+            scenario: &scenario,
+            plan: &plan,
+            server: None,
+            process: None,
+            stop: &stop,
+            interrupted: &AtomicBool::new(false),
+            watcher: &mut |_| {},
+            memory: Memory::of_run(&scenario, 2),
+            clients,
+        };
+        let outcome = controller.play();
+        stop.request();
+        outcome
+    }
+
+    #[test]
+    fn a_driver_that_panics_is_missed_though_another_lives() {
+        let error = with_a_driver_that_panics(false).unwrap_err();
+        assert!(error.to_string().contains("panicked before it was connected"), "{error}");
+        let measured = with_a_driver_that_panics(true).unwrap();
+        assert!(measured.failure.unwrap().contains("a driver panicked"));
+    }
+}

@@ -1,0 +1,226 @@
+//! The watch: notices a topology that has stopped moving.
+//!
+//! Silence alone proves nothing (an idle load is silent, a long delay is too): stuck is when no message moves although
+//! work is there and no worker is busy with it, and the I/O threads do nothing either. Those are looked at only when all
+//! else is silent: a message of many mebibytes takes seconds to come, and all the while they copy. Invariant: pure;
+//! instants and figures come in from outside.
+
+use zload_core::scenario::{Engine, Nanos, Scenario};
+
+/// How long nothing may move before that is a failure.
+const PATIENCE_NS: u64 = 3_000_000_000;
+/// The I/O threads' work is judged over this long.
+const WINDOW_NS: u64 = 1_000_000_000;
+/// I/O threads that together run, or wait for a CPU, for at least this share of the time are moving something. Stuck ones
+/// sleep: sockets that are full on both ends wake nobody. Whoever copies is at its core's limit or waits for it, far above.
+const LIVELY: f64 = 0.05;
+/// What a heartbeat may cost them, on both ends together, in nanoseconds: two small messages, some 10 us each.
+const HEARTBEAT_NS: f64 = 50_000.0;
+
+/// What the watch looks at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sample {
+    /// Messages moved so far by proxy, workers and clients together: any change is life.
+    pub(super) moved: u64,
+    /// Requests that clients sent so far and no worker has taken.
+    pub(super) untaken: u64,
+    /// Workers in a planned delay.
+    pub(super) delaying: u32,
+    /// Workers that wait for ZeroMQ to take a reply.
+    pub(super) sending: u32,
+    /// All workers.
+    pub(super) workers: u32,
+}
+
+/// Remembers when something last moved.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// Nanoseconds of the I/O threads in a second that are work and no heartbeats.
+    lively_ns: f64,
+    advice: String,
+    moved: u64,
+    since_ns: u64,
+    /// When the I/O threads were last looked at for a comparison, and what they had used.
+    io: Option<(u64, u64)>,
+}
+
+impl Watch {
+    /// For a server of this scenario, or a run with one.
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let heartbeats_per_s = scenario.sockets.heartbeat_ivl.map_or(0.0, |Nanos(ns)| {
+            // libzmq counts in milliseconds, and takes less than one for none.
+            let connections = scenario.clients.count.0 + scenario.workers.count.0;
+            if ns < 1_000_000 { 0.0 } else { f64::from(connections) * 1e9 / ns as f64 }
+        });
+        Self {
+            lively_ns: LIVELY * 1e9 + heartbeats_per_s * HEARTBEAT_NS,
+            advice: advice(scenario),
+            moved: 0,
+            since_ns: 0,
+            io: None,
+        }
+    }
+
+    /// Why the run is stuck, if it is. `io_ns` tells for how long the I/O threads ran, or waited for a CPU, so far.
+    pub(super) fn look(
+        &mut self,
+        now_ns: u64,
+        sample: &Sample,
+        io_ns: impl FnOnce() -> u64,
+    ) -> Option<String> {
+        let has_work = sample.untaken > 0 || sample.sending > 0;
+        if sample.moved != self.moved || sample.delaying > 0 || !has_work {
+            self.moved = sample.moved;
+            self.since_ns = now_ns;
+            self.io = None;
+            return None;
+        }
+        match self.io {
+            None => self.io = Some((now_ns, io_ns())),
+            Some((before_ns, used_before_ns)) if now_ns - before_ns >= WINDOW_NS => {
+                let used_ns = io_ns();
+                self.io = Some((now_ns, used_ns));
+                let per_second = used_ns.saturating_sub(used_before_ns) as f64
+                    / (now_ns - before_ns) as f64
+                    * 1e9;
+                if per_second >= self.lively_ns {
+                    self.since_ns = now_ns;
+                    return None;
+                }
+            }
+            Some(_) => {}
+        }
+        (now_ns.saturating_sub(self.since_ns) >= PATIENCE_NS)
+            .then(|| format!("{}. {}", sample.in_words(), self.advice))
+    }
+}
+
+impl Sample {
+    fn in_words(&self) -> String {
+        let Self { untaken, sending, workers, .. } = self;
+        format!(
+            "the topology has stopped moving: for {} s no message moved, while {untaken} requests wait for a worker \
+             and {sending} of {workers} workers wait for room to send a reply",
+            PATIENCE_NS / 1_000_000_000
+        )
+    }
+}
+
+/// What in the scenario may be the cause, and what to do that it does not do already.
+fn advice(scenario: &Scenario) -> String {
+    let lift: Vec<String> = scenario.sockets.marks().map(|name| format!("{name} = 0")).collect();
+    if scenario.proxy.engine == Engine::Batch || lift.is_empty() {
+        return "Neither a proxy that blocks nor a high-water mark explains it: see whether a process is stopped or a \
+                connection stalls"
+            .to_owned();
+    }
+    format!(
+        "With finite high-water marks a proxy that blocks in a send waits for its workers while they wait for it: set {}, \
+         or use proxy.engine = \"batch\"",
+        lift.join(" and ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    fn watch(text: &str) -> Watch {
+        let text = format!("load = {{ rate = '1/s' }}\n{text}");
+        Watch::new(&Scenario::parse("test.toml", &text, &[]).unwrap())
+    }
+
+    /// What each of so many seconds says, in each of which the I/O threads work for `io_ns`.
+    fn verdicts(watch: &mut Watch, sample: Sample, io_ns: u64) -> Vec<bool> {
+        (0..6).map(|second| watch.look(second * S, &sample, || second * io_ns).is_some()).collect()
+    }
+
+    const STUCK: Sample = Sample { moved: 7, untaken: 12, delaying: 0, sending: 2, workers: 2 };
+
+    #[test]
+    fn stuck_is_work_that_nobody_moves() {
+        let stuck = [false, false, false, true, true, true];
+        assert_eq!(verdicts(&mut watch(""), STUCK, 0), stuck);
+        assert_eq!(verdicts(&mut watch(""), STUCK, S / 100), stuck, "idle threads wake at times");
+    }
+
+    #[test]
+    fn idle_and_busy_are_not_stuck() {
+        let idle = Sample { untaken: 0, sending: 0, ..STUCK };
+        assert!(!verdicts(&mut watch(""), idle, 0).contains(&true));
+        let delaying = Sample { delaying: 1, ..STUCK };
+        assert!(!verdicts(&mut watch(""), delaying, 0).contains(&true));
+    }
+
+    #[test]
+    fn threads_that_copy_are_alive_and_those_that_only_beat_are_not() {
+        assert!(!verdicts(&mut watch(""), STUCK, S / 10).contains(&true));
+        // 305 connections beat ten times a second: that may take a tenth of a second of each second.
+        let beating = "sockets = { heartbeat_ivl = '100ms' }\nclients = { count = 300 }";
+        assert!(verdicts(&mut watch(beating), STUCK, S / 10).contains(&true));
+        assert!(!verdicts(&mut watch(beating), STUCK, S).contains(&true));
+    }
+
+    proptest! {
+        // A history of looks, some tenths of a second apart: how much moved, how many delay, whether work is there, and
+        // which share of the time the I/O threads were at work.
+        #[test]
+        fn stuck_is_said_after_three_silent_seconds_and_of_no_others(
+            looks in prop::collection::vec((50..500_u64, 0..40_u64, 0..40_u32, 0..20_u8, 0..20_u8), 1..300),
+        ) {
+            let mut watch = watch("");
+            let (mut now_ns, mut moved, mut io_ns) = (0, 0, 0);
+            let (mut silent_since_ns, mut idle_since_ns) = (0, 0);
+            for (ms, moves, delaying, idle, copying) in looks {
+                let passed_ns = ms * 1_000_000;
+                now_ns += passed_ns;
+                // Mostly nothing moves, nobody delays, work waits, and nobody copies.
+                let (moves, delaying) = (moves.saturating_sub(38), delaying.saturating_sub(38));
+                let (has_work, copies) = (idle > 0, copying == 0);
+                moved += moves;
+                io_ns += if copies { passed_ns } else { 0 };
+                if moves > 0 || delaying > 0 || !has_work {
+                    silent_since_ns = now_ns;
+                }
+                if now_ns == silent_since_ns || copies {
+                    idle_since_ns = now_ns;
+                }
+                let sample = Sample {
+                    moved, untaken: u64::from(has_work), delaying, workers: 2, ..Sample::default()
+                };
+                let stuck = watch.look(now_ns, &sample, || io_ns).is_some();
+                prop_assert!(!stuck || now_ns - silent_since_ns >= PATIENCE_NS);
+                // The I/O threads' last work counts until a whole window without any has passed, twice.
+                let long_idle = now_ns - idle_since_ns >= PATIENCE_NS + 3 * WINDOW_NS;
+                prop_assert!(stuck || !long_idle);
+            }
+        }
+    }
+
+    #[test]
+    fn any_movement_starts_the_wait_again() {
+        let mut watch = watch("");
+        let stuck = |moved| Sample { moved, untaken: 1, workers: 1, ..Sample::default() };
+        assert_eq!(watch.look(0, &stuck(1), || 0), None);
+        assert_eq!(watch.look(2 * S, &stuck(2), || 0), None);
+        assert_eq!(watch.look(4 * S, &stuck(2), || 0), None);
+        assert!(watch.look(5 * S, &stuck(2), || 0).unwrap().contains("1 requests wait"));
+    }
+
+    #[test]
+    fn nothing_is_advised_that_the_scenario_has() {
+        let advice = |text: &str| watch(text).advice;
+        let poll = advice("proxy = { engine = 'poll' }");
+        assert!(poll.contains("set sockets.sndhwm = 0 and sockets.rcvhwm = 0, or use"), "{poll}");
+        let half = advice("sockets = { sndhwm = 0 }");
+        assert!(!half.contains("sndhwm") && half.contains("set sockets.rcvhwm = 0"), "{half}");
+        for text in ["proxy = { engine = 'batch' }", "sockets = { sndhwm = 0, rcvhwm = 0 }"] {
+            let advice = advice(text);
+            assert!(!advice.contains("batch") && !advice.contains("hwm"), "{advice}");
+        }
+    }
+}

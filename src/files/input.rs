@@ -1,0 +1,80 @@
+//! What is read: a file, a pipe, or standard input, which is called `-`.
+//!
+//! Invariants: each is opened and read once, to its end, so a pipe serves as well as a file; nothing larger than it may be
+//! is kept.
+
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::Error;
+use zload_core::text;
+
+/// The text of something that was given by its path.
+#[derive(Debug, Clone)]
+pub(crate) struct Input {
+    /// As it was given.
+    pub(crate) path: PathBuf,
+    /// What it holds: any bytes.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Whether a path stands for standard input; a file of that name is `./-`.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// What people call it.
+pub(crate) fn name(path: &Path) -> String {
+    if is_stdin(path) { "<stdin>".to_owned() } else { text::path(path) }
+}
+
+impl Input {
+    /// Reads at most so many bytes, which are whole MiB; fails if there are more, which `what` says that it then is not, as in `scenario`.
+    pub(crate) fn read(path: &Path, most: u64, what: &str) -> Result<Self, Error> {
+        let unreadable = |source| Error::Read { path: name(path).into(), source };
+        let mut bytes = Vec::new();
+        opened(path)
+            .and_then(|from| from.take(most + 1).read_to_end(&mut bytes))
+            .map_err(unreadable)?;
+        if bytes.len() as u64 > most {
+            let reason = format!("it is larger than {} MiB, so it is no {what}", most >> 20);
+            return Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, reason)));
+        }
+        Ok(Self { path: path.to_owned(), bytes })
+    }
+
+    /// A path at which other processes find the same text, as long as this one lives and keeps the file: the one that was
+    /// given, unless what is there is read once or is another thing to each process, as a pipe and `/dev/stdin` are.
+    pub(crate) fn for_others(&self) -> Result<(PathBuf, Option<File>), Error> {
+        let special = ["/dev", "/proc"].iter().any(|folder| self.path.starts_with(folder));
+        if !is_stdin(&self.path) && !special && self.path.is_file() {
+            return Ok((self.path.clone(), None));
+        }
+        let copy = || {
+            // It has no name, so none is left behind.
+            let mut copy = tempfile::tempfile()?;
+            copy.write_all(&self.bytes)?;
+            Ok(copy)
+        };
+        let copy = copy().map_err(|source: io::Error| {
+            let name = name(&self.path);
+            Error::Failed(format!("{name} cannot be kept for those who play it: {source}"))
+        })?;
+        Ok((format!("/proc/{}/fd/{}", std::process::id(), copy.as_raw_fd()).into(), Some(copy)))
+    }
+}
+
+/// Opens a file, or standard input, which has an end and is then empty.
+fn opened(path: &Path) -> io::Result<Box<dyn Read>> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if !is_stdin(path) {
+        return Ok(Box::new(File::open(path)?));
+    }
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(io::Error::other("`-` was given twice, and standard input can be read once"));
+    }
+    Ok(Box::new(io::stdin()))
+}

@@ -1,0 +1,79 @@
+//! From a file, a pipe or standard input to a scenario or a saved result.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::input::{self, Input};
+use crate::Error;
+use zload_core::result::Saved;
+use zload_core::scenario::load::Override;
+use zload_core::scenario::{Complaint, LONGEST_NAME, Scenario};
+use zload_core::text::short;
+
+/// A scenario file is a page of text; anything much larger is a mistake.
+const LARGEST_SCENARIO: u64 = 1 << 20;
+/// A run of a day, the longest there is, is saved in some 15 MiB; anything that is four times as large is no result.
+const LARGEST_RESULT: u64 = 64 << 20;
+
+/// Reads the scenario file at `path`, or standard input as `-`, with `overrides` in place of what it says.
+pub fn scenario(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> {
+    scenario_of(&read_scenario(path)?, overrides, |_| None)
+}
+
+/// Reads what may be a scenario, and no more of it than one may have.
+pub(crate) fn read_scenario(path: &Path) -> Result<Input, Error> {
+    Input::read(path, LARGEST_SCENARIO, "scenario")
+}
+
+/// The scenario that was read, unless the reader has an `objection` that only it can know of.
+pub(crate) fn scenario_of(
+    input: &Input,
+    overrides: &[Override],
+    objection: impl Fn(&Scenario) -> Option<Complaint>,
+) -> Result<Scenario, Error> {
+    let source_name = input::name(&input.path);
+    let not_a_scenario = |reason: &str| Error::Read {
+        path: PathBuf::from(&source_name),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()),
+    };
+    if input.bytes.len() as u64 > LARGEST_SCENARIO {
+        return Err(not_a_scenario("it is larger than 1 MiB, so it is no scenario"));
+    }
+    let text = std::str::from_utf8(&input.bytes)
+        .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is no scenario"))?;
+    let mut scenario = Scenario::parse_with(&source_name, text, overrides, objection)?;
+    if scenario.name.is_empty() {
+        let named = if input::is_stdin(&input.path) { Path::new("stdin") } else { &input.path };
+        let stem = named.file_stem().map_or_else(|| source_name.into(), OsStr::to_string_lossy);
+        // A file may be called what no name may be.
+        let printable = stem.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+        scenario.name = printable.take(LONGEST_NAME).collect();
+    }
+    Ok(scenario)
+}
+
+/// Reads a saved result from a file or, as `-`, from standard input; see [`saved_of`].
+pub(crate) fn saved(path: &Path) -> Result<Saved, Error> {
+    saved_of(&read_saved(path)?)
+}
+
+/// Reads what may be a saved result, and no more of it than one may have.
+pub(crate) fn read_saved(path: &Path) -> Result<Input, Error> {
+    Input::read(path, LARGEST_RESULT, "result")
+}
+
+/// The saved result that was read; refuses other schemas, and ledgers and distributions that contradict themselves.
+pub(crate) fn saved_of(input: &Input) -> Result<Saved, Error> {
+    std::str::from_utf8(&input.bytes)
+        .map_err(|error| format!("not a JSON object: {error}"))
+        .and_then(Saved::parse)
+        .map_err(|reason| Error::Result {
+            path: input::name(&input.path).into(),
+            reason: short(&reason),
+        })
+}
+
+/// Whether what was read looks like a saved result: those are JSON objects, which no scenario begins like.
+pub(crate) fn is_saved(input: &Input) -> bool {
+    input.bytes.trim_ascii_start().first() == Some(&b'{')
+}

@@ -1,0 +1,9 @@
+//! What is read and what is written: scenarios and results, each whole and once.
+
+pub(crate) mod destination;
+pub(crate) mod input;
+pub(crate) mod leftovers;
+pub mod load;
+
+pub(crate) use destination::{Destination, Inputs};
+pub(crate) use input::Input;

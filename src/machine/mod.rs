@@ -1,0 +1,17 @@
+//! The machine that zload runs on: its clock, its threads, its limits, and what it did meanwhile.
+//!
+//! Only the wait for names, limits and the stop are anything that a run waits for. Invariant: no room above this one is
+//! named here, and so no client, server or ZeroMQ's socket.
+
+pub(crate) mod burn_in;
+mod cgroup;
+pub mod clock;
+pub mod counter;
+pub(crate) mod environment;
+pub(crate) mod hiccups;
+pub(crate) mod host;
+pub mod limits;
+pub(crate) mod processors;
+pub(crate) mod rehearsal;
+pub(crate) mod stop;
+pub(crate) mod threads;

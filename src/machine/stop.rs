@@ -1,0 +1,60 @@
+//! Stop: one flag that every thread of a run looks at, and that ends every wait at once.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+use crate::Error;
+
+/// The request to end, made once and never taken back.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    requested: AtomicBool,
+    /// Readable from the request on: whoever sleeps does so by polling it.
+    wake: OwnedFd,
+}
+
+impl Stop {
+    /// No request yet.
+    pub(crate) fn new() -> Result<Self, Error> {
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(|error| Error::Limit(format!("no descriptor for the stop event: {error}")))?;
+        Ok(Self { requested: AtomicBool::new(false), wake })
+    }
+
+    /// Asks every thread to end.
+    pub(crate) fn request(&self) {
+        self.requested.store(true, Ordering::Relaxed);
+        // The counter cannot overflow by a handful of requests, and any written value makes it readable.
+        rustix::io::write(&self.wake, &1_u64.to_ne_bytes())
+            .expect("an eventfd takes a small value");
+    }
+
+    /// Whether the end was asked for.
+    #[inline]
+    pub(crate) fn requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
+    }
+
+    /// Sleeps for `wait`; returns early when the end is asked for or a signal arrives.
+    pub(crate) fn sleep(&self, wait: Duration) {
+        let mut fds = [PollFd::new(&self.wake, PollFlags::IN)];
+        // Failing here is being woken early, which every caller allows.
+        let _woken = poll(&mut fds, Some(&timespec(wait)));
+    }
+
+    /// The descriptor that becomes readable with the request, for loops that wait for more than the stop.
+    pub(crate) fn wake_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}
+
+/// `wait` in the kernel's form.
+pub(crate) fn timespec(wait: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(wait.subsec_nanos()),
+    }
+}

@@ -1,0 +1,132 @@
+//! Threads of a run: starting them, and what they cost.
+
+use std::num::NonZeroU64;
+use std::thread::{Builder, JoinHandle};
+
+use rustix::thread::{Pid, gettid, set_current_timer_slack};
+
+use super::host::schedstat;
+use crate::Error;
+use zload_core::scenario::{Scenario, Threads};
+
+/// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
+pub(crate) const STACK: usize = 256 << 10;
+
+/// Clients that one automatic driver carries before another is worth its thread.
+const CLIENTS_PER_DRIVER: u32 = 2_000;
+
+/// Starts a named thread that is woken from timed waits as exactly as the kernel can.
+pub(crate) fn start<T: Send + 'static>(
+    name: &str,
+    started: u32,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Error> {
+    Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK)
+        .spawn(move || {
+            // Timers are rounded by 50 us unless a thread asks for better. Where it may not, its delays overshoot
+            // more, and the report shows it.
+            let _allowed = set_current_timer_slack(NonZeroU64::new(1));
+            body()
+        })
+        .map_err(|source| Error::Thread { started, source })
+}
+
+/// Calls `work` on every processor at the same time, and returns when all are done.
+pub(crate) fn together(work: &(dyn Fn() + Sync)) {
+    let others = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) - 1;
+    std::thread::scope(|scope| {
+        // Where threads are short, those that there are do what is left.
+        let start = |_| Builder::new().spawn_scoped(scope, work).ok();
+        let _others: Vec<_> = (0..others).map_while(start).collect();
+        work();
+    });
+}
+
+/// Runs `start`, whose threads, libzmq's among them, have work by the batch (`SCHED_BATCH`, see sched(7)): one that is
+/// woken does not push the thread aside that woke it, which goes on to find more work for it.
+///
+/// Whoever was given another policy than the usual one (by `chrt`, say) keeps it, and so do all threads.
+pub(crate) fn batch_scheduled<T>(start: impl FnOnce() -> T) -> T {
+    if scheduling() != libc::SCHED_OTHER {
+        return start();
+    }
+    // New threads have the policy of the one that starts them.
+    set_scheduling(libc::SCHED_BATCH);
+    let started = start();
+    set_scheduling(libc::SCHED_OTHER);
+    started
+}
+
+/// The policy of the calling thread, with its flags.
+#[expect(unsafe_code, reason = "rustix does not wrap this call")]
+fn scheduling() -> i32 {
+    // SAFETY: it takes no pointer, and 0 is the calling thread.
+    unsafe { libc::sched_getscheduler(0) }
+}
+
+#[expect(unsafe_code, reason = "rustix does not wrap this call")]
+fn set_scheduling(policy: i32) {
+    // SAFETY: the parameter is plain data that is valid for the call, and 0 is the calling thread. Where it is not
+    // allowed, threads are scheduled as any others, which costs speed and nothing else.
+    let _allowed =
+        unsafe { libc::sched_setscheduler(0, policy, &libc::sched_param { sched_priority: 0 }) };
+}
+
+/// A thread whose CPU time others can read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ThreadId(Pid);
+
+impl ThreadId {
+    /// The calling thread.
+    pub(crate) fn current() -> Self {
+        Self(gettid())
+    }
+
+    /// CPU time the thread has used so far, in nanoseconds; `None` once it has ended or where the kernel does not say.
+    ///
+    /// From `/proc/self/task/<id>/schedstat`, which the kernel brings up to date at every scheduling tick: a few
+    /// milliseconds, so it is for windows of a second and more.
+    pub(crate) fn cpu_ns(self) -> Option<u64> {
+        let path = format!("/proc/self/task/{}/schedstat", self.0.as_raw_nonzero());
+        schedstat(&std::fs::read_to_string(path).ok()?).map(|(cpu_ns, _)| cpu_ns)
+    }
+}
+
+/// How many drivers: as asked, or one for every 2,000 clients but never more than half the processors, which the
+/// proxy and the workers need as well.
+pub(crate) fn drivers(scenario: &Scenario) -> u32 {
+    let clients = scenario.clients.count.0;
+    match scenario.clients.threads {
+        Threads::Fixed(threads) => threads.min(clients),
+        Threads::Auto => {
+            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let half = u32::try_from(cores / 2).unwrap_or(u32::MAX).max(1);
+            clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The policies of a thread that is started by the batch, and of its starter afterwards, who has this one before.
+    fn policies(before: i32) -> [i32; 2] {
+        let body = move || {
+            set_scheduling(before);
+            let started = batch_scheduled(|| start("a", 0, scheduling).unwrap());
+            [started.join().unwrap(), scheduling()]
+        };
+        std::thread::spawn(body).join().unwrap()
+    }
+
+    #[test]
+    fn only_the_usual_policy_is_changed_and_that_only_for_new_threads() {
+        assert_eq!(policies(libc::SCHED_OTHER), [libc::SCHED_BATCH, libc::SCHED_OTHER]);
+        for given in [libc::SCHED_IDLE, libc::SCHED_BATCH] {
+            assert_eq!(policies(given), [given, given]);
+        }
+    }
+}

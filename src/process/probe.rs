@@ -1,0 +1,133 @@
+//! Whether a server answers: requests of a client of its own, which is gone before a run begins.
+//!
+//! A connection that is accepted says little (the kernel does it), so the proof is a whole way: handshake, request, reply.
+//! A request may rightly get no reply, as the server may draw its fan-out by itself, and one that is not answered yet is
+//! work that the server still has to do: so more of them are sent, in pauses that double.
+
+use super::endpoint;
+use super::link::{Link, failed};
+use crate::Error;
+use crate::machine::clock::Clock;
+use crate::wire::context::Context;
+use crate::wire::errno::Errno;
+use crate::wire::header::Header;
+use crate::wire::sockets;
+use zload_core::plan::{DrawKey, Plan};
+use zload_core::scenario::{Nanos, Scenario};
+
+/// First pause between requests, in nanoseconds.
+const FIRST_PAUSE_NS: u64 = 100_000_000;
+/// How often the server is looked at while nothing comes, in milliseconds.
+const LOOK_EVERY_MS: i64 = 10;
+/// How soon a connection that was refused is tried again, in milliseconds.
+const RETRY_MS: i32 = 10;
+/// The plan's requests among which the lightest is chosen.
+const CHOSEN_FROM: u64 = 256;
+
+/// Returns when the server has answered a request.
+pub(super) fn await_answer(
+    scenario: &Scenario,
+    plan: &Plan,
+    endpoint: &str,
+    link: &mut Link<'_>,
+) -> Result<(), Error> {
+    let context = Context::new(1, 16)?;
+    let socket = sockets::open_connecting(&context, &scenario.sockets_in_use())?;
+    let option = |error: zmq::Error| {
+        Errno::from(error).failed("an option of the socket that waits for the server")
+    };
+    socket.set_reconnect_ivl(RETRY_MS).map_err(option)?;
+    let token = std::process::id();
+    socket.set_identity(format!("zload-probe-{token:08X}").as_bytes()).map_err(option)?;
+    socket.dial(endpoint)?;
+    let key = lightest(plan);
+    let timeout = scenario.server.as_ref().map_or(0, |server| server.ready_timeout.0);
+    let (clock, mut sent, mut connected) = (Clock::start(), 0_u64, false);
+    let (mut send_at_ns, mut pause_ns) = (0, FIRST_PAUSE_NS);
+    loop {
+        if link.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        if let Some(end) = link.ended() {
+            return Err(failed("the server ended before it answered a request", end));
+        }
+        let now_ns = clock.now_ns();
+        if now_ns >= timeout {
+            // Before it is stopped: this also looks at who listens.
+            let why = no_answer(endpoint, connected, sent);
+            let what = format!("{why} within {} (server.ready_timeout)", Nanos(timeout));
+            let output = link.stop().last_output.clone();
+            return Err(Error::Server { what, output });
+        }
+        let due = now_ns >= send_at_ns;
+        let wanted = if due { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN };
+        // An interrupted wait is one that found nothing.
+        let _found = socket.poll(wanted, LOOK_EVERY_MS);
+        let events = socket.get_events().unwrap_or(zmq::PollEvents::empty());
+        if events.contains(zmq::POLLIN) {
+            return Ok(());
+        }
+        connected |= events.contains(zmq::POLLOUT);
+        if due && events.contains(zmq::POLLOUT) {
+            let mut body = vec![0; plan.request_of(key).payload];
+            Header { token, request: sent, key }.encode(&mut body);
+            if socket.send(body, zmq::DONTWAIT).is_ok() {
+                sent += 1;
+                send_at_ns = clock.now_ns() + pause_ns;
+                pause_ns *= 2;
+            }
+        }
+    }
+}
+
+/// The key among the plan's first whose request is owed a reply and costs a server of the plan the least.
+fn lightest(plan: &Plan) -> DrawKey {
+    let keys = (0..CHOSEN_FROM).map(|request| plan.key(0, request));
+    let work_ns = |key: &DrawKey| {
+        let delays = (0..plan.replies(*key)).map(|reply| plan.delay_ns(*key, reply));
+        delays.fold(0, u64::saturating_add)
+    };
+    keys.filter(|key| plan.replies(*key) > 0).min_by_key(work_ns).unwrap_or(plan.key(0, 0))
+}
+
+fn no_answer(endpoint: &str, connected: bool, sent: u64) -> String {
+    if connected {
+        format!(
+            "somebody listens at {endpoint} and answered none of {sent} requests: the server must send the body of a \
+             request back to the client that it came from. None did"
+        )
+    } else if endpoint::is_taken(endpoint) {
+        format!("what listens at {endpoint} does not speak ZeroMQ: no handshake came about")
+    } else {
+        format!(
+            "nobody listens at {endpoint}, though the server runs: does it bind {{frontend}}? It did not"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn the_probe_asks_for_little_work_and_for_a_reply() {
+        let text = "load = { rate = '1/s' }\n\
+                    workers = { replies = { uniform = [0, 4] }, delay = { uniform = ['1ms', '1s'] } }";
+        let plan = Plan::new(&Scenario::parse("a.toml", text, &[]).unwrap());
+        let key = lightest(&plan);
+        assert_eq!(plan.replies(key), 1);
+        assert!(plan.delay_ns(key, 0) < 100_000_000, "one of some 50 such requests has less");
+    }
+
+    #[test]
+    fn the_reason_for_no_answer_is_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
+        assert!(no_answer(&endpoint, true, 3).contains("answered none of 3 requests"));
+        assert!(no_answer(&endpoint, false, 0).contains("does not speak ZeroMQ"));
+        drop(listener);
+        assert!(no_answer(&endpoint, false, 0).contains("nobody listens"));
+    }
+}

@@ -1,0 +1,108 @@
+//! A server of the user's own: a process that zload starts, waits for, watches and stops.
+//!
+//! The server is the child of a guard, which is zload's own program once more (`guard`): the guard has one end of a pipe
+//! to zload, and when that closes, however zload ended, it kills the server and whatever that has started. So no server
+//! outlives its zload, also not a killed one; and if the guard is killed with it, the server goes by its parent-death
+//! signal (`launch`). Invariant: whatever the server does, its output is read and nothing waits
+//! for it without a limit.
+
+use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
+
+use super::link::{Link, failed};
+use super::tree::Usage;
+use super::{endpoint, probe};
+use crate::Error;
+use crate::machine::limits::{self, Sides};
+use crate::wire::{address, context};
+use zload_core::facts::{ServerEnd, ServerUse};
+use zload_core::plan::Plan;
+use zload_core::scenario::Scenario;
+
+/// A server of the user's own that answers. Dropping it stops it.
+pub(crate) struct ServerProcess<'a> {
+    command: Vec<String>,
+    frontend: String,
+    link: Link<'a>,
+    /// The most memory that a look has seen.
+    peak_bytes: Cell<Option<u64>>,
+}
+
+impl<'a> ServerProcess<'a> {
+    /// Starts the server of the scenario, if it has one, and returns when it has answered a request.
+    ///
+    /// The caller must be zload's program, which is started once more as the guard.
+    ///
+    /// Fails with [`Error::Server`] if it cannot be started, ends, or does not answer within `server.ready_timeout`, and
+    /// with [`Error::Interrupted`] if `interrupted` becomes true first; the server is gone then. Once that is true, nothing
+    /// waits long for the server's end either.
+    pub(crate) fn start(
+        scenario: &Scenario,
+        plan: &Plan,
+        interrupted: &'a AtomicBool,
+    ) -> Result<Option<Self>, Error> {
+        let Some(server) = &scenario.server else { return Ok(None) };
+        // Before the start, so that the server has the same limits in the first run and in all that follow.
+        limits::ensure(scenario, Sides::RunAndStart, context::descriptors_per_socket)?;
+        let frontend = endpoint::concrete(&scenario.proxy.frontend)?;
+        address::to_connect(&frontend, server.ready_timeout, interrupted)?;
+        if endpoint::is_taken(&frontend) {
+            return Err(Error::Limit(format!(
+                "somebody listens at {frontend} already, and would answer in the place of the server that is to be \
+                 started: end that process, or set proxy.frontend to another endpoint (port * is any free one)"
+            )));
+        }
+        let command = server.resolve(&frontend);
+        let mut link = Link::start(&command, server.stop_timeout, interrupted)?;
+        probe::await_answer(scenario, plan, &frontend, &mut link)?;
+        Ok(Some(Self { command, frontend, link, peak_bytes: Cell::new(None) }))
+    }
+
+    /// Where clients connect to, with the port that `*` became.
+    pub(crate) fn frontend(&self) -> &str {
+        &self.frontend
+    }
+
+    /// How it ended, if it did before it was told to.
+    pub(crate) fn ended(&self) -> Option<&ServerEnd> {
+        self.link.ended()
+    }
+
+    /// Why a run against it cannot go on, if it cannot: the server ended.
+    pub(crate) fn died(&self) -> Option<String> {
+        self.ended().map(|end| failed("the server ended in the middle of the run", end).to_string())
+    }
+
+    /// The same for a run that has not begun.
+    pub(crate) fn died_before(&self) -> Option<Error> {
+        self.ended().map(|end| failed("the server ended before the run began", end))
+    }
+
+    /// CPU time that its processes have used so far, in nanoseconds, if the kernel says.
+    pub(crate) fn cpu_ns(&self) -> Option<u64> {
+        let usage = self.look()?;
+        Some(usage.cpu_ns)
+    }
+
+    /// What it cost: `cpu_ns` within a window, and memory so far.
+    pub(crate) fn used(&self, cpu_ns: Option<u64>) -> ServerUse {
+        self.look();
+        ServerUse {
+            command: self.command.clone(),
+            cpu_ns,
+            resident_bytes: self.peak_bytes.get(),
+            end: self.ended().cloned(),
+        }
+    }
+
+    /// Stops it: SIGTERM, and SIGKILL when `server.stop_timeout` has passed or, after an interruption, a moment.
+    pub(crate) fn stop(mut self) -> ServerEnd {
+        self.link.stop().clone()
+    }
+
+    fn look(&self) -> Option<Usage> {
+        let usage = Usage::of_children_of(self.link.guard_id())?;
+        self.peak_bytes.set(self.peak_bytes.get().max(Some(usage.peak_bytes)));
+        Some(usage)
+    }
+}

@@ -1,0 +1,237 @@
+//! A server with known faults, for `zload selftest`: a ROUTER in a context of its own that answers as it is told.
+//!
+//! It keeps by a clock of its own when it took which request: a second witness of what the clients say that they did.
+//! Invariant: a fault depends on the number of a request in the order in which they came, and on nothing else.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::side;
+use crate::Error;
+use crate::machine::clock::Clock;
+use crate::machine::rehearsal::Threads;
+use crate::machine::stop::Stop;
+use crate::machine::{limits, threads};
+use crate::wire::context::{Context, Socket};
+use crate::wire::errno::Errno;
+use crate::wire::frame::Frame;
+use crate::wire::header::Header;
+use crate::wire::sockets;
+use zload_core::plan::DrawKey;
+use zload_core::scenario::Sockets;
+
+/// What is wrong with a planted server. Requests are counted from 1 as they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing: each request is answered once and at once.
+    None,
+    /// It takes one request and then neither takes nor answers anything for a while.
+    Stall {
+        /// After it has taken this one.
+        after: u64,
+        /// How long, in nanoseconds.
+        for_ns: u64,
+    },
+    /// It leaves some requests unanswered and answers others twice; what is both is left unanswered.
+    LoseAndDouble {
+        /// Each so many-th is left unanswered.
+        lose_every: u64,
+        /// Each so many-th is answered twice.
+        double_every: u64,
+    },
+}
+
+/// What a planted server witnessed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Witness {
+    /// The key of each request of zload that it took, and when by its own clock, in nanoseconds.
+    pub(crate) taken: Vec<(DrawKey, u64)>,
+    /// Requests that it left unanswered.
+    pub(crate) unanswered: u64,
+    /// Requests that it answered twice.
+    pub(crate) doubled: u64,
+    /// How long it stalled, in nanoseconds.
+    pub(crate) stalled_ns: u64,
+}
+
+/// A planted server that is running. Dropped, it ends.
+pub(crate) struct Planted {
+    /// Where clients connect to.
+    pub(crate) endpoint: String,
+    context: Context,
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<Result<Witness, Errno>>>,
+}
+
+impl Planted {
+    /// Starts a server with this fault and these socket options on a free port of the loopback.
+    pub(crate) fn start(fault: Fault, options: &Sockets) -> Result<Self, Error> {
+        limits::ensure_threads(Threads { of_libzmq: 2, of_ours: 1 }, 0)?;
+        let stop = Arc::new(Stop::new()?);
+        let context = Context::new(1, 8)?;
+        let router = sockets::open(&context, zmq::ROUTER, options)?;
+        let endpoint = router.listen("tcp://127.0.0.1:*")?;
+        let serving = Serving { router, fault, stop: Arc::clone(&stop), clock: Clock::start() };
+        let thread = threads::start("zload/planted", 0, move || serving.serve())?;
+        Ok(Self { endpoint, context, stop, thread: Some(thread) })
+    }
+
+    /// Ends the server, and gives what it witnessed.
+    pub(crate) fn finish(mut self) -> Result<Witness, Error> {
+        self.end();
+        let thread = self.thread.take().expect("the thread is taken only here and in drop");
+        side::outcome("the planted server", thread.join()).map_err(Error::Failed)
+    }
+
+    fn end(&self) {
+        self.stop.request();
+        self.context.shut_down();
+    }
+}
+
+impl Drop for Planted {
+    fn drop(&mut self) {
+        self.end();
+        // Whoever drops it early has an error of its own to tell.
+        let _ended = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+struct Serving {
+    router: Socket,
+    fault: Fault,
+    stop: Arc<Stop>,
+    clock: Clock,
+}
+
+impl Serving {
+    fn serve(self) -> Result<Witness, Errno> {
+        let mut witness = Witness::default();
+        for number in 1.. {
+            match self.serve_one(number, &mut witness) {
+                Ok(()) => {}
+                Err(Errno::TERM) => break,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(witness)
+    }
+
+    fn serve_one(&self, number: u64, witness: &mut Witness) -> Result<(), Errno> {
+        let mut message = self.take()?;
+        let now_ns = self.clock.now_ns();
+        if let Some(header) = message.last().and_then(|body| Header::decode(body.bytes())) {
+            witness.taken.push((header.key, now_ns));
+        }
+        let answers = match self.fault {
+            Fault::None => 1,
+            Fault::Stall { after, for_ns } => {
+                if number == after {
+                    self.sleep_until(now_ns + for_ns);
+                    witness.stalled_ns = self.clock.now_ns() - now_ns;
+                }
+                1
+            }
+            Fault::LoseAndDouble { lose_every, double_every } => {
+                let answers = answers(number, lose_every, double_every);
+                witness.unanswered += u64::from(answers == 0);
+                witness.doubled += u64::from(answers == 2);
+                answers
+            }
+        };
+        (0..answers).try_for_each(|_| self.answer(&mut message))
+    }
+
+    fn take(&self) -> Result<Vec<Frame>, Errno> {
+        let mut frames = Vec::new();
+        loop {
+            let mut frame = Frame::new();
+            match frame.receive(&self.router, 0) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            }
+            let more = frame.more();
+            frames.push(frame);
+            if !more {
+                return Ok(frames);
+            }
+        }
+    }
+
+    fn answer(&self, message: &mut [Frame]) -> Result<(), Errno> {
+        let last = message.len() - 1;
+        for (position, frame) in message.iter_mut().enumerate() {
+            let flags = if position < last { zmq::SNDMORE } else { 0 };
+            let mut copy = frame.share();
+            while let Err(errno) = copy.send(&self.router, flags) {
+                if errno != Errno::INTR {
+                    return Err(errno);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sleep_until(&self, end_ns: u64) {
+        while !self.stop.requested() && self.clock.until(end_ns) > Duration::ZERO {
+            self.stop.sleep(self.clock.until(end_ns));
+        }
+    }
+}
+
+fn answers(number: u64, lose_every: u64, double_every: u64) -> u32 {
+    if number.is_multiple_of(lose_every) {
+        0
+    } else if number.is_multiple_of(double_every) {
+        2
+    } else {
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_both_lost_and_doubled_is_lost() {
+        let all: Vec<u32> = (1..=14).map(|number| answers(number, 2, 7)).collect();
+        assert_eq!(all, [1, 0, 1, 0, 1, 0, 2, 0, 1, 0, 1, 0, 1, 0]);
+    }
+
+    #[test]
+    fn a_planted_server_answers_as_it_was_told_and_says_so() {
+        let fault = Fault::LoseAndDouble { lose_every: 3, double_every: 2 };
+        let planted = Planted::start(fault, &Sockets::default()).unwrap();
+        let context = Context::new(1, 4).unwrap();
+        let dealer = context.socket(zmq::DEALER).unwrap();
+        dealer.set_rcvtimeo(10_000).unwrap();
+        dealer.dial(&planted.endpoint).unwrap();
+        let mut body = [0; 24];
+        for request in 1..=4 {
+            Header { token: 1, request, key: DrawKey(request) }.encode(&mut body);
+            dealer.send(&body[..], 0).unwrap();
+        }
+        let replies: Vec<u64> = (0..5)
+            .map(|_| Header::decode(&dealer.recv_bytes(0).unwrap()).unwrap().request)
+            .collect();
+        assert_eq!(replies, [1, 2, 2, 4, 4]);
+        let witness = planted.finish().unwrap();
+        let keys: Vec<u64> = witness.taken.iter().map(|(key, _)| key.0).collect();
+        assert_eq!((keys, witness.unanswered, witness.doubled), (vec![1, 2, 3, 4], 1, 2));
+        assert!(witness.taken.is_sorted_by_key(|(_, at_ns)| *at_ns));
+    }
+
+    #[test]
+    fn a_server_that_stalls_ends_at_once_when_it_is_dropped() {
+        let fault = Fault::Stall { after: 1, for_ns: 3_600_000_000_000 };
+        let planted = Planted::start(fault, &Sockets::default()).unwrap();
+        let context = Context::new(1, 4).unwrap();
+        let dealer = context.socket(zmq::DEALER).unwrap();
+        dealer.dial(&planted.endpoint).unwrap();
+        dealer.send("x", 0).unwrap();
+        drop(planted);
+    }
+}

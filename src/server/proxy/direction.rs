@@ -1,0 +1,141 @@
+//! One direction of the proxy: takes messages from one side and hands them to the other, frame by frame. Hot path.
+//!
+//! Invariant: the frames of a message stay together and in order, whatever is refused on the way.
+
+use super::tally::Tally;
+use crate::wire::context::Socket;
+use crate::wire::errno::Errno;
+use crate::wire::frame::Frame;
+use crate::wire::stations::{Station, Stations, Tag};
+
+/// A direction, and the frame that is on its way.
+pub(super) struct Direction<'a> {
+    pub(super) from: &'a Socket,
+    pub(super) to: &'a Socket,
+    stations: Option<&'a Stations>,
+    /// Where sampled requests are stamped when they are taken, and when they are handed on.
+    taken: Station,
+    handed_on: Station,
+    frame: Frame,
+    /// `frame` holds the beginning of a message that the other side had no room for.
+    pub(super) held: bool,
+    /// When that message was taken, by the stations' clock.
+    held_since_ns: Option<u64>,
+}
+
+/// Both directions between two sockets: of the requests, and of the replies.
+pub(super) fn both<'a>(
+    frontend: &'a Socket,
+    backend: &'a Socket,
+    stations: Option<&'a Stations>,
+) -> [Direction<'a>; 2] {
+    let direction = |from, to, taken, handed_on| Direction {
+        from,
+        to,
+        stations,
+        taken,
+        handed_on,
+        frame: Frame::new(),
+        held: false,
+        held_since_ns: None,
+    };
+    [
+        direction(frontend, backend, Station::ProxyIn, Station::ProxyOut),
+        direction(backend, frontend, Station::BackIn, Station::BackOut),
+    ]
+}
+
+impl Direction<'_> {
+    /// Moves messages until there are none, there is no room, or `most` have been moved; says how many. Never waits.
+    #[inline]
+    pub(super) fn drain(&mut self, most: u32, tally: &mut Tally) -> Result<u32, Errno> {
+        for moved in 0..most {
+            if !self.held {
+                match uninterrupted(|| self.frame.receive(self.from, zmq::DONTWAIT)) {
+                    Ok(_) => tally.messages_in += 1,
+                    Err(Errno::AGAIN) => return Ok(moved),
+                    Err(errno) => return Err(errno),
+                }
+            }
+            // The sign that more frames follow stays with a frame that was refused.
+            let more = self.frame.more();
+            let flags = if more { zmq::DONTWAIT | zmq::SNDMORE } else { zmq::DONTWAIT };
+            match uninterrupted(|| self.frame.send(self.to, flags)) {
+                Ok(()) => self.held = false,
+                Err(Errno::AGAIN) => {
+                    self.hold();
+                    return Ok(moved);
+                }
+                Err(errno) => return Err(errno),
+            }
+            self.forward_rest(more, tally)?;
+        }
+        Ok(most)
+    }
+
+    /// Moves one message, however long that takes.
+    #[inline]
+    pub(super) fn forward(&mut self, tally: &mut Tally) -> Result<(), Errno> {
+        uninterrupted(|| self.frame.receive(self.from, 0))?;
+        tally.messages_in += 1;
+        // The send may wait for room, and that wait is the proxy's.
+        self.held_since_ns = self.stations.map(|stations| stations.clock().now_ns());
+        let more = self.frame.more();
+        uninterrupted(|| self.frame.send(self.to, if more { zmq::SNDMORE } else { 0 }))?;
+        self.forward_rest(more, tally)
+    }
+
+    #[cold]
+    fn hold(&mut self) {
+        if !self.held {
+            self.held = true;
+            self.held_since_ns = self.stations.map(|stations| stations.clock().now_ns());
+        }
+    }
+
+    /// Moves the frames that follow the first one, which has been sent with `more` to come.
+    ///
+    /// Neither call can be refused: ZeroMQ delivers the frames of a message together, and takes the rest of a message of
+    /// which it took the first frame.
+    #[inline]
+    fn forward_rest(&mut self, mut more: bool, tally: &mut Tally) -> Result<(), Errno> {
+        let mut tag = None;
+        while more {
+            let size = uninterrupted(|| self.frame.receive(self.from, 0))?;
+            more = self.frame.more();
+            if more {
+                // Few messages have a frame between address and body: a sampled request's tag, or a foreign one's own.
+                tag = self.stamp_taken();
+            } else {
+                tally.bytes += size as u64;
+                if let (Some(tag), Some(stations)) = (tag, self.stations) {
+                    stations.stamp(tag, self.handed_on, stations.clock().now_ns());
+                }
+            }
+            uninterrupted(|| self.frame.send(self.to, if more { zmq::SNDMORE } else { 0 }))?;
+        }
+        self.held_since_ns = None;
+        tally.messages_out += 1;
+        Ok(())
+    }
+
+    #[cold]
+    fn stamp_taken(&self) -> Option<Tag> {
+        let stations = self.stations?;
+        let tag = Tag::of(&self.frame)?;
+        let taken_ns = self.held_since_ns.unwrap_or_else(|| stations.clock().now_ns());
+        stations.stamp(tag, self.taken, taken_ns);
+        Some(tag)
+    }
+}
+
+/// Repeats a call that a signal interrupted.
+#[inline]
+fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            outcome => return outcome,
+        }
+    }
+}

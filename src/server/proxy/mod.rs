@@ -1,0 +1,36 @@
+//! The proxy: the loop under test, which moves messages between frontend and backend. Hot path.
+//!
+//! One file for each engine. Invariant: an engine ends only when its context is shut down or a socket fails.
+
+mod batch;
+mod builtin;
+mod direction;
+mod poll;
+mod tally;
+mod waiting;
+
+use super::counters::ProxyCounters;
+use crate::wire::context::Socket;
+use crate::wire::errno::Errno;
+use crate::wire::stations::Stations;
+use zload_core::scenario::Engine;
+
+/// Moves messages until the context is shut down, and stamps sampled requests at `stations`.
+pub fn run(
+    engine: Engine,
+    frontend: &Socket,
+    backend: &Socket,
+    counters: &ProxyCounters,
+    stations: Option<&Stations>,
+) -> Result<(), Errno> {
+    let ended = match engine {
+        Engine::Poll => poll::run(frontend, backend, counters, stations),
+        Engine::Builtin => builtin::run(frontend, backend),
+        Engine::Batch => batch::run(frontend, backend, counters, stations),
+        Engine::External => Ok(()),
+    };
+    match ended {
+        Err(Errno::TERM) => Ok(()),
+        other => other,
+    }
+}

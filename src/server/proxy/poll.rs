@@ -1,0 +1,33 @@
+//! Engine `poll`: the guide's own loop, one message of each side per wake.
+//!
+//! It sends as the example does, and so may block: with finite high-water marks and several replies to a request it
+//! can wait for workers that wait for it. That is what the loop does, so that is what is measured.
+
+use super::direction;
+use super::tally::Tally;
+use super::waiting::wait_readable;
+use crate::server::counters::ProxyCounters;
+use crate::wire::context::Socket;
+use crate::wire::errno::Errno;
+use crate::wire::stations::Stations;
+
+pub(super) fn run(
+    frontend: &Socket,
+    backend: &Socket,
+    counters: &ProxyCounters,
+    stations: Option<&Stations>,
+) -> Result<(), Errno> {
+    let [mut requests, mut replies] = direction::both(frontend, backend, stations);
+    let mut tally = Tally::default();
+    loop {
+        let [from_clients, from_workers] = wait_readable(frontend, backend)?;
+        tally.wakes += 1;
+        if from_clients {
+            requests.forward(&mut tally)?;
+        }
+        if from_workers {
+            replies.forward(&mut tally)?;
+        }
+        tally.publish(counters);
+    }
+}

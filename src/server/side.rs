@@ -1,0 +1,246 @@
+//! The server side: frontend, proxy, backend and workers, in a context of their own.
+//!
+//! Invariant: workers are connected before the frontend is bound, because `zmq_proxy` spins without them; and every
+//! thread ends as soon as the context is shut down and the stop is requested.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::counters::{ProxyCounters, WorkerCounters, WorkerState};
+use super::proxy;
+use super::worker::{Shared, Worker};
+use crate::Error;
+use crate::machine::clock::Clock;
+use crate::machine::host::SERVER_THREADS;
+use crate::machine::stop::Stop;
+use crate::machine::threads::{self, ThreadId};
+use crate::wire::context::{Context, Socket};
+use crate::wire::errno::Errno;
+use crate::wire::observation::Observation;
+use crate::wire::sockets;
+use crate::wire::stations::Stations;
+use zload_core::facts::ServerTotals;
+use zload_core::plan::Plan;
+use zload_core::scenario::{Engine, Scenario};
+
+/// Sockets that a server needs besides its workers', with room to spare.
+const SPARE_SOCKETS: u32 = 16;
+
+/// A server that is running, or on its way to. Dropped, it ends.
+pub(crate) struct Server {
+    context: Context,
+    /// Where clients connect to, with the port that `*` became.
+    pub(crate) frontend: String,
+    engine: Engine,
+    /// `None` before it was started and when it was joined.
+    proxy: Option<JoinHandle<Result<(), Errno>>>,
+    proxy_thread: Option<ThreadId>,
+    proxy_counters: Arc<ProxyCounters>,
+    workers: Vec<JoinHandle<Result<(), Errno>>>,
+    worker_counters: Vec<Arc<WorkerCounters>>,
+    stop: Arc<Stop>,
+}
+
+impl Server {
+    /// Starts everything and returns when clients can connect, or [`Error::Interrupted`] if that comes first.
+    ///
+    /// Under a closed load without delays, where only throughput counts and nobody must be woken in time, the threads of
+    /// engine `batch` are scheduled by the batch, too.
+    pub(crate) fn start(
+        scenario: &Scenario,
+        plan: &Arc<Plan>,
+        stop: &Arc<Stop>,
+        interrupted: &AtomicBool,
+        observed: Observation<'_>,
+    ) -> Result<Self, Error> {
+        let start = || Self::start_threads(scenario, plan, stop, interrupted, observed);
+        if scenario.proxy.engine == Engine::Batch && plan.is_all_throughput() {
+            threads::batch_scheduled(start)
+        } else {
+            start()
+        }
+    }
+
+    fn start_threads(
+        scenario: &Scenario,
+        plan: &Arc<Plan>,
+        stop: &Arc<Stop>,
+        interrupted: &AtomicBool,
+        observed: Observation<'_>,
+    ) -> Result<Self, Error> {
+        let count = scenario.workers.count.0;
+        let context =
+            Context::new(scenario.proxy.io_threads.0, count.saturating_add(SPARE_SOCKETS))?
+                .named(SERVER_THREADS)?;
+        let options = scenario.sockets_in_use();
+        let backend = sockets::open(&context, zmq::DEALER, &options)?;
+        let frontend = sockets::open(&context, zmq::ROUTER, &options)?;
+        let backend_endpoint = backend.listen(&scenario.proxy.backend)?;
+        let connected = connect_workers(scenario, &context, &backend_endpoint, stop, interrupted)?;
+        let shared = Arc::new(Shared {
+            plan: Arc::clone(plan),
+            stop: Arc::clone(stop),
+            delay_by: scenario.workers.delay_by,
+            foreign: AtomicU64::new(0),
+            trace: observed.trace.cloned(),
+            clock: observed.stations.map_or_else(Clock::start, |stations| stations.clock()),
+            stations: observed.stations.cloned(),
+        });
+        let mut server = Self {
+            context,
+            frontend: String::new(),
+            engine: scenario.proxy.engine,
+            proxy: None,
+            proxy_thread: None,
+            proxy_counters: Arc::new(ProxyCounters::default()),
+            workers: Vec::with_capacity(connected.len()),
+            worker_counters: Vec::with_capacity(connected.len()),
+            stop: Arc::clone(stop),
+        };
+        for (number, socket) in (1..).zip(connected) {
+            let counters = Arc::new(WorkerCounters::default());
+            server.worker_counters.push(Arc::clone(&counters));
+            let mut worker = Worker::new(number, Arc::clone(&shared), counters);
+            let serve = move || worker.serve(&socket);
+            server.workers.push(threads::start("zload/worker", number - 1, serve)?);
+        }
+        server.frontend = frontend.listen(&scenario.proxy.frontend)?;
+        server.start_proxy([frontend, backend], observed.stations.cloned())?;
+        Ok(server)
+    }
+
+    fn start_proxy(
+        &mut self,
+        [frontend, backend]: [Socket; 2],
+        stations: Option<Arc<Stations>>,
+    ) -> Result<(), Error> {
+        let (engine, counters) = (self.engine, Arc::clone(&self.proxy_counters));
+        let (tell_thread, thread) = mpsc::channel();
+        let body = move || {
+            // The receiver waits for exactly this.
+            let _told = tell_thread.send(ThreadId::current());
+            proxy::run(engine, &frontend, &backend, &counters, stations.as_deref())
+        };
+        self.proxy = Some(threads::start("zload/proxy", self.workers(), body)?);
+        self.proxy_thread =
+            Some(thread.recv().expect("the proxy thread tells its id first of all"));
+        Ok(())
+    }
+
+    /// What has been done so far.
+    pub(crate) fn totals(&self) -> ServerTotals {
+        let sum = |part: fn(&WorkerCounters) -> u64| {
+            self.worker_counters.iter().map(|worker| part(worker)).sum()
+        };
+        let counts = self.engine != Engine::Builtin;
+        let proxy = &self.proxy_counters;
+        ServerTotals {
+            messages_in: counts.then(|| proxy.messages_in.get()),
+            messages_out: counts.then(|| proxy.messages_out.get()),
+            wakes: counts.then(|| proxy.wakes.get()),
+            proxy_cpu_ns: self.proxy_thread.and_then(ThreadId::cpu_ns),
+            bytes: if counts { proxy.bytes.get() } else { sum(|worker| worker.bytes.get()) },
+            requests: sum(|worker| worker.requests.get()),
+            replies: sum(|worker| worker.replies.get()),
+            refused: sum(|worker| worker.refused.get()),
+        }
+    }
+
+    /// How many workers are in this state.
+    pub(crate) fn workers_in(&self, state: WorkerState) -> u32 {
+        let count = self.worker_counters.iter().filter(|worker| worker.is(state)).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> u32 {
+        u32::try_from(self.worker_counters.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Why the server is no longer whole, if a thread of it has ended by itself.
+    pub(crate) fn died(&self) -> bool {
+        !self.stop.requested()
+            && (self.proxy.as_ref().is_none_or(JoinHandle::is_finished)
+                || self.workers.iter().any(JoinHandle::is_finished))
+    }
+
+    /// Ends every thread; gives all that was done, and says why the first of those that failed did.
+    ///
+    /// A worker counts a reply when it has sent it, so only when its thread has ended is every reply counted that a client
+    /// may have received.
+    pub(crate) fn finish(mut self) -> (ServerTotals, Result<(), String>) {
+        // The thread's CPU clock ends with it.
+        let proxy_cpu_ns = self.proxy_thread.and_then(ThreadId::cpu_ns);
+        let outcome = self.end();
+        (ServerTotals { proxy_cpu_ns, ..self.totals() }, outcome)
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        self.stop.request();
+        self.context.shut_down();
+        let mut outcome = self.proxy.take().map_or(Ok(()), |proxy| ended("the proxy", proxy));
+        for worker in std::mem::take(&mut self.workers) {
+            outcome = outcome.and(ended("a worker", worker));
+        }
+        outcome
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Whoever drops it without finishing it has an error of its own to tell.
+        let _ended = self.end();
+    }
+}
+
+/// Opens a socket for each worker and waits until all are connected, so that the backend deals to all from the start.
+fn connect_workers(
+    scenario: &Scenario,
+    context: &Context,
+    endpoint: &str,
+    stop: &Stop,
+    interrupted: &AtomicBool,
+) -> Result<Vec<Socket>, Error> {
+    let options = scenario.sockets_in_use();
+    let mut connected = Vec::new();
+    for _ in 0..scenario.workers.count.0 {
+        let socket = sockets::open_connecting(context, &options)?;
+        socket.dial(endpoint)?;
+        connected.push(socket);
+    }
+    let (clock, timeout) = (Clock::start(), scenario.clients.connect_timeout);
+    for socket in &connected {
+        while !socket.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT)) {
+            if interrupted.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            if clock.now_ns() > timeout.0 {
+                return Err(Error::Limit(format!(
+                    "the workers did not connect to {endpoint} within {timeout}"
+                )));
+            }
+            stop.sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(connected)
+}
+
+/// Joins a thread, and says in words how it ended if not well.
+pub(super) fn ended(who: &str, thread: JoinHandle<Result<(), Errno>>) -> Result<(), String> {
+    outcome(who, thread.join())
+}
+
+/// Says in words how a thread ended that has been joined, if not well.
+pub(super) fn outcome<T>(
+    who: &str,
+    joined: std::thread::Result<Result<T, Errno>>,
+) -> Result<T, String> {
+    match joined {
+        Ok(Ok(kept)) => Ok(kept),
+        Ok(Err(errno)) => Err(format!("{who} failed: {errno}")),
+        Err(_panic) => Err(format!("{who} panicked, which is a defect of zload")),
+    }
+}

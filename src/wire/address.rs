@@ -1,0 +1,184 @@
+//! What tcp endpoints mean on this machine: names of interfaces and of hosts.
+//!
+//! libzmq as its crate builds it does not know interfaces, and tells nobody when a host's name cannot be resolved: it
+//! tries again for ever. So both are resolved here, once and before a socket sees the endpoint.
+
+#![expect(unsafe_code, reason = "no safe crate here lists the addresses of interfaces")]
+
+use std::borrow::Cow;
+use std::ffi::CStr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use super::ipc;
+use crate::Error;
+use crate::machine::clock::Clock;
+use crate::machine::threads;
+use zload_core::scenario::Nanos;
+
+/// How often a wait for a name looks whether it is to end.
+const TICK: Duration = Duration::from_millis(20);
+
+/// `endpoint` as libzmq can bind it: with the address of an interface in the place of its name.
+pub(crate) fn to_bind(endpoint: &str) -> Cow<'_, str> {
+    let Some((host, port)) = host_and_port(endpoint) else { return endpoint.into() };
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    if name == "*" || name.parse::<IpAddr>().is_ok() {
+        return endpoint.into();
+    }
+    let addresses = of_interface(name);
+    let wants_ipv6 = name != host;
+    let first = |ipv6: bool| addresses.iter().find(|address| address.is_ipv6() == ipv6);
+    match first(wants_ipv6).or_else(|| first(!wants_ipv6)) {
+        None => endpoint.into(),
+        Some(IpAddr::V4(address)) => format!("tcp://{address}:{port}").into(),
+        // Addresses that hold on one link only need its name.
+        Some(IpAddr::V6(address)) if address.is_unicast_link_local() => {
+            format!("tcp://[{address}%{name}]:{port}").into()
+        }
+        Some(IpAddr::V6(address)) => format!("tcp://[{address}]:{port}").into(),
+    }
+}
+
+/// `endpoint` as libzmq can connect to it, if it can at all: a name that stands for IPv6 addresses alone becomes one.
+///
+/// Fails at once for a host that nobody knows and a path at which something lies that is no socket; waits for the answer
+/// about a host's name at most for `timeout`, and until `interrupted`.
+pub(crate) fn to_connect(
+    endpoint: &str,
+    timeout: Nanos,
+    interrupted: &AtomicBool,
+) -> Result<String, Error> {
+    if let Some(address) = endpoint.strip_prefix("ipc://") {
+        ipc::ensure_no_other(address)?;
+    }
+    // libzmq takes an address to come from before a semicolon.
+    let Some((host, port)) = host_and_port(endpoint) else { return Ok(endpoint.to_owned()) };
+    let host = host.rsplit_once(';').map_or(host, |(_, peer)| peer);
+    if host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok() {
+        return Ok(endpoint.to_owned());
+    }
+    let (name, number) = (host.to_owned(), port.parse().unwrap_or(0));
+    let (tell, answer) = channel();
+    // A resolver may take long, and cannot be interrupted.
+    let ask = move || tell.send((name.as_str(), number).to_socket_addrs().map(Vec::from_iter));
+    drop(threads::start("zload/resolver", 0, ask)?);
+    let clock = Clock::start();
+    loop {
+        match answer.recv_timeout(TICK) {
+            Ok(Ok(addresses)) => return Ok(best(endpoint, &addresses)),
+            Ok(Err(error)) => {
+                return Err(Error::Limit(format!(
+                    "cannot connect to {endpoint}: no such host: {host} has no address: {error}"
+                )));
+            }
+            Err(_) if interrupted.load(Ordering::Relaxed) => return Err(Error::Interrupted),
+            Err(RecvTimeoutError::Timeout) if clock.now_ns() < timeout.0 => {}
+            Err(_) => {
+                return Err(Error::Limit(format!(
+                    "cannot connect to {endpoint}: nobody told the address of {host} within {timeout} \
+                     (clients.connect_timeout)"
+                )));
+            }
+        }
+    }
+}
+
+/// Without any address for IPv4 it must be said that IPv6 is meant.
+fn best(endpoint: &str, addresses: &[SocketAddr]) -> String {
+    match addresses.first() {
+        Some(first) if addresses.iter().all(SocketAddr::is_ipv6) && !endpoint.contains(';') => {
+            format!("tcp://{first}")
+        }
+        _ => endpoint.to_owned(),
+    }
+}
+
+fn host_and_port(endpoint: &str) -> Option<(&str, &str)> {
+    endpoint.strip_prefix("tcp://")?.rsplit_once(':')
+}
+
+/// The addresses of the interface of this name.
+fn of_interface(name: &str) -> Vec<IpAddr> {
+    let mut first = std::ptr::null_mut();
+    // SAFETY: the pointer is written to only; it is freed below, exactly once.
+    if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
+        return Vec::new();
+    }
+    let mut addresses = Vec::new();
+    let mut next = first;
+    // SAFETY: each entry is null, which ends the list, or valid until the list is freed.
+    while let Some(entry) = unsafe { next.as_ref() } {
+        next = entry.ifa_next;
+        // SAFETY: an entry's name is a C string that lives as long as the list.
+        let its_name = unsafe { CStr::from_ptr(entry.ifa_name) };
+        if its_name.to_bytes() != name.as_bytes() || entry.ifa_addr.is_null() {
+            continue;
+        }
+        // SAFETY: an address that is not null begins with its family, and has the length and form of that family.
+        // Reads need no alignment.
+        unsafe {
+            let family = entry.ifa_addr.read_unaligned().sa_family;
+            match i32::from(family) {
+                libc::AF_INET => {
+                    let address = entry.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned();
+                    let bytes = address.sin_addr.s_addr.to_ne_bytes();
+                    addresses.push(IpAddr::V4(Ipv4Addr::from(bytes)));
+                }
+                libc::AF_INET6 => {
+                    let address = entry.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned();
+                    addresses.push(IpAddr::V6(Ipv6Addr::from(address.sin6_addr.s6_addr)));
+                }
+                _ => {}
+            }
+        }
+    }
+    // SAFETY: this list, once, and nothing of it is used after.
+    unsafe { libc::freeifaddrs(first) };
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_bound_by_its_address_and_all_else_as_it_is() {
+        assert_eq!(to_bind("tcp://lo:*"), "tcp://127.0.0.1:*");
+        for other in [
+            "tcp://*:5570",
+            "tcp://0.0.0.0:*",
+            "tcp://[::1]:*",
+            "tcp://localhost:*",
+            "tcp://no-such-interface:*",
+            "inproc://lo:1",
+            "ipc://lo:1",
+        ] {
+            assert_eq!(to_bind(other), other);
+        }
+    }
+
+    #[test]
+    fn hosts_are_known_before_anybody_connects() {
+        let flag = AtomicBool::new(false);
+        let connect = |endpoint: &str| to_connect(endpoint, Nanos::from_secs(60), &flag);
+        for known in [
+            "tcp://127.0.0.1:5",
+            "tcp://[::1]:5",
+            "tcp://localhost:5",
+            "tcp://127.0.0.1:0;localhost:5",
+            "ipc:///tmp/no-such-socket",
+            "ipc://@name",
+        ] {
+            assert_eq!(connect(known).unwrap(), known);
+        }
+        for unknown in ["tcp://nohost.invalid:5", "tcp://127.0.0.1:0;nohost.invalid:5"] {
+            let error = connect(unknown).unwrap_err().to_string();
+            assert!(error.contains("no such host: nohost.invalid has no address"), "{error}");
+        }
+        let only: [SocketAddr; 1] = ["[::1]:5".parse().unwrap()];
+        assert_eq!(best("tcp://six:5", &only), "tcp://[::1]:5");
+    }
+}

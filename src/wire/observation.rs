@@ -1,0 +1,15 @@
+//! How messages are watched as they pass, by clients and servers alike.
+
+use std::sync::Arc;
+
+use super::stations::Stations;
+use super::trace::Trace;
+
+/// How a server's messages are watched as they pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Observation<'a> {
+    /// Shows each of them.
+    pub(crate) trace: Option<&'a Arc<Trace>>,
+    /// Stamps those of sampled requests.
+    pub(crate) stations: Option<&'a Arc<Stations>>,
+}

@@ -1,0 +1,32 @@
+//! Each message as it passes, as the example's debug prints would show it; for small runs.
+
+use std::fmt::Display;
+use std::io::{Stderr, Write as _};
+use std::sync::Mutex;
+
+use crate::machine::clock::Clock;
+use zload_core::text;
+
+/// Writes a line per event to standard error, one at a time, with the time since the trace began.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    clock: Clock,
+    out: Mutex<Stderr>,
+}
+
+impl Trace {
+    /// A trace that begins now.
+    pub(crate) fn start() -> Self {
+        Self { clock: Clock::start(), out: Mutex::new(std::io::stderr()) }
+    }
+
+    /// Shows one event, whatever text of a peer is in it.
+    pub(crate) fn show(&self, event: impl Display) {
+        let event = event.to_string();
+        let event = text::shown(&event);
+        let micros = self.clock.now_ns() / 1_000;
+        let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A reader that closed the pipe wants no more lines; the run goes on.
+        let _closed = writeln!(out, "{}.{:06} {event}", micros / 1_000_000, micros % 1_000_000);
+    }
+}
