@@ -224,6 +224,9 @@ fn a_stalled_worker_is_named() {
     evidence.delays.as_mut().unwrap().overshoot.p99_ns = Some(800 * MS);
     let verdict = judged(&evidence);
     assert_eq!((verdict.status, named(&verdict)), (Status::Suspect, vec!["delay_overshoot"]));
+    evidence.delays.as_mut().unwrap().overshoot.p99_ns = Some(3 * MS);
+    let rare = judged(&evidence);
+    assert_eq!((rare.status, is_noted(&rare, "delay_overshoot")), (Status::Valid, true));
     evidence.delays.as_mut().unwrap().overshoot =
         Percentiles { count: 900, mean_ns: None, p50_ns: Some(2 * MS), p99_ns: None };
     assert_eq!(named(&judged(&evidence)), ["delay_overshoot"]);
