@@ -415,3 +415,22 @@ fn what_an_external_server_hides_is_one_leg_and_no_table() {
     assert!(page.contains("server and network"), "{page}");
     assert!(!ended.stdout.contains("  slip          "), "no table of two legs: {}", ended.stdout);
 }
+
+#[test]
+fn a_reply_counts_if_it_came_within_the_timeout_and_not_otherwise() {
+    // What comes after 30 ms is ten times too late, and the next look of whoever looks now and then is far away.
+    for load in ["rate = '10/s'", "model = 'closed'\nin_flight = 2"] {
+        let server = ForeignServer::start("tcp://127.0.0.1:*", |_, body| {
+            let (_kept, nobody_sends) = channel::<()>();
+            let _timeout = nobody_sends.recv_timeout(Duration::from_millis(30));
+            vec![body.to_vec()]
+        });
+        let scenario = server.scenario(&format!(
+            "clients = {{ count = 1 }}\nrun = {{ duration = '1s', drain = '1s' }}\n[load]\ntimeout = '3ms'\n{load}"
+        ));
+        let result = Zload::run(&scenario).result(3);
+        let ledger = ledger(&result);
+        assert_eq!(ledger["requests_answered"], 0, "{load}: {ledger}");
+        assert!(number(ledger, "replies_late") > 5, "{load}: {ledger}");
+    }
+}
