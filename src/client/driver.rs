@@ -125,14 +125,14 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// Plays the clients' part of the plan, from the clock's zero to the end of the drain.
-    pub(super) fn run(mut self) -> Result<Recorded, Errno> {
+    /// Plays the clients' part of the plan, from the clock's zero to the end of the drain; gives the world back.
+    pub(super) fn run(mut self) -> Result<(Recorded, W), Errno> {
         self.world.await_start();
         self.begin();
         while !self.pass()? {
             self.wait()?;
         }
-        Ok(self.finish().0)
+        Ok(self.finish())
     }
 
     /// Does all that can be done now; true if the plan is over.
@@ -461,7 +461,7 @@ impl<W: World> Driver<W> {
         Ok(())
     }
 
-    /// Closes the ledger; gives the world back.
+    /// Closes the ledger.
     fn finish(mut self) -> (Recorded, W) {
         let now_ns = self.world.now_ns();
         self.give_up_expired(now_ns);
