@@ -2,7 +2,9 @@
 
 mod support;
 
-use std::sync::mpsc::channel;
+use std::io::Read as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -207,30 +209,87 @@ fn a_reply_to_a_silent_request_is_unexpected() {
     assert_eq!(ledger["replies_duplicate"], 0);
 }
 
-#[test]
-fn the_run_goes_on_when_the_server_dies_and_comes_back() {
+/// A server that answers the first 300 requests, and tells when they are.
+fn dying(endpoint: &str) -> (ForeignServer, Receiver<()>) {
     let (tell, died) = channel();
-    let mut server = ForeignServer::start("tcp://127.0.0.1:*", move |number, body| {
+    let server = ForeignServer::start(endpoint, move |number, body| {
         if number == 300 {
             tell.send(()).expect("the test listens");
         }
         // From here on it takes requests and no longer answers them, as a server does that is about to die.
         if number >= 300 { vec![] } else { vec![body.to_vec()] }
     });
+    (server, died)
+}
+
+#[test]
+fn the_run_goes_on_when_the_server_dies_and_comes_back_and_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ipc = format!("ipc://{}", folder.path().join("server").display());
+    for endpoint in ["tcp://127.0.0.1:*", &ipc] {
+        let (mut server, died) = dying(endpoint);
+        let scenario = server
+            .scenario("load = { rate = '500/s' }\nrun = { duration = '3s', drain = '500ms' }");
+        let running = Zload::run(&scenario).start();
+        died.recv_timeout(Duration::from_secs(30)).expect("300 requests come");
+        server.kill();
+        let _again = ForeignServer::start(&server.endpoint, echo(1));
+        let result = running.end().result(0);
+        let ledger = ledger(&result);
+        assert!(number(&result, "ledger.requests_lost") > 0, "{ledger}");
+        assert!(
+            number(&result, "ledger.requests_answered") > 400,
+            "it went on after the restart: {ledger}"
+        );
+        assert_eq!(ledger["requests_planned"], 1_500);
+        let notes = result["notes"].to_string();
+        let said = "3 of 3 connections ended during the run and came back";
+        assert!(notes.contains(said), "{endpoint}: {notes}");
+    }
+}
+
+#[test]
+fn connections_that_do_not_come_back_are_named() {
+    let (mut server, died) = dying("tcp://127.0.0.1:*");
     let scenario =
-        server.scenario("load = { rate = '500/s' }\nrun = { duration = '3s', drain = '500ms' }");
+        server.scenario("load = { rate = '500/s' }\nrun = { duration = '2s', drain = '100ms' }");
     let running = Zload::run(&scenario).start();
     died.recv_timeout(Duration::from_secs(30)).expect("300 requests come");
     server.kill();
-    let _again = ForeignServer::start(&server.endpoint, echo(1));
-    let result = running.end().result(0);
-    let ledger = ledger(&result);
-    assert!(number(&result, "ledger.requests_lost") > 0, "{ledger}");
-    assert!(
-        number(&result, "ledger.requests_answered") > 400,
-        "it went on after the restart: {ledger}"
-    );
-    assert_eq!(ledger["requests_planned"], 1_500);
+    let notes = running.end().result(0)["notes"].to_string();
+    let said = "3 of 3 connections ended during the run, and had not come back when it was over";
+    assert!(notes.contains(said), "{notes}");
+}
+
+#[test]
+fn a_connection_that_is_cut_on_the_way_is_told_from_those_that_are_not() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let relay = format!("tcp://{}", listener.local_addr().expect("its address"));
+    let behind = server.endpoint.trim_start_matches("tcp://").to_owned();
+    std::thread::spawn(move || {
+        for (number, client) in listener.incoming().enumerate() {
+            let client = client.expect("a client");
+            let server = TcpStream::connect(&behind).expect("the server");
+            let back = [&server, &client].map(|end| end.try_clone().expect("a descriptor"));
+            std::thread::spawn(move || std::io::copy(&mut &back[0], &mut &back[1]));
+            // The first is cut when so many bytes have passed: some dozen requests.
+            let most = if number == 0 { 5_000 } else { u64::MAX };
+            std::thread::spawn(move || {
+                let _passed = std::io::copy(&mut (&client).take(most), &mut &server);
+                for end in [client, server] {
+                    // Whoever is gone already is gone.
+                    let _gone = end.shutdown(Shutdown::Both);
+                }
+            });
+        }
+    });
+    let through = server.scenario(OPEN_LOAD).replace(&server.endpoint, &relay);
+    let direct = server.scenario(OPEN_LOAD);
+    let [cut, whole] =
+        [through, direct].map(|scenario| Zload::run(&scenario).result(0)["notes"].to_string());
+    assert!(cut.contains("1 of 3 connections ended during the run and came back"), "{cut}");
+    assert!(!whole.contains("ended during the run"), "{whole}");
 }
 
 #[test]
@@ -414,4 +473,23 @@ fn what_an_external_server_hides_is_one_leg_and_no_table() {
     assert!(ended.stdout.contains(" owns the slowest 1 %"), "{}", ended.stdout);
     assert!(page.contains("server and network"), "{page}");
     assert!(!ended.stdout.contains("  slip          "), "no table of two legs: {}", ended.stdout);
+}
+
+#[test]
+fn a_reply_counts_if_it_came_within_the_timeout_and_not_otherwise() {
+    // What comes after 30 ms is ten times too late, and the next look of whoever looks now and then is far away.
+    for load in ["rate = '10/s'", "model = 'closed'\nin_flight = 2"] {
+        let server = ForeignServer::start("tcp://127.0.0.1:*", |_, body| {
+            let (_kept, nobody_sends) = channel::<()>();
+            let _timeout = nobody_sends.recv_timeout(Duration::from_millis(30));
+            vec![body.to_vec()]
+        });
+        let scenario = server.scenario(&format!(
+            "clients = {{ count = 1 }}\nrun = {{ duration = '1s', drain = '1s' }}\n[load]\ntimeout = '3ms'\n{load}"
+        ));
+        let result = Zload::run(&scenario).result(3);
+        let ledger = ledger(&result);
+        assert_eq!(ledger["requests_answered"], 0, "{load}: {ledger}");
+        assert!(number(ledger, "replies_late") > 5, "{load}: {ledger}");
+    }
 }

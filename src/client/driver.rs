@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 mod sim;
+mod timeouts;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -28,7 +29,7 @@ const BURST: usize = 256;
 /// Messages that are taken together at most, so that the clock is read once for all of them: for the first of so many
 /// that is some 400 ns later than it could be, never earlier, and a message that comes alone is stamped alone.
 const INBOX: usize = 8;
-/// The longest wait: requests are looked at for their timeout this often.
+/// The longest wait: seconds that are over are handed out this often.
 const LONGEST_WAIT_NS: u64 = 100_000_000;
 /// How long after the end of the sending a late request may still leave.
 const LATE_SEND_NS: u64 = 250_000_000;
@@ -66,6 +67,8 @@ pub(super) struct Driver<W: World> {
     ready: VecDeque<u32>,
     /// When which client has something to send.
     timers: BinaryHeap<Reverse<(u64, u32)>>,
+    /// When the oldest exchange of which client is given up, or one before it that has ended since.
+    timeouts: BinaryHeap<Reverse<(u64, u32)>>,
     /// Clients of which the last wait brought news.
     moved: Vec<u32>,
     /// What was received last.
@@ -76,7 +79,8 @@ pub(super) struct Driver<W: World> {
     sends_left: usize,
     send_end_ns: u64,
     drain_end_ns: u64,
-    timeouts_at_ns: u64,
+    /// When the last long body left: what leaves after it is not stamped before it.
+    long_sent_ns: u64,
     stopping: bool,
     /// Requests sent and messages received, warm-up and strays included.
     sent: u64,
@@ -106,13 +110,14 @@ impl<W: World> Driver<W> {
             tracker,
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
+            timeouts: BinaryHeap::new(),
             moved: Vec::new(),
             inbox: std::array::from_fn(|_| Message::default()),
             request_body: W::Body::default(),
             sends_left: 0,
             send_end_ns,
             drain_end_ns,
-            timeouts_at_ns: LONGEST_WAIT_NS,
+            long_sent_ns: 0,
             stopping: false,
             sent: 0,
             received: 0,
@@ -120,14 +125,14 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// Plays the clients' part of the plan, from the clock's zero to the end of the drain.
-    pub(super) fn run(mut self) -> Result<Recorded, Errno> {
+    /// Plays the clients' part of the plan, from the clock's zero to the end of the drain; gives the world back.
+    pub(super) fn run(mut self) -> Result<(Recorded, W), Errno> {
         self.world.await_start();
         self.begin();
         while !self.pass()? {
             self.wait()?;
         }
-        Ok(self.finish().0)
+        Ok(self.finish())
     }
 
     /// Does all that can be done now; true if the plan is over.
@@ -136,11 +141,8 @@ impl<W: World> Driver<W> {
         self.hand_out_seconds(now_ns);
         self.notice_stop();
         self.queue_due(now_ns);
+        self.give_up_expired(now_ns);
         self.serve_ready()?;
-        if now_ns >= self.timeouts_at_ns {
-            self.give_up_waiting(self.world.now_ns());
-            self.publish();
-        }
         Ok(self.is_over(now_ns))
     }
 
@@ -278,7 +280,12 @@ impl<W: World> Driver<W> {
                 planned.payload
             ));
         }
-        let sent_ns = if planned.payload > LONG_BODY { world.now_ns() } else { now_ns };
+        let sent_ns = if planned.payload > LONG_BODY {
+            self.long_sent_ns = world.now_ns();
+            self.long_sent_ns
+        } else {
+            now_ns.max(self.long_sent_ns)
+        };
         let tag = if planned.replies > 0 { tracker.begin(planned.key) } else { None };
         if !world.send(index, tag.filter(|_| tracker.sends_tag(planned.key)), body)? {
             client.blocked = true;
@@ -296,6 +303,8 @@ impl<W: World> Driver<W> {
         self.bytes += planned.payload as u64;
         if planned.replies == 0 {
             self.slot_freed(index, request, (intended_ns, 0), sent_ns);
+        } else if !client.watched {
+            self.watch(index);
         }
         Ok(true)
     }
@@ -330,7 +339,9 @@ impl<W: World> Driver<W> {
                 self.received += taken.count as u64;
                 self.clients[index as usize].messages += taken.count as u64;
                 self.bytes += taken.bytes;
-                for position in 0..taken.count {
+                // Nobody waits for what comes after the drain.
+                let heard = if now_ns <= self.drain_end_ns { taken.count } else { 0 };
+                for position in 0..heard {
                     self.received(index, position, now_ns)?;
                 }
             }
@@ -353,7 +364,14 @@ impl<W: World> Driver<W> {
         if let Some(trace) = &around.trace {
             trace.show(format_args!("client {} receives {received}", client.identity));
         }
-        let Received::Reply(exchange) = received else { return Ok(()) };
+        let exchange = match received {
+            Received::Reply(exchange) => exchange,
+            Received::Overdue => {
+                self.give_up(index, now_ns);
+                return self.received(index, position, now_ns);
+            }
+            Received::Other(_) => return Ok(()),
+        };
         if exchange.track.is_some() {
             tracker.reply(client.number, client.key(exchange.request), &exchange, now_ns);
         }
@@ -380,30 +398,6 @@ impl<W: World> Driver<W> {
             }
         }
         Ok(())
-    }
-
-    /// Gives up requests that have waited beyond the timeout, and fills their slots.
-    fn give_up_waiting(&mut self, now_ns: u64) {
-        self.timeouts_at_ns = now_ns + LONGEST_WAIT_NS;
-        let Some(sent_before_ns) =
-            self.around.plan.timeout_ns().and_then(|timeout| now_ns.checked_sub(timeout))
-        else {
-            return;
-        };
-        for index in 0..u32::try_from(self.clients.len()).unwrap_or(u32::MAX) {
-            let client = &mut self.clients[index as usize];
-            let given_up = client.outstanding.give_up(sent_before_ns);
-            for exchange in &given_up {
-                let client = &self.clients[index as usize];
-                self.recorder.given_up(exchange, now_ns);
-                self.tracker.given_up(client.number, client.key(exchange.request), exchange);
-                let cycle = (exchange.intended_ns, exchange.received);
-                self.slot_freed(index, exchange.request, cycle, now_ns);
-            }
-            if !given_up.is_empty() {
-                self.queue(index);
-            }
-        }
     }
 
     fn hand_out_seconds(&mut self, now_ns: u64) {
@@ -453,9 +447,12 @@ impl<W: World> Driver<W> {
         let now_ns = self.world.now_ns();
         let edges = [self.send_end_ns, self.send_end_ns + LATE_SEND_NS, self.drain_end_ns];
         let to_come = edges.into_iter().filter(|edge_ns| *edge_ns > now_ns);
-        let until_ns = to_come.fold(now_ns + LONGEST_WAIT_NS, u64::min);
+        let (roughly_ns, timeout_ns) = self.next_timeout_ns(now_ns);
+        let until_ns = to_come.fold(roughly_ns.min(now_ns + LONGEST_WAIT_NS), u64::min);
+        let timer = self.timers.peek().map(|Reverse((due_ns, _))| *due_ns);
+        let due_ns = [timer, timeout_ns].into_iter().flatten().min();
         let wait_ns = if self.ready.is_empty() { until_ns - now_ns } else { 0 };
-        let due_in_ns = self.timers.peek().map(|Reverse((due, _))| due.saturating_sub(now_ns));
+        let due_in_ns = due_ns.map(|due_ns| due_ns.saturating_sub(now_ns));
         let slept = self.world.wait(wait_ns, due_in_ns, &mut self.moved)?;
         self.around.counters.wakes.add(u64::from(slept));
         for position in 0..self.moved.len() {
@@ -464,10 +461,11 @@ impl<W: World> Driver<W> {
         Ok(())
     }
 
-    /// Closes the ledger; gives the world back.
+    /// Closes the ledger.
     fn finish(mut self) -> (Recorded, W) {
-        let plan = &self.around.plan;
         let now_ns = self.world.now_ns();
+        self.give_up_expired(now_ns);
+        let plan = &self.around.plan;
         let until_ns = plan.countable_until_ns(now_ns);
         let due_ns = match plan.offered() {
             Offered::Open { .. } => until_ns,

@@ -83,6 +83,15 @@ impl Clients {
         Ok(clients)
     }
 
+    /// Lets the drivers that have ended close their connections, and waits until they have.
+    pub(crate) fn close(&mut self) {
+        self.start.clear();
+        for thread in self.threads.drain(..) {
+            // One that panicked has been missed before.
+            let _panicked = thread.join();
+        }
+    }
+
     /// How many drivers' threads have ended.
     pub(crate) fn ended(&self) -> usize {
         self.threads.iter().filter(|thread| thread.is_finished()).count()
@@ -121,22 +130,32 @@ impl DriverThread {
         };
         let tell = self.tell.clone();
         // Whoever watches goes away first only if the run has failed, and then hears nothing more.
-        let event = match connect(&connecting, &self.stop, &self.counters) {
-            Err(error) => Event::NotConnected(error),
+        match connect(&connecting, &self.stop, &self.counters) {
+            Err(error) => {
+                let _heard = tell.send(Event::NotConnected(error));
+            }
             Ok((epoll, sockets)) => {
                 let _heard = tell.send(Event::Connected(ThreadId::current()));
                 let Ok(clock) = self.start.recv() else { return };
                 let world =
                     SocketsWorld::new(sockets, epoll, clock, Arc::clone(&self.stop), &self.plan);
                 let zero_ns = self.stations.as_ref().map_or(0, |of| clock.origin_in(of.clock()));
-                Event::Ended(Box::new(self.driver(world, zero_ns).run()))
+                let (driver, close) = self.driver(world, zero_ns);
+                let (recorded, world) = match driver.run() {
+                    Ok((recorded, world)) => (Ok(recorded), Some(world)),
+                    Err(errno) => (Err(errno), None),
+                };
+                let _heard = tell.send(Event::Ended(Box::new(recorded)));
+                // Nothing more comes on this line: it ends when all connections have been looked at.
+                let _ended = close.recv();
+                drop(world);
             }
-        };
-        let _heard = tell.send(event);
+        }
     }
 
-    /// The driver of these connections; the stations' clock read `zero_ns` when the plan began.
-    fn driver(self, world: SocketsWorld, zero_ns: u64) -> Driver<SocketsWorld> {
+    /// The driver of these connections, and the line that says when to close them; the stations' clock read `zero_ns` when
+    /// the plan began.
+    fn driver(self, world: SocketsWorld, zero_ns: u64) -> (Driver<SocketsWorld>, Receiver<Clock>) {
         let plan = &self.plan;
         let clients = self
             .share
@@ -150,7 +169,7 @@ impl DriverThread {
             tell: self.tell,
             trace: self.trace,
         };
-        Driver::new(world, around, tracker, clients)
+        (Driver::new(world, around, tracker, clients), self.start)
     }
 }
 

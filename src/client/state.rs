@@ -18,6 +18,7 @@ const FILLING: u8 = b'.';
 static FILLED: [u8; 4096] = [FILLING; 4096];
 
 /// A client as its driver carries it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact that its driver keeps by itself")]
 pub(super) struct Client {
     /// Its number among all clients of the run.
     pub(super) number: u32,
@@ -29,6 +30,8 @@ pub(super) struct Client {
     pub(super) queued: bool,
     /// Open load: its driver has a timer for its next request.
     pub(super) has_timer: bool,
+    /// Its driver knows when its oldest exchange is given up, or that none ever is.
+    pub(super) watched: bool,
     /// There is no room for a request; the world tells when there is again.
     pub(super) blocked: bool,
     /// Messages that have come for it.
@@ -37,6 +40,8 @@ pub(super) struct Client {
     pub(super) held_until_ns: u64,
     token: u32,
     key: ClientKey,
+    /// The longest that it waits for a reply.
+    timeout_ns: u64,
     next_request: u64,
     /// The first request after warm-up: what comes for older ones is in no count.
     first_counted: Option<u64>,
@@ -68,6 +73,8 @@ pub(super) struct Departure {
 pub(super) enum Received {
     /// A reply that was owed: the exchange as it is with it.
     Reply(Exchange),
+    /// A reply that was owed until its request's timeout, which has passed: to be given up before this is received again.
+    Overdue,
     /// Something else, which the ledger has counted.
     Other(&'static str),
 }
@@ -78,6 +85,7 @@ impl fmt::Display for Received {
             Self::Reply(Exchange { request, received, owed, .. }) => {
                 write!(formatter, "reply {received} of {owed} to request #{}", request + 1)
             }
+            Self::Overdue => formatter.write_str("a reply after the timeout"),
             Self::Other(what) => formatter.write_str(what),
         }
     }
@@ -91,12 +99,14 @@ impl Client {
             outstanding: Outstanding::default(),
             queued: false,
             has_timer: false,
+            watched: plan.timeout_ns().is_none(),
             blocked: false,
             messages: 0,
             held_until_ns: 0,
             // Any odd factor keeps the clients of one run apart.
             token: run_token ^ number.wrapping_mul(0x9e37_79b1),
             key: plan.client_key(number),
+            timeout_ns: plan.timeout_ns().unwrap_or(u64::MAX),
             next_request: 0,
             first_counted: None,
             agenda: match plan.schedule(number) {
@@ -202,6 +212,9 @@ impl Client {
         let Some(exchange) = self.outstanding.get_mut(request) else {
             return self.beyond_owed(plan, request, recorder);
         };
+        if now_ns.saturating_sub(exchange.sent_ns) > self.timeout_ns {
+            return Received::Overdue;
+        }
         exchange.received += 1;
         recorder.received(exchange, now_ns);
         let exchange = *exchange;
@@ -247,6 +260,25 @@ impl Client {
         }
         recorder.duplicate();
         Received::Other("a duplicate")
+    }
+
+    /// When the exchange that it has longest is given up, if it has one that ever is.
+    pub(super) fn expires_ns(&mut self) -> Option<u64> {
+        self.outstanding.oldest(self.next_request)?.sent_ns.checked_add(self.timeout_ns)
+    }
+
+    /// Gives up the exchange that it has longest, if its timeout was over before `now_ns`; gives it and the instant at
+    /// which it was. Call until there is none.
+    pub(super) fn give_up(
+        &mut self,
+        now_ns: u64,
+        recorder: &mut Recorder,
+    ) -> Option<(Exchange, u64)> {
+        let sent_before_ns = now_ns.checked_sub(self.timeout_ns)?;
+        let exchange = self.outstanding.give_up(sent_before_ns, self.next_request)?;
+        let expired_ns = exchange.sent_ns + self.timeout_ns;
+        recorder.given_up(&exchange, expired_ns);
+        Some((exchange, expired_ns))
     }
 
     /// Counted requests that should have left before `until_ns` and did not.

@@ -1,5 +1,6 @@
 //! The controller: watches a run from outside, from the handshakes to the last driver's end.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -16,10 +17,13 @@ use crate::machine::threads::ThreadId;
 use crate::process::ServerProcess;
 use crate::server::Server;
 use crate::server::counters::WorkerState;
-use zload_core::facts::{DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread};
+use crate::wire::peers;
+use zload_core::facts::{
+    Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread,
+};
 use zload_core::plan::Plan;
 use zload_core::record::{Recorded, Series};
-use zload_core::scenario::Scenario;
+use zload_core::scenario::{Engine, Scenario};
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -63,8 +67,9 @@ struct Playing {
     gauge_at_ns: u64,
     series: Series,
     recorded: Recorded,
-    /// Drivers that have not ended.
+    /// Drivers that have not ended, and how many have ended without a word.
     left: usize,
+    missed: usize,
     begin: Option<Look>,
     end: Option<Look>,
     /// For the rates that a watcher sees: the look before.
@@ -79,6 +84,7 @@ impl Controller<'_> {
         let Some(threads) = self.await_connections()? else {
             return Ok(Measured::nothing(self.plan, &self.clients.endpoint, drivers));
         };
+        let connected = (self.scenario.proxy.engine == Engine::External).then(peers::connected);
         let clock = Clock::zero_in(START_IN);
         for start in &self.clients.start {
             // A driver that died is noticed below, by its thread.
@@ -87,6 +93,7 @@ impl Controller<'_> {
         let mut playing = Playing {
             clock,
             left: threads.len(),
+            missed: 0,
             threads,
             all_threads: host::threads(),
             in_flight: Gauge::new(),
@@ -103,7 +110,10 @@ impl Controller<'_> {
         while playing.left > 0 {
             self.tick(&mut playing);
         }
-        Ok(self.measured(playing))
+        let mut measured = self.measured(playing);
+        measured.connections = connected.and_then(|begun| since(&begun, self.plan.clients()));
+        self.clients.close();
+        Ok(measured)
     }
 
     /// Waits for every driver's handshakes; `None` if the end was asked for before.
@@ -191,13 +201,14 @@ impl Controller<'_> {
             }
             Ok(Event::Connected(_) | Event::NotConnected(_)) => {}
             Err(silence) => {
-                // All that the ended ones told has been heard, so whoever is still missed among them will tell nothing.
-                let left = match silence {
-                    RecvTimeoutError::Timeout => self.clients.threads.len() - ended,
-                    RecvTimeoutError::Disconnected => 0,
+                // Those that tell of their end wait for ours: a thread that is gone, and had nothing to tell, panicked.
+                let missed = match silence {
+                    RecvTimeoutError::Timeout => ended - playing.missed,
+                    RecvTimeoutError::Disconnected => playing.left,
                 };
-                if left < playing.left {
-                    playing.left = left;
+                if missed > 0 {
+                    playing.missed += missed;
+                    playing.left -= missed;
                     playing
                         .failure
                         .get_or_insert("a driver panicked, which is a defect of zload".to_owned());
@@ -338,11 +349,24 @@ impl Controller<'_> {
             workers_busy: mean(&playing.workers_busy.finish()),
             process_cpu_ns: host.as_ref().map(|host| host.process_cpu_ns),
             cut_off: self.memory.cut_off(),
+            connections: None,
             resident_bytes: host::resident_bytes(),
             host,
             clock_resolution_ns: host::clock_resolution_ns(),
         }
     }
+}
+
+/// What became of the clients' connections since there were these sockets, if the kernel says. A few are somebody else's,
+/// and stay.
+fn since(begun: &HashSet<u64>, clients: u32) -> Option<Connections> {
+    let now = peers::connected();
+    let missing = |from: &HashSet<u64>, to| from.difference(to).count() as u64;
+    (begun.len() >= clients as usize).then(|| Connections {
+        begun: u64::from(clients),
+        ended: missing(begun, &now),
+        made: missing(&now, begun),
+    })
 }
 
 /// Messages that clients sent and that are not answered yet, or replies that are owed, whichever are more.
@@ -390,6 +414,7 @@ mod tests {
                 assert!(!panics, "as a defect would");
                 stop.sleep(Duration::from_secs(600));
                 let _gone = tell.send(Event::Ended(Box::new(Ok(Recorded::default()))));
+                let _close = told.recv();
             }));
         }
         let mut controller = Controller {

@@ -1,4 +1,4 @@
-//! The TCP connections of this process, as the kernel counts them; and cutting one off.
+//! The connections of this process, as the kernel knows them; and cutting one off.
 //!
 //! libzmq owns the descriptors and does not say which peer has sent how much, so the kernel is asked for all of them.
 //! A connection that is shut down ends for libzmq as if its peer had ended it: it drops the unfinished message, a server
@@ -6,17 +6,21 @@
 
 #![expect(
     unsafe_code,
-    reason = "two calls on descriptors that libzmq owns; each says why it is sound"
+    reason = "a few calls on descriptors that libzmq owns; each says why it is sound"
 )]
 
+use std::collections::HashSet;
 use std::mem::{size_of, zeroed};
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 
 use libc::{
     IPPROTO_TCP, SHUT_RDWR, SO_LINGER, SOL_SOCKET, TCP_INFO, c_void, linger, socklen_t, tcp_info,
 };
 
-/// A connection and what has passed it.
+/// The state of a TCP connection that both ends keep up (`TCP_ESTABLISHED` of the kernel's `tcp_states.h`).
+const ESTABLISHED: u8 = 1;
+
+/// A TCP connection and what has passed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Connection {
     descriptor: RawFd,
@@ -26,12 +30,55 @@ pub(crate) struct Connection {
     taken: u64,
 }
 
-/// All connections of this process; none where the kernel does not say.
+/// All TCP connections of this process; none where the kernel does not say.
 pub(crate) fn connections() -> Vec<Connection> {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
-    let descriptors =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    descriptors.filter_map(Connection::of).collect()
+    descriptors().filter_map(Connection::of).collect()
+}
+
+/// The sockets of this process that have a peer, TCP or Unix, by a number that the kernel gives to no other as long as
+/// one of both is there: a connection that ends and is made again has another. None where the kernel does not say.
+pub(crate) fn connected() -> HashSet<u64> {
+    let number_of = |descriptor| {
+        let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
+        name.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    };
+    descriptors().filter(|descriptor| has_peer(*descriptor)).filter_map(number_of).collect()
+}
+
+/// All descriptors of this process.
+fn descriptors() -> impl Iterator<Item = RawFd> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Whether a descriptor is a socket whose peer is there: over TCP, one that has said something, as ZeroMQ's do at once.
+fn has_peer(descriptor: RawFd) -> bool {
+    if let Some(info) = tcp_info_of(descriptor) {
+        return info.tcpi_state == ESTABLISHED && info.tcpi_bytes_received > 0;
+    }
+    // SAFETY: used for this call only. A descriptor that was closed meanwhile is refused by it, and one that is another's
+    // by now is answered for.
+    let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    rustix::net::getpeername(socket).is_ok()
+}
+
+/// What the kernel says of a TCP connection; `None` if the descriptor is none.
+fn tcp_info_of(descriptor: RawFd) -> Option<tcp_info> {
+    // SAFETY: a structure of numbers, for which zeros are values.
+    let mut info: tcp_info = unsafe { zeroed() };
+    let mut length = socklen_t::try_from(size_of::<tcp_info>()).ok()?;
+    // SAFETY: the kernel writes at most `length` bytes into `info`, which is as long. A descriptor that is closed by
+    // now, or is anything but a TCP socket, is refused by the call.
+    let outcome = unsafe {
+        libc::getsockopt(
+            descriptor,
+            IPPROTO_TCP,
+            TCP_INFO,
+            (&raw mut info).cast::<c_void>(),
+            &raw mut length,
+        )
+    };
+    (outcome == 0).then_some(info)
 }
 
 /// The connections whose peers sent most since `before` without being sent as much in return: by more than `least` bytes,
@@ -62,23 +109,8 @@ pub(crate) fn give_back() {
 impl Connection {
     /// `None` if the descriptor is no TCP connection.
     fn of(descriptor: RawFd) -> Option<Self> {
-        // SAFETY: a structure of numbers, for which zeros are values.
-        let mut info: tcp_info = unsafe { zeroed() };
-        let mut length = socklen_t::try_from(size_of::<tcp_info>()).ok()?;
-        // SAFETY: the kernel writes at most `length` bytes into `info`, which is as long. A descriptor that is closed by
-        // now, or is anything but a TCP socket, is refused by the call.
-        let outcome = unsafe {
-            libc::getsockopt(
-                descriptor,
-                IPPROTO_TCP,
-                TCP_INFO,
-                (&raw mut info).cast::<c_void>(),
-                &raw mut length,
-            )
-        };
-        let connection =
-            Self { descriptor, received: info.tcpi_bytes_received, taken: info.tcpi_bytes_acked };
-        (outcome == 0).then_some(connection)
+        let info = tcp_info_of(descriptor)?;
+        Some(Self { descriptor, received: info.tcpi_bytes_received, taken: info.tcpi_bytes_acked })
     }
 
     /// Ends the connection in both directions; false if it is gone. The peer hears of it at once, by a reset, when libzmq
@@ -102,6 +134,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd as _;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
 
@@ -138,5 +171,27 @@ mod tests {
         assert_eq!((found.descriptor, found.received), (heard.as_raw_fd(), 3_000));
         assert!(found.cut_off());
         assert_eq!(talker.read(&mut buffer).unwrap(), 0, "the peer sees the end");
+    }
+
+    #[test]
+    fn a_connection_that_is_made_again_is_another_and_one_without_a_peer_is_none() {
+        let number = |descriptor: RawFd| {
+            let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).unwrap();
+            let name = name.to_str().unwrap().to_owned();
+            name.trim_start_matches("socket:[").trim_end_matches(']').parse::<u64>().unwrap()
+        };
+        let (mut out, mut peer) = pair();
+        let tcp = number(out.as_raw_fd());
+        assert!(!connected().contains(&tcp), "nothing came from the peer");
+        peer.write_all(b"x").unwrap();
+        out.read_exact(&mut [0]).unwrap();
+        assert!(connected().contains(&tcp));
+        drop(peer);
+        assert_eq!(out.read(&mut [0]).unwrap(), 0);
+        assert!(!connected().contains(&tcp), "the peer is gone");
+        let (one, _other) = UnixStream::pair().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let [one, listener] = [one.as_raw_fd(), listener.as_raw_fd()].map(number);
+        assert!(connected().contains(&one) && !connected().contains(&listener));
     }
 }

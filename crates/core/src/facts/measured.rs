@@ -49,10 +49,35 @@ pub struct Measured {
     pub process_cpu_ns: Option<u64>,
     /// Connections that were ended because their peer sent a message without end.
     pub cut_off: u64,
+    /// What became of the clients' connections; `None` if the server was ours, or the kernel did not say.
+    pub connections: Option<Connections>,
     /// Memory that was resident at the end.
     pub resident_bytes: Option<u64>,
     /// Smallest step of the clock, in nanoseconds.
     pub clock_resolution_ns: Option<u64>,
+}
+
+/// What became of connections that ZeroMQ makes again, without a word, when they end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Those that there were when the plan began.
+    pub begun: u64,
+    /// Those of them that were not there any more when it was over.
+    pub ended: u64,
+    /// Those that were made since, and were there.
+    pub made: u64,
+}
+
+impl Connections {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            begun: self.begun + other.begun,
+            ended: self.ended + other.ended,
+            made: self.made + other.made,
+        }
+    }
 }
 
 /// What the drivers cost between two looks.
@@ -100,6 +125,7 @@ impl Measured {
             host: None,
             process_cpu_ns: Some(0),
             cut_off: 0,
+            connections: None,
             resident_bytes: None,
             clock_resolution_ns: None,
         }

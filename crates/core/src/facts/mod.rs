@@ -9,7 +9,7 @@ mod server;
 mod snapshot;
 
 pub use host::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
-pub use measured::{DriverFigures, Measured};
+pub use measured::{Connections, DriverFigures, Measured};
 pub use revision::Revision;
 pub use server::{Served, ServerEnd, ServerTotals, ServerUse};
 pub use snapshot::{Phase, Snapshot};

@@ -38,8 +38,8 @@ pub struct Outstanding {
     /// Exchanges in the ring.
     in_ring: usize,
     strays: BTreeMap<u64, Exchange>,
-    /// No exchange held was sent before this instant, so that a look for older ones can be spared.
-    sent_from_ns: u64,
+    /// No request before this one is in the ring, so that a look for the oldest goes over each place once.
+    ring_from: u64,
     /// Requests given up last, in order, with the replies that each is still missing.
     given_up: VecDeque<(u64, u32)>,
     /// Requests before this one are no longer among them.
@@ -90,36 +90,37 @@ impl Outstanding {
         }
     }
 
-    /// Gives up every exchange that was sent before `sent_before_ns`: they are handed out in the order of their numbers
-    /// and held no longer.
+    /// The exchange that began first of those held; `next_request` is the number that the next one will have.
     ///
-    /// It costs a look at every exchange, at most once in a timeout as long as none is given up.
-    pub fn give_up(&mut self, sent_before_ns: u64) -> Vec<Exchange> {
-        if sent_before_ns <= self.sent_from_ns || self.is_empty() {
-            return Vec::new();
+    /// It costs a step for each request since the last look, or for each place of the ring if these are fewer, and takes
+    /// nothing from those that begin and end.
+    pub fn oldest(&mut self, next_request: u64) -> Option<Exchange> {
+        let in_ring = if next_request - self.ring_from < self.ring.len() as u64 {
+            (self.ring_from..next_request).find_map(|request| {
+                self.ring[self.index(request)].filter(|exchange| exchange.request == request)
+            })
+        } else {
+            self.ring.iter().flatten().min_by_key(|exchange| exchange.request).copied()
+        };
+        self.ring_from = in_ring.map_or(next_request, |exchange| exchange.request);
+        let stray = self.strays.first_key_value().map(|(_, exchange)| *exchange);
+        [in_ring, stray].into_iter().flatten().min_by_key(|exchange| exchange.request)
+    }
+
+    /// Gives up the exchange that began first, if it was sent before `sent_before_ns`: it is held no longer. Call until
+    /// there is none; `next_request` is the number that the next one will have.
+    ///
+    /// Exchanges have to be sent in the order of their numbers.
+    pub fn give_up(&mut self, sent_before_ns: u64, next_request: u64) -> Option<Exchange> {
+        let gone = self.oldest(next_request).filter(|held| held.sent_ns < sent_before_ns)?;
+        self.remove(gone.request);
+        if self.given_up.len() == MOST_GIVEN_UP
+            && let Some((forgotten, _)) = self.given_up.pop_front()
+        {
+            self.forgotten_before = forgotten + 1;
         }
-        let too_old = |exchange: &Exchange| exchange.sent_ns < sent_before_ns;
-        let mut gone: Vec<Exchange> =
-            self.ring.iter_mut().filter_map(|place| place.take_if(|held| too_old(held))).collect();
-        self.in_ring -= gone.len();
-        self.strays.retain(|_, held| {
-            let leaves = too_old(held);
-            if leaves {
-                gone.push(*held);
-            }
-            !leaves
-        });
-        self.sent_from_ns = self.iter().map(|held| held.sent_ns).min().unwrap_or(sent_before_ns);
-        gone.sort_unstable_by_key(|exchange| exchange.request);
-        for exchange in &gone {
-            if self.given_up.len() == MOST_GIVEN_UP
-                && let Some((forgotten, _)) = self.given_up.pop_front()
-            {
-                self.forgotten_before = forgotten + 1;
-            }
-            self.given_up.push_back((exchange.request, exchange.owed - exchange.received));
-        }
-        gone
+        self.given_up.push_back((gone.request, gone.owed - gone.received));
+        Some(gone)
     }
 
     /// Whether a reply to `request`, which is not held, was owed until the request was given up.
@@ -205,23 +206,37 @@ mod tests {
         #[test]
         fn what_is_too_old_is_given_up_once_and_known_when_it_comes_late(
             answered in prop::collection::vec(any::<bool>(), 1..300), every in 1..40_u64,
+            silent in prop::option::of(2..20_u64),
         ) {
             let mut outstanding = Outstanding::default();
             let mut given_up = Vec::new();
-            for (request, answered) in (0..).zip(&answered) {
-                outstanding.insert(exchange(request));
-                if *answered {
+            let mut give_up = |outstanding: &mut Outstanding, before, next| {
+                given_up.extend(
+                    std::iter::from_fn(|| outstanding.give_up(before, next)).map(|gone| gone.request),
+                );
+            };
+            for (request, answered) in (0_u64..).zip(&answered) {
+                // What is owed nothing is never held, and so makes nobody move.
+                if silent.is_none_or(|every| !request.is_multiple_of(every)) {
+                    outstanding.insert(exchange(request));
+                }
+                if *answered && outstanding.get_mut(request).is_some() {
                     outstanding.remove(request);
                 }
                 if request.is_multiple_of(every) {
-                    given_up.extend(outstanding.give_up(request).iter().map(|gone| gone.request));
+                    give_up(&mut outstanding, request, request + 1);
                     prop_assert!(outstanding.iter().all(|held| held.sent_ns >= request));
                 }
+                let oldest = outstanding.iter().map(|held| held.request).min();
+                prop_assert_eq!(outstanding.oldest(request + 1).map(|held| held.request), oldest);
             }
             let all = answered.len() as u64;
-            given_up.extend(outstanding.give_up(all).iter().map(|gone| gone.request));
+            give_up(&mut outstanding, all, all);
             prop_assert!(outstanding.is_empty());
-            let lost = (0..).zip(&answered).filter(|(_, answered)| !**answered).map(|(request, _)| request);
+            let is_lost = |(request, answered): &(u64, &bool)| {
+                !**answered && silent.is_none_or(|every| !request.is_multiple_of(every))
+            };
+            let lost = (0..).zip(&answered).filter(is_lost).map(|(request, _)| request);
             prop_assert_eq!(&given_up, &lost.collect::<Vec<u64>>());
             for request in 0..all {
                 prop_assert_eq!(outstanding.late(request), given_up.contains(&request));
@@ -235,7 +250,7 @@ mod tests {
         let mut outstanding = Outstanding::default();
         for request in 0..100_000 {
             outstanding.insert(exchange(request));
-            outstanding.give_up(request);
+            outstanding.give_up(request, request + 1);
         }
         assert!(outstanding.iter().count() <= 1 && outstanding.given_up.len() == MOST_GIVEN_UP);
         assert!(outstanding.late(3) && outstanding.late(99_990) && !outstanding.late(100_000));

@@ -32,7 +32,7 @@ pub struct Recorded {
     /// Replies owed, summed over the time of the whole run, in replies times nanoseconds.
     pub in_flight_ns: u128,
     /// Time from sent until it came or was given up, summed over all replies that were owed, in nanoseconds. That this is
-    /// the sum above is Little's law; it does not hold if an exchange is forgotten or a clock jumps.
+    /// the sum above is Little's law; it does not hold if an exchange is forgotten.
     pub sojourn_ns: u128,
     /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
     pub rest_uncounted: bool,

@@ -132,11 +132,13 @@ impl Recorder {
         self.recorded.held_back += u64::from(late && self.counts(intended_ns));
     }
 
+    /// What is told later than it happened takes back what has been added since.
     #[inline]
     fn pass_time(&mut self, now_ns: u64) {
-        let passed_ns = now_ns.saturating_sub(self.changed_ns);
-        self.recorded.in_flight_ns += u128::from(passed_ns) * u128::from(self.in_flight);
-        self.changed_ns = self.changed_ns.max(now_ns);
+        let passed_ns = i128::from(now_ns.wrapping_sub(self.changed_ns).cast_signed());
+        let sum_ns = &mut self.recorded.in_flight_ns;
+        *sum_ns = sum_ns.wrapping_add_signed(passed_ns * i128::from(self.in_flight.cast_signed()));
+        self.changed_ns = now_ns;
     }
 
     /// A reply came that `exchange` was owed; `exchange.received` already includes it.
@@ -179,7 +181,7 @@ impl Recorder {
         }
     }
 
-    /// The client stopped waiting for what `exchange` is still owed.
+    /// The client stopped waiting for what `exchange` is still owed, at an instant that may be before others that were told.
     pub fn given_up(&mut self, exchange: &Exchange, now_ns: u64) {
         let missing = u64::from(exchange.owed - exchange.received);
         self.pass_time(now_ns);

@@ -267,6 +267,10 @@ fn pool(runs: &[Measured]) -> Measured {
             (one, other) => one.or_else(|| other.clone()),
         };
         pooled.cut_off += run.cut_off;
+        pooled.connections = match (pooled.connections, run.connections) {
+            (Some(sum), Some(more)) => Some(sum.plus(more)),
+            (one, other) => one.or(other),
+        };
         pooled.sent_in_all += run.sent_in_all;
         pooled.received_in_all += run.received_in_all;
         pooled.played_ns += run.played_ns;

@@ -1,6 +1,6 @@
 //! What a reader must know to read the figures rightly: what is odd, and its likely cause. Pure.
 
-use crate::facts::{Measured, ServerUse};
+use crate::facts::{Connections, Measured, ServerUse};
 use crate::plan::Plan;
 use crate::quantity;
 use crate::record::{Ledger, Unheard};
@@ -29,6 +29,7 @@ pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String>
             run.cut_off
         ));
     }
+    notes.extend(run.connections.and_then(of_connections));
     if let Some(refused) = run.server_in_all.map(|totals| totals.refused).filter(|count| *count > 0)
     {
         notes.push(format!(
@@ -63,6 +64,28 @@ pub(super) fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
         quantity::duration(longest.from_ns.saturating_sub(plan.warmup_ns())),
         if run.recorded.ways.one_in() > 1 { "about " } else { "" },
         quantity::counted(felt, "request")
+    ))
+}
+
+/// What became of the connections, if any of them ended.
+fn of_connections(connections: Connections) -> Option<String> {
+    let Connections { begun, ended, made } = connections;
+    let missing = ended.saturating_sub(made);
+    let back = match (ended, missing) {
+        (0, _) => return None,
+        (_, 0) => " and came back".to_owned(),
+        (ended, missing) if missing == ended => {
+            ", and had not come back when it was over".to_owned()
+        }
+        (_, missing) => {
+            format!(", of which {} had not come back when it was over", quantity::count(missing))
+        }
+    };
+    Some(format!(
+        "{} of {} ended during the run{back}: what is on its way when that happens is lost, and what is due before \
+         a connection is back leaves late or not at all",
+        quantity::count(ended),
+        quantity::counted(begun, "connection"),
     ))
 }
 
@@ -171,4 +194,30 @@ fn ignored(plan: &Plan, run: &Measured) -> Option<String> {
             if *clients > 1 { " and others" } else { "" }
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_ended_are_named_with_those_that_came_back() {
+        let note = |begun, ended, made| of_connections(Connections { begun, ended, made });
+        assert_eq!((note(10, 0, 0), note(10, 0, 3)), (None, None));
+        for (of, expected) in [
+            ((10, 3, 3), "3 of 10 connections ended during the run and came back:"),
+            ((1, 1, 2), "1 of 1 connection ended during the run and came back:"),
+            (
+                (10, 3, 1),
+                "3 of 10 connections ended during the run, of which 2 had not come back when it was over:",
+            ),
+            (
+                (4, 4, 0),
+                "4 of 4 connections ended during the run, and had not come back when it was over:",
+            ),
+        ] {
+            let note = note(of.0, of.1, of.2).unwrap();
+            assert!(note.starts_with(expected), "{note}");
+        }
+    }
 }

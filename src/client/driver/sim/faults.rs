@@ -12,6 +12,8 @@ pub(super) struct Faults {
     pub(super) garbled: u64,
     pub(super) delayed: u64,
     pub(super) longest_delay_ns: u64,
+    /// A reply comes within some nanoseconds, or some microseconds, of its request's timeout.
+    pub(super) at_timeout: u64,
     /// The longest way between client and server, in each direction; what differs reorders replies.
     pub(super) transit_ns: u64,
     /// Requests that a connection takes before it refuses one.
@@ -38,6 +40,7 @@ impl Faults {
         garbled: 0,
         delayed: 0,
         longest_delay_ns: 0,
+        at_timeout: 0,
         transit_ns: 0,
         room: usize::MAX,
         raced: 0,
@@ -61,6 +64,7 @@ impl Faults {
             garbled: maybe(3, 50),
             delayed: maybe(3, 50),
             longest_delay_ns: maybe(1_000_000, 2_000_000_000),
+            at_timeout: maybe(1, 20),
             transit_ns: maybe(1_000, 5_000_000),
             room: match maybe(1, 64) {
                 0 => usize::MAX,

@@ -23,7 +23,10 @@ pub(super) enum Kind {
 pub(super) struct Truth {
     plan: Arc<Plan>,
     clients: Vec<Client>,
-    garbled: u64,
+    /// When what was no reply any more was taken.
+    garbled_ns: Vec<u64>,
+    /// Replies that were taken since the driver last read the clock: it stamps them when it does.
+    unstamped: Vec<(u32, usize)>,
     sent_after_stop: u64,
     /// Whose turn it is, and what it sent and took in it.
     turn: (Option<u32>, u64, u64),
@@ -41,16 +44,8 @@ struct Request {
     intended_ns: Option<u64>,
     sent_ns: u64,
     owed: u64,
-    /// When each intact reply was taken.
+    /// When each intact reply was taken, as the driver stamped it.
     taken_ns: Vec<u64>,
-}
-
-/// What the ledger must say; from and to where only the instant of a driver's look decides.
-#[derive(Debug, Default)]
-struct Bounds {
-    answered: (u64, u64),
-    received: (u64, u64),
-    beyond: (u64, u64),
 }
 
 impl Truth {
@@ -64,13 +59,15 @@ impl Truth {
         Self {
             plan: Arc::clone(plan),
             clients: numbers.iter().map(client).collect(),
-            garbled: 0,
+            garbled_ns: Vec::new(),
+            unstamped: Vec::new(),
             sent_after_stop: 0,
             turn: (None, 0, 0),
         }
     }
 
-    /// A client handed over a request: the next one of the plan, whole, and not before its instant.
+    /// A client handed over a request: the next one of the plan, whole, and not before its instant. `now_ns` is what the
+    /// driver last read from the clock, and so when the request counts as sent.
     pub(super) fn sent(&mut self, index: u32, body: &[u8], now_ns: u64, stopped: bool) {
         let client = &mut self.clients[index as usize];
         let header = Header::decode(body).expect("a request has a header");
@@ -96,17 +93,31 @@ impl Truth {
     }
 
     /// A client took a message.
-    pub(super) fn taken(&mut self, index: u32, kind: Kind, now_ns: u64) {
-        match kind {
-            Kind::Garbled => self.garbled += 1,
-            Kind::Intact(request) => {
-                let request = usize::try_from(request).expect("requests fit into memory");
-                self.clients[index as usize].requests[request].taken_ns.push(now_ns);
-            }
-        }
+    pub(super) fn taken(&mut self, index: u32, kind: Kind) {
+        let request = match kind {
+            Kind::Garbled => usize::MAX,
+            Kind::Intact(request) => usize::try_from(request).expect("requests fit into memory"),
+        };
+        self.unstamped.push((index, request));
         self.take_turn(index);
         self.turn.2 += 1;
         assert!(self.turn.2 <= MOST_TAKEN, "receives without end while others wait");
+    }
+
+    /// The driver read the clock after it had taken messages: they came then. What comes after the drain is not heard.
+    pub(super) fn stamped(&mut self, now_ns: u64) {
+        for (index, request) in self.unstamped.drain(..) {
+            match self.clients[index as usize].requests.get_mut(request) {
+                None => self.garbled_ns.push(now_ns),
+                Some(request) => request.taken_ns.push(now_ns),
+            }
+        }
+    }
+
+    /// When a client's request left.
+    pub(super) fn sent_ns(&self, index: u32, request: u64) -> u64 {
+        let request = usize::try_from(request).expect("requests fit into memory");
+        self.clients[index as usize].requests[request].sent_ns
     }
 
     fn take_turn(&mut self, index: u32) {
@@ -144,6 +155,10 @@ impl Truth {
         let mut followed = 0;
         for exchange in held {
             followed += usize::from(exchange.track.is_some());
+            let of = |client: &Client| {
+                client.requests.get(usize::try_from(exchange.request).ok()?).map(|of| of.sent_ns)
+            };
+            assert!(self.clients.iter().any(|client| of(client) == Some(exchange.sent_ns)));
             if let Some(timeout_ns) = self.plan.timeout_ns() {
                 let waited_ns = now_ns.saturating_sub(exchange.sent_ns);
                 assert!(waited_ns <= timeout_ns + slack_ns, "holds what it has given up");
@@ -153,7 +168,14 @@ impl Truth {
     }
 
     /// Whether the records say what happened.
-    pub(super) fn check(&self, recorded: &Recorded, ended_ns: u64, stop_ns: Option<u64>) {
+    ///
+    /// It ended at `ended_ns`, and what came after `drain_end_ns` it did not hear.
+    pub(super) fn check(
+        &self,
+        recorded: &Recorded,
+        (drain_end_ns, ended_ns): (u64, u64),
+        stop_ns: Option<u64>,
+    ) {
         let ledger = &recorded.ledger;
         assert_eq!(ledger.contradiction(), None);
         assert_eq!(recorded.in_flight_ns, recorded.sojourn_ns, "Little's law");
@@ -167,7 +189,7 @@ impl Truth {
         self.check_carried(recorded);
         // In a closed load only the driver knows when a slot was free, and so what the warm-up's requests are.
         if matches!(self.plan.offered(), Offered::Open { .. }) || self.plan.warmup_ns() == 0 {
-            self.check_counts(ledger, stop_ns);
+            self.check_counts(ledger, drain_end_ns, stop_ns);
         }
         for way in recorded.ways.kept() {
             let legs = way.legs();
@@ -201,7 +223,7 @@ impl Truth {
         );
     }
 
-    fn check_counts(&self, ledger: &Ledger, stop_ns: Option<u64>) {
+    fn check_counts(&self, ledger: &Ledger, drain_end_ns: u64, stop_ns: Option<u64>) {
         let counted = |request: &&Request| {
             request.intended_ns.is_none_or(|intended_ns| intended_ns >= self.plan.warmup_ns())
         };
@@ -212,46 +234,31 @@ impl Truth {
             ledger.requests_silent,
             all().filter(|request| request.owed == 0).count() as u64
         );
-        assert_eq!(ledger.replies_unexpected, self.garbled);
+        let heard = |at_ns: &&u64| **at_ns <= drain_end_ns;
+        let garbled = self.garbled_ns.iter().filter(heard).count() as u64;
+        assert_eq!(ledger.replies_unexpected, garbled);
         if matches!(self.plan.offered(), Offered::Open { .. }) && stop_ns.is_none() {
             let (from_ns, to_ns) = (self.plan.warmup_ns(), self.plan.send_end_ns());
             let schedules = self.clients.iter().filter_map(|of| self.plan.schedule(of.number));
             let planned: u64 = schedules.map(|of| of.count_between(from_ns, to_ns)).sum();
             assert_eq!(ledger.requests_planned, planned);
         }
-        let mut bounds = Bounds::default();
         let timeout_ns = self.plan.timeout_ns().unwrap_or(u64::MAX);
+        let (mut answered, mut received, mut late, mut beyond) = (0, 0, 0, 0);
         for request in all() {
-            let taken = request.taken_ns.len() as u64;
-            let in_time = |at_ns: &&u64| **at_ns - request.sent_ns < timeout_ns;
-            let in_time = request.taken_ns.iter().filter(in_time).count() as u64;
-            for (bound, taken) in [(0, in_time), (1, taken)] {
-                let (received, answered) =
-                    (taken.min(request.owed), request.owed > 0 && taken >= request.owed);
-                if bound == 0 {
-                    bounds.received.0 += received;
-                    bounds.answered.0 += u64::from(answered);
-                    bounds.beyond.1 += request.taken_ns.len() as u64 - received;
-                } else {
-                    bounds.received.1 += received;
-                    bounds.answered.1 += u64::from(answered);
-                    bounds.beyond.0 += request.taken_ns.len() as u64 - received;
-                }
-            }
+            let heard: Vec<u64> = request.taken_ns.iter().filter(heard).copied().collect();
+            let in_time = |at_ns: &&u64| **at_ns - request.sent_ns <= timeout_ns;
+            let in_time = (heard.iter().filter(in_time).count() as u64).min(request.owed);
+            let after = heard.len() as u64 - in_time;
+            received += in_time;
+            answered += u64::from(request.owed > 0 && in_time == request.owed);
+            late += after.min(request.owed - in_time);
+            beyond += after;
         }
-        let within = |(least, most): (u64, u64), is: u64| (least..=most).contains(&is);
-        assert!(
-            within(bounds.answered, ledger.requests_answered)
-                && within(bounds.received, ledger.replies_received)
-                && within(bounds.beyond, ledger.replies_late + ledger.replies_duplicate),
-            "{ledger:?} against {bounds:?}"
-        );
-        assert!(timeout_ns < u64::MAX || ledger.replies_late == 0, "nothing is given up");
-        let messages = all().map(|request| request.taken_ns.len() as u64).sum::<u64>();
-        assert_eq!(
-            messages,
-            ledger.replies_received + ledger.replies_late + ledger.replies_duplicate,
-            "every message is in one place"
-        );
+        assert_eq!(ledger.requests_answered, answered, "answered in time and not otherwise");
+        assert_eq!(ledger.replies_received, received);
+        assert_eq!(ledger.replies_late + ledger.replies_duplicate, beyond, "all are in one place");
+        // Of very many that were given up, a client forgets which they were.
+        assert!(ledger.replies_late == late || ledger.requests_lost > 4_096, "{ledger:?}, {late}");
     }
 }

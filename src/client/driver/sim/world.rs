@@ -32,6 +32,9 @@ pub(super) struct Sim {
     faults: Faults,
     random: SplitMix64,
     now_ns: Cell<u64>,
+    /// What the driver read last, and first since it took messages.
+    read_ns: Cell<u64>,
+    stamp_ns: Cell<Option<u64>>,
     calls: Cell<u64>,
     pub(super) stop_at_ns: Option<u64>,
     /// The stop ended a wait, as it does once.
@@ -115,6 +118,8 @@ impl Sim {
             faults,
             random: SplitMix64::seed_from_u64(seed),
             now_ns: Cell::new(0),
+            read_ns: Cell::new(0),
+            stamp_ns: Cell::new(None),
             calls: Cell::new(seed),
             stop_at_ns: None,
             stop_told: false,
@@ -148,6 +153,7 @@ impl Sim {
 
     /// A call begins: time passes, up to what comes next if the call has a race with it.
     fn call(&mut self) {
+        self.settle();
         self.cost();
         let next_ns = self.events.peek().map_or(u64::MAX, |Reverse((at_ns, _))| *at_ns);
         let now_ns = self.now_ns.get();
@@ -155,6 +161,13 @@ impl Sim {
             self.now_ns.set(next_ns.max(now_ns));
         }
         self.catch_up();
+    }
+
+    /// Tells the truth when the driver took what it took.
+    pub(super) fn settle(&mut self) {
+        if let Some(now_ns) = self.stamp_ns.take() {
+            self.truth.stamped(now_ns);
+        }
     }
 
     /// Lets happen what should have happened by now.
@@ -217,6 +230,14 @@ impl Sim {
             let mut at_ns = now_ns + self.draw(self.faults.transit_ns);
             if self.chance(self.faults.delayed) {
                 at_ns += self.draw(self.faults.longest_delay_ns);
+            }
+            if let Some(timeout_ns) = self.plan.timeout_ns()
+                && self.chance(self.faults.at_timeout)
+            {
+                let off_ns = [2, 50_000][usize::from(self.chance(2))];
+                let around_ns = self.draw(2 * off_ns + 1);
+                let expires_ns = self.truth.sent_ns(client, request) + timeout_ns;
+                at_ns = now_ns.max((expires_ns + around_ns).saturating_sub(off_ns));
             }
             self.plan_event(at_ns, Event::Reply(client, mail.clone()));
         }
@@ -302,7 +323,10 @@ impl World for Sim {
 
     fn now_ns(&self) -> u64 {
         self.cost();
-        self.now_ns.get()
+        let now_ns = self.now_ns.get();
+        self.read_ns.set(now_ns);
+        self.stamp_ns.set(Some(self.stamp_ns.get().unwrap_or(now_ns)));
+        now_ns
     }
 
     fn await_start(&mut self) {}
@@ -325,7 +349,7 @@ impl World for Sim {
         let at_ns = last_ns.max(self.now_ns.get() + self.draw(self.faults.transit_ns));
         self.connections[client as usize].last_ns = at_ns;
         let sent = std::mem::take(&mut body.0);
-        self.truth.sent(client, &sent, self.now_ns.get(), self.stop_requested());
+        self.truth.sent(client, &sent, self.read_ns.get(), self.stop_requested());
         self.plan_event(at_ns, Event::Request(client, tag, sent));
         Ok(true)
     }
@@ -343,7 +367,7 @@ impl World for Sim {
                 return Ok(Taken { count, bytes, emptied: true });
             }
             let mail = connection.unread.pop_front().expect("it is readable");
-            self.truth.taken(client, mail.kind, self.now_ns.get());
+            self.truth.taken(client, mail.kind);
             bytes += mail.body.len() as u64;
             *message = Message { body: Bytes(mail.body), before: mail.before };
         }
@@ -366,6 +390,7 @@ impl World for Sim {
         moved: &mut Vec<u32>,
     ) -> Result<bool, Errno> {
         moved.clear();
+        self.settle();
         self.truth.turn_ends();
         if wait_ns > 0 {
             let sending = !self.stop_requested() && self.now_ns.get() < self.plan.send_end_ns();

@@ -1,0 +1,66 @@
+//! When requests are given up: at the instant of their timeout, whenever the driver comes to it.
+//!
+//! The exchanges of a client expire in the order in which they were sent, so its oldest decides, and the driver keeps one
+//! instant for each client that has any. Invariant: that instant is never later than the oldest exchange's, and a reply is
+//! held against its own exchange, so that no look that comes late or is spared changes what counts.
+
+use std::cmp::Reverse;
+
+use super::Driver;
+use crate::client::world::World;
+
+/// A wait for news alone is cheaper than one for an instant, and may be this much longer than told.
+const ROUGHLY_NS: u64 = 1_000_000;
+
+impl<W: World> Driver<W> {
+    /// Looks after the oldest exchange of a client from now on.
+    #[cold]
+    pub(super) fn watch(&mut self, index: u32) {
+        let client = &mut self.clients[index as usize];
+        let expires_ns = client.expires_ns();
+        client.watched = expires_ns.is_some();
+        self.timeouts.extend(expires_ns.map(|at_ns| Reverse((at_ns, index))));
+    }
+
+    /// Until when a wait for news may go on as far as timeouts are concerned, and what is due then: the next request is given
+    /// up. If that is far away, it may be answered before.
+    pub(super) fn next_timeout_ns(&mut self, now_ns: u64) -> (u64, Option<u64>) {
+        while let Some(&Reverse((at_ns, index))) = self.timeouts.peek() {
+            if at_ns > now_ns + ROUGHLY_NS {
+                return (at_ns - ROUGHLY_NS, None);
+            }
+            if self.clients[index as usize].expires_ns() == Some(at_ns) {
+                return (u64::MAX, Some(at_ns + 1));
+            }
+            self.timeouts.pop();
+            self.watch(index);
+        }
+        (u64::MAX, None)
+    }
+
+    /// Gives up all requests whose timeout was over before `now_ns`.
+    pub(super) fn give_up_expired(&mut self, now_ns: u64) {
+        while let Some(&Reverse((at_ns, index))) = self.timeouts.peek()
+            && at_ns < now_ns
+        {
+            self.timeouts.pop();
+            self.give_up(index, now_ns);
+            self.watch(index);
+            self.publish();
+        }
+    }
+
+    /// Gives up those of one client, and frees their slots.
+    #[cold]
+    pub(super) fn give_up(&mut self, index: u32, now_ns: u64) {
+        while let Some((exchange, at_ns)) =
+            self.clients[index as usize].give_up(now_ns, &mut self.recorder)
+        {
+            let client = &self.clients[index as usize];
+            self.tracker.given_up(client.number, client.key(exchange.request), &exchange);
+            let cycle = (exchange.intended_ns, exchange.received);
+            self.slot_freed(index, exchange.request, cycle, at_ns);
+            self.queue(index);
+        }
+    }
+}
