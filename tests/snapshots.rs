@@ -16,7 +16,9 @@ use clap::ValueEnum as _;
 use mistakes::MISTAKES;
 use serde_json::Value;
 use zload::Error;
-use zload::render::{self, Format, Printable, Style, writer};
+use zload::print::formats::{self, Format, Printable};
+use zload::print::{self, Style};
+use zload::report;
 use zload_core::facts::Revision;
 use zload_core::plan::Plan;
 use zload_core::result::{Saved, to_json};
@@ -61,10 +63,12 @@ impl Seen {
     /// A result in every format that there is of it.
     fn result<T: Printable>(&self, name: &str, result: &T) {
         let revision = Revision { branch: "main".to_owned(), commit: "c0ffee".to_owned() };
+        let wide = print::text(&report::of(result), Style::new(false).wide(120));
+        self.text(&format!("{name}.text-120"), &wide);
         let formats =
-            Format::value_variants().iter().filter(|format| writer::<T>(**format).is_ok());
+            Format::value_variants().iter().filter(|format| formats::ensure::<T>(**format).is_ok());
         for format in formats.filter(|format| **format != Format::Json) {
-            let text = match render::form(result, *format, Style::new(false), &revision) {
+            let text = match formats::form(result, *format, Style::new(false), &revision) {
                 Err(Error::Invalid(why)) => format!("error: {why}"),
                 text => text.expect("there is this format of it"),
             };
@@ -74,7 +78,8 @@ impl Seen {
         }
     }
 
-    fn page(&self, name: &str, page: &str) {
+    fn page<T: Printable>(&self, name: &str, result: &T) {
+        let page = print::html(&report::of(result));
         // The style is a file of its own; an element a line, so that a difference shows where it is.
         let (head, rest) = page.split_once("<style>").expect("a style");
         let (_, body) = rest.split_once("</style>").expect("its end");
@@ -140,11 +145,11 @@ fn results(seen: &Seen) {
         match &saved {
             Saved::Run(result) => {
                 seen.result(&name, &**result);
-                seen.page(&name, &render::run_page(result));
+                seen.page(&name, &**result);
             }
             Saved::Comparison(result) => {
                 seen.result(&name, &**result);
-                seen.page(&name, &render::comparison_page(result));
+                seen.page(&name, &**result);
             }
             Saved::Serve(result) => seen.result(&name, &**result),
             Saved::Ideal(result) => seen.result(&name, &**result),
@@ -165,7 +170,8 @@ fn results(seen: &Seen) {
 fn checked(name: &str, text: &str) -> String {
     let scenario = Scenario::parse(&format!("{name}.toml"), text, &[]);
     let scenario = scenario.unwrap_or_else(|problem| panic!("{problem}"));
-    format!("{name}.toml: ok\n{}\n", render::plan_report(&scenario, &Plan::new(&scenario)))
+    let plan = report::plan(&scenario, &Plan::new(&scenario));
+    format!("{name}.toml: ok\n{}\n", print::text(&plan, Style::new(false)))
 }
 
 fn refused(text: &str) -> String {

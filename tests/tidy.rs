@@ -30,7 +30,8 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "engine",
             "experiment",
             "selftest",
-            "render",
+            "report",
+            "print",
             "progress",
             "cli",
             "command",
@@ -151,6 +152,19 @@ fn what_touches_the_world_is_named_where_it_belongs() {
             let room = inner.iter().next().and_then(|name| name.to_str());
             let allowed = room.is_some_and(|room| rooms.contains(&room));
             assert!(allowed || !text_of(&path).contains(word), "{} names {word}", path.display());
+        }
+    }
+}
+
+/// What is said of a result, and in which form, is a function of the result.
+#[test]
+fn reports_and_printers_touch_nothing_of_the_world() {
+    for path in ["src/report", "src/print"].into_iter().flat_map(files_below) {
+        let text = text_of(&path);
+        let rooms = ["files", "machine", "wire", "client", "server", "process", "engine"];
+        let rooms = rooms.map(|room| format!("crate::{room}"));
+        for word in rooms.iter().map(String::as_str).chain(["std::env", "::now()", "thread::"]) {
+            assert!(!text.contains(word), "{} names {word}", path.display());
         }
     }
 }
