@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::experiment::{Profile, Wishes};
-pub use crate::render::Format;
+pub use crate::print::formats::Format;
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Nanos, Percent};
 use zload_core::twin::Policy;

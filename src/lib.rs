@@ -4,7 +4,8 @@
 //! Data flows through the rooms in this order, and a room uses only those before it: [`files`] are read and written; the
 //! [`machine`] has clocks, threads and limits; [`wire`] is ZeroMQ; `client` and [`server`] are the two sides of a run, and
 //! `process` is a server of the user's own; the `engine` plays a plan with them. An [`experiment`] plays several in turn,
-//! and a `selftest` one with faults that are known beforehand. [`render`] turns results into text, `progress` shows how
+//! and a `selftest` one with faults that are known beforehand. a [`report`] is what is said of a result, and [`print`]
+//! gives it a form; `progress` shows how
 //! it goes, and [`command`] glues them together, one file for each subcommand of [`cli`].
 
 pub mod error;
@@ -17,14 +18,15 @@ mod process;
 mod engine;
 pub mod experiment;
 mod selftest;
-pub mod render;
+pub mod report;
+pub mod print;
 mod progress;
 pub mod cli;
 pub mod command;
 
 pub use error::Error;
 
-// Named by `render` as of its own crate, for it is pure and moves into the core next.
+// Named by `report` and `print` as of its own crate, for it is pure and moves into the core next.
 use zload_core::{
     compare, facts, plan, quantity, record, result, scenario, stats, text, twin, verdict,
 };

@@ -4,8 +4,8 @@ use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::render::{duration, rate};
 use zload_core::facts::{Phase, Snapshot};
+use zload_core::quantity::{duration, rate};
 use zload_core::text;
 
 /// Where no terminal is, a line at most this often.

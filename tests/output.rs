@@ -105,7 +105,7 @@ fn seconds_that_were_cut_short_are_not_drawn() {
     let scenario = "load = { rate = '100/s' }\nrun = { duration = '1500ms' }";
     let ended = Zload::with_scenario("run", scenario).args(&["-q", "--repeat", "2"]).end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let line = ended.stdout.lines().skip_while(|line| *line != "By second").nth(1);
+    let line = ended.stdout.lines().skip_while(|line| *line != "Over time").nth(1);
     let bars = line.and_then(|line| line.split_whitespace().nth(1)).expect("a row of bars");
     assert_eq!(bars.chars().count(), 2, "{line:?}");
 }

@@ -153,7 +153,7 @@ fn names_are_no_formulas_of_a_spreadsheet_and_nobody_is_called_by_them() {
     }
     result["notes"] = json!(["@octocat see #1 and https://a.b/c"]);
     let markdown = &shown(&result, &["markdown"])[0];
-    assert!(markdown.contains("- `@octocat` see `#1` and `https://a.b/c`\n"), "{markdown}");
+    assert!(markdown.contains("- ! `@octocat` see `#1` and `https://a.b/c`\n"), "{markdown}");
 }
 
 #[test]

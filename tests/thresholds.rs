@@ -310,6 +310,6 @@ fn what_cannot_be_met_and_what_cannot_be_served_is_said_before_the_run() {
 
     let overload = "load.rate = '200/s'\nworkers = { count = 2, delay = '20ms' }";
     let checked = Zload::with_scenario("check", overload).end();
-    let said = "! warning: the plan asks for 200.0 % of what the workers can do, so the queue\n  grows without end";
+    let said = "! warning: the plan asks for 200.0 % of what the workers can do, so the queue\n    grows without end";
     assert!(checked.code == Some(0) && checked.stdout.contains(said), "{}", checked.stdout);
 }

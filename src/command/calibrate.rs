@@ -4,17 +4,18 @@ use std::io::Write;
 
 use super::experiment::{contender, play, questions};
 use super::{DONE, INTERRUPTED, INVALID, deliver, interruption};
+use crate::Error;
 use crate::cli::CalibrateArgs;
 use crate::experiment::Design;
 use crate::files::{Destination, Inputs, load};
 use crate::machine::processors::keep_on;
+use crate::print::formats;
 use crate::progress::{Mode, Progress};
-use crate::{Error, render};
 use zload_core::compare::calibrate as noise;
 use zload_core::result::CalibrationResult;
 
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    render::writer::<CalibrationResult>(args.output.format)?;
+    formats::ensure::<CalibrationResult>(args.output.format)?;
     if let Some(cpus) = args.design.cpus {
         keep_on(cpus)?;
     }

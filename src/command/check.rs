@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::{load, print};
+use super::load;
 use crate::cli::CheckArgs;
 use crate::files::input;
-use crate::{Error, render};
+use crate::print::{self, Style};
+use crate::{Error, report};
 use zload_core::plan::Plan;
 use zload_core::text;
 
@@ -18,14 +19,15 @@ pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> 
     for path in &args.scenarios {
         match load(path, &overrides) {
             Ok(scenario) => {
-                let plan = render::plan_report(&scenario, &Plan::new(&scenario));
+                let plan = report::plan(&scenario, &Plan::new(&scenario));
+                let plan = print::text(&plan, Style::new(false));
                 writeln!(plans, "{}: ok\n{plan}", input::name(path))
                     .expect("writing to a string cannot fail");
             }
             Err(error) => wrong.push(error),
         }
     }
-    print(out, text::lines(&plans).as_bytes())?;
+    super::print(out, text::lines(&plans).as_bytes())?;
     match wrong.len() {
         0 => Ok(super::DONE),
         1 => Err(wrong.remove(0)),

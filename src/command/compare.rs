@@ -9,8 +9,9 @@ use crate::cli::{CompareArgs, FailOn};
 use crate::experiment::{Contender, Design};
 use crate::files::{Destination, Input, Inputs, input, load};
 use crate::machine::processors::keep_on;
+use crate::print::{self, formats};
 use crate::progress::{Mode, Progress};
-use crate::{Error, render};
+use crate::{Error, report};
 use zload_core::compare::{Questions, Side, blocks_for, compare_saved};
 use zload_core::result::{Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value};
 use zload_core::scenario::Scenario;
@@ -19,7 +20,7 @@ use zload_core::scenario::Scenario;
 const MOST_BLOCKS: u32 = 60;
 
 pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    render::writer::<ComparisonResult>(args.output.format)?;
+    formats::ensure::<ComparisonResult>(args.output.format)?;
     let calibration = args.calibration.as_deref().map(load_calibration).transpose()?;
     let files =
         args.files.iter().map(|path| load::read_saved(path)).collect::<Result<Vec<_>, _>>()?;
@@ -42,7 +43,7 @@ pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Err
         of_scenarios(args, contenders, calibration.as_ref())?
     };
     let delivered = deliver(&result, &args.output, destination, out);
-    html.map_or(Ok(()), |html| html.save(&render::comparison_page(&result)))?;
+    html.map_or(Ok(()), |html| html.save(&print::html(&report::of(&result))))?;
     match delivered {
         // How the comparison ended says more, and decides the exit code.
         Err(Error::Invalid(_)) if result.interrupted || result.failure.is_some() => {}

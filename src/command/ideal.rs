@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use super::{DONE, deliver, interruption, load};
+use crate::Error;
 use crate::cli::IdealArgs;
 use crate::files::{Destination, Inputs, input};
-use crate::{Error, render};
+use crate::print::formats;
 use zload_core::plan::Plan;
 use zload_core::result::IdealResult;
 use zload_core::twin::{self, Limits, NoIdeal, Pool};
@@ -14,7 +15,7 @@ use zload_core::twin::{self, Limits, NoIdeal, Pool};
 const MOST_STEPS: u64 = 200_000_000;
 
 pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    render::writer::<IdealResult>(args.output.format)?;
+    formats::ensure::<IdealResult>(args.output.format)?;
     let scenario = load(&args.scenario, &args.overrides.with(&args.load))?;
     let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
     let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;

@@ -26,8 +26,9 @@ use crate::Error;
 use crate::cli::{Cli, Command, Format, OutputArgs};
 use crate::files::{Destination, Input, load as files};
 use crate::machine::environment;
+use crate::print::Style;
+use crate::print::formats::{self, Printable};
 use crate::progress;
-use crate::render::{self, Printable, Style};
 use zload_core::result::to_json;
 use zload_core::scenario::Scenario;
 use zload_core::scenario::load::Override;
@@ -124,12 +125,8 @@ fn deliver<T: Serialize + Printable>(
 
 /// A result in the form that was asked for.
 fn text_of<T: Printable>(result: &T, format: Format) -> Result<String, Error> {
-    render::form(
-        result,
-        format,
-        Style::new(wants_color(&io::stdout())),
-        &environment::revision_of_ci(),
-    )
+    let style = Style::new(wants_color(&io::stdout()));
+    formats::form(result, format, style, &environment::revision_of_ci())
 }
 
 /// Colours only for a terminal that knows them and has not asked for none.

@@ -10,9 +10,10 @@ use crate::engine;
 use crate::files::{Destination, Inputs};
 use crate::machine::processors::keep_on;
 use crate::machine::{environment, threads};
+use crate::print::{self, formats};
 use crate::process::ServerProcess;
 use crate::progress::{Mode, Progress};
-use crate::{Error, render};
+use crate::{Error, report};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
 use zload_core::record::Ways;
@@ -60,12 +61,12 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     result.interrupted |= interrupted.load(Ordering::Relaxed);
     progress.finish();
     let delivered = deliver(&result, &args.output, destination, out);
-    let shown = html.map_or(Ok(()), |html| html.save(&render::run_page(&result)));
+    let shown = html.map_or(Ok(()), |html| html.save(&print::html(&report::of(&result))));
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let plan = plan_of(&plans, runs.len());
         let mut ways = last.recorded.ways.intended_from(0);
         ways.retain(|way| plan.follows(way.key));
-        trace_out.save(&render::chrome_trace(&ways, plan, last.identities))?;
+        trace_out.save(&formats::chrome_trace(&ways, plan, last.identities))?;
     }
     match delivered {
         // How the run ended says more, and decides the exit code.

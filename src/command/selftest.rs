@@ -6,12 +6,13 @@ use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
 use crate::cli::SelftestArgs;
 use crate::files::{Destination, Inputs};
 use crate::machine::environment;
+use crate::print::formats;
 use crate::progress::{Mode, Progress};
-use crate::{Error, render, selftest};
+use crate::{Error, selftest};
 use zload_core::result::SelftestResult;
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    render::writer::<SelftestResult>(args.output.format)?;
+    formats::ensure::<SelftestResult>(args.output.format)?;
     // There is no scenario that the result could replace.
     let destination = Destination::reserve(args.output.output.as_deref(), &Inputs::default())?;
     let interrupted = interruption()?;

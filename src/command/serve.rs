@@ -7,14 +7,15 @@ use crate::cli::ServeArgs;
 use crate::engine::{self, Serving};
 use crate::files::{Destination, Inputs, input};
 use crate::machine::environment;
+use crate::print::formats;
 use crate::progress::{Mode, Progress};
-use crate::{Error, render};
+use crate::{Error, report};
 use zload_core::result::ServeResult;
-use zload_core::scenario::{Engine, Nanos};
+use zload_core::scenario::{Engine, Nanos, is_beyond_loopback};
 use zload_core::text;
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    render::writer::<ServeResult>(args.output.format)?;
+    formats::ensure::<ServeResult>(args.output.format)?;
     let scenario = load(&args.scenario, &args.overrides())?;
     if scenario.proxy.engine == Engine::External {
         return Err(Error::Failed(format!(
@@ -43,7 +44,8 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
     let listening = |frontend: &str| {
         let _closed = writeln!(std::io::stderr(), "listening on {}", text::shown(frontend));
-        if let Some(warning) = render::serve_warning(&scenario, frontend) {
+        if is_beyond_loopback(frontend) {
+            let warning = report::warning_beyond_loopback(&scenario);
             let _closed = writeln!(std::io::stderr(), "{warning}");
         }
     };

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{print, text_of};
 use crate::cli::ShowArgs;
 use crate::files::{Destination, Inputs, load};
-use crate::{Error, render};
+use crate::{Error, print, report};
 use zload_core::result::Saved;
 
 pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
@@ -27,8 +27,8 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
 /// The page of a result that has one.
 fn page(saved: &Saved) -> Result<String, Error> {
     match saved {
-        Saved::Run(result) => Ok(render::run_page(result)),
-        Saved::Comparison(result) => Ok(render::comparison_page(result)),
+        Saved::Run(result) => Ok(print::html(&report::of(&**result))),
+        Saved::Comparison(result) => Ok(print::html(&report::of(&**result))),
         Saved::Serve(_) | Saved::Ideal(_) | Saved::Selftest(_) | Saved::Calibration(_) => Err(Error::Failed(
             "--html: there are pages of results of `zload run` and `zload compare` only; see --format".to_owned(),
         )),

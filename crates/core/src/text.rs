@@ -42,10 +42,17 @@ pub fn shown(text: &str) -> Cow<'_, str> {
 ///
 /// Runners of workflows take a line for a command that begins with `::`, or has `##[` in it.
 pub fn lines(text: &str) -> Cow<'_, str> {
-    let safe = visible(text);
+    match visible(text) {
+        Cow::Borrowed(text) => without_commands(text),
+        Cow::Owned(text) => Cow::Owned(without_commands(&text).into_owned()),
+    }
+}
+
+/// The same for a text whose signs are safe.
+pub fn without_commands(safe: &str) -> Cow<'_, str> {
     let begins = |line: &str| line.trim_start().starts_with("::");
     if !safe.contains("##[") && !safe.lines().any(begins) {
-        return safe;
+        return Cow::Borrowed(safe);
     }
     let line = |line: &str| {
         if begins(line) { line.replacen("::", "\\::", 1) } else { line.to_owned() }

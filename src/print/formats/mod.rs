@@ -1,0 +1,220 @@
+//! Results in the formats that other tools read: a file for each format, and here which formats there are of which result.
+//!
+//! Invariant: every number in a format is one of the result's, or worked out of them as docs/formats.md says.
+
+mod bencher;
+mod chrome_trace;
+mod csv;
+mod github_action_benchmark;
+mod go_bench;
+mod hdr;
+mod junit;
+mod metrics;
+mod otava;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+pub use chrome_trace::chrome_trace;
+
+use super::{Style, markdown, text};
+use crate::Error;
+use crate::facts::Revision;
+use crate::report::{self, Reported};
+use crate::result::{
+    CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, SelftestResult,
+    ServeResult, to_json,
+};
+use crate::text::lines;
+use crate::verdict::Status;
+
+/// The form in which a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// The result object
+    Json,
+    /// Tables for a pull request's comment or a CI summary
+    Markdown,
+    /// Every figure in a row of its own, for spreadsheets
+    Csv,
+    /// JUnit XML: each check, or each gated metric of a comparison, as a test case
+    Junit,
+    /// github-action-benchmark's customSmallerIsBetter: times, costs, losses
+    GithubActionBenchmarkSmaller,
+    /// github-action-benchmark's customBiggerIsBetter: rates
+    GithubActionBenchmarkBigger,
+    /// Bencher Metric Format, for `bencher run --adapter json`
+    Bencher,
+    /// Go benchmark text, for benchstat
+    GoBench,
+    /// A row for the CSV file that Apache Otava looks for changes in; append it
+    Otava,
+    /// The header of that file
+    OtavaHeader,
+    /// HdrHistogram's percentiles of the response time to the first reply, in ms, for its plotters
+    Hgrm,
+    /// HdrHistogram's interval log of every latency, in ns, for HistogramLogProcessor
+    Hlog,
+}
+
+impl Format {
+    /// Its name on the command line.
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// Whether the figures end in a place where nothing says that they must not be used.
+    fn leaves_the_verdict_behind(self) -> bool {
+        matches!(
+            self,
+            Self::GithubActionBenchmarkSmaller
+                | Self::GithubActionBenchmarkBigger
+                | Self::Bencher
+                | Self::GoBench
+                | Self::Otava
+                | Self::Hgrm
+        )
+    }
+}
+
+/// What a tool reads of a result.
+pub type Writer<T> = fn(&T, &Revision) -> String;
+
+/// A result that can be printed.
+pub trait Printable: Reported + Serialize {
+    /// What it is, as an error names it.
+    const KIND: &'static str;
+
+    /// What writes it in a format of another tool; `None` if there is no such format of it.
+    fn writer(_format: Format) -> Option<Writer<Self>> {
+        None
+    }
+
+    /// Why none of its figures may be used, if so.
+    fn unusable(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// What writes a `T` in this format; an error that says which formats there are if there is no such one.
+fn writer<T: Printable>(format: Format) -> Result<Writer<T>, Error> {
+    let of = |format: Format| match format {
+        Format::Json => Some((|result, _| to_json(result)) as Writer<T>),
+        format => T::writer(format),
+    };
+    of(format).ok_or_else(|| {
+        let there = |format: &&Format| **format == Format::Text || of(**format).is_some();
+        let there = Format::value_variants().iter().filter(there).map(|format| format.name());
+        Error::Failed(format!(
+            "--format {} is not for {}; for that there are {}",
+            format.name(),
+            T::KIND,
+            there.collect::<Vec<_>>().join(", ")
+        ))
+    })
+}
+
+/// An error that says which formats there are, if this is none of a `T`.
+pub fn ensure<T: Printable>(format: Format) -> Result<(), Error> {
+    if format == Format::Text { Ok(()) } else { writer::<T>(format).map(drop) }
+}
+
+/// The result in this format.
+///
+/// Fails if there is no such format of it, or if its figures must not be used and the format cannot say so.
+pub fn form<T: Printable>(
+    result: &T,
+    format: Format,
+    style: Style,
+    revision: &Revision,
+) -> Result<String, Error> {
+    if format == Format::Text {
+        return Ok(text(&report::of(result), style));
+    }
+    let write = writer::<T>(format)?;
+    match result.unusable() {
+        Some(why) if format.leaves_the_verdict_behind() => Err(Error::Invalid(format!(
+            "{why}, so there is no --format {} of it, which could not say so; --format text says why",
+            format.name()
+        ))),
+        // Whatever a writer does with the texts of a result: here each format is made safe to show.
+        _ => Ok(lines(&write(result, revision)).into_owned()),
+    }
+}
+
+impl Printable for RunResult {
+    const KIND: &'static str = "the result of a run";
+
+    fn writer(format: Format) -> Option<Writer<Self>> {
+        Some(match format {
+            Format::Markdown => |result, _| markdown(&report::of(result)),
+            Format::Csv => |result, _| csv::run(result),
+            Format::Junit => |result, _| junit::run(result),
+            Format::GithubActionBenchmarkSmaller => {
+                |result, _| github_action_benchmark::run(result, Direction::Lower)
+            }
+            Format::GithubActionBenchmarkBigger => {
+                |result, _| github_action_benchmark::run(result, Direction::Higher)
+            }
+            Format::Bencher => |result, _| bencher::run(result),
+            Format::GoBench => |result, _| go_bench::run(result),
+            Format::Otava => otava::run,
+            Format::OtavaHeader => |_, _| otava::header(),
+            Format::Hgrm => |result, _| hdr::percentiles(result),
+            Format::Hlog => |result, _| hdr::log(result),
+            Format::Text | Format::Json => return None,
+        })
+    }
+
+    fn unusable(&self) -> Option<&'static str> {
+        (self.verdict.status == Status::Invalid).then_some("this run is INVALID")
+    }
+}
+
+impl Printable for ComparisonResult {
+    const KIND: &'static str = "a comparison";
+
+    fn writer(format: Format) -> Option<Writer<Self>> {
+        Some(match format {
+            Format::Markdown => |result, _| markdown(&report::of(result)),
+            Format::Csv => |result, _| csv::comparison(result),
+            Format::Junit => |result, _| junit::comparison(result),
+            Format::GithubActionBenchmarkSmaller => {
+                |result, _| github_action_benchmark::comparison(result, Direction::Lower)
+            }
+            Format::GithubActionBenchmarkBigger => {
+                |result, _| github_action_benchmark::comparison(result, Direction::Higher)
+            }
+            Format::Bencher => |result, _| bencher::comparison(result),
+            Format::GoBench => |result, _| go_bench::comparison(result),
+            // Their columns are a run's figures, and a histogram is one of one thing.
+            _ => return None,
+        })
+    }
+
+    fn unusable(&self) -> Option<&'static str> {
+        (!self.valid).then_some("too many runs of this comparison are INVALID")
+    }
+}
+
+impl Printable for SelftestResult {
+    const KIND: &'static str = "a selftest";
+
+    fn writer(format: Format) -> Option<Writer<Self>> {
+        (format == Format::Junit).then_some(|result, _| junit::selftest(result))
+    }
+}
+
+impl Printable for ServeResult {
+    const KIND: &'static str = "the result of a server";
+}
+
+impl Printable for IdealResult {
+    const KIND: &'static str = "an ideal";
+}
+
+impl Printable for CalibrationResult {
+    const KIND: &'static str = "a calibration";
+}

@@ -1,0 +1,388 @@
+//! The report of a comparison: the answer first, then what speaks for it, then both sides next to each other.
+
+use super::curve::{self, Carried, Curve};
+use super::document::{
+    Block, Column, Depth, Document, Effect, Kind, Mark, Row, Section, Span, Status, Table, Tone,
+    Words, words,
+};
+use super::ledger::ledger;
+use super::legs::side_by_side;
+use super::plot::Ink;
+use super::quantiles::{interval, quantiles};
+use super::slices::slices;
+use super::value::{change, counted as number, metric, per_second, size};
+use super::{Reported, latency, machine, scenario_text};
+use crate::compare::short;
+use crate::quantity::{self, counted, duration};
+use crate::result::{
+    Answer, ComparisonResult, Fitness, LatencySummary, MetricComparison, SideFigures,
+};
+
+impl Reported for ComparisonResult {
+    fn report(&self) -> Document {
+        let (word, _) = word(self);
+        let mut sections = pair("", "", self);
+        for (number, other) in self.others.iter().enumerate() {
+            sections.extend(pair(&format!("other-{number}-"), &format!("others.{number}."), other));
+        }
+        sections.push(latencies(self));
+        sections.extend(side_by_side(&self.a, &self.b));
+        sections.extend(slices(self));
+        sections.extend([ledgers(self), method(self), scenarios(self)]);
+        Document { word, ..Document::new(title(self), &self.b.environment.zload, sections) }
+    }
+}
+
+fn title(result: &ComparisonResult) -> Words {
+    words!(Span::name(&result.b.name), " against ", Span::name(&result.a.name))
+}
+
+fn sides(result: &ComparisonResult) -> [(&'static str, &SideFigures); 2] {
+    [("a", &result.a), ("b", &result.b)]
+}
+
+/// What is said of each pair of sides, which stands at this path in the result.
+fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
+    let named = |name: &str| format!("{id}{name}");
+    let mut blocks = vec![Block::Status(status(result))];
+    blocks.extend(Block::remarks(Mark::Warn, &result.notes));
+    let id = if path.is_empty() { "metrics-table" } else { "" };
+    let metrics = vec![Block::Table(metrics(id, path, result))];
+    let mut sections = vec![
+        Section::bare(&named("verdict"), Depth::Answer, blocks),
+        Section::bare(&named("sides"), Depth::Answer, vec![Block::Settings(compared(result))]),
+        Section::bare(&named("metrics"), Depth::Answer, metrics),
+    ];
+    sections.extend(quantiles(&named("quantile-by-quantile"), path, result));
+    sections
+}
+
+/// The answer in a word, and how good it is.
+fn word(result: &ComparisonResult) -> (String, Tone) {
+    let (word, tone) = match result.verdict {
+        _ if result.failure.is_some() => ("FAILED", Tone::Alarm),
+        _ if !result.valid => ("INVALID", Tone::Alarm),
+        Answer::Better => ("BETTER", Tone::Good),
+        Answer::Worse => ("WORSE", Tone::Alarm),
+        Answer::Same => ("SAME", Tone::Plain),
+        Answer::Unclear => ("UNCLEAR", Tone::Doubt),
+    };
+    match without_answer(result) {
+        Some(without) => (without, Tone::Alarm),
+        None => (word.to_owned(), tone),
+    }
+}
+
+/// `NO ANSWER for first_reply.p99`, if what counts could not be told at all and nothing else decides.
+fn without_answer(result: &ComparisonResult) -> Option<String> {
+    let metrics = result.unanswered();
+    if !result.valid || metrics.is_empty() || result.verdict == Answer::Worse {
+        return None;
+    }
+    let names: Vec<&str> = metrics.into_iter().map(|metric| short(&metric.name)).collect();
+    Some(format!("NO ANSWER for {}", names.join(", ")))
+}
+
+/// The answer in a word, and in the words of the metric that matters.
+fn status(result: &ComparisonResult) -> Status {
+    let (mut word, tone) = word(result);
+    if result.interrupted {
+        word += ", interrupted";
+    }
+    let primary = result.metrics.iter().find(|metric| metric.name == result.primary);
+    let meaning = match (&result.failure, primary) {
+        (Some(failure), _) => failure.clone(),
+        _ if !result.valid => {
+            "too many runs must not be used, so no figure below may be: see a and b for the reasons"
+                .to_owned()
+        }
+        (None, Some(metric)) => answer(metric, result.method.confidence_percent),
+        (None, None) => String::new(),
+    };
+    Status { of: Some(title(result)), word, meaning: meaning.into(), tone }
+}
+
+/// What is found of the primary metric, in words.
+fn answer(metric: &MetricComparison, confidence_percent: f64) -> String {
+    let name = short(&metric.name);
+    let (Some(effect), Some(low), Some(high)) =
+        (metric.effect_percent, metric.ci_low_percent, metric.ci_high_percent)
+    else {
+        return format!("{name} is {}.", metric.sentence);
+    };
+    let direction = if effect < 0.0 { "lower" } else { "higher" };
+    let size = size(effect);
+    let interval = format!(
+        "{confidence_percent} % interval {} to {}",
+        quantity::change(low),
+        quantity::change(high)
+    );
+    let margin = metric.margin_percent;
+    match metric.verdict {
+        Answer::Better | Answer::Worse => {
+            let word = if metric.verdict == Answer::Better { "better" } else { "worse" };
+            format!("{name} is {size} {direction}, which is {word} ({interval}).")
+        }
+        Answer::Same => {
+            format!("{name} is the same within ±{margin} %: {size} {direction} ({interval}).")
+        }
+        Answer::Unclear => format!(
+            "{name} is not shown to differ, nor to be the same within ±{margin} %: {size} {direction} ({interval}). {}",
+            capital(metric.sentence.trim_start_matches("unclear: "))
+        ),
+    }
+}
+
+fn capital(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    let first = rest.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", rest.as_str())
+}
+
+/// Both sides, how they were compared, and where they differ.
+fn compared(result: &ComparisonResult) -> Vec<(Words, Words)> {
+    let mut rows: Vec<(Words, Words)> =
+        sides(result).map(|(letter, of)| (letter.into(), side(letter, of))).into();
+    rows.push(("method".into(), how(result).into()));
+    rows.extend(result.differences.iter().map(|difference| {
+        let value = |side: &Option<String>| side.as_deref().map_or(Span::Nothing, Span::code);
+        let key = Span::code(&difference.key);
+        let differs = words!(key, ": ", value(&difference.a), " → ", value(&difference.b));
+        ("differs".into(), differs)
+    }));
+    rows
+}
+
+fn side(letter: &str, side: &SideFigures) -> Words {
+    let source =
+        if side.source == side.name { String::new() } else { format!(", {}", side.source) };
+    let runs = counted(u64::from(side.runs), "run");
+    let plan = Span::code(&side.plan_hash);
+    let mut words = words!(Span::name(&side.name), source, ", plan ", plan, ", ", runs);
+    if side.invalid > 0 {
+        let why = side.invalid_because.first().map_or("", String::as_str);
+        let runs = counted(u64::from(side.invalid), "run");
+        words = words.and(format!(", besides {runs} INVALID ({why})"));
+    }
+    let lost = side.ledger.replies_lost;
+    if lost > 0 {
+        words = words!(
+            words,
+            ", ",
+            number(format!("{letter}.ledger.replies_lost"), lost),
+            " replies lost"
+        );
+    }
+    words
+}
+
+fn how(result: &ComparisonResult) -> String {
+    let method = &result.method;
+    let blocks = counted(u64::from(method.blocks), "block");
+    let sees = result
+        .metrics
+        .iter()
+        .find(|metric| metric.name == result.primary)
+        .and_then(|metric| metric.smallest_visible_percent)
+        .map_or_else(String::new, |percent| {
+            format!("; a change of {} is found four times of five", size(percent))
+        });
+    if method.interleaved {
+        let plan = if result.a.plan_hash == result.b.plan_hash {
+            "the same plan"
+        } else {
+            "the same seeds"
+        };
+        format!(
+            "{blocks} of {} of {}, in turn by the toss of a coin, {plan} on both sides{sees}",
+            counted(u64::from(method.slices_per_block), "pair"),
+            duration(method.slice_ns),
+        )
+    } else {
+        format!("{} of each, not in turn{sees}", counted(u64::from(method.blocks), "run"))
+    }
+}
+
+/// All metrics, those that differ first.
+fn metrics(id: &'static str, path: &str, result: &ComparisonResult) -> Table {
+    const GROUPS: [(Answer, &str, &str, Tone); 4] = [
+        (Answer::Worse, "worse", "worse", Tone::Alarm),
+        (Answer::Better, "better", "better", Tone::Good),
+        (Answer::Unclear, "unclear", "unclear", Tone::Doubt),
+        (Answer::Same, "same", "same, within the margin of each", Tone::Note),
+    ];
+    let numbered = || result.metrics.iter().enumerate();
+    let rows = GROUPS.into_iter().flat_map(|(answer, word, group, tone)| {
+        let answer = move |of: &MetricComparison| of.verdict == answer;
+        numbered().filter(move |(_, of)| answer(of)).map(move |(number, of)| {
+            let field = |name: &str| format!("{path}metrics.{number}.{name}");
+            let ends = of.ci_low_percent.zip(of.ci_high_percent).map(Into::into);
+            let margin = of.margin_percent.abs();
+            let row = Row::of([
+                short(&of.name).into(),
+                metric(field("a"), of.a, of.unit),
+                metric(field("b"), of.b, of.unit),
+                change(field("effect_percent"), of.effect_percent),
+                interval(ends),
+                Span::Toned(tone, word.to_owned()).into(),
+                of.smallest_visible_percent.map(size).unwrap_or_default().into(),
+                Span::Effect(Effect { percent: of.effect_percent, ends, margin }).into(),
+            ]);
+            let said = Some((of.sentence.as_str().into(), needs_words(of)));
+            Row { is_primary: of.name == result.primary, group, said, ..row }
+        })
+    });
+    let [a, b] = sides(result).map(|(letter, side)| Span::side(letter, &side.name).into());
+    let columns = [
+        ("".into(), Kind::Words),
+        (a, Kind::Figures),
+        (b, Kind::Figures),
+        ("change".into(), Kind::Figures),
+        ("interval".into(), Kind::Beneath),
+        ("answer".into(), Kind::Group),
+        ("sees".into(), Kind::Beneath),
+        ("".into(), Kind::Effect),
+    ];
+    let columns = columns.map(|(heading, kind)| Column { heading, kind, least: 0 });
+    Table { id, columns: columns.into(), rows: rows.collect() }
+}
+
+/// Whether a reader of its row alone would take it for something else: an interval without zero that is unclear, a gate
+/// without an answer, sides that differ the other way than the change.
+fn needs_words(metric: &MetricComparison) -> bool {
+    let apart = metric.ci_low_percent.is_some_and(|low| low > 0.0)
+        || metric.ci_high_percent.is_some_and(|high| high < 0.0);
+    metric.verdict == Answer::Unclear && (apart || metric.gated && !metric.answered)
+        || metric.medians_differ_the_other_way()
+}
+
+fn latencies(result: &ComparisonResult) -> Section {
+    let mut named: Vec<latency::Named> = sides(result)
+        .map(|(letter, side)| {
+            let path = format!("{letter}.latency.first_reply");
+            (Span::side(letter, &side.name).into(), path, &side.latency.first_reply)
+        })
+        .into();
+    let ideals = ideals(result).into_iter();
+    named.extend(ideals.map(|(letter, ideal)| ("ideal".into(), format!("{letter}.ideal"), ideal)));
+    let plot = curve::plot("percentiles", &curves(result));
+    let blocks = plot
+        .map(Block::Plot)
+        .into_iter()
+        .chain([Block::Table(latency::table("latencies", &named))])
+        .collect();
+    Section::new("latency", "Latency", Depth::Appendix, blocks)
+}
+
+fn curves(result: &ComparisonResult) -> Vec<Curve<'_>> {
+    let of = |ink, name: &str, latencies, carried| Curve {
+        ink: Ink(ink),
+        name: name.to_owned(),
+        latencies,
+        intervals: false,
+        carried,
+    };
+    let ComparisonResult { a, b, .. } = result;
+    let mut curves = vec![
+        of("first", &a.name, &a.latency.first_reply, Carried::ByCount),
+        of("b", &b.name, &b.latency.first_reply, Carried::ByCount),
+    ];
+    let names = match ideals(result)[..] {
+        [_] if a.ideal == b.ideal => ["ideal of both", ""],
+        [_] if a.ideal.is_none() => ["ideal of the second", ""],
+        _ => ["ideal of the first", "ideal of the second"],
+    };
+    let inks = ["third thin", "fourth thin"].into_iter().zip(names);
+    curves.extend(
+        inks.zip(ideals(result))
+            .map(|((ink, name), (_, ideal))| of(ink, name, ideal, Carried::Throughout)),
+    );
+    curves
+}
+
+/// The ideals of both sides, once if they are the same.
+fn ideals(result: &ComparisonResult) -> Vec<(&'static str, &LatencySummary)> {
+    let ideals =
+        sides(result).into_iter().filter_map(|(letter, side)| Some((letter, side.ideal.as_ref()?)));
+    ideals.take(if result.a.ideal == result.b.ideal { 1 } else { 2 }).collect()
+}
+
+fn ledgers(result: &ComparisonResult) -> Section {
+    let mut blocks =
+        vec![Block::sentence("Every message of the runs that entered, in exactly one place.")];
+    for (letter, side) in sides(result) {
+        let field = |name: &str| format!("{letter}.throughput.{name}");
+        let requests = per_second(field("requests_per_s"), side.throughput.requests_per_s);
+        let replies = per_second(field("replies_per_s"), side.throughput.replies_per_s);
+        let runs = counted(u64::from(side.runs), "run");
+        let window = duration(side.throughput.window_ns);
+        let rates = words!(runs, ", ", requests, " requests, ", replies, " replies, over ", window);
+        blocks.push(Block::Subheading(Span::side(letter, &side.name).into()));
+        blocks.push(Block::note(rates));
+        blocks.push(ledger(&format!("{letter}.ledger"), &side.ledger));
+    }
+    Section::new("ledger", "Ledgers", Depth::Appendix, blocks)
+}
+
+fn method(result: &ComparisonResult) -> Section {
+    let method = &result.method;
+    let order = if method.interleaved {
+        "slices of both sides took turns at random"
+    } else {
+        "one after the other: what changed on the machine between the two stands in the difference"
+    };
+    let change = format!(
+        "by how much b is above a, with its {} % interval; within the margin, which is shaded, it counts as none",
+        method.confidence_percent
+    );
+    let slices = format!(
+        "{} blocks of {} slices of each side, {} each after {} of warm-up",
+        method.blocks,
+        method.slices_per_block,
+        duration(method.slice_ns),
+        duration(method.slice_warmup_ns)
+    );
+    let cpus = match method.cpus {
+        Some(cpus) => format!("everything was kept on {cpus}"),
+        None => "all".to_owned(),
+    };
+    let mut rows: Vec<(Words, Words)> = vec![
+        ("change".into(), change.into()),
+        ("order".into(), format!("{order}, seed {}", method.seed).into()),
+        ("slices".into(), slices.into()),
+        ("processors".into(), cpus.into()),
+    ];
+    rows.extend(result.machine.as_ref().map(|fitness| ("machine".into(), fit(fitness).into())));
+    rows.extend(sides(result).map(|(letter, side)| {
+        let by = side.exe.as_ref().map(|exe| format!("by {exe}; ")).unwrap_or_default();
+        (letter.into(), format!("{by}{}", machine(&side.environment)).into())
+    }));
+    rows.extend(sides(result).into_iter().filter(|(_, side)| side.invalid > 0).map(
+        |(letter, side)| {
+            let runs = format!("{} INVALID: ", counted(u64::from(side.invalid), "run"));
+            (letter.into(), format!("{runs}{}", side.invalid_because.join("; ")).into())
+        },
+    ));
+    let blocks = vec![Block::Settings(rows)];
+    Section::new("method", "How it was found out", Depth::Appendix, blocks)
+}
+
+fn fit(fitness: &Fitness) -> String {
+    let word = if fitness.fit { "fit" } else { "not fit to compare anything" };
+    format!(
+        "{word}: of equal pieces of work the slowest tenth took at least {:.2} times as long as the fastest, the slowest \
+         hundredth {:.2} times",
+        fitness.p90_ratio, fitness.p99_ratio
+    )
+}
+
+fn scenarios(result: &ComparisonResult) -> Section {
+    let of = |(letter, side): (_, &SideFigures)| {
+        [
+            Block::Subheading(Span::side(letter, &side.name).into()),
+            Block::Verbatim(scenario_text(&side.scenario)),
+        ]
+    };
+    let blocks = sides(result).into_iter().flat_map(of).collect();
+    Section::new("scenario", "Scenarios", Depth::Appendix, blocks)
+}

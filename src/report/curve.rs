@@ -1,0 +1,169 @@
+//! The percentile curve: how long the fastest 90 %, 99 %, 99.9 % … of requests took, each nine equally wide.
+//!
+//! Invariant: what the sample is too small to carry is dashed, so that nobody takes what was seen once for an estimate.
+
+use hdrhistogram::Histogram;
+
+use super::plot::{Axes, Drawing, Ink, Layer, Plot, Point};
+use super::scale::{Scale, quantile_label, time_label};
+use crate::quantity::duration;
+use crate::result::{LatencySummary, PERCENTILES};
+use crate::stats;
+
+/// Height of the plot.
+const HEIGHT: f64 = 340.0;
+/// A curve has this many points for each nine.
+const POINTS_PER_NINE: u32 = 60;
+/// The axis of times begins with those of this quantile.
+const LEAST_SHOWN: f64 = 0.02;
+/// The percentiles that have intervals.
+const QUANTILES: [f64; PERCENTILES.len()] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, LAST_INTERVAL];
+/// The last of them.
+const LAST_INTERVAL: f64 = 0.9999;
+/// A sample that does not carry its median carries no part of the curve below it.
+const LEAST_QUANTILE: f64 = 0.5;
+
+/// One distribution, as it is drawn.
+pub(super) struct Curve<'a> {
+    pub(super) ink: Ink,
+    pub(super) name: String,
+    pub(super) latencies: &'a LatencySummary,
+    /// Whether the percentiles' intervals are drawn.
+    pub(super) intervals: bool,
+    pub(super) carried: Carried,
+}
+
+/// Up to which percentile a curve is an estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// It is computed and not measured: all of it is what it is.
+    Throughout,
+    /// As far as so many values carry it.
+    ByCount,
+    /// As far as there are intervals, too: values that resemble each other are worth fewer independent ones.
+    ByIntervals,
+}
+
+/// The curves in one plot; nothing if there is nothing to draw.
+pub(super) fn plot(id: &'static str, curves: &[Curve]) -> Option<Plot> {
+    let drawn: Vec<(&Curve, Histogram<u64>)> = curves
+        .iter()
+        .filter_map(|curve| Some((curve, curve.latencies.distribution()?)))
+        .filter(|(_, histogram)| !histogram.is_empty())
+        .collect();
+    let most = drawn.iter().map(|(_, histogram)| histogram.len()).max()?;
+    // The very shortest times would take half of a logarithmic axis, and nobody looks for them.
+    let ends = drawn
+        .iter()
+        .flat_map(|(_, histogram)| [histogram.value_at_quantile(LEAST_SHOWN), histogram.max()]);
+    let axes = Axes {
+        height: HEIGHT,
+        x: (Scale::quantiles(most), quantile_label),
+        y: (Scale::of_times(ends.map(|ns| ns as f64)), time_label),
+    };
+    let has_intervals = |curve: &Curve| curve.intervals && intervals(curve).next().is_some();
+    let whiskers = if drawn.iter().any(|(curve, _)| has_intervals(curve)) {
+        " Bars: 95 % intervals of the percentiles."
+    } else {
+        ""
+    };
+    // The first curve is the one that matters: it lies on top.
+    let curves = drawn.iter().rev().flat_map(|(curve, histogram)| layers(curve, histogram));
+    let description: Vec<String> = drawn.iter().map(|(curve, _)| described(curve)).collect();
+    Some(Plot {
+        id,
+        title: "Response time by percentile".to_owned(),
+        words: format!(
+            "The time within which so many per cent of the requests were answered. Dashed: seen, but too rare to be an \
+             estimate.{whiskers}"
+        ),
+        description: description.join("; "),
+        keys: drawn.iter().map(|(curve, _)| (curve.ink, curve.name.clone())).collect(),
+        drawing: Drawing::Axes(axes, std::iter::once(Layer::Grid).chain(curves).collect()),
+    })
+}
+
+fn layers(curve: &Curve, histogram: &Histogram<u64>) -> Vec<Layer> {
+    let count = histogram.len() as f64;
+    let end = estimated_until(curve);
+    let carried = |quantile: f64| {
+        curve.carried == Carried::Throughout
+            || quantile <= end && stats::carries(count, quantile.max(LEAST_QUANTILE))
+    };
+    let mut points = points(histogram);
+    points.retain(|(quantile, _)| *quantile >= LEAST_SHOWN);
+    let split = points.iter().take_while(|(quantile, _)| carried(*quantile)).count();
+    // The dashed part begins where the other ends.
+    let rest = points[split.saturating_sub(1)..].to_vec();
+    points.truncate(split);
+    let mut layers = vec![Layer::Line(curve.ink, points)];
+    if rest.len() > 1 {
+        layers.push(Layer::Rare(curve.ink, rest));
+    }
+    if curve.intervals {
+        let ends = intervals(curve);
+        layers
+            .extend(ends.map(|(at, ends)| Layer::Whisker(curve.ink, at, ends.map(|ns| ns as f64))));
+    }
+    layers
+}
+
+/// The last quantile of which the intervals say that it is an estimate.
+fn estimated_until(curve: &Curve) -> f64 {
+    match (curve.carried, intervals(curve).last()) {
+        (Carried::ByIntervals, None) => 0.0,
+        (Carried::ByIntervals, Some((quantile, _))) if quantile < LAST_INTERVAL => quantile,
+        // Beyond the last interval that is ever given, the count decides.
+        _ => 1.0,
+    }
+}
+
+/// Quantiles and their times, evenly spaced on the axis, from the smallest to the largest value.
+fn points(histogram: &Histogram<u64>) -> Vec<Point> {
+    let nines = (histogram.len() as f64).log10().max(1.0);
+    let steps = (0_u32..)
+        .map(|number| f64::from(number) / f64::from(POINTS_PER_NINE))
+        .take_while(|place| *place < nines);
+    let mut points: Vec<Point> = steps
+        .map(|place| 1.0 - 10_f64.powf(-place))
+        .map(|quantile| (quantile, histogram.value_at_quantile(quantile) as f64))
+        .collect();
+    points.push((1.0 - 10_f64.powf(-nines), histogram.max() as f64));
+    points
+}
+
+fn intervals(curve: &Curve) -> impl Iterator<Item = (f64, [u64; 2])> + use<> {
+    let ends = curve.latencies.intervals.ends();
+    QUANTILES.into_iter().zip(ends).filter_map(|(quantile, ends)| Some((quantile, ends?)))
+}
+
+fn described(curve: &Curve) -> String {
+    let latencies = curve.latencies;
+    let figures =
+        [("median", latencies.p50_ns), ("99 %", latencies.p99_ns), ("longest", latencies.max_ns)];
+    let figures: Vec<String> = figures
+        .into_iter()
+        .filter_map(|(name, ns)| Some(format!("{name} {}", duration(ns?))))
+        .collect();
+    format!("{}: {}", curve.name, figures.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(50))]
+        #[test]
+        fn a_curve_rises_to_the_longest_time(values in prop::collection::vec(1..1_000_000_u64, 1..200)) {
+            let mut histogram = Histogram::<u64>::new(3).unwrap();
+            for ns in values {
+                histogram.record(ns).unwrap();
+            }
+            let points = points(&histogram);
+            prop_assert!(points.is_sorted_by(|one, other| one.0 < other.0 && one.1 <= other.1), "{points:?}");
+            prop_assert!((points.last().unwrap().1 - histogram.max() as f64).abs() < 1e-9);
+        }
+    }
+}

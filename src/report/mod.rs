@@ -1,0 +1,69 @@
+//! What is said of each kind of result, as a value that printers give a form.
+//!
+//! Invariant: no decision, no clock, no file: the same result gives the same report.
+
+mod buckets;
+mod calibration;
+mod comparison;
+mod curve;
+pub(crate) mod document;
+mod ideal;
+mod latency;
+mod ledger;
+mod legs;
+mod plan;
+pub(crate) mod plot;
+mod quantiles;
+mod run;
+pub(crate) mod scale;
+mod selftest;
+mod serve;
+mod slices;
+mod time;
+mod value;
+mod verdict;
+
+pub use document::Document;
+pub use plan::plan;
+pub use serve::warning_beyond_loopback;
+
+use crate::quantity;
+use crate::result::{Environment, to_json};
+use crate::scenario::Scenario;
+
+/// A result of which there is a report.
+pub trait Reported {
+    /// What is said of it.
+    fn report(&self) -> Document;
+}
+
+/// What is said of a result.
+pub fn of(result: &impl Reported) -> Document {
+    result.report()
+}
+
+fn machine(environment: &Environment) -> String {
+    let Environment {
+        zload,
+        build,
+        libzmq,
+        kernel,
+        cpu_model,
+        cores,
+        cpu_quota,
+        load_average,
+        time,
+    } = environment;
+    let build = if build == "release" { String::new() } else { format!(" ({build} build)") };
+    let cores = quantity::counted(*cores as u64, "core");
+    let quota =
+        cpu_quota.map_or_else(String::new, |quota| format!(", quota {}", quantity::cpus(quota)));
+    format!(
+        "{cores} of {cpu_model}{quota}, {kernel}, load average {load_average:.2}, zload {zload}{build}, libzmq {libzmq}, {time}"
+    )
+}
+
+/// A scenario as the file that it could have come from.
+fn scenario_text(scenario: &Scenario) -> String {
+    toml::to_string(scenario).unwrap_or_else(|_| to_json(scenario))
+}

@@ -1,0 +1,234 @@
+//! A scenario and its plan in words: what was meant, and the load that it offers.
+
+use std::fmt::Display;
+
+use super::document::{Block, Depth, Document, Mark, Section, Span, Words, words};
+use super::scale::nanos;
+
+use crate::plan::Plan;
+use crate::quantity::{count, counted, percent, rate};
+use crate::result::out_of_reach;
+use crate::scenario::{
+    Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Scenario, ServerCommand,
+    Threads,
+};
+
+/// What `zload check` says of a valid scenario.
+pub fn plan(scenario: &Scenario, plan: &Plan) -> Document {
+    let mut rows = settings(scenario);
+    rows.push(("offers".into(), offers(scenario, plan).into()));
+    let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 0.0);
+    rows.extend(
+        utilisation.map(|of| ("busy".into(), format!("{} of the workers", percent(of)).into())),
+    );
+    rows.push(("accepts".into(), accepts(scenario).into()));
+    let seed = format!(" (seed {})", scenario.seed);
+    rows.push(("plan".into(), words!(Span::code(plan.hash()), seed)));
+    let names = std::iter::once("limits").chain(std::iter::repeat(""));
+    let limits = names.zip(&scenario.thresholds.limits);
+    rows.extend(limits.map(|(name, limit)| (name.into(), limit.to_string().into())));
+    let warnings = warnings(scenario, plan);
+    let warnings: Vec<String> =
+        warnings.into_iter().map(|warning| format!("warning: {warning}")).collect();
+    let blocks = std::iter::once(Block::Settings(rows))
+        .chain(Block::remarks(Mark::Warn, &warnings))
+        .collect();
+    let sections = [Section::bare("plan", Depth::Answer, blocks)];
+    Document::new(Span::name(&scenario.name).into(), "", sections)
+}
+
+/// The load that the plan offers.
+fn offers(scenario: &Scenario, plan: &Plan) -> String {
+    let summary = plan.summary();
+    let mut offers = match (summary.requests_per_s, summary.in_flight) {
+        (Some(per_second), _) => {
+            let requests = plan.requests().map_or_else(
+                || format!("about {:.0}", summary.requests.unwrap_or(0.0)),
+                |requests| requests.to_string(),
+            );
+            format!("{} for {}: {requests} requests", rate(per_second), scenario.run.duration)
+        }
+        (None, in_flight) => {
+            format!("{} requests in the air at any time", count(in_flight.unwrap_or(0)))
+        }
+    };
+    offers += &format!(", {:.2} replies each on average", summary.replies_mean);
+    if summary.work_ns_mean > 0.0 && summary.work_ns_mean.is_finite() {
+        offers += &format!(", {} of a worker's time for each", nanos(summary.work_ns_mean));
+    }
+    offers
+}
+
+/// What is valid and can hardly be meant.
+fn warnings(scenario: &Scenario, plan: &Plan) -> Vec<String> {
+    let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0);
+    let overload = utilisation.map(|utilisation| {
+        format!(
+            "the plan asks for {} of what the workers can do, so the queue grows without end: offer less, or have \
+             more workers or shorter delays",
+            percent(utilisation)
+        )
+    });
+    overload.into_iter().chain(out_of_reach(scenario, plan, 1)).collect()
+}
+
+/// What a peer may send.
+fn accepts(scenario: &Scenario) -> String {
+    let why = match scenario.sockets.maxmsgsize {
+        Some(_) => "",
+        None => ", from load.payload as sockets.maxmsgsize is not set",
+    };
+    let frames = match scenario.proxy.engine {
+        Engine::External => String::new(),
+        _ => format!(", {MOST_FRAMES} frames a request"),
+    };
+    format!(
+        "at most {} a frame{why}{frames}; a peer whose message has no end is cut off",
+        scenario.message_limit()
+    )
+}
+
+/// The parts of a scenario by name, each in a few words.
+pub(super) fn settings(scenario: &Scenario) -> Vec<(Words, Words)> {
+    let workers = if scenario.proxy.engine == Engine::External {
+        format!("not ours; expected replies {}", spread(&scenario.workers.replies))
+    } else {
+        workers(scenario)
+    };
+    let parts = [
+        Some(("load", load(scenario))),
+        Some(("clients", clients(scenario))),
+        Some(("proxy", proxy(scenario))),
+        scenario.server.as_ref().map(|own| ("server", server(own))),
+        Some(("workers", workers)),
+        Some(("phases", phases(scenario))),
+    ];
+    parts.into_iter().flatten().map(|(name, text)| (name.into(), text.into())).collect()
+}
+
+/// The settings that a simulation knows: nothing that only carries the work, and no drain, for nothing is given up.
+pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
+    let mut workers = workers(scenario);
+    if scenario.proxy.engine == Engine::External {
+        workers += " (as the scenario says: the external server may have others)";
+    }
+    let phases = format!("{}, {} counted", warmup(scenario), scenario.run.duration);
+    [
+        ("load", load(scenario)),
+        ("clients", count(u64::from(scenario.clients.count.0))),
+        ("workers", workers),
+        ("phases", phases),
+    ]
+    .map(|(name, text)| (name.into(), text.into()))
+    .into()
+}
+
+fn load(scenario: &Scenario) -> String {
+    let load = &scenario.load;
+    let model = match load.model {
+        Model::Open => {
+            let arrivals = match load.arrivals {
+                Some(Arrivals::Poisson) => "Poisson",
+                Some(Arrivals::Periodic) | None => "periodic",
+            };
+            match (load.rate, load.rate_per_client) {
+                (Some(total), _) => format!("open, {arrivals}, {total} over all clients"),
+                (None, Some(each)) => format!("open, {arrivals}, {each} from each client"),
+                (None, None) => format!("open, {arrivals}"),
+            }
+        }
+        Model::Closed => {
+            let in_flight = load.in_flight.map_or(1, |in_flight| in_flight.0);
+            let think = load
+                .think
+                .as_ref()
+                .map_or_else(String::new, |think| format!(", think {}", spread(think)));
+            format!("closed, {in_flight} in flight from each client{think}")
+        }
+    };
+    let timeout =
+        load.timeout.map_or_else(String::new, |timeout| format!(", given up after {timeout}"));
+    format!("{model}; payload {}{timeout}", spread(&load.payload))
+}
+
+fn clients(scenario: &Scenario) -> String {
+    let drivers = match scenario.clients.threads {
+        Threads::Auto => String::new(),
+        Threads::Fixed(threads) => format!(" on {}", counted(u64::from(threads), "driver")),
+    };
+    format!("{}{drivers}", count(u64::from(scenario.clients.count.0)))
+}
+
+fn proxy(scenario: &Scenario) -> String {
+    let proxy = &scenario.proxy;
+    let engine = match proxy.engine {
+        Engine::Poll => "poll",
+        Engine::Builtin => "builtin (zmq_proxy)",
+        Engine::Batch => "batch",
+        Engine::External if scenario.server.is_some() => {
+            return format!("your own server's (external), at {}", proxy.frontend);
+        }
+        Engine::External => return format!("external, at {}", proxy.frontend),
+    };
+    let sockets = serde_json::to_value(&scenario.sockets).unwrap_or_default();
+    let options: Vec<String> = sockets
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!(", {name} {}", value.to_string().trim_matches('"')))
+        .collect();
+    format!("{engine}, {} to {}{}", proxy.frontend, proxy.backend, options.concat())
+}
+
+/// A server of the user's own.
+fn server(server: &ServerCommand) -> String {
+    format!(
+        "{}; started by zload, at most {} until it answers, at most {} to stop",
+        server.in_words(),
+        server.ready_timeout,
+        server.stop_timeout
+    )
+}
+
+fn workers(scenario: &Scenario) -> String {
+    let workers = &scenario.workers;
+    let delay = match (&workers.delay, workers.delay_by) {
+        (Distribution::Constant(Nanos::ZERO), _) => "no delay".to_owned(),
+        (delay, DelayBy::Sleep) => format!("delay {} before each, asleep", spread(delay)),
+        (delay, DelayBy::Spin) => format!("delay {} before each, burning CPU", spread(delay)),
+    };
+    format!("{}; replies {}; {delay}", workers.count, spread(&workers.replies))
+}
+
+fn phases(scenario: &Scenario) -> String {
+    let run = &scenario.run;
+    format!("{}, {} measured, at most {} drain", warmup(scenario), run.duration, run.drain)
+}
+
+fn warmup(scenario: &Scenario) -> String {
+    match scenario.run.warmup {
+        Nanos::ZERO => "no warm-up".to_owned(),
+        warmup => format!("{warmup} warm-up"),
+    }
+}
+
+/// A distribution in words.
+fn spread<T: Display>(distribution: &Distribution<T>) -> String {
+    match distribution {
+        Distribution::Constant(value) => value.to_string(),
+        Distribution::Uniform([low, high]) => format!("uniform {low} to {high}"),
+        Distribution::Exponential(mean) => format!("exponential with mean {mean}"),
+        Distribution::Normal { mean, sd } => format!("normal with mean {mean}, sd {sd}"),
+        Distribution::Lognormal { median, p99 } => {
+            format!("lognormal with median {median}, p99 {p99}")
+        }
+        Distribution::Pareto { min, shape } => format!("Pareto from {min} with shape {shape}"),
+        Distribution::Choice(choices) => {
+            let values: Vec<String> = choices
+                .iter()
+                .map(|(weight, value)| format!("{value} (weight {weight})"))
+                .collect();
+            format!("one of {}", values.join(", "))
+        }
+    }
+}

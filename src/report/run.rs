@@ -1,0 +1,253 @@
+//! The report of a run: whether to believe it, what was run, and every figure.
+
+use super::buckets;
+use super::document::{
+    Block, Depth, Document, Heading, Kind, Mark, Row, Section, Span, Table, Tone, words,
+};
+use super::latency::latency;
+use super::ledger::ledger;
+use super::legs::legs;
+use super::plan::settings;
+use super::scale::nanos;
+use super::time::over_time;
+use super::value::{counted, mean_time, per_second, percentile, time};
+use super::verdict::{headline, thresholds, verdict};
+use super::{Reported, machine, scenario_text};
+use crate::quantity::{self, bytes, bytes_per_second, count, duration, percent};
+use crate::result::{GeneratorFigures, Kind as Quantile, ProxyFigures, RunResult, ServerFigures};
+use crate::scenario::in_words;
+
+impl Reported for RunResult {
+    fn report(&self) -> Document {
+        let (word, ..) = headline(self.verdict.status);
+        let (legs, runs) = (legs(self), runs(self));
+        let marked = [&legs, &runs].into_iter().flatten().any(Section::is_marked);
+        let sections = [
+            ended(self),
+            Some(verdict(&self.verdict)),
+            thresholds(self),
+            Some(key_figures(self)),
+            Some(what_was_run(self)),
+            Some(throughput(self)),
+            Some(latency(self, marked)),
+            drawing(self),
+            over_time(self),
+            legs,
+            Some(ledgers(self)),
+            Some(costs(self)),
+            last_output(self),
+            runs,
+            notes(self),
+            Some(scenario(self)),
+        ];
+        Document {
+            title: Span::name(&self.scenario.name).into(),
+            lead: self.scenario.description.clone(),
+            word: word.to_owned(),
+            made_by: self.environment.zload.clone(),
+            sections: sections.into_iter().flatten().collect(),
+        }
+    }
+}
+
+/// What a reader must know before any figure.
+fn ended(result: &RunResult) -> Option<Section> {
+    let failed =
+        result.failure.iter().map(|why| words!(Span::strong("FAILED"), ": ", why.as_str()));
+    let interrupted = result.interrupted.then(|| {
+        words!(Span::strong("INTERRUPTED"), ": ", "the figures cover the time until then")
+    });
+    let alarms: Vec<Block> = failed.chain(interrupted).map(Block::alarm).collect();
+    (!alarms.is_empty()).then(|| Section::bare("alarms", Depth::Answer, alarms))
+}
+
+fn key_figures(result: &RunResult) -> Section {
+    let RunResult { throughput, latency, ledger, .. } = result;
+    let first = &latency.first_reply;
+    let ideal = result.ideal.as_ref().and_then(|ideal| ideal.figures.first_reply.p99_ns);
+    let lost = if ledger.requests_lost > 0 { Tone::Alarm } else { Tone::Plain };
+    let cpu = result.process.cpu_ns_per_message;
+    let figures = vec![
+        (
+            "requests",
+            per_second("throughput.requests_per_s", throughput.requests_per_s),
+            Tone::Plain,
+        ),
+        ("replies", per_second("throughput.replies_per_s", throughput.replies_per_s), Tone::Plain),
+        ("p50", percentile("latency.first_reply", first, &Quantile::P50), Tone::Plain),
+        ("p99", percentile("latency.first_reply", first, &Quantile::P99), Tone::Plain),
+        ("p99, ideal", time("ideal.first_reply.p99_ns", ideal), Tone::Plain),
+        ("max", time("latency.first_reply.max_ns", first.max_ns), Tone::Plain),
+        ("lost", counted("ledger.requests_lost", ledger.requests_lost), lost),
+        ("CPU per message", mean_time("process.cpu_ns_per_message", cpu), Tone::Plain),
+    ];
+    let meaning = "Response times are to the first reply, from the instant at which the plan wanted the request to leave; \
+                   CPU is that of the whole process.";
+    Section::bare("figures", Depth::Answer, vec![Block::Figures(figures, meaning)])
+}
+
+fn what_was_run(result: &RunResult) -> Section {
+    let drivers = quantity::counted(u64::from(result.generator.threads), "driver");
+    let seeds = match result.seeds.last() {
+        Some(last) => format!("seed {}; each run has its own, the last {last}", result.seed),
+        None => format!("seed {}", result.seed),
+    };
+    let plan = words!(Span::code(&result.plan_hash), " (", seeds, "), played by ", drivers);
+    let mut rows = settings(&result.scenario);
+    rows.push(("plan".into(), plan));
+    rows.push(("machine".into(), machine(&result.environment).into()));
+    Section {
+        id: "what-was-run".to_owned(),
+        heading: Heading::Title("What was run"),
+        depth: Depth::Detail,
+        blocks: vec![Block::Settings(rows)],
+    }
+}
+
+fn throughput(result: &RunResult) -> Section {
+    let throughput = &result.throughput;
+    let seen_by = if result.proxy.engine == "external" {
+        "as the clients saw them"
+    } else {
+        "both directions"
+    };
+    let carried = bytes_per_second(throughput.proxy_bytes_per_s);
+    let rows = [
+        ("requests", "throughput.requests_per_s", throughput.requests_per_s, String::new()),
+        ("replies", "throughput.replies_per_s", throughput.replies_per_s, String::new()),
+        (
+            "proxy",
+            "throughput.proxy_messages_per_s",
+            throughput.proxy_messages_per_s,
+            format!("messages, {seen_by}; {carried}"),
+        ),
+    ];
+    let rows = rows.map(|(name, field, rate, words)| {
+        Row::of([name.into(), per_second(field, rate), words.into()])
+    });
+    let mut table = Table::of_words([0, 11, 0]).rows(rows);
+    table.columns[1].kind = Kind::Figures;
+    let heading = format!("Throughput over {}", duration(throughput.window_ns));
+    Section::new("throughput", heading, Depth::Detail, vec![Block::Table(table)])
+}
+
+fn drawing(result: &RunResult) -> Option<Section> {
+    let bars = buckets::bars(&result.latency.first_reply)?;
+    let heading = "Response time to the first reply (requests, and per cent up to there)";
+    Some(Section::new("buckets", heading, Depth::Detail, vec![Block::Bars(bars)]))
+}
+
+fn ledgers(result: &RunResult) -> Section {
+    let meaning = "every message of the measured part, in exactly one place";
+    let blocks = vec![Block::note(meaning), ledger("ledger", &result.ledger)];
+    Section::new("ledger", "Ledger", Depth::Detail, blocks)
+}
+
+fn costs(result: &RunResult) -> Section {
+    let process = &result.process;
+    let resident = process.resident_bytes.map(|size| format!(", {} resident", bytes(size as f64)));
+    let cpu = mean_time("process.cpu_ns_per_message", process.cpu_ns_per_message);
+    let whole = words!(cpu, " CPU per message", resident.unwrap_or_default());
+    let server = result.server.as_ref().map(|server| ("server", server_line(server).into()));
+    let rows = [
+        Some(("proxy", proxy_line(&result.proxy).into())),
+        server,
+        Some(("generator", generator_line(&result.generator).into())),
+        Some(("process", whole)),
+    ];
+    let rows = rows.into_iter().flatten().map(|(name, words)| (name.into(), words));
+    Section::new("cost", "Cost", Depth::Detail, vec![Block::Settings(rows.collect())])
+}
+
+/// What the tool itself cost, in a sentence.
+fn generator_line(generator: &GeneratorFigures) -> String {
+    let cpu = generator.driver_cpu_ns_per_request;
+    format!(
+        "{}{}, {}, on a CPU {} of the time",
+        quantity::counted(u64::from(generator.threads), "driver"),
+        cpu.map_or_else(String::new, |ns| format!(", {} CPU per request", nanos(ns))),
+        quantity::counted(generator.wakes, "wake"),
+        percent(generator.driver_busy_ratio)
+    )
+}
+
+/// What a server of the user's own cost and how it ended, in a sentence.
+fn server_line(server: &ServerFigures) -> String {
+    [
+        Some(in_words(&server.command)),
+        server.cpu_ns_per_message.map(|cpu_ns| format!("{} CPU per message", nanos(cpu_ns))),
+        server.busy_ratio.map(|busy| format!("{busy:.2} CPUs on average")),
+        server.resident_bytes.map(|size| format!("at most {} resident", bytes(size as f64))),
+        server.exit.as_ref().map(|exit| format!("end: {exit}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+/// What the proxy did, in a sentence.
+pub(super) fn proxy_line(proxy: &ProxyFigures) -> String {
+    let messages = proxy.messages_in.zip(proxy.messages_out);
+    let each = proxy.messages_per_wake.map(|each| format!(" ({each:.1} messages each)"));
+    let known: Vec<String> = [
+        messages.map(|(taken, out)| format!("{} messages in, {} out", count(taken), count(out))),
+        proxy
+            .wakes
+            .map(|wakes| quantity::counted(wakes, "wake") + each.as_deref().unwrap_or_default()),
+        proxy.cpu_ns_per_message.map(|cpu_ns| format!("{} CPU per message", nanos(cpu_ns))),
+        proxy.busy_ratio.map(|busy| format!("on a CPU {} of the time", percent(busy))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let inside =
+        if known.is_empty() { "its inside is not known here".to_owned() } else { known.join(", ") };
+    format!("{} at {}, {inside}", proxy.engine, proxy.frontend)
+}
+
+/// What a server said that died.
+fn last_output(result: &RunResult) -> Option<Section> {
+    let server = result.server.as_ref().filter(|server| !server.last_output.is_empty())?;
+    let output = Block::Verbatim(server.last_output.join("\n"));
+    Some(Section::new(
+        "last-output",
+        "The last of the server's output",
+        Depth::Detail,
+        vec![output],
+    ))
+}
+
+fn runs(result: &RunResult) -> Option<Section> {
+    let rows = result.runs.iter().enumerate().map(|(number, run)| {
+        let field = |name: &str| format!("runs.{number}.{name}");
+        let first = &run.latency.first_reply;
+        Row::of([
+            (number + 1).to_string().into(),
+            headline(run.verdict.status).0.into(),
+            per_second(field("throughput.requests_per_s"), run.throughput.requests_per_s),
+            per_second(field("throughput.replies_per_s"), run.throughput.replies_per_s),
+            percentile(&field("latency.first_reply"), first, &Quantile::P50),
+            percentile(&field("latency.first_reply"), first, &Quantile::P99),
+            counted(field("ledger.requests_lost"), run.ledger.requests_lost),
+        ])
+    });
+    let columns = ["run", "verdict", "requests", "replies", "p50", "p99", "lost"];
+    let table = Table::of(columns).rows(rows);
+    let heading = format!("{}, pooled above", quantity::counted(u64::from(result.repeat), "run"));
+    (!result.runs.is_empty())
+        .then(|| Section::new("runs", heading, Depth::Detail, vec![Block::Table(table)]))
+}
+
+fn notes(result: &RunResult) -> Option<Section> {
+    let notes = Block::remarks(Mark::Bullet, &result.notes)?;
+    Some(Section::new("notes", "Notes", Depth::Detail, vec![notes]))
+}
+
+fn scenario(result: &RunResult) -> Section {
+    let blocks = vec![
+        Block::sentence("With every default filled in: this file alone makes the run again."),
+        Block::Verbatim(scenario_text(&result.scenario)),
+    ];
+    Section::new("scenario", "Scenario", Depth::Appendix, blocks)
+}

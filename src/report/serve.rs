@@ -1,0 +1,78 @@
+//! The report of `zload serve`: what the proxy carried.
+
+use super::document::{Block, Depth, Document, Section, Span, words};
+use super::plan::settings;
+use super::run::proxy_line;
+use super::{Reported, machine};
+use crate::quantity::{bytes_per_second, count, duration, rate};
+use crate::result::ServeResult;
+use crate::scenario::{MAX_DELAY, MAX_REPLIES, MOST_FRAMES, Scenario};
+
+/// What whoever starts a server should know if others than this machine reach it: a client draws by keys that it chooses
+/// itself, so the heaviest draw of the scenario is any client's at will.
+pub fn warning_beyond_loopback(scenario: &Scenario) -> String {
+    let workers = &scenario.workers;
+    let replies = workers.replies.greatest().unwrap_or(MAX_REPLIES);
+    let delay = workers.delay.greatest().unwrap_or(MAX_DELAY);
+    format!(
+        "anybody who reaches it may send it work, as much as they like: a request may ask for {replies} replies of up to \
+         {} each, and for {delay} of a worker's time before each of them; tcp://127.0.0.1:* is for this machine alone",
+        scenario.message_limit()
+    )
+}
+
+impl Reported for ServeResult {
+    fn report(&self) -> Document {
+        let title =
+            words!(Span::name(&self.scenario.name), " served for ", duration(self.window_ns));
+        let mut rows = settings(&self.scenario);
+        rows.push(("machine".into(), machine(&self.environment).into()));
+        let failed = self.failure.iter().map(|failure| {
+            let alarm = Block::alarm(words!(Span::strong("FAILED"), ": ", failure.as_str()));
+            Section::bare("alarms", Depth::Answer, vec![alarm])
+        });
+        let proxy = vec![Block::sentence(proxy_line(&self.proxy))];
+        let sections = [
+            Section::new("served", title.clone(), Depth::Answer, vec![Block::Settings(rows)]),
+            Section::new("carried", "Carried", Depth::Answer, carried(self)),
+            Section::new("proxy", "Proxy", Depth::Answer, proxy),
+        ];
+        Document::new(title, &self.environment.zload, failed.chain(sections))
+    }
+}
+
+fn carried(result: &ServeResult) -> Vec<Block> {
+    let served = format!(
+        "{} requests served, {} replies sent",
+        count(result.requests_served),
+        count(result.replies_sent)
+    );
+    let refused = (result.requests_refused > 0).then(|| {
+        let refused = count(result.requests_refused);
+        format!("{refused} messages dropped: no body, or more than {MOST_FRAMES} frames")
+    });
+    let cut_off = (result.connections_cut_off > 0).then(|| {
+        format!("{} connections closed: a message without end", count(result.connections_cut_off))
+    });
+    let rates = format!(
+        "{} messages, both directions; {}",
+        rate(result.proxy_messages_per_s),
+        bytes_per_second(result.proxy_bytes_per_s)
+    );
+    let alarms = [refused, cut_off].into_iter().flatten().map(Block::alarm);
+    std::iter::once(Block::sentence(served)).chain(alarms).chain([Block::sentence(rates)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_is_told_the_heaviest_draw() {
+        let text = "load = { rate = '1/s' }\nworkers = { replies = { uniform = [0, 4] }, delay = { exponential = '1ms' } }";
+        let scenario = Scenario::parse("test.toml", text, &[]).expect("a scenario");
+        let warning = warning_beyond_loopback(&scenario);
+        assert!(warning.contains("4 replies of up to 1MiB each"), "{warning}");
+        assert!(warning.contains("1h of a worker's time"), "{warning}");
+    }
+}

@@ -1,0 +1,94 @@
+//! Whether to believe a run, and which of its thresholds it meets: what stands above all figures. Invariant: no decision,
+//! only words.
+
+use super::document::{Block, Depth, Mark, Section, Span, Status, Tone, Words, words};
+use crate::quantity::counted;
+use crate::result::{RunResult, ThresholdOutcome};
+use crate::verdict::{self, Check, CheckStatus, Verdict};
+
+/// The status first of all, then what did not pass, then how much did.
+pub(super) fn verdict(verdict: &Verdict) -> Section {
+    let (word, meaning, tone) = headline(verdict.status);
+    let findings = verdict.findings();
+    let found = |check: &&Check| {
+        let (mark, words) = item(check);
+        (if check.status < CheckStatus::Warn { Mark::Dot } else { mark }, words)
+    };
+    let mut said: Vec<(Mark, Words)> = findings.iter().map(found).collect();
+    said.extend(verdict.ceiling.iter().map(|of| (Mark::Dot, of.sentence.as_str().into())));
+    let is_other = |check: &&Check| findings.iter().all(|found| found.name != check.name);
+    let others = verdict.checks.iter().filter(is_other).map(item).collect();
+    let status = Status { of: None, word: word.to_owned(), meaning: meaning.into(), tone };
+    Section::bare(
+        "verdict",
+        Depth::Answer,
+        vec![
+            Block::Status(status),
+            Block::List(said),
+            Block::Folded(tally(verdict).into(), vec![Block::List(others)]),
+        ],
+    )
+}
+
+/// A status, what it means, and how good that is.
+pub(super) fn headline(status: verdict::Status) -> (&'static str, &'static str, Tone) {
+    match status {
+        verdict::Status::Valid => ("VALID", "nothing speaks against these figures", Tone::Good),
+        verdict::Status::Suspect => {
+            ("SUSPECT", "read these figures with the doubts below", Tone::Doubt)
+        }
+        verdict::Status::Invalid => ("INVALID", "do not use these figures", Tone::Alarm),
+    }
+}
+
+fn item(check: &Check) -> (Mark, Words) {
+    let mark = match check.status {
+        CheckStatus::Pass => Mark::Pass,
+        CheckStatus::NotApplicable => Mark::Unknown,
+        CheckStatus::Warn => Mark::Warn,
+        CheckStatus::Fail => Mark::Fail,
+    };
+    (mark, words!(Span::strong(check.name.as_str()), ": ", check.sentence.as_str()))
+}
+
+fn tally(verdict: &Verdict) -> String {
+    let is = |status| move |check: &&Check| check.status == status && !check.noted;
+    let passed = verdict.checks.iter().filter(is(CheckStatus::Pass)).count();
+    let names = |checks: Vec<&Check>, what: &str| {
+        let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!(", {} {what} ({})", names.len(), names.join(", "))
+    };
+    let noted = verdict.checks.iter().filter(|check| check.noted).collect();
+    let without_data = verdict.checks.iter().filter(is(CheckStatus::NotApplicable)).collect();
+    let passed = format!("{} passed", counted(passed as u64, "check"));
+    passed + &names(noted, "noted") + &names(without_data, "had no data")
+}
+
+/// How many thresholds are met, then each with its figure; nothing if there are none.
+pub(super) fn thresholds(result: &RunResult) -> Option<Section> {
+    let outcomes = &result.thresholds;
+    let missed = outcomes.iter().filter(|outcome| !outcome.met).count();
+    let invalid = result.verdict.status == verdict::Status::Invalid;
+    let (meaning, tone) = match missed {
+        _ if invalid => {
+            ("none is met or missed: these figures must not be used".to_owned(), Tone::Alarm)
+        }
+        0 => ("met".to_owned(), Tone::Good),
+        missed => (format!("{missed} of {} missed", outcomes.len()), Tone::Alarm),
+    };
+    let item = |ThresholdOutcome { limit, sentence, met, .. }: &ThresholdOutcome| {
+        let mark = match met {
+            _ if invalid => Mark::Dot,
+            true => Mark::Pass,
+            false => Mark::Fail,
+        };
+        (mark, words!(Span::strong(limit.as_str()), ": ", sentence.as_str()))
+    };
+    let status = Status { of: None, word: "Thresholds".to_owned(), meaning: meaning.into(), tone };
+    let list = Block::List(outcomes.iter().map(item).collect());
+    (!outcomes.is_empty())
+        .then(|| Section::bare("thresholds", Depth::Answer, vec![Block::Status(status), list]))
+}
