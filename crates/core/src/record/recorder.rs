@@ -135,9 +135,9 @@ impl Recorder {
     /// What is told later than it happened takes back what has been added since.
     #[inline]
     fn pass_time(&mut self, now_ns: u64) {
-        let passed_ns = i128::from(now_ns) - i128::from(self.changed_ns);
+        let passed_ns = i128::from(now_ns.wrapping_sub(self.changed_ns).cast_signed());
         let sum_ns = &mut self.recorded.in_flight_ns;
-        *sum_ns = sum_ns.wrapping_add_signed(passed_ns * i128::from(self.in_flight));
+        *sum_ns = sum_ns.wrapping_add_signed(passed_ns * i128::from(self.in_flight.cast_signed()));
         self.changed_ns = now_ns;
     }
 
