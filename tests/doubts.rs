@@ -40,7 +40,7 @@ fn a_percentile_that_is_no_estimate_is_marked_where_people_look_and_left_out_of_
         ["true", "", ""]
     );
     assert!(
-        markdown.contains("| first reply p90 | \\~") && markdown.contains("\n\\~ seen, "),
+        markdown.contains(" | \\~") && markdown.contains("\n\\~ seen, "),
         "{markdown}"
     );
     assert!(!shown(&plain, "markdown").contains('~'));

@@ -123,7 +123,10 @@ impl Verdict {
         let mut all = first.clone();
         for run in rest {
             for (worst, other) in all.checks.iter_mut().zip(&run.checks) {
-                if (other.status, other.noted) > (worst.status, worst.noted) {
+                // Of equals, the one that another check explains in some run.
+                let weight =
+                    |check: &Check| (check.status, check.noted, check.symptom_of.is_some());
+                if weight(other) > weight(worst) {
                     *worst = other.clone();
                 }
             }
