@@ -39,10 +39,7 @@ fn a_percentile_that_is_no_estimate_is_marked_where_people_look_and_left_out_of_
         ["latency.first_reply.p90", "latency.first_reply.p50", "latency.reply.p90"].map(cell),
         ["true", "", ""]
     );
-    assert!(
-        markdown.contains(" | \\~") && markdown.contains("\n\\~ seen, "),
-        "{markdown}"
-    );
+    assert!(markdown.contains(" | \\~") && markdown.contains("\n\\~ seen, "), "{markdown}");
     assert!(!shown(&plain, "markdown").contains('~'));
     let text = figure("text");
     assert_eq!(text.matches("\n  ~ seen, and no estimate").count(), 1, "{text}");

@@ -67,7 +67,6 @@ fn capacity_per_s(scenario: &Scenario, plan: &Plan) -> Option<f64> {
 fn percentiles(latencies: &LatencyHistogram) -> Percentiles {
     Percentiles {
         count: latencies.histogram().len(),
-        mean_ns: latencies.mean().and_then(|mean| u64::try_from(mean).ok()),
         p50_ns: latencies.percentile(0.50),
         p99_ns: latencies.percentile(0.99),
     }

@@ -10,6 +10,11 @@ const FAILS: f64 = 0.5;
 /// Below it waiting is that of any machine's scheduler, and never makes a run invalid, in nanoseconds.
 const TIMERS_NS: f64 = 1_000_000.0;
 
+/// What waits in slow replies alone may be so many times as much of all response time as the median's waiting of the median.
+const SLOW_REPLIES: f64 = 5.0;
+/// By so much of the median requests differ anyway, in parts that are not waiting.
+const SPREAD: f64 = 0.25;
+
 /// Whether the response times are the machine's instead of the system's.
 ///
 /// Two factors: which part of the response time is cost beyond the plan's own work and queues, and which part of that
@@ -27,9 +32,9 @@ pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
     let Shares { all, median, at_least } = if evidence.server.is_some() {
         shares(evidence, waiting_share(evidence, host), p50_ns as f64)
     } else {
-        // Somebody else's server may be who has the CPUs, and is then the system under test: never more than a doubt.
-        let share = generator_share(evidence, host, p50_ns as f64);
-        Shares { all: share, median: share, at_least: 0.0 }
+        // Somebody else's server may be who has the CPUs, and is then the system under test: never more than a doubt, and that only
+        // where waiting is most of it.
+        Shares { all: generator_share(evidence, host), median: 0.0, at_least: 0.0 }
     };
     let line = limits.max_machine_share;
     let (share, of, lines, advice) = if at_least > FAILS && at_least * p50_ns as f64 > TIMERS_NS {
@@ -43,12 +48,12 @@ pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
     } else if median > line {
         (median, "median response time", Lines::warn(line), "so much of it is the machine's")
     } else {
-        (
-            all,
-            "response time",
-            Lines::warn(FAILS),
-            "most of it in slow replies, so that high percentiles are the machine's",
-        )
+        let advice = if evidence.server.is_some() {
+            "most of it in slow replies, so that high percentiles are the machine's"
+        } else {
+            "others, or the server if it runs on this machine"
+        };
+        (all, "response time", Lines::warn(SLOW_REPLIES * line), advice)
     };
     let fact = format!(
         "zload's threads waited for a CPU that others had in about {} of the {of}",
@@ -85,7 +90,6 @@ fn shares(evidence: &Evidence, waiting: f64, p50_ns: f64) -> Shares {
         Some(twin) => values.iter().zip(twin).map(|(measured, ideal)| measured - ideal).collect(),
         None => values.iter().map(|measured| measured - evidence.work_ns as f64).collect(),
     };
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let cost = mean(&excess).max(0.0);
     let all = waiting * cost / mean(values).max(1.0);
     excess.sort_unstable_by(f64::total_cmp);
@@ -93,8 +97,13 @@ fn shares(evidence: &Evidence, waiting: f64, p50_ns: f64) -> Shares {
     let (cheap, typical) = (*cheap.unwrap_or(&0.0), *typical.unwrap_or(&0.0));
     let at_least = (typical - (1.0 - waiting) * cost) / p50_ns;
     let in_some = waiting * (typical - cheap.max(0.0)) / p50_ns;
+    let median = if in_some > SPREAD { at_least.max(in_some) } else { at_least };
     let share = |part: f64| part.clamp(0.0, 1.0);
-    Shares { all: share(all), median: share(at_least.max(in_some)), at_least: share(at_least) }
+    Shares { all: share(all), median: share(median), at_least: share(at_least) }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// The part of zload's active time, on a CPU or ready to be, in which others had the CPU.
@@ -122,15 +131,15 @@ fn waiting_share(evidence: &Evidence, host: &HostUse) -> f64 {
 /// The part of the response time that the generator's threads waited, if the server is not ours: what they waited in all
 /// by all response times, as one wait delays one request at least; or what a reply that comes at any time finds, which is
 /// more where many are under way.
-fn generator_share(evidence: &Evidence, host: &HostUse, p50_ns: f64) -> f64 {
-    let span_ns = host.span_ns as f64;
-    let responses_ns = evidence.requests_per_s * span_ns / 1e9 * p50_ns;
+fn generator_share(evidence: &Evidence, host: &HostUse) -> f64 {
+    let (span_ns, mean_ns) = (host.span_ns as f64, mean(&evidence.responses.values).max(1.0));
+    let responses_ns = evidence.requests_per_s * span_ns / 1e9 * mean_ns;
     let threads = || host.of(Role::Driver).chain(host.of(Role::ClientIo));
     let waited_ns: f64 = threads().map(|thread| thread.wait_ns as f64).sum();
     let met = |thread: &ThreadCost| {
         let times = thread.voluntary.unwrap_or(0) + thread.involuntary.unwrap_or(0);
         let one_wait_ns = thread.wait_ns as f64 / times.max(1) as f64;
-        thread.wait_ns as f64 / span_ns * one_wait_ns / 2.0 / p50_ns
+        thread.wait_ns as f64 / span_ns * one_wait_ns / 2.0 / mean_ns
     };
     let each = if responses_ns > 0.0 { waited_ns / responses_ns } else { 0.0 };
     each.max(threads().map(met).sum()).min(1.0)

@@ -62,8 +62,6 @@ pub struct Evidence {
 pub struct Percentiles {
     /// Number of values.
     pub count: u64,
-    /// Mean, in nanoseconds.
-    pub mean_ns: Option<u64>,
     /// Median, in nanoseconds.
     pub p50_ns: Option<u64>,
     /// 99th percentile, in nanoseconds.

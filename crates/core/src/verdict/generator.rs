@@ -5,7 +5,7 @@ use super::{Check, CheckStatus, Evidence, Limits};
 use crate::facts::{HostUse, Role, ThreadCost};
 use crate::quantity::{counted, duration, percent};
 
-/// Lateness may make up this share of the median and of the mean response time; of a p99 it is named above it.
+/// Lateness may make up this share of the median response time; of a p99 it is named above it.
 const SLIP_SHARE: f64 = 0.1;
 /// Lateness that makes up this share of the median is what the median shows.
 const SLIP_IS_THE_FIGURE: f64 = 0.5;
@@ -44,19 +44,15 @@ pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
     let share = |response_ns: u64, service_ns: u64| {
         response_ns.saturating_sub(service_ns) as f64 / response_ns.max(1) as f64
     };
-    let of = |both: Option<(u64, u64)>| both.map_or(0.0, |(all, part)| share(all, part));
     let of_median = share(p50_ns, service_p50_ns);
-    let of_mean = of(response.mean_ns.zip(service.mean_ns));
-    let of_p99 = of(response.p99_ns.zip(service.p99_ns));
+    let of_p99 = response.p99_ns.zip(service.p99_ns).map_or(0.0, |(all, part)| share(all, part));
     let is_the_figure = of_median > SLIP_IS_THE_FIGURE && p50_ns - service_p50_ns > TIMERS_NS;
     // What is in the p99 alone doubts that figure, and the run only where it is most of it.
-    let (worst, what, line) =
-        if of_median.max(of_mean) > SLIP_SHARE || of_median.max(of_mean) > of_p99 {
-            let what = if of_median >= of_mean { "median" } else { "mean" };
-            (of_median.max(of_mean), what, SLIP_SHARE)
-        } else {
-            (of_p99, "p99", SLIP_IS_THE_FIGURE)
-        };
+    let (worst, what, line) = if of_median > SLIP_SHARE || of_median > of_p99 {
+        (of_median, "median", SLIP_SHARE)
+    } else {
+        (of_p99, "p99", SLIP_IS_THE_FIGURE)
+    };
     let fact = format!("requests that left late make up {} of the {what}", percent(worst));
     let late_by = open
         .slip
