@@ -30,8 +30,6 @@ pub(crate) fn percentiles(values: &[f64], count: u64) -> Percentiles {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let at = |percent: usize| sorted.get(sorted.len() * percent / 100).map(|ns| saturating(*ns));
-    let mean_ns =
-        (!values.is_empty()).then(|| saturating(values.iter().sum::<f64>() / values.len() as f64));
     Percentiles { count, p50_ns: at(50), p99_ns: at(99) }
 }
 
