@@ -168,7 +168,7 @@ fn hundreds_of_clients_share_a_driver() {
 
 #[test]
 fn the_batch_engine_neither_deadlocks_nor_loses_where_engines_that_block_do() {
-    // 1,280 requests in the air fill the way to the worker (600 places) and their replies the way back, so that a
+    // 1,280 requests in flight fill the way to the worker (600 places) and their replies the way back, so that a
     // proxy that blocks in a send waits for a worker that waits for it. A client is owed at most 128 replies at a
     // time, fewer than the 150 places that ROUTER is sure to have for it, so nothing may be dropped either.
     let scenario = "load = { model = 'closed', in_flight = 32, timeout = '30s' }\nclients = { count = 40 }\n\

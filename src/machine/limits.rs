@@ -113,7 +113,7 @@ fn memory_needed(scenario: &Scenario, sides: Sides) -> u64 {
     FIXED_MEMORY.saturating_add(clients.saturating_mul(each)).saturating_add(workers)
 }
 
-/// Bytes of the requests that a client without pauses has in the air at any time, as far as marks let it.
+/// Bytes of the requests that a client without pauses has in flight at any time, as far as marks let it.
 fn bodies_of_a_client(scenario: &Scenario) -> u64 {
     let load = &scenario.load;
     let pauses = load.think.as_ref().is_some_and(|think| think.greatest() != Some(Nanos::ZERO));

@@ -194,7 +194,7 @@ fn how(result: &ComparisonResult) -> String {
             "the same seeds"
         };
         format!(
-            "{blocks} of {} of {}, in turn by the toss of a coin, {plan} on both sides{sees}",
+            "{blocks} of {} of {}, in random order, {plan} on both sides{sees}",
             counted(u64::from(method.slices_per_block), "pair"),
             duration(method.slice_ns),
         )

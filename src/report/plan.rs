@@ -49,7 +49,7 @@ fn offers(scenario: &Scenario, plan: &Plan) -> String {
             format!("{} for {}: {requests} requests", rate(per_second), scenario.run.duration)
         }
         (None, in_flight) => {
-            format!("{} requests in the air at any time", count(in_flight.unwrap_or(0)))
+            format!("{} requests in flight at any time", count(in_flight.unwrap_or(0)))
         }
     };
     offers += &format!(", {:.2} replies each on average", summary.replies_mean);

@@ -4,12 +4,8 @@
 #[allow(dead_code, reason = "shared")]
 mod evidence;
 
-use evidence::clean;
-use zload_core::verdict::{CheckStatus, Evidence, Limits, Status, Verdict, judge};
-
-fn judged(evidence: &Evidence) -> Verdict {
-    judge(evidence, &Limits::default())
-}
+use evidence::{clean, judged};
+use zload_core::verdict::{CheckStatus, Evidence, Limits, Status, Verdict};
 
 #[test]
 fn several_runs_are_as_good_as_the_worst_of_them() {

@@ -4,23 +4,9 @@
 #[allow(dead_code, reason = "shared")]
 mod evidence;
 
-use evidence::{clean, percentiles, thread};
+use evidence::{clean, is_noted, judged, named, percentiles, status_of, thread};
 use zload_core::facts::{MachineUse, Role};
-use zload_core::verdict::{CeilingBy, CheckStatus, Evidence, Limits, Status, Twin, Verdict, judge};
-
-fn judged(evidence: &Evidence) -> Verdict {
-    judge(evidence, &Limits::default())
-}
-
-/// The names of the checks that did not pass, though they had data.
-fn named(verdict: &Verdict) -> Vec<&str> {
-    let doubts = verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn);
-    doubts.map(|check| check.name.as_str()).collect()
-}
-
-fn status_of(verdict: &Verdict, name: &str) -> CheckStatus {
-    verdict.checks.iter().find(|check| check.name == name).expect(name).status
-}
+use zload_core::verdict::{CeilingBy, CheckStatus, Evidence, Status, Twin};
 
 /// A run beside a process that takes half of the CPU time, in which the proxy waited for this share of the time.
 fn beside_a_hog(waited: f64) -> Evidence {
@@ -32,10 +18,6 @@ fn beside_a_hog(waited: f64) -> Evidence {
         thread(Role::Proxy, 0.1, waited, host.span_ns),
     ];
     evidence
-}
-
-fn is_noted(verdict: &Verdict, name: &str) -> bool {
-    verdict.checks.iter().find(|check| check.name == name).expect(name).noted
 }
 
 #[test]

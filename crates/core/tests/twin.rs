@@ -153,7 +153,7 @@ fn a_closed_load_is_as_fast_as_its_slots_or_its_workers() {
     let ideal = ideal_of(&closed(1, "3ms"), 4, Policy::RoundRobin);
     assert_eq!((ideal.requests, ideal.replies), (400, 800));
     assert_eq!((ideal.first_reply.max(), ideal.last_reply.max()), (Some(MS), Some(2 * MS)));
-    // Twenty slots and four workers: 2 ms for each of 4 at a time, so each request is in the air for 10 ms.
+    // Twenty slots and four workers: 2 ms for each of 4 at a time, so each request is in flight for 10 ms.
     let ideal = ideal_of(&closed(10, "0ms"), 4, Policy::SharedQueue);
     assert_near("rate", ideal.requests as f64, 2_000.0 + 20.0, 0.01);
     assert_eq!(ideal.last_reply.percentile(0.5), ideal.last_reply.max());

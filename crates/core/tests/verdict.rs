@@ -3,27 +3,13 @@
 #[path = "support/evidence.rs"]
 mod evidence;
 
-use evidence::{MS, clean, percentiles, thread};
+use evidence::{MS, clean, is_noted, judged, named, percentiles, status_of, thread};
 use proptest::prelude::*;
 use zload_core::facts::Role;
 use zload_core::scenario::Scenario;
 use zload_core::verdict::{
-    CeilingBy, CheckStatus, Evidence, Limits, Percentiles, Status, Twin, Verdict, judge,
+    CeilingBy, CheckStatus, Evidence, Percentiles, Status, Twin, Verdict, judge,
 };
-
-fn judged(evidence: &Evidence) -> Verdict {
-    judge(evidence, &Limits::default())
-}
-
-/// The names of the checks that did not pass, though they had data.
-fn named(verdict: &Verdict) -> Vec<&str> {
-    let doubts = verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn);
-    doubts.map(|check| check.name.as_str()).collect()
-}
-
-fn status_of(verdict: &Verdict, name: &str) -> CheckStatus {
-    verdict.checks.iter().find(|check| check.name == name).expect(name).status
-}
 
 fn ceiling_by(verdict: &Verdict) -> CeilingBy {
     verdict.ceiling.as_ref().expect("requests were sent").by
@@ -123,10 +109,6 @@ fn what_is_lost_at_the_end_of_an_overload_is_a_backlog_and_what_is_dropped_is_no
     };
     assert_eq!(with(true), CheckStatus::Fail);
     assert_eq!(with(false), CheckStatus::Pass);
-}
-
-fn is_noted(verdict: &Verdict, name: &str) -> bool {
-    verdict.checks.iter().find(|check| check.name == name).expect(name).noted
 }
 
 #[test]

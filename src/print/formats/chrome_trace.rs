@@ -1,6 +1,6 @@
 //! Sampled ways in the Chrome trace format, which Perfetto opens: a lane for each client, the proxy and each worker.
 //!
-//! A request is a slice in its client's lane with its legs inside; a client that has several in the air gets a lane more
+//! A request is a slice in its client's lane with its legs inside; a client that has several in flight gets a lane more
 //! for each. Proxy and workers show the part of the way that was theirs. The format is that of "Trace Event Format"
 //! (complete events and metadata events); its times are microseconds, so nanoseconds stand after the point and, exactly,
 //! among the arguments.

@@ -74,7 +74,7 @@ pub enum Offered {
     },
     /// When a slot frees.
     Closed {
-        /// Requests that each client keeps in the air.
+        /// Requests that each client keeps in flight.
         in_flight: u32,
         /// Wait between the last reply and the next request, in nanoseconds.
         think: Sampler,
@@ -414,7 +414,7 @@ fn phase_of(scenario: &Scenario) -> Sampler {
 }
 
 /// 5 s plus ten times the longest time that a request of a closed load should need when all slots are taken: the
-/// work of everything in the air, shared by the workers, or one request's own work.
+/// work of everything in flight, shared by the workers, or one request's own work.
 fn automatic_timeout_ns(scenario: &Scenario, summary: &Summary) -> u64 {
     let in_flight = summary.in_flight.unwrap_or(0) as f64;
     let queue = (in_flight / f64::from(scenario.workers.count.0)).max(1.0);

@@ -10,7 +10,7 @@ pub struct Summary {
     pub requests_per_s: Option<f64>,
     /// Requests that an open load plans after warm-up (on average, if arrivals are Poisson).
     pub requests: Option<f64>,
-    /// Requests that a closed load keeps in the air, over all clients.
+    /// Requests that a closed load keeps in flight, over all clients.
     pub in_flight: Option<u64>,
     /// Replies per request, on average.
     pub replies_mean: f64,
@@ -24,7 +24,7 @@ pub struct Summary {
 
 impl Summary {
     /// More requests per second than this load can send, over all clients: a closed load without delays or think time
-    /// is taken to need at least 30 µs for each of the requests in the air, and a million a second to be the most.
+    /// is taken to need at least 30 µs for each of the requests in flight, and a million a second to be the most.
     pub fn most_requests_per_s(&self) -> f64 {
         let in_flight = self.in_flight.unwrap_or(0) as f64;
         let slots_turn_in_ns = (self.work_ns_mean + self.think_ns_mean).max(30_000.0);

@@ -135,6 +135,6 @@ fn an_automatic_timeout_leaves_room_for_the_queue() {
         "load = { model = 'closed', in_flight = 10 }\nclients = { count = 4 }\n\
          workers = { count = 2, delay = '100ms' }",
     );
-    // 40 in the air, 2 workers: a request may wait for 20 others of 100 ms each.
+    // 40 in flight, 2 workers: a request may wait for 20 others of 100 ms each.
     assert_eq!(Plan::new(&closed).timeout_ns(), Some(5_000_000_000 + 10 * 20 * 100_000_000));
 }

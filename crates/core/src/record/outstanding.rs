@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
-/// A ring never grows beyond this many places: a client with more in the air pays for the map instead.
+/// A ring never grows beyond this many places: a client with more in flight pays for the map instead.
 const LARGEST_RING: usize = 1 << 20;
 /// Requests given up whose late replies one client can tell from duplicates.
 const MOST_GIVEN_UP: usize = 4096;

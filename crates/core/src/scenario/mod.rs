@@ -115,7 +115,7 @@ pub struct Load {
     /// Open load: how the instants are spaced; `periodic` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arrivals: Option<Arrivals>,
-    /// Closed load: requests that each client keeps in the air; 1 if absent.
+    /// Closed load: requests that each client keeps in flight; 1 if absent.
     #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<Count>,

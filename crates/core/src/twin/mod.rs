@@ -143,12 +143,12 @@ pub enum NoIdeal {
         /// Requests that left at it.
         requests: u64,
     },
-    /// A closed load that keeps more in the air than fits into memory.
+    /// A closed load that keeps more in flight than fits into memory.
     #[error(
-        "{in_flight} requests in the air are more than can be simulated (at most {MOST_IN_FLIGHT})"
+        "{in_flight} requests in flight are more than can be simulated (at most {MOST_IN_FLIGHT})"
     )]
     TooManyInFlight {
-        /// Requests in the air, over all clients.
+        /// Requests in flight, over all clients.
         in_flight: u64,
     },
     /// More work than the limits allow.
@@ -170,7 +170,7 @@ const MOST_IN_FLIGHT: u64 = 100_000_000;
 
 /// Plays the plan, and shows each request to `each` in the order in which they arrive: by intended instant, and of one
 /// instant by client. Requests of the warm-up are shown, too. Memory follows the clients, the workers and the requests
-/// in the air, and not the length of the run.
+/// in flight, and not the length of the run.
 pub fn play(
     plan: &Plan,
     pool: Pool,

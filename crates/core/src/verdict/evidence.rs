@@ -86,7 +86,7 @@ pub struct OpenLoad {
     pub slip: Percentiles,
     /// Requests that left late by more than their client's mean time between requests; `None` if nobody counted.
     pub late: Option<u64>,
-    /// Requests that left late because ZeroMQ took no more when they were due: the system's doing, not the generator's.
+    /// Requests that left late because the send queue was full when they were due: the system's doing, not the generator's.
     pub held_back: u64,
     /// Each whole second of the window.
     pub seconds: Vec<SecondOfLoad>,

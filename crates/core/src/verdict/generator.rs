@@ -38,7 +38,7 @@ pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
         return Check::not_applicable(NAME, "too few replies to tell lateness from latency");
     };
     if open.held_back as f64 > HELD_BACK_SHARE * evidence.ledger.requests_sent as f64 {
-        let why = "ZeroMQ took no more when many requests were due, so they waited for the system and not for the generator";
+        let why = "the send queue was full when many requests were due, so they waited for the system and not for the generator";
         return Check::not_applicable(NAME, why);
     }
     let share = |response_ns: u64, service_ns: u64| {

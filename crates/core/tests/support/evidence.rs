@@ -7,8 +7,8 @@ use zload_core::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost}
 use zload_core::quantity::saturating;
 use zload_core::record::Ledger;
 use zload_core::verdict::{
-    Delays, EffectiveSize, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
-    TimeSeries,
+    CheckStatus, Delays, EffectiveSize, Evidence, Leg, Limits, OpenLoad, Percentiles, SecondOfLoad,
+    ServerCounts, TimeSeries, Verdict, judge,
 };
 
 /// A millisecond in nanoseconds.
@@ -158,4 +158,25 @@ fn host(random: &mut SplitMix64, span_ns: u64) -> HostUse {
         realtime_step_ns: 20_000,
         suspended_ns: 0,
     }
+}
+
+/// The verdict by the limits of a scenario that says nothing.
+pub(crate) fn judged(evidence: &Evidence) -> Verdict {
+    judge(evidence, &Limits::default())
+}
+
+/// The names of the checks that did not pass, though they had data.
+pub(crate) fn named(verdict: &Verdict) -> Vec<&str> {
+    let doubts = verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn);
+    doubts.map(|check| check.name.as_str()).collect()
+}
+
+/// What the check with this name found.
+pub(crate) fn status_of(verdict: &Verdict, name: &str) -> CheckStatus {
+    verdict.checks.iter().find(|check| check.name == name).expect(name).status
+}
+
+/// Whether the check with this name passed with a note.
+pub(crate) fn is_noted(verdict: &Verdict, name: &str) -> bool {
+    verdict.checks.iter().find(|check| check.name == name).expect(name).noted
 }
