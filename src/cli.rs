@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::experiment::{Profile, Wishes};
-pub use crate::print::formats::Format;
+use zload_core::print::formats::{FORMATS, Format};
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Nanos, Percent};
 use zload_core::twin::Policy;
@@ -236,7 +237,7 @@ pub struct ShowArgs {
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// In which form
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = format(), default_value = "text")]
     pub format: Format,
 }
 
@@ -370,7 +371,7 @@ pub struct OutputArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The form of what is printed
-    #[arg(long, value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_parser = format(), default_value = "text")]
     pub format: Format,
     /// No progress on stderr
     #[arg(short, long)]
@@ -458,4 +459,13 @@ impl DesignArgs {
 
 fn short_forms(given: &[(&str, &Option<String>)]) -> Vec<Override> {
     given.iter().filter_map(|(key, value)| Some(Override::new(key, value.as_ref()?))).collect()
+}
+
+/// The formats, each with what it is for.
+fn format() -> impl TypedValueParser<Value = Format> {
+    let values = FORMATS.map(|(_, name, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(values).map(|given| {
+        let named = FORMATS.iter().find(|(_, name, _)| *name == given);
+        named.expect("clap lets only these pass").0
+    })
 }

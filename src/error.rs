@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use zload_core::print::formats::NotPrinted;
 use zload_core::problem::Problem;
 use zload_core::text;
 
@@ -79,9 +80,9 @@ pub enum Error {
     /// The run could not be carried through; what was measured has been reported.
     #[error("{0}")]
     Failed(String),
-    /// Figures were asked for that must not be used.
-    #[error("{0}")]
-    Invalid(String),
+    /// A result cannot be printed in the format that was asked for.
+    #[error(transparent)]
+    NotPrinted(#[from] NotPrinted),
     /// A thread could not be started.
     #[error(
         "a thread cannot be started ({started} are running): {source}; lower clients.threads or workers.count"
@@ -101,7 +102,7 @@ impl Error {
     /// What the process ends with: 3 for figures that must not be used, 130 after an interruption, else 2.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Invalid(_) => 3,
+            Self::NotPrinted(NotPrinted::MustNotBeUsed { .. }) => 3,
             Self::Interrupted => 130,
             _ => 2,
         }

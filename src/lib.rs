@@ -4,9 +4,8 @@
 //! Data flows through the rooms in this order, and a room uses only those before it: [`files`] are read and written; the
 //! [`machine`] has clocks, threads and limits; [`wire`] is ZeroMQ; `client` and [`server`] are the two sides of a run, and
 //! `process` is a server of the user's own; the `engine` plays a plan with them. An [`experiment`] plays several in turn,
-//! and a `selftest` one with faults that are known beforehand. a [`report`] is what is said of a result, and [`mod@print`]
-//! gives it a form; `progress` shows how
-//! it goes, and [`command`] glues them together, one file for each subcommand of [`cli`].
+//! and a `selftest` one with faults that are known beforehand. `progress` shows how it goes, and
+//! [`command`] glues them together, one file for each subcommand of [`cli`].
 
 pub mod error;
 pub mod files;
@@ -18,15 +17,8 @@ mod process;
 mod engine;
 pub mod experiment;
 mod selftest;
-pub mod report;
-pub mod print;
 mod progress;
 pub mod cli;
 pub mod command;
 
 pub use error::Error;
-
-// Named by `report` and `print` as of its own crate, for it is pure and moves into the core next.
-use zload_core::{
-    compare, facts, plan, quantity, record, result, scenario, stats, text, twin, verdict,
-};

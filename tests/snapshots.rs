@@ -12,15 +12,14 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum as _;
 use mistakes::MISTAKES;
 use serde_json::Value;
 use zload::Error;
-use zload::print::formats::{self, Format, Printable};
-use zload::print::{self, Style};
-use zload::report;
 use zload_core::facts::Revision;
 use zload_core::plan::Plan;
+use zload_core::print::formats::{self, FORMATS, Format, NotPrinted, Printable};
+use zload_core::print::{self, Style};
+use zload_core::report;
 use zload_core::result::{Saved, to_json};
 use zload_core::scenario::Scenario;
 
@@ -65,16 +64,16 @@ impl Seen {
         let revision = Revision { branch: "main".to_owned(), commit: "c0ffee".to_owned() };
         let wide = print::text(&report::of(result), Style::new(false).wide(120));
         self.text(&format!("{name}.text-120"), &wide);
-        let formats =
-            Format::value_variants().iter().filter(|format| formats::ensure::<T>(**format).is_ok());
-        for format in formats.filter(|format| **format != Format::Json) {
-            let text = match formats::form(result, *format, Style::new(false), &revision) {
-                Err(Error::Invalid(why)) => format!("error: {why}"),
+        for (format, format_name, _) in FORMATS {
+            if format == Format::Json || formats::ensure::<T>(format).is_err() {
+                continue;
+            }
+            let text = match formats::form(result, format, Style::new(false), &revision) {
+                Err(why @ NotPrinted::MustNotBeUsed { .. }) => format!("error: {why}"),
                 text => text.expect("there is this format of it"),
             };
-            let text = if *format == Format::Hlog { without_counts(&text) } else { text };
-            let format = format.to_possible_value().expect("no format is hidden");
-            self.text(&format!("{name}.{}", format.get_name()), &text);
+            let text = if format == Format::Hlog { without_counts(&text) } else { text };
+            self.text(&format!("{name}.{format_name}"), &text);
         }
     }
 

@@ -14,7 +14,7 @@ const ROOMS: [(&str, &[&str]); 2] = [
         "crates/core/src",
         &[
             "text", "quantity", "problem", "stats", "scenario", "plan", "record", "facts", "twin",
-            "verdict", "result", "compare",
+            "verdict", "result", "compare", "report", "print",
         ],
     ),
     (
@@ -30,8 +30,6 @@ const ROOMS: [(&str, &[&str]); 2] = [
             "engine",
             "experiment",
             "selftest",
-            "report",
-            "print",
             "progress",
             "cli",
             "command",

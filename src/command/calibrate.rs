@@ -9,9 +9,9 @@ use crate::cli::CalibrateArgs;
 use crate::experiment::Design;
 use crate::files::{Destination, Inputs, load};
 use crate::machine::processors::keep_on;
-use crate::print::formats;
 use crate::progress::{Mode, Progress};
 use zload_core::compare::calibrate as noise;
+use zload_core::print::formats;
 use zload_core::result::CalibrationResult;
 
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {

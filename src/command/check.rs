@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use super::load;
+use crate::Error;
 use crate::cli::CheckArgs;
 use crate::files::input;
-use crate::print::{self, Style};
-use crate::{Error, report};
 use zload_core::plan::Plan;
+use zload_core::print::{self, Style};
+use zload_core::report;
 use zload_core::text;
 
 /// Prints the plan of every valid file; a wrong one is an error once all have been looked at.

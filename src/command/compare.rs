@@ -5,14 +5,15 @@ use std::path::Path;
 
 use super::experiment::{contender, play, questions, saved_side, tell_apart};
 use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
+use crate::Error;
 use crate::cli::{CompareArgs, FailOn};
 use crate::experiment::{Contender, Design};
 use crate::files::{Destination, Input, Inputs, input, load};
 use crate::machine::processors::keep_on;
-use crate::print::{self, formats};
 use crate::progress::{Mode, Progress};
-use crate::{Error, report};
 use zload_core::compare::{Questions, Side, blocks_for, compare_saved};
+use zload_core::print::{self, formats};
+use zload_core::report;
 use zload_core::result::{Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value};
 use zload_core::scenario::Scenario;
 
@@ -46,7 +47,7 @@ pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Err
     html.map_or(Ok(()), |html| html.save(&print::html(&report::of(&result))))?;
     match delivered {
         // How the comparison ended says more, and decides the exit code.
-        Err(Error::Invalid(_)) if result.interrupted || result.failure.is_some() => {}
+        Err(Error::NotPrinted(_)) if result.interrupted || result.failure.is_some() => {}
         delivered => delivered?,
     }
     exit_code(&result, args.fail_on)

@@ -6,8 +6,8 @@ use super::{DONE, deliver, interruption, load};
 use crate::Error;
 use crate::cli::IdealArgs;
 use crate::files::{Destination, Inputs, input};
-use crate::print::formats;
 use zload_core::plan::Plan;
+use zload_core::print::formats;
 use zload_core::result::IdealResult;
 use zload_core::twin::{self, Limits, NoIdeal, Pool};
 

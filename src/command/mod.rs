@@ -23,12 +23,12 @@ use serde::Serialize;
 use interruption::interruption;
 
 use crate::Error;
-use crate::cli::{Cli, Command, Format, OutputArgs};
+use crate::cli::{Cli, Command, OutputArgs};
 use crate::files::{Destination, Input, load as files};
 use crate::machine::environment;
-use crate::print::Style;
-use crate::print::formats::{self, Printable};
 use crate::progress;
+use zload_core::print::Style;
+use zload_core::print::formats::{self, Format, Printable};
 use zload_core::result::to_json;
 use zload_core::scenario::Scenario;
 use zload_core::scenario::load::Override;
@@ -125,8 +125,12 @@ fn deliver<T: Serialize + Printable>(
 
 /// A result in the form that was asked for.
 fn text_of<T: Printable>(result: &T, format: Format) -> Result<String, Error> {
-    let style = Style::new(wants_color(&io::stdout()));
-    formats::form(result, format, style, &environment::revision_of_ci())
+    Ok(formats::form(result, format, style(), &environment::revision_of_ci())?)
+}
+
+/// How a report on standard output may look.
+fn style() -> Style {
+    Style::new(wants_color(&io::stdout()))
 }
 
 /// Colours only for a terminal that knows them and has not asked for none.

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load};
+use crate::Error;
 use crate::cli::RunArgs;
 use crate::engine;
 use crate::files::{Destination, Inputs};
 use crate::machine::processors::keep_on;
 use crate::machine::{environment, threads};
-use crate::print::{self, formats};
 use crate::process::ServerProcess;
 use crate::progress::{Mode, Progress};
-use crate::{Error, report};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
+use zload_core::print::{self, formats};
 use zload_core::record::Ways;
+use zload_core::report;
 use zload_core::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
 use zload_core::scenario::Scenario;
 use zload_core::twin::Limits;
@@ -70,7 +71,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     }
     match delivered {
         // How the run ended says more, and decides the exit code.
-        Err(Error::Invalid(_)) if result.interrupted || result.failure.is_some() => {}
+        Err(Error::NotPrinted(_)) if result.interrupted || result.failure.is_some() => {}
         delivered => delivered?,
     }
     shown?;

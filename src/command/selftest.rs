@@ -6,9 +6,9 @@ use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
 use crate::cli::SelftestArgs;
 use crate::files::{Destination, Inputs};
 use crate::machine::environment;
-use crate::print::formats;
 use crate::progress::{Mode, Progress};
 use crate::{Error, selftest};
+use zload_core::print::formats;
 use zload_core::result::SelftestResult;
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {

@@ -3,13 +3,14 @@
 use std::io::Write;
 
 use super::{deliver, exit_code, interruption, load};
+use crate::Error;
 use crate::cli::ServeArgs;
 use crate::engine::{self, Serving};
 use crate::files::{Destination, Inputs, input};
 use crate::machine::environment;
-use crate::print::formats;
 use crate::progress::{Mode, Progress};
-use crate::{Error, report};
+use zload_core::print::formats;
+use zload_core::report;
 use zload_core::result::ServeResult;
 use zload_core::scenario::{Engine, Nanos, is_beyond_loopback};
 use zload_core::text;

@@ -4,7 +4,8 @@
 //! wrote; the [`plan`] is everything that will happen, as a pure function of it; [`record`] keeps what happens, in
 //! constant memory; [`facts`] are what whoever played the plan hands over; the [`twin`] plays the same plan without a
 //! world; the [`verdict`] says whether to believe a measurement, by the [`stats`] of it; a [`result`] is what is saved;
-//! and to [`compare`] is to hold results against each other.
+//! to [`compare`] is to hold results against each other; a [`report`] is what is said of a result, and [`mod@print`] gives
+//! it a form.
 //!
 //! Invariant: no socket, no file, no thread, no clock, and no dependency that has any.
 
@@ -22,3 +23,5 @@ pub mod twin;
 pub mod verdict;
 pub mod result;
 pub mod compare;
+pub mod report;
+pub mod print;

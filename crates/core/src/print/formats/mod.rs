@@ -12,57 +12,121 @@ mod junit;
 mod metrics;
 mod otava;
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 pub use chrome_trace::chrome_trace;
 
 use super::{Style, markdown, text};
-use crate::Error;
 use crate::facts::Revision;
 use crate::report::{self, Reported};
 use crate::result::{
-    CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, SelftestResult,
+    CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, Saved, SelftestResult,
     ServeResult, to_json,
 };
 use crate::text::lines;
 use crate::verdict::Status;
 
 /// The form in which a result is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people
+    /// For people.
     Text,
-    /// The result object
+    /// The result itself.
     Json,
-    /// Tables for a pull request's comment or a CI summary
+    /// Tables for a pull request.
     Markdown,
-    /// Every figure in a row of its own, for spreadsheets
+    /// A row a figure.
     Csv,
-    /// JUnit XML: each check, or each gated metric of a comparison, as a test case
+    /// A test case a check.
     Junit,
-    /// github-action-benchmark's customSmallerIsBetter: times, costs, losses
+    /// What is better when smaller.
     GithubActionBenchmarkSmaller,
-    /// github-action-benchmark's customBiggerIsBetter: rates
+    /// What is better when bigger.
     GithubActionBenchmarkBigger,
-    /// Bencher Metric Format, for `bencher run --adapter json`
+    /// Bencher Metric Format.
     Bencher,
-    /// Go benchmark text, for benchstat
+    /// Go's benchmark text.
     GoBench,
-    /// A row for the CSV file that Apache Otava looks for changes in; append it
+    /// A row for Apache Otava.
     Otava,
-    /// The header of that file
+    /// The header of such rows.
     OtavaHeader,
-    /// HdrHistogram's percentiles of the response time to the first reply, in ms, for its plotters
+    /// HdrHistogram's percentiles.
     Hgrm,
-    /// HdrHistogram's interval log of every latency, in ns, for HistogramLogProcessor
+    /// HdrHistogram's interval log.
     Hlog,
+}
+
+/// Every format: its name on the command line, and what it is for.
+pub const FORMATS: [(Format, &str, &str); 13] = [
+    (Format::Text, "text", "For people"),
+    (Format::Json, "json", "The result object"),
+    (Format::Markdown, "markdown", "Tables for a pull request's comment or a CI summary"),
+    (Format::Csv, "csv", "Every figure in a row of its own, for spreadsheets"),
+    (
+        Format::Junit,
+        "junit",
+        "JUnit XML: each check, or each gated metric of a comparison, as a test case",
+    ),
+    (
+        Format::GithubActionBenchmarkSmaller,
+        "github-action-benchmark-smaller",
+        "github-action-benchmark's customSmallerIsBetter: times, costs, losses",
+    ),
+    (
+        Format::GithubActionBenchmarkBigger,
+        "github-action-benchmark-bigger",
+        "github-action-benchmark's customBiggerIsBetter: rates",
+    ),
+    (Format::Bencher, "bencher", "Bencher Metric Format, for `bencher run --adapter json`"),
+    (Format::GoBench, "go-bench", "Go benchmark text, for benchstat"),
+    (
+        Format::Otava,
+        "otava",
+        "A row for the CSV file that Apache Otava looks for changes in; append it",
+    ),
+    (Format::OtavaHeader, "otava-header", "The header of that file"),
+    (
+        Format::Hgrm,
+        "hgrm",
+        "HdrHistogram's percentiles of the response time to the first reply, in ms, for its plotters",
+    ),
+    (
+        Format::Hlog,
+        "hlog",
+        "HdrHistogram's interval log of every latency, in ns, for HistogramLogProcessor",
+    ),
+];
+
+/// Why a result is not printed in a format.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPrinted {
+    /// There is no such format of this kind of result.
+    #[error("--format {format} is not for {kind}; for that there are {}", there.join(", "))]
+    NoFormat {
+        /// What was asked for.
+        format: &'static str,
+        /// What it was asked of.
+        kind: &'static str,
+        /// The formats that there are of it.
+        there: Vec<&'static str>,
+    },
+    /// The figures must not be used, and the format cannot say so.
+    #[error(
+        "{why}, so there is no --format {format} of it, which could not say so; --format text says why"
+    )]
+    MustNotBeUsed {
+        /// Why not.
+        why: &'static str,
+        /// What was asked for.
+        format: &'static str,
+    },
 }
 
 impl Format {
     /// Its name on the command line.
-    fn name(self) -> String {
-        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    fn name(self) -> &'static str {
+        FORMATS.iter().find(|(format, ..)| *format == self).map_or("", |(_, name, _)| name)
     }
 
     /// Whether the figures end in a place where nothing says that they must not be used.
@@ -99,25 +163,24 @@ pub trait Printable: Reported + Serialize {
 }
 
 /// What writes a `T` in this format; an error that says which formats there are if there is no such one.
-fn writer<T: Printable>(format: Format) -> Result<Writer<T>, Error> {
+fn writer<T: Printable>(format: Format) -> Result<Writer<T>, NotPrinted> {
     let of = |format: Format| match format {
         Format::Json => Some((|result, _| to_json(result)) as Writer<T>),
+        Format::Markdown => Some((|result, _| markdown(&report::of(result))) as Writer<T>),
         format => T::writer(format),
     };
     of(format).ok_or_else(|| {
-        let there = |format: &&Format| **format == Format::Text || of(**format).is_some();
-        let there = Format::value_variants().iter().filter(there).map(|format| format.name());
-        Error::Failed(format!(
-            "--format {} is not for {}; for that there are {}",
-            format.name(),
-            T::KIND,
-            there.collect::<Vec<_>>().join(", ")
-        ))
+        let there = FORMATS.iter().filter(|(at, ..)| *at == Format::Text || of(*at).is_some());
+        NotPrinted::NoFormat {
+            format: format.name(),
+            kind: T::KIND,
+            there: there.map(|(_, name, _)| *name).collect(),
+        }
     })
 }
 
 /// An error that says which formats there are, if this is none of a `T`.
-pub fn ensure<T: Printable>(format: Format) -> Result<(), Error> {
+pub fn ensure<T: Printable>(format: Format) -> Result<(), NotPrinted> {
     if format == Format::Text { Ok(()) } else { writer::<T>(format).map(drop) }
 }
 
@@ -129,18 +192,34 @@ pub fn form<T: Printable>(
     format: Format,
     style: Style,
     revision: &Revision,
-) -> Result<String, Error> {
+) -> Result<String, NotPrinted> {
     if format == Format::Text {
         return Ok(text(&report::of(result), style));
     }
     let write = writer::<T>(format)?;
     match result.unusable() {
-        Some(why) if format.leaves_the_verdict_behind() => Err(Error::Invalid(format!(
-            "{why}, so there is no --format {} of it, which could not say so; --format text says why",
-            format.name()
-        ))),
+        Some(why) if format.leaves_the_verdict_behind() => {
+            Err(NotPrinted::MustNotBeUsed { why, format: format.name() })
+        }
         // Whatever a writer does with the texts of a result: here each format is made safe to show.
         _ => Ok(lines(&write(result, revision)).into_owned()),
+    }
+}
+
+/// [`form`] of a result from a file, whichever kind it is.
+pub fn form_of_saved(
+    saved: &Saved,
+    format: Format,
+    style: Style,
+    revision: &Revision,
+) -> Result<String, NotPrinted> {
+    match saved {
+        Saved::Run(result) => form(&**result, format, style, revision),
+        Saved::Comparison(result) => form(&**result, format, style, revision),
+        Saved::Calibration(result) => form(&**result, format, style, revision),
+        Saved::Serve(result) => form(&**result, format, style, revision),
+        Saved::Ideal(result) => form(&**result, format, style, revision),
+        Saved::Selftest(result) => form(&**result, format, style, revision),
     }
 }
 
@@ -149,7 +228,6 @@ impl Printable for RunResult {
 
     fn writer(format: Format) -> Option<Writer<Self>> {
         Some(match format {
-            Format::Markdown => |result, _| markdown(&report::of(result)),
             Format::Csv => |result, _| csv::run(result),
             Format::Junit => |result, _| junit::run(result),
             Format::GithubActionBenchmarkSmaller => {
@@ -164,7 +242,7 @@ impl Printable for RunResult {
             Format::OtavaHeader => |_, _| otava::header(),
             Format::Hgrm => |result, _| hdr::percentiles(result),
             Format::Hlog => |result, _| hdr::log(result),
-            Format::Text | Format::Json => return None,
+            Format::Text | Format::Json | Format::Markdown => return None,
         })
     }
 
@@ -178,7 +256,6 @@ impl Printable for ComparisonResult {
 
     fn writer(format: Format) -> Option<Writer<Self>> {
         Some(match format {
-            Format::Markdown => |result, _| markdown(&report::of(result)),
             Format::Csv => |result, _| csv::comparison(result),
             Format::Junit => |result, _| junit::comparison(result),
             Format::GithubActionBenchmarkSmaller => {

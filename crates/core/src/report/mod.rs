@@ -28,13 +28,26 @@ pub use plan::plan;
 pub use serve::warning_beyond_loopback;
 
 use crate::quantity;
-use crate::result::{Environment, to_json};
+use crate::result::{Environment, Saved, to_json};
 use crate::scenario::Scenario;
 
 /// A result of which there is a report.
 pub trait Reported {
     /// What is said of it.
     fn report(&self) -> Document;
+}
+
+impl Reported for Saved {
+    fn report(&self) -> Document {
+        match self {
+            Self::Run(result) => result.report(),
+            Self::Comparison(result) => result.report(),
+            Self::Calibration(result) => result.report(),
+            Self::Serve(result) => result.report(),
+            Self::Ideal(result) => result.report(),
+            Self::Selftest(result) => result.report(),
+        }
+    }
 }
 
 /// What is said of a result.
