@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::experiment::{Profile, Wishes};
+use crate::experiment::{DesignOverrides, Profile};
 use zload_core::print::formats::{FORMATS, Format};
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Nanos, Percent};
@@ -128,7 +128,7 @@ pub struct RunArgs {
     /// Show each message as it passes, on stderr; for small runs
     #[arg(long)]
     pub trace: bool,
-    /// Save the ways of the sampled requests in the Chrome trace format, for Perfetto
+    /// Save the traces of the sampled requests in the Chrome trace format, for Perfetto
     #[arg(long, value_name = "FILE")]
     pub trace_out: Option<PathBuf>,
 }
@@ -446,14 +446,18 @@ impl ServeArgs {
 
 impl DesignArgs {
     /// The profile and what is wanted otherwise.
-    pub fn wishes(&self) -> (Profile, Wishes) {
+    pub fn overrides(&self) -> (Profile, DesignOverrides) {
         let profile = match self.profile {
             None | Some(ProfileArg::Quick) => Profile::Quick,
             Some(ProfileArg::Thorough) => Profile::Thorough,
         };
-        let wishes =
-            Wishes { blocks: self.blocks, slices: self.slices, slice: self.slice, cpus: self.cpus };
-        (profile, wishes)
+        let overrides = DesignOverrides {
+            blocks: self.blocks,
+            slices: self.slices,
+            slice: self.slice,
+            cpus: self.cpus,
+        };
+        (profile, overrides)
     }
 }
 

@@ -154,19 +154,6 @@ fn what_touches_the_world_is_named_where_it_belongs() {
     }
 }
 
-/// What is said of a result, and in which form, is a function of the result.
-#[test]
-fn reports_and_printers_touch_nothing_of_the_world() {
-    for path in ["src/report", "src/print"].into_iter().flat_map(files_below) {
-        let text = text_of(&path);
-        let rooms = ["files", "machine", "wire", "client", "server", "process", "engine"];
-        let rooms = rooms.map(|room| format!("crate::{room}"));
-        for word in rooms.iter().map(String::as_str).chain(["std::env", "::now()", "thread::"]) {
-            assert!(!text.contains(word), "{} names {word}", path.display());
-        }
-    }
-}
-
 #[test]
 fn every_file_says_its_job_and_is_short_enough_to_have_one() {
     for path in ["src", "crates", "tests", "benches"].into_iter().flat_map(files_below) {

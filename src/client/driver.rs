@@ -20,7 +20,7 @@ use super::state::{Client, Departure, Received};
 use super::tracker::Tracker;
 use super::world::{Message, World};
 use crate::wire::errno::Errno;
-use crate::wire::trace::Trace;
+use crate::wire::tracer::Tracer;
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{Recorded, Recorder};
 
@@ -53,7 +53,7 @@ pub(super) struct Surroundings {
     pub(super) plan: Arc<Plan>,
     pub(super) counters: Arc<DriverCounters>,
     pub(super) tell: Sender<Event>,
-    pub(super) trace: Option<Arc<Trace>>,
+    pub(super) tracer: Option<Arc<Tracer>>,
 }
 
 /// The event loop and what it carries.
@@ -272,8 +272,8 @@ impl<W: World> Driver<W> {
             Over::Reply(position) => &mut self.inbox[position].body,
         };
         client.write(&planned, body)?;
-        if let Some(trace) = &around.trace {
-            trace.show(format_args!(
+        if let Some(tracer) = &around.tracer {
+            tracer.show(format_args!(
                 "client {} sends request #{}, {} bytes",
                 client.identity,
                 client.next_request() + 1,
@@ -292,8 +292,8 @@ impl<W: World> Driver<W> {
             if let Some(tag) = tag {
                 tracker.cancel(tag);
             }
-            if let Some(trace) = &around.trace {
-                trace.show(format_args!("client {} finds no room for it", client.identity));
+            if let Some(tracer) = &around.tracer {
+                tracer.show(format_args!("client {} finds no room for it", client.identity));
             }
             return Ok(false);
         }
@@ -361,8 +361,8 @@ impl<W: World> Driver<W> {
         let client = &mut clients[index as usize];
         let (message, tagged) = (&inbox[position], tracker.sends_tags());
         let received = client.receive(&around.plan, message, tagged, now_ns, recorder);
-        if let Some(trace) = &around.trace {
-            trace.show(format_args!("client {} receives {received}", client.identity));
+        if let Some(tracer) = &around.tracer {
+            tracer.show(format_args!("client {} receives {received}", client.identity));
         }
         let exchange = match received {
             Received::Reply(exchange) => exchange,
@@ -482,7 +482,7 @@ impl<W: World> Driver<W> {
         }
         let open = self.clients.iter().flat_map(|client| client.outstanding.iter());
         let (mut recorded, seconds) = self.recorder.finish(open, now_ns);
-        recorded.ways = self.tracker.finish();
+        recorded.traces = self.tracker.finish();
         for client in &self.clients {
             if client.next_request() > 0 && client.messages == 0 {
                 recorded.unheard.add(&client.identity);

@@ -19,7 +19,7 @@ use crate::machine::threads::{self, ThreadId};
 use crate::wire::context::Context;
 use crate::wire::observation::Observation;
 use crate::wire::stations::Stations;
-use crate::wire::trace::Trace;
+use crate::wire::tracer::Tracer;
 use zload_core::plan::{Identities, Plan};
 use zload_core::scenario::Scenario;
 
@@ -68,7 +68,7 @@ impl Clients {
                 run_token,
                 stop: Arc::clone(stop),
                 counters: Arc::clone(&counters),
-                trace: observed.trace.cloned(),
+                tracer: observed.tracer.cloned(),
                 stations: observed.stations.cloned(),
                 driver: (driver, drivers),
                 start: wait_for_start,
@@ -112,7 +112,7 @@ struct DriverThread {
     run_token: u32,
     stop: Arc<Stop>,
     counters: Arc<DriverCounters>,
-    trace: Option<Arc<Trace>>,
+    tracer: Option<Arc<Tracer>>,
     stations: Option<Arc<Stations>>,
     driver: (u32, u32),
     start: Receiver<Clock>,
@@ -167,7 +167,7 @@ impl DriverThread {
             plan: self.plan,
             counters: self.counters,
             tell: self.tell,
-            trace: self.trace,
+            tracer: self.tracer,
         };
         (Driver::new(world, around, tracker, clients), self.start)
     }

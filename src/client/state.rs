@@ -65,7 +65,7 @@ pub(super) struct Departure {
     pub(super) intended_ns: u64,
     /// When it leaves.
     pub(super) sent_ns: u64,
-    /// Where its way is followed, if it is.
+    /// Where its trace is followed, if it is.
     pub(super) track: Option<NonZeroU32>,
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::wire::stations::{Stations, Tag};
 use zload_core::plan::{DrawKey, Plan};
-use zload_core::record::{Exchange, Way, Ways};
+use zload_core::record::{Exchange, Trace, Traces};
 
 /// Sampled requests that can be under way at once, over all drivers.
 const SLOTS: usize = 1 << 14;
@@ -30,7 +30,7 @@ pub(super) struct Tracker {
     serial: u32,
     /// A request is followed if these bits of its key are zero.
     unfollowed: u64,
-    ways: Ways,
+    traces: Traces,
 }
 
 /// The stations of a server of ours, for all drivers of a run.
@@ -56,7 +56,7 @@ impl Tracker {
             first_received_ns: vec![0; share],
             serial: 0,
             unfollowed: plan.follow_one_in() - 1,
-            ways: Ways::new(Ways::MOST / drivers as usize, one_in(plan)),
+            traces: Traces::new(Traces::MOST / drivers as usize, one_in(plan)),
         }
     }
 
@@ -64,12 +64,12 @@ impl Tracker {
     /// whether there is room to keep it.
     #[inline]
     pub(super) fn begin(&mut self, key: DrawKey) -> Option<Tag> {
-        if self.ways.wants(key) || self.sends_tag(key) { self.begin_sampled(key) } else { None }
+        if self.traces.wants(key) || self.sends_tag(key) { self.begin_sampled(key) } else { None }
     }
 
     fn begin_sampled(&mut self, key: DrawKey) -> Option<Tag> {
         let Some(index) = self.free.pop() else {
-            self.ways.skip();
+            self.traces.skip();
             return None;
         };
         self.first_received_ns[index as usize] = 0;
@@ -133,8 +133,8 @@ impl Tracker {
     }
 
     /// The sample.
-    pub(super) fn finish(self) -> Ways {
-        self.ways
+    pub(super) fn finish(self) -> Traces {
+        self.traces
     }
 
     fn keep(
@@ -147,15 +147,15 @@ impl Tracker {
     ) {
         let slot = self.first_slot + index;
         let stations = self.stations.as_ref().filter(|_| self.follows(key));
-        let stamps = stations.map(|stations| stations.read(slot, self.zero_ns));
-        self.ways.keep(Way {
+        let timestamps = stations.map(|stations| stations.read(slot, self.zero_ns));
+        self.traces.keep(Trace {
             key,
             client,
             owed: exchange.owed,
             request: exchange.request,
             intended_ns: exchange.intended_ns,
             sent_ns: exchange.sent_ns,
-            stamps: stamps.unwrap_or_default(),
+            timestamps: timestamps.unwrap_or_default(),
             received_ns: self.first_received_ns[index as usize],
             last_received_ns,
         });
@@ -177,7 +177,7 @@ fn one_in(plan: &Plan) -> u64 {
     let summary = plan.summary();
     let seconds = plan.send_end_ns().max(1) as f64 / 1e9;
     let per_s = summary.most_requests_per_s();
-    let most = SAMPLED_PER_S.min(Ways::MOST as f64 / seconds);
+    let most = SAMPLED_PER_S.min(Traces::MOST as f64 / seconds);
     let mut one_in = 1;
     while per_s / one_in as f64 > most && one_in < 1 << 40 {
         one_in *= 2;
@@ -246,9 +246,9 @@ mod tests {
         exchange.received = 2;
         tracker.reply(3, key, &exchange, 300);
         let free = tracker.free.len();
-        let ways = tracker.finish();
-        let [way] = ways.kept() else { panic!("one way") };
-        assert_eq!((way.response_ns(), way.last_response_ns()), (90, Some(290)));
+        let traces = tracker.finish();
+        let [trace] = traces.kept() else { panic!("one trace") };
+        assert_eq!((trace.response_ns(), trace.last_response_ns()), (90, Some(290)));
         assert_eq!(free, SLOTS / 2, "its slot is free again");
     }
 
@@ -273,8 +273,12 @@ mod tests {
             tracker.given_up(0, plan.key(0, request), &exchange);
         }
         assert_eq!(tracker.following(), 0);
-        let ways = tracker.finish();
-        assert_eq!((ways.kept().len(), ways.skipped()), (10_000, 0), "with a first reply, a way");
+        let traces = tracker.finish();
+        assert_eq!(
+            (traces.kept().len(), traces.skipped()),
+            (10_000, 0),
+            "with a first reply, a trace"
+        );
     }
 
     #[test]

@@ -27,10 +27,10 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8,
     other.side.name = format!("{} again", one.side.name);
     let scenario = one.side.scenario.clone();
     let questions = questions(&args.questions, &scenario)?;
-    let (profile, wishes) = args.design.wishes();
-    let mut design = Design::new(&[&scenario, &scenario], profile, wishes, &questions)?;
+    let (profile, overrides) = args.design.overrides();
+    let mut design = Design::new(&[&scenario, &scenario], profile, overrides, &questions)?;
     let compared = design.blocks;
-    if wishes.blocks.is_none() {
+    if overrides.blocks.is_none() {
         // Twice as many as a comparison has, so that there is something to choose from.
         design.blocks *= 2;
     }

@@ -81,16 +81,16 @@ fn of_scenarios(
     let scenarios: Vec<&Scenario> =
         contenders.iter().map(|contender| &contender.side.scenario).collect();
     let questions = questions(&args.questions, scenarios[0])?;
-    let (profile, mut wishes) = args.design.wishes();
+    let (profile, mut overrides) = args.design.overrides();
     let mut told = Vec::new();
     if let Some(calibration) = calibration {
         let needed = blocks_for(calibration, questions.primary);
-        wishes.blocks =
-            wishes.blocks.or(needed
+        overrides.blocks =
+            overrides.blocks.or(needed
                 .map(|blocks| blocks.min(MOST_BLOCKS).max(questions.fewest_blocks(scenarios[0]))));
         told.extend(beside(calibration, &contenders[0].side, needed));
     }
-    let design = Design::new(&scenarios, profile, wishes, &questions)?;
+    let design = Design::new(&scenarios, profile, overrides, &questions)?;
     let interrupted = interruption()?;
     let mut progress = Progress::new(Mode::choose(args.output.quiet));
     let (ended, mut notes) = play(&contenders, &design, &mut progress, &interrupted)?;

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use zload_core::compare::{Metric, Questions, Side, default_primary, metric_named};
 use zload_core::plan::Plan;
 use zload_core::quantity;
-use zload_core::result::{Fitness, RunResult};
+use zload_core::result::{RunResult, Steadiness};
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Percent, Scenario};
 
@@ -145,7 +145,7 @@ pub(super) fn play(
     Ok((ended, notes))
 }
 
-fn notes(machine: Fitness, design: &Design) -> Vec<String> {
+fn notes(machine: Steadiness, design: &Design) -> Vec<String> {
     let mut notes = Vec::new();
     if !machine.fit {
         notes.push(format!(

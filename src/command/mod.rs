@@ -96,7 +96,8 @@ fn load(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> {
 /// The same of what has been read.
 fn load_from(input: &Input, overrides: &[Override]) -> Result<Scenario, Error> {
     files::scenario_of(input, overrides, |scenario| {
-        zload_core::result::objection(scenario).or_else(|| zload_core::compare::objection(scenario))
+        zload_core::result::threshold_error(scenario)
+            .or_else(|| zload_core::compare::metric_error(scenario))
     })
 }
 

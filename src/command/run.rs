@@ -16,14 +16,14 @@ use crate::progress::{Mode, Progress};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
 use zload_core::print::{self, formats};
-use zload_core::record::Ways;
+use zload_core::record::Traces;
 use zload_core::report;
 use zload_core::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
 use zload_core::scenario::Scenario;
 use zload_core::twin::Limits;
 use zload_core::verdict::Status;
 
-/// Of each of many runs, at least so many ways are kept.
+/// Of each of many runs, at least so many traces are kept.
 const LEAST_WAYS: usize = 4096;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
@@ -65,9 +65,9 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let shown = html.map_or(Ok(()), |html| html.save(&print::html(&report::of(&result))));
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let plan = plan_of(&plans, runs.len());
-        let mut ways = last.recorded.ways.intended_from(0);
-        ways.retain(|way| plan.follows(way.key));
-        trace_out.save(&formats::chrome_trace(&ways, plan, last.identities))?;
+        let mut traces = last.recorded.traces.intended_from(0);
+        traces.retain(|trace| plan.follows(trace.key));
+        trace_out.save(&formats::chrome_trace(&traces, plan, last.identities))?;
     }
     match delivered {
         // How the run ended says more, and decides the exit code.
@@ -109,7 +109,7 @@ fn measure<'a>(
     let mut runs: Vec<Measured> = Vec::new();
     let mut running: Option<ServerProcess<'_>> = None;
     // Many runs share the memory that one may have, as far as a p99 of each allows.
-    let most_ways = (Ways::MOST / args.repeat as usize).max(LEAST_WAYS);
+    let most_traces = (Traces::MOST / args.repeat as usize).max(LEAST_WAYS);
     for index in 1..=args.repeat {
         if let (Some(server), Some(last)) = (running.take(), runs.last_mut()) {
             engine::note_end(last, server);
@@ -121,7 +121,7 @@ fn measure<'a>(
         });
         let measured = match (outcome, runs.last_mut()) {
             (Ok((mut measured, server)), _) => {
-                measured.recorded.ways.shrink(most_ways);
+                measured.recorded.traces.shrink(most_traces);
                 running = server;
                 measured
             }

@@ -39,7 +39,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let serving = Serving {
         scenario: &scenario,
         duration_ns: args.duration.map(|duration| duration.0),
-        trace: args.trace,
+        tracer: args.trace,
         interrupted: &interrupted,
     };
     // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.

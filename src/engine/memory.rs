@@ -69,7 +69,7 @@ impl Memory {
         let ours = scenario.proxy.engine != Engine::External;
         let workers = if ours { u64::from(scenario.workers.count.0) } else { 0 };
         let bodies = BODIES_PER_DRIVER * drivers as u64 + workers + 2 * clients;
-        // On its way to a server of ours a body is in two places.
+        // on its way to a server of ours a body is in two places.
         let each = if ours { 2 * body + PER_MESSAGE } else { body + PER_EXCHANGE };
         Self::new((clients + workers) * PER_CONNECTION + bodies.saturating_mul(body), each)
     }

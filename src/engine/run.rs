@@ -13,7 +13,7 @@ use crate::machine::stop::Stop;
 use crate::process::ServerProcess;
 use crate::server::Server;
 use crate::wire::observation::Observation;
-use crate::wire::trace::Trace;
+use crate::wire::tracer::Tracer;
 use crate::wire::{address, context};
 use zload_core::facts::{Measured, Phase, Snapshot};
 use zload_core::plan::Plan;
@@ -26,7 +26,7 @@ use zload_core::scenario::{Engine, Scenario};
 pub(crate) fn run<'a>(
     scenario: &Scenario,
     plan: &Arc<Plan>,
-    trace: bool,
+    tracer: bool,
     interrupted: &'a AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<(Measured, Option<ServerProcess<'a>>), Error> {
@@ -37,7 +37,7 @@ pub(crate) fn run<'a>(
         }
         started => started?,
     };
-    let measured = run_against(process.as_ref(), scenario, plan, trace, interrupted, watcher)?;
+    let measured = run_against(process.as_ref(), scenario, plan, tracer, interrupted, watcher)?;
     Ok((measured, process))
 }
 
@@ -46,16 +46,16 @@ pub(crate) fn run_against(
     process: Option<&ServerProcess<'_>>,
     scenario: &Scenario,
     plan: &Arc<Plan>,
-    trace: bool,
+    tracer: bool,
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
     limits::ensure(scenario, Sides::Run, context::descriptors_per_socket)?;
     let stop = Arc::new(Stop::new()?);
-    let trace = trace.then(|| Arc::new(Trace::start()));
+    let tracer = tracer.then(|| Arc::new(Tracer::start()));
     let stations =
         (scenario.proxy.engine != Engine::External).then(|| Arc::new(tracker::stations()));
-    let observed = Observation { trace: trace.as_ref(), stations: stations.as_ref() };
+    let observed = Observation { tracer: tracer.as_ref(), stations: stations.as_ref() };
     let server = match scenario.proxy.engine {
         Engine::External => None,
         _ => match Server::start(scenario, plan, &stop, interrupted, observed) {

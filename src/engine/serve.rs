@@ -16,7 +16,7 @@ use crate::server::Server;
 use crate::server::counters::WorkerState;
 use crate::wire::context;
 use crate::wire::observation::Observation;
-use crate::wire::trace::Trace;
+use crate::wire::tracer::Tracer;
 use zload_core::facts::{Phase, Served, ServerTotals, Snapshot};
 use zload_core::plan::Plan;
 use zload_core::scenario::Scenario;
@@ -32,7 +32,7 @@ pub(crate) struct Serving<'a> {
     /// How long, in nanoseconds; until interrupted if absent.
     pub(crate) duration_ns: Option<u64>,
     /// Show each message.
-    pub(crate) trace: bool,
+    pub(crate) tracer: bool,
     /// Ends it when it becomes true.
     pub(crate) interrupted: &'a AtomicBool,
 }
@@ -43,12 +43,12 @@ pub(crate) fn serve(
     listening: impl FnOnce(&str),
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Served, Error> {
-    let Serving { scenario, duration_ns, trace, interrupted } = *serving;
+    let Serving { scenario, duration_ns, tracer, interrupted } = *serving;
     limits::ensure(scenario, Sides::Serve, context::descriptors_per_socket)?;
     let stop = Arc::new(Stop::new()?);
     let plan = Arc::new(Plan::new(scenario));
-    let trace = trace.then(|| Arc::new(Trace::start()));
-    let observed = Observation { trace: trace.as_ref(), stations: None };
+    let tracer = tracer.then(|| Arc::new(Tracer::start()));
+    let observed = Observation { tracer: tracer.as_ref(), stations: None };
     let server = match Server::start(scenario, &plan, &stop, interrupted, observed) {
         Err(Error::Interrupted) => {
             return Ok(Served {

@@ -21,7 +21,7 @@ pub enum Profile {
 
 /// What the user wants otherwise than the profile.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wishes {
+pub struct DesignOverrides {
     /// Blocks.
     pub blocks: Option<u32>,
     /// Slices of each side in a block.
@@ -47,7 +47,7 @@ pub struct Design {
     pub first: Nanos,
     /// Processors that everything is kept on.
     pub cpus: Option<u32>,
-    /// Seed of the coin that chooses the order and the plans' seeds: drawn anew, so that making a comparison again does
+    /// Seed of the random order and the plans' seeds: drawn anew, so that making a comparison again does
     /// not repeat its luck.
     pub seed: u64,
     /// The longest that a slice may take, drain and handshakes included.
@@ -103,7 +103,7 @@ impl Design {
     pub fn new(
         scenarios: &[&Scenario],
         profile: Profile,
-        wishes: Wishes,
+        overrides: DesignOverrides,
         questions: &Questions,
     ) -> Result<Self, Error> {
         if let Some(why) = scenarios.iter().find_map(|scenario| questions.unanswerable(scenario)) {
@@ -121,14 +121,14 @@ impl Design {
             replies.map(|sample| sample.replies / per_s).fold(0.0, f64::max)
         };
         let least = Least { slice: of(false), block: of(true) };
-        let design = Self::draft(scenarios, profile, wishes, least);
+        let design = Self::draft(scenarios, profile, overrides, least);
         let fewest = scenarios.iter().map(|scenario| questions.fewest_blocks(scenario)).max();
         match fewest.filter(|fewest| design.blocks < *fewest) {
             Some(fewest) => Err(Error::Failed(format!(
                 "{} are too few to answer for each gate beside so many metrics: --blocks {fewest} are the fewest",
                 quantity::counted(u64::from(design.blocks), "block")
             ))),
-            None => design.answers(scenarios, profile, wishes, (&samples, per_s, least)),
+            None => design.answers(scenarios, profile, overrides, (&samples, per_s, least)),
         }
     }
 
@@ -137,7 +137,7 @@ impl Design {
         self,
         scenarios: &[&Scenario],
         profile: Profile,
-        wishes: Wishes,
+        overrides: DesignOverrides,
         (samples, per_s, least): (&[Sample], f64, Least),
     ) -> Result<Self, Error> {
         let slice = self.slice.as_secs_f64();
@@ -147,9 +147,9 @@ impl Design {
         };
         // As much as rounding may take away.
         let short = samples.iter().find(|sample| held(sample) < sample.replies * (1.0 - 1e-9));
-        let too_long = wishes.slice.is_none()
+        let too_long = overrides.slice.is_none()
             && self.estimate(scenarios.len()).as_secs_f64() > profile.seconds() * MOST_GROWTH
-            && self.slice > Self::draft(scenarios, profile, wishes, Least::default()).slice;
+            && self.slice > Self::draft(scenarios, profile, overrides, Least::default()).slice;
         let sample = short.or_else(|| {
             let longest = |one: &&Sample, other: &&Sample| one.replies.total_cmp(&other.replies);
             samples.iter().max_by(longest).filter(|_| too_long)
@@ -165,7 +165,8 @@ impl Design {
             "{} cannot be estimated: it takes {} replies in each {each}{slices}, and",
             sample.name, sample.replies
         );
-        let other = Self::draft(scenarios, profile, Wishes { slice: None, ..wishes }, least);
+        let other =
+            Self::draft(scenarios, profile, DesignOverrides { slice: None, ..overrides }, least);
         let time = in_minutes(other.estimate(scenarios.len()));
         let so_many = if short.is_some() {
             format!("by the plan there are {:.0}", held(sample))
@@ -178,9 +179,14 @@ impl Design {
         )))
     }
 
-    /// What profile and wishes make of it, with slices and blocks of the least length at least unless a wish is in the way.
-    fn draft(scenarios: &[&Scenario], profile: Profile, wishes: Wishes, least: Least) -> Self {
-        let blocks = wishes.blocks.unwrap_or(match profile {
+    /// What profile and overrides make of it, with slices and blocks of the least length at least unless a wish is in the way.
+    fn draft(
+        scenarios: &[&Scenario],
+        profile: Profile,
+        overrides: DesignOverrides,
+        least: Least,
+    ) -> Self {
+        let blocks = overrides.blocks.unwrap_or(match profile {
             Profile::Quick => 12,
             Profile::Thorough => 20,
         });
@@ -188,16 +194,16 @@ impl Design {
             .iter()
             .map(|scenario| shortest_slice(scenario))
             .fold(SHORTEST_SLICE.max(least.slice), f64::max);
-        let usual = wishes.slice.unwrap_or_else(|| nanos(usual));
+        let usual = overrides.slice.unwrap_or_else(|| nanos(usual));
         let sides = scenarios.len() as f64;
         let each = (usual.as_secs_f64() * (1.0 + 1.0 / 6.0) + SLICE_OVERHEAD) * sides;
         let starts = start_overhead(usual.min(LONGEST_FIRST)) * sides;
         let fitting = ((profile.seconds() / f64::from(blocks) - starts) / each).round();
-        let mut slices = wishes.slices.unwrap_or(whole(fitting.clamp(1.0, MOST_SLICES)));
-        let slice = match wishes.slice {
+        let mut slices = overrides.slices.unwrap_or(whole(fitting.clamp(1.0, MOST_SLICES)));
+        let slice = match overrides.slice {
             None => usual.max(nanos(least.block / f64::from(slices))),
             Some(slice) => {
-                if wishes.slices.is_none() {
+                if overrides.slices.is_none() {
                     slices = slices.max(whole((least.block / slice.as_secs_f64()).ceil()));
                 }
                 slice
@@ -217,7 +223,7 @@ impl Design {
             slice,
             warmup,
             first: slice.min(LONGEST_FIRST),
-            cpus: wishes.cpus,
+            cpus: overrides.cpus,
             seed: fresh_seed(),
             longest: Duration::from_nanos(slice.0.saturating_add(warmup.0))
                 + scenarios.iter().map(patience).max().unwrap_or_default()
@@ -337,33 +343,41 @@ mod tests {
         }
     }
 
-    fn design(text: &str, wishes: Wishes, questions: &Questions) -> Result<Design, String> {
+    fn design(
+        text: &str,
+        overrides: DesignOverrides,
+        questions: &Questions,
+    ) -> Result<Design, String> {
         let one = scenario(text);
-        Design::new(&[&one, &one], Profile::Quick, wishes, questions)
+        Design::new(&[&one, &one], Profile::Quick, overrides, questions)
             .map_err(|error| error.to_string())
     }
 
     #[test]
     fn slices_are_long_enough_for_what_is_asked() {
         let open = "load.rate = \"300/s\"";
-        let p99 = design(open, Wishes::default(), &asked("first_reply.p99", &[])).unwrap();
+        let p99 = design(open, DesignOverrides::default(), &asked("first_reply.p99", &[])).unwrap();
         assert!(p99.slice.as_secs_f64() * f64::from(p99.slices) * 300.0 > 726.0, "{p99:?}");
         let slices = Some(30);
         let p99 = design(
             open,
-            Wishes { slices, ..Wishes::default() },
+            DesignOverrides { slices, ..DesignOverrides::default() },
             &asked("first_reply.p50", &["first_reply.p99"]),
         );
         assert!(p99.unwrap().slice.as_secs_f64() * 30.0 * 300.0 > 726.0);
         let slice = Some(Nanos(100_000_000));
-        let p99 =
-            design(open, Wishes { slice, ..Wishes::default() }, &asked("first_reply.p99", &[]))
-                .unwrap();
+        let p99 = design(
+            open,
+            DesignOverrides { slice, ..DesignOverrides::default() },
+            &asked("first_reply.p99", &[]),
+        )
+        .unwrap();
         assert!(p99.slices > 24 && Some(p99.slice) == slice, "{p99:?}");
-        let each = design(open, Wishes::default(), &asked("service.p99", &[])).unwrap();
+        let each = design(open, DesignOverrides::default(), &asked("service.p99", &[])).unwrap();
         assert!(each.slice.as_secs_f64() * 300.0 > 726.0, "every slice for itself: {each:?}");
         let half = "load.rate = \"300/s\"\nworkers.replies = { choice = [[1, 0], [1, 2]] }";
-        let half = design(half, Wishes::default(), &asked("first_reply.p99", &[])).unwrap();
+        let half =
+            design(half, DesignOverrides::default(), &asked("first_reply.p99", &[])).unwrap();
         assert!(half.slice.as_secs_f64() * f64::from(half.slices) * 150.0 > 726.0, "{half:?}");
     }
 
@@ -371,17 +385,17 @@ mod tests {
     fn what_cannot_be_answered_is_refused_with_what_can() {
         let open = "load.rate = \"300/s\"";
         let (slices, slice) = (Some(2), Some(Nanos(100_000_000)));
-        let none = Wishes::default();
-        for (text, wishes, questions, said) in [
+        let none = DesignOverrides::default();
+        for (text, overrides, questions, said) in [
             (
                 open,
-                Wishes { slices, slice, ..none },
+                DesignOverrides { slices, slice, ..none },
                 asked("first_reply.p99", &[]),
                 "--slice 1344ms",
             ),
             (
                 open,
-                Wishes { slice, ..none },
+                DesignOverrides { slice, ..none },
                 asked("service.p99", &[]),
                 "in each slice, and by the plan there are 30",
             ),
@@ -394,7 +408,7 @@ mod tests {
             ),
             (
                 open,
-                Wishes { blocks: Some(9), ..none },
+                DesignOverrides { blocks: Some(9), ..none },
                 asked("first_reply.p50", &["service.p50"]),
                 "--blocks 1",
             ),
@@ -406,7 +420,7 @@ mod tests {
                 "has no ideal",
             ),
         ] {
-            let error = design(text, wishes, &questions).unwrap_err();
+            let error = design(text, overrides, &questions).unwrap_err();
             assert!(error.contains(said), "{said}: {error}");
         }
         assert!(design(open, none, &asked("first_reply.p50", &["service.p50"])).is_ok());
@@ -416,13 +430,15 @@ mod tests {
     fn a_quick_comparison_takes_a_minute_and_a_slow_scenario_longer() {
         let hot = scenario("load.model = \"closed\"");
         let quick =
-            Design::new(&[&hot, &hot], Profile::Quick, Wishes::default(), &throughput()).unwrap();
+            Design::new(&[&hot, &hot], Profile::Quick, DesignOverrides::default(), &throughput())
+                .unwrap();
         assert_eq!((quick.blocks, quick.slice), (12, Nanos(100_000_000)));
         let seconds = quick.estimate(2).as_secs_f64();
         assert!((55.0..70.0).contains(&seconds), "{seconds}");
         let slow = scenario("load.rate = \"3/s\"\nworkers.delay = \"1s\"");
         let design =
-            Design::new(&[&hot, &slow], Profile::Quick, Wishes::default(), &throughput()).unwrap();
+            Design::new(&[&hot, &slow], Profile::Quick, DesignOverrides::default(), &throughput())
+                .unwrap();
         assert!(design.slice.as_secs_f64() > 13.0, "40 requests at 3 per second: {design:?}");
         assert_eq!(design.slices, 1);
     }
@@ -430,15 +446,17 @@ mod tests {
     #[test]
     fn wishes_go_before_the_profile() {
         let hot = scenario("load.model = \"closed\"");
-        let wishes = Wishes {
+        let overrides = DesignOverrides {
             blocks: Some(9),
             slices: Some(3),
             slice: Some(Nanos(100_000_000)),
             cpus: Some(1),
         };
-        let design = Design::new(&[&hot, &hot], Profile::Thorough, wishes, &throughput()).unwrap();
+        let design =
+            Design::new(&[&hot, &hot], Profile::Thorough, overrides, &throughput()).unwrap();
         assert_eq!((design.blocks, design.slices, design.slice.0), (9, 3, 100_000_000));
-        let again = Design::new(&[&hot, &hot], Profile::Thorough, wishes, &throughput()).unwrap();
+        let again =
+            Design::new(&[&hot, &hot], Profile::Thorough, overrides, &throughput()).unwrap();
         assert_ne!(design.seed, again.seed, "no comparison repeats another's luck");
         assert_eq!(design.slices_in_all(2), 54);
     }

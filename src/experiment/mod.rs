@@ -1,4 +1,4 @@
-//! Playing several sides in turn: fresh processes for each block, short slices in an order that a coin chooses.
+//! Playing several sides in turn: fresh processes for each block, short slices in random order.
 //!
 //! Each side of a block is a process of its own that plays one slice when it is told to and is silent otherwise, not even
 //! listening: every slice connects anew. All sides of a round get the same seed, so they play the same plan, request by
@@ -17,13 +17,13 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_xoshiro::SplitMix64;
 
-pub use design::{Design, Profile, Wishes, in_minutes};
+pub use design::{Design, DesignOverrides, Profile, in_minutes};
 
 use crate::Error;
 use crate::machine::clock::Clock;
-use player::{Player, Told};
+use player::{Player, SliceResult};
 use zload_core::compare::{Experiment, Round, Run, Side};
-use zload_core::result::Fitness;
+use zload_core::result::Steadiness;
 use zload_core::scenario::Nanos;
 
 /// One of the things that are compared, and how it is started.
@@ -43,7 +43,7 @@ pub struct Contender {
 
 /// How far the experiment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Progress {
     /// Which block is played, from 1.
     pub block: u32,
     /// Slices that were played, over all sides and blocks.
@@ -69,9 +69,9 @@ pub struct Ended {
 pub fn play(
     contenders: &[Contender],
     design: &Design,
-    machine: Fitness,
+    machine: Steadiness,
     interrupted: &AtomicBool,
-    watch: &mut dyn FnMut(Standing),
+    watch: &mut dyn FnMut(Progress),
 ) -> Result<Ended, Error> {
     let sides = contenders.iter().map(|contender| contender.side.clone()).collect();
     let mut table = Table {
@@ -79,9 +79,9 @@ pub fn play(
         design,
         interrupted,
         watch,
-        coin: SplitMix64::seed_from_u64(design.seed),
+        random: SplitMix64::seed_from_u64(design.seed),
         clock: Clock::start(),
-        standing: Standing {
+        standing: Progress {
             block: 0,
             slices: 0,
             of: design.slices_in_all(contenders.len()),
@@ -107,10 +107,10 @@ struct Table<'a> {
     contenders: &'a [Contender],
     design: &'a Design,
     interrupted: &'a AtomicBool,
-    watch: &'a mut dyn FnMut(Standing),
-    coin: SplitMix64,
+    watch: &'a mut dyn FnMut(Progress),
+    random: SplitMix64,
     clock: Clock,
-    standing: Standing,
+    standing: Progress,
 }
 
 impl Table<'_> {
@@ -126,7 +126,7 @@ impl Table<'_> {
     }
 
     fn rounds(&mut self, players: &mut [Option<Player>]) -> Result<Option<Vec<Round>>, Error> {
-        let warmup_seed = self.coin.next_u64() >> 1;
+        let warmup_seed = self.random.next_u64() >> 1;
         for side in self.order() {
             let player = players[side].insert(Player::start(&self.contenders[side])?);
             // The first slice of a process is its warm-up: pages are touched, code is loaded.
@@ -148,7 +148,7 @@ impl Table<'_> {
         slice: u32,
         players: &mut [Option<Player>],
     ) -> Result<Option<Round>, Error> {
-        let seed = self.coin.next_u64() >> 1;
+        let seed = self.random.next_u64() >> 1;
         let settings = settings(seed, self.design.warmup, self.design.slice);
         let mut runs: Vec<Option<(u64, Run)>> = players.iter().map(|_| None).collect();
         for side in self.order() {
@@ -157,7 +157,7 @@ impl Table<'_> {
             (self.watch)(self.standing);
             let player = players[side].as_mut().expect("every side has a player");
             let told = player.play(&settings, self.design.patience(), self.interrupted)?;
-            let Some(Told(result)) = told else { return Ok(None) };
+            let Some(SliceResult(result)) = told else { return Ok(None) };
             let run = Run::of(&result).map_err(|reason| {
                 Error::Failed(format!(
                     "the result of {} cannot be used: {reason}",
@@ -170,10 +170,10 @@ impl Table<'_> {
         Ok(Some(Round { slice, seed, runs: runs.into_iter().flatten().collect() }))
     }
 
-    /// All sides in an order that the coin chooses.
+    /// All sides in random order.
     fn order(&mut self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.contenders.len()).collect();
-        order.shuffle(&mut self.coin);
+        order.shuffle(&mut self.random);
         order
     }
 }

@@ -47,7 +47,7 @@ pub(super) struct Player {
 }
 
 /// What a slice found.
-pub(super) struct Told(pub(super) Value);
+pub(super) struct SliceResult(pub(super) Value);
 
 /// Starts a thread that reads to the end of a pipe, and then ends by itself.
 fn reader(read: impl FnOnce() + Send + 'static) -> Result<(), Error> {
@@ -99,7 +99,7 @@ impl Player {
         settings: &[String],
         patience: Duration,
         interrupted: &AtomicBool,
-    ) -> Result<Option<Told>, Error> {
+    ) -> Result<Option<SliceResult>, Error> {
         let mut line = Value::from(settings).to_string();
         line.push('\n');
         if let Some(input) = &mut self.input {
@@ -112,7 +112,7 @@ impl Player {
                 return Ok(None);
             }
             match self.lines.recv_timeout(TICK) {
-                Ok(line) => return self.told(&line).map(Some),
+                Ok(line) => return self.parsed(&line).map(Some),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.died()),
                 Err(RecvTimeoutError::Timeout)
                     if u128::from(clock.now_ns()) > patience.as_nanos() =>
@@ -136,7 +136,7 @@ impl Player {
         drop(self.input.take());
     }
 
-    fn told(&self, line: &[u8]) -> Result<Told, Error> {
+    fn parsed(&self, line: &[u8]) -> Result<SliceResult, Error> {
         if line.is_empty() {
             return Err(Error::Failed(format!(
                 "{} answers with more than {}, which is no result",
@@ -154,7 +154,7 @@ impl Player {
             Some(failure) => {
                 Err(Error::Failed(format!("a slice of {} failed: {failure}", self.name)))
             }
-            None => Ok(Told(result)),
+            None => Ok(SliceResult(result)),
         }
     }
 

@@ -7,7 +7,7 @@ use super::input::{self, Input};
 use crate::Error;
 use zload_core::result::Saved;
 use zload_core::scenario::load::Override;
-use zload_core::scenario::{Complaint, LONGEST_NAME, Scenario};
+use zload_core::scenario::{LONGEST_NAME, Scenario, ValueError};
 use zload_core::text::short;
 
 /// A scenario file is a page of text; anything much larger is a mistake.
@@ -29,7 +29,7 @@ pub(crate) fn read_scenario(path: &Path) -> Result<Input, Error> {
 pub(crate) fn scenario_of(
     input: &Input,
     overrides: &[Override],
-    objection: impl Fn(&Scenario) -> Option<Complaint>,
+    objection: impl Fn(&Scenario) -> Option<ValueError>,
 ) -> Result<Scenario, Error> {
     let source_name = input::name(&input.path);
     let not_a_scenario = |reason: &str| Error::Read {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
 use crate::machine::clock::Clock;
-use zload_core::result::Fitness;
+use zload_core::result::Steadiness;
 
 /// How long each processor works, in nanoseconds.
 const SPAN_NS: u64 = 1_000_000_000;
@@ -16,7 +16,7 @@ const PIECE_NS: u64 = 300_000;
 const UNFIT: f64 = 2.0;
 
 /// Burns for a second; shorter if interrupted.
-pub(crate) fn burn_in(interrupted: &AtomicBool) -> Fitness {
+pub(crate) fn burn_in(interrupted: &AtomicBool) -> Steadiness {
     let rounds = rounds_of_a_piece();
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let times: Vec<Vec<u64>> = std::thread::scope(|scope| {
@@ -29,7 +29,7 @@ pub(crate) fn burn_in(interrupted: &AtomicBool) -> Fitness {
 }
 
 /// The worst processor decides.
-fn fitness(times: &[Vec<u64>]) -> Fitness {
+fn fitness(times: &[Vec<u64>]) -> Steadiness {
     let ratios = times.iter().filter_map(|times| {
         let mut sorted = times.clone();
         sorted.sort_unstable();
@@ -41,7 +41,7 @@ fn fitness(times: &[Vec<u64>]) -> Fitness {
     });
     let [p90_ratio, p99_ratio] = ratios
         .fold([1.0_f64; 2], |worst, ratios| [worst[0].max(ratios[0]), worst[1].max(ratios[1])]);
-    Fitness { fit: p90_ratio <= UNFIT, p90_ratio, p99_ratio }
+    Steadiness { fit: p90_ratio <= UNFIT, p90_ratio, p99_ratio }
 }
 
 /// How long each piece took, in nanoseconds.

@@ -13,7 +13,7 @@ use crate::machine::host::clock_resolution_ns;
 use crate::server::planted::{Fault, Planted, Witness};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
-use zload_core::record::{LatencyHistogram, Way};
+use zload_core::record::{LatencyHistogram, Trace};
 use zload_core::result::{Environment, Floor, RunResult};
 use zload_core::scenario::{Scenario, Sockets};
 
@@ -93,9 +93,9 @@ impl<'a> Bench<'a> {
 }
 
 impl Played {
-    /// The ways of the sampled requests, in the order in which they were intended.
-    pub(super) fn ways(&self) -> Vec<Way> {
-        self.measured.recorded.ways.intended_from(self.plan.warmup_ns())
+    /// The traces of the sampled requests, in the order in which they were intended.
+    pub(super) fn traces(&self) -> Vec<Trace> {
+        self.measured.recorded.traces.intended_from(self.plan.warmup_ns())
     }
 
     /// Requests that the plan has in its measured window.

@@ -3,7 +3,7 @@
 use super::bench::{Bench, Played, of};
 use super::{Found, Kind};
 use crate::Error;
-use zload_core::record::Way;
+use zload_core::record::Trace;
 use zload_core::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
@@ -34,7 +34,7 @@ struct Seen {
     planned: u64,
     accounted: u64,
     answered: u64,
-    ways: Vec<Way>,
+    traces: Vec<Trace>,
 }
 
 impl Seen {
@@ -45,43 +45,45 @@ impl Seen {
             planned: played.planned(),
             accounted: if adds_up { ledger.requests_answered + ledger.requests_silent } else { 0 },
             answered: ledger.requests_answered,
-            ways: played.ways(),
+            traces: played.traces(),
         }
     }
 }
 
 fn judge(engine: &str, seen: &Seen) -> Vec<Figure> {
-    let broken = seen.ways.iter().filter(|way| !adds_up(way)).count() as u64;
+    let broken = seen.traces.iter().filter(|trace| !adds_up(trace)).count() as u64;
     vec![
         Figure::exactly(&of(engine, "requests answered or silent"), seen.planned, seen.accounted),
         Figure::exactly(
             &of(engine, "answered requests followed"),
             seen.answered,
-            seen.ways.len() as u64,
+            seen.traces.len() as u64,
         ),
-        Figure::exactly(&of(engine, "ways that do not add up"), 0, broken),
+        Figure::exactly(&of(engine, "traces that do not add up"), 0, broken),
     ]
 }
 
-fn adds_up(way: &Way) -> bool {
-    way.is_ordered() && way.legs().iter().flatten().sum::<u64>() == way.response_ns()
+fn adds_up(trace: &Trace) -> bool {
+    trace.is_ordered() && trace.legs().iter().flatten().sum::<u64>() == trace.response_ns()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zload_core::record::Stamps;
+    use zload_core::record::Timestamps;
 
     #[test]
     fn a_way_out_of_order_or_a_request_without_a_place_is_noticed() {
-        let stamps = Stamps { worker_start_ns: 30, worker_reply_ns: 40, ..Stamps::default() };
-        let way = Way { intended_ns: 10, sent_ns: 20, stamps, received_ns: 50, ..Way::default() };
-        let truth = Seen { planned: 3, accounted: 3, answered: 2, ways: vec![way; 2] };
+        let timestamps =
+            Timestamps { worker_start_ns: 30, worker_reply_ns: 40, ..Timestamps::default() };
+        let trace =
+            Trace { intended_ns: 10, sent_ns: 20, timestamps, received_ns: 50, ..Trace::default() };
+        let truth = Seen { planned: 3, accounted: 3, answered: 2, traces: vec![trace; 2] };
         let hold = |seen: &Seen| judge("poll", seen).iter().all(|figure| figure.holds);
         assert!(hold(&truth));
         assert!(!hold(&Seen { accounted: 2, ..truth.clone() }));
-        assert!(!hold(&Seen { ways: vec![way], ..truth.clone() }));
-        let early = Way { received_ns: 39, ..way };
-        assert!(!hold(&Seen { ways: vec![way, early], ..truth }));
+        assert!(!hold(&Seen { traces: vec![trace], ..truth.clone() }));
+        let early = Trace { received_ns: 39, ..trace };
+        assert!(!hold(&Seen { traces: vec![trace, early], ..truth }));
     }
 }

@@ -3,7 +3,7 @@
 use super::bench::{Bench, MS, median};
 use super::{Found, Kind};
 use crate::Error;
-use zload_core::record::{Leg, Way};
+use zload_core::record::{Leg, Trace};
 use zload_core::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
@@ -25,18 +25,19 @@ fn make(bench: &Bench<'_>) -> Result<Found, Error> {
     let answered = played.result.ledger.requests_answered;
     let response = &played.result.latency.first_reply;
     let mut figures = vec![Figure::exactly("requests answered", played.planned(), answered)];
-    figures.extend(judge((response.min_ns, response.p50_ns), &played.ways(), allowance_ns));
+    figures.extend(judge((response.min_ns, response.p50_ns), &played.traces(), allowance_ns));
     Ok(Found { figures, allowance: Some((allowance_ns, DELAY_NS / 2)) })
 }
 
 /// Judges the least and the median response time, and where the time of the requests went.
 fn judge(
     (least_ns, median_ns): (Option<u64>, Option<u64>),
-    ways: &[Way],
+    traces: &[Trace],
     allowance_ns: u64,
 ) -> Vec<Figure> {
-    let in_worker = ways.iter().map(in_worker_ns);
-    let elsewhere = ways.iter().map(|way| way.response_ns().saturating_sub(in_worker_ns(way)));
+    let in_worker = traces.iter().map(in_worker_ns);
+    let elsewhere =
+        traces.iter().map(|trace| trace.response_ns().saturating_sub(in_worker_ns(trace)));
     // Histograms keep three digits, and a median stands for all that share them.
     let most_ns = DELAY_NS + DELAY_NS / 1_000 + allowance_ns;
     vec![
@@ -52,47 +53,48 @@ fn judge(
     ]
 }
 
-fn in_worker_ns(way: &Way) -> u64 {
-    way.legs()[Leg::InWorker as usize].unwrap_or(0)
+fn in_worker_ns(trace: &Trace) -> u64 {
+    trace.legs()[Leg::InWorker as usize].unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zload_core::record::Stamps;
+    use zload_core::record::Timestamps;
 
     /// A request that takes these nanoseconds to its worker, in it, and back.
-    fn way(there_ns: u64, in_worker_ns: u64, back_ns: u64) -> Way {
+    fn trace(there_ns: u64, in_worker_ns: u64, back_ns: u64) -> Trace {
         let start_ns = 1_000 + there_ns;
-        Way {
+        Trace {
             intended_ns: 1_000,
             sent_ns: 1_000,
-            stamps: Stamps {
+            timestamps: Timestamps {
                 worker_start_ns: start_ns,
                 worker_reply_ns: start_ns + in_worker_ns,
-                ..Stamps::default()
+                ..Timestamps::default()
             },
             received_ns: start_ns + in_worker_ns + back_ns,
-            ..Way::default()
+            ..Trace::default()
         }
     }
 
-    fn hold(ways: &[Way]) -> bool {
-        let responses = || ways.iter().map(Way::response_ns);
-        judge((responses().min(), median(responses().collect())), ways, MS)
+    fn hold(traces: &[Trace]) -> bool {
+        let responses = || traces.iter().map(Trace::response_ns);
+        judge((responses().min(), median(responses().collect())), traces, MS)
             .iter()
             .all(|figure| figure.holds)
     }
 
     #[test]
     fn the_delay_must_be_where_it_was_planted() {
-        let right = [way(100_000, DELAY_NS, 100_000), way(100_000, DELAY_NS + 400_000, 100_000)];
+        let right =
+            [trace(100_000, DELAY_NS, 100_000), trace(100_000, DELAY_NS + 400_000, 100_000)];
         assert!(hold(&right));
         assert!(!hold(&[]), "nothing seen is nothing proven");
-        assert!(!hold(&[way(100_000, DELAY_NS - 1, 100_000)]), "shorter than it was");
-        assert!(!hold(&[way(100_000, DELAY_NS + 2 * MS, 100_000)]), "longer than it was");
-        assert!(!hold(&[way(MS, DELAY_NS, MS)]), "in other legs");
-        assert!(!hold(&[way(DELAY_NS / 2, DELAY_NS / 2, 0)]), "in the wrong leg");
+        assert!(!hold(&[trace(100_000, DELAY_NS - 1, 100_000)]), "shorter than it was");
+        assert!(!hold(&[trace(100_000, DELAY_NS + 2 * MS, 100_000)]), "longer than it was");
+        assert!(!hold(&[trace(MS, DELAY_NS, MS)]), "in other legs");
+        assert!(!hold(&[trace(DELAY_NS / 2, DELAY_NS / 2, 0)]), "in the wrong leg");
         let recorded =
             |ns| judge((Some(ns), Some(ns)), &right, MS).iter().all(|figure| figure.holds);
         assert!(recorded(DELAY_NS) && !recorded(DELAY_NS - 1) && !recorded(DELAY_NS + 3 * MS));

@@ -64,7 +64,7 @@ impl Seen {
             slow: above(&recorded.first_reply, witness.stalled_ns / 2),
             late: above(&recorded.slip, witness.stalled_ns / 2),
             latest_ns: played.result.latency.slip.max_ns,
-            lateness: lateness(&intended(played), &played.ways(), witness),
+            lateness: lateness(&intended(played), &played.traces(), witness),
         }
     }
 }

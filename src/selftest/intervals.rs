@@ -60,12 +60,12 @@ fn make(bench: &Bench<'_>) -> Result<Found, Error> {
 impl Seen {
     fn of(played: &Played) -> Self {
         let response = &played.result.latency.first_reply;
-        let ways = played.ways();
-        let added = ways.iter().map(|way| {
-            let delay_ns = played.plan.delay_ns(way.key, 0);
-            way.response_ns().saturating_sub(delay_ns).min(MOST_ADDED_NS)
+        let traces = played.traces();
+        let added = traces.iter().map(|trace| {
+            let delay_ns = played.plan.delay_ns(trace.key, 0);
+            trace.response_ns().saturating_sub(delay_ns).min(MOST_ADDED_NS)
         });
-        let truth_ns = MEDIAN_NS + added.sum::<u64>() / (ways.len() as u64).max(1);
+        let truth_ns = MEDIAN_NS + added.sum::<u64>() / (traces.len() as u64).max(1);
         Self { p50_ns: response.p50_ns, interval: response.intervals.p50_ns, truth_ns }
     }
 }

@@ -10,7 +10,7 @@ use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
 use zload_core::plan::DrawKey;
-use zload_core::record::Way;
+use zload_core::record::Trace;
 use zload_core::result::Figure;
 use zload_core::scenario::Sockets;
 
@@ -60,7 +60,7 @@ impl Seen {
             let planned = played.planned_between(second(number), second(number + 1));
             planned.abs_diff(entry.requests)
         });
-        let lateness = lateness(&intended(played), &played.ways(), witness);
+        let lateness = lateness(&intended(played), &played.traces(), witness);
         Self {
             planned: played.planned(),
             taken: lateness.len() as u64,
@@ -85,10 +85,11 @@ pub(super) fn intended(played: &Played) -> BTreeMap<DrawKey, u64> {
 /// The lateness of each request that the plan has, the clients recorded and the server took, by both witnesses.
 pub(super) fn lateness(
     intended: &BTreeMap<DrawKey, u64>,
-    ways: &[Way],
+    traces: &[Trace],
     witness: &Witness,
 ) -> Vec<Lateness> {
-    let sent: BTreeMap<DrawKey, u64> = ways.iter().map(|way| (way.key, way.sent_ns)).collect();
+    let sent: BTreeMap<DrawKey, u64> =
+        traces.iter().map(|trace| (trace.key, trace.sent_ns)).collect();
     let both: Vec<(u64, i128)> = witness
         .taken
         .iter()
@@ -161,13 +162,13 @@ mod tests {
     fn clocks_that_began_at_different_instants_are_compared_all_the_same() {
         let key = DrawKey;
         let intended = BTreeMap::from([(key(1), 100), (key(2), 200), (key(3), 300)]);
-        let way = |key, sent_ns| Way { key, sent_ns, ..Way::default() };
-        let ways = [way(key(1), 100), way(key(2), 230), way(key(3), 300)];
+        let trace = |key, sent_ns| Trace { key, sent_ns, ..Trace::default() };
+        let traces = [trace(key(1), 100), trace(key(2), 230), trace(key(3), 300)];
         let witness = Witness {
             taken: vec![(key(1), 10), (key(2), 140), (key(9), 150), (key(3), 215)],
             ..Witness::default()
         };
-        let [first, second, third] = lateness(&intended, &ways, &witness)[..] else {
+        let [first, second, third] = lateness(&intended, &traces, &witness)[..] else {
             panic!("three")
         };
         assert_eq!(first, Lateness { slip_ns: 0, witnessed_ns: 5 - 5 });

@@ -50,8 +50,8 @@ fn make(bench: &Bench<'_>) -> Result<Found, Error> {
 
 impl Seen {
     fn of(played: &Played, stalled_ns: u64) -> Self {
-        let ways = played.ways();
-        let requests: Vec<SampledRequest> = ways.iter().map(SampledRequest::from).collect();
+        let traces = played.traces();
+        let requests: Vec<SampledRequest> = traces.iter().map(SampledRequest::from).collect();
         let response = &played.result.latency.first_reply;
         Self {
             stalled_ns,
@@ -59,7 +59,7 @@ impl Seen {
             p90_ns: response.p90_ns,
             p99_ns: response.p99_ns,
             max_ns: response.max_ns,
-            slow: ways.iter().filter(|way| way.response_ns() > stalled_ns / 2).count() as u64,
+            slow: traces.iter().filter(|trace| trace.response_ns() > stalled_ns / 2).count() as u64,
             waiting_p99_ns: as_a_waiting_client(&requests).p99_ns,
         }
     }

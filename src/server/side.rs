@@ -85,7 +85,7 @@ impl Server {
             stop: Arc::clone(stop),
             delay_by: scenario.workers.delay_by,
             foreign: AtomicU64::new(0),
-            trace: observed.trace.cloned(),
+            tracer: observed.tracer.cloned(),
             clock: observed.stations.map_or_else(Clock::start, |stations| stations.clock()),
             stations: observed.stations.cloned(),
         });

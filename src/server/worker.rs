@@ -16,7 +16,7 @@ use crate::wire::errno::Errno;
 use crate::wire::frame::Frame;
 use crate::wire::header::Header;
 use crate::wire::stations::{Station, Stations, Tag};
-use crate::wire::trace::Trace;
+use crate::wire::tracer::Tracer;
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{DelayBy, MOST_FRAMES};
 use zload_core::text;
@@ -32,7 +32,7 @@ pub(super) struct Shared {
     pub(super) stations: Option<Arc<Stations>>,
     /// Requests of foreign clients so far: they carry no key, so each gets the draws of its place in this order.
     pub(super) foreign: AtomicU64,
-    pub(super) trace: Option<Arc<Trace>>,
+    pub(super) tracer: Option<Arc<Tracer>>,
 }
 
 pub(super) struct Worker {
@@ -50,7 +50,7 @@ pub(super) struct Worker {
 const LEAD_STEP_NS: u64 = 2_000;
 /// The longest lead: no delay spends more than this awake.
 const LONGEST_LEAD_NS: u64 = 100_000;
-/// A trace shows so many bytes of a body that is not ours.
+/// A tracer shows so many bytes of a body that is not ours.
 const LONGEST_SHOWN: usize = 200;
 
 /// A request as it came: who sent it, and everything after that.
@@ -92,8 +92,8 @@ impl Worker {
         let replies = self.shared.plan.replies(key);
         self.counters.requests.add(1);
         self.counters.bytes.add(size);
-        if let Some(trace) = &self.shared.trace {
-            trace.show(format_args!(
+        if let Some(tracer) = &self.shared.tracer {
+            tracer.show(format_args!(
                 "worker {} takes {}, {replies} replies planned",
                 self.number,
                 describe(request)
@@ -108,9 +108,9 @@ impl Worker {
             if let (Some(tag), Some(stations), 0) = (tag, &self.shared.stations, reply) {
                 stations.stamp(tag, Station::WorkerReply, stations.clock().now_ns());
             }
-            if let Some(trace) = &self.shared.trace {
+            if let Some(tracer) = &self.shared.tracer {
                 let number = reply + 1;
-                trace
+                tracer
                     .show(format_args!("worker {} sends reply {number} of {replies}", self.number));
             }
             request.send_back(socket, reply + 1 == replies)?;
@@ -120,7 +120,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Stamps a request that is sampled, which has one frame more than others.
+    /// Timestamps a request that is sampled, which has one frame more than others.
     #[inline]
     fn stamp_start(&self, request: &Request) -> Option<Tag> {
         let [frame, _body] = &request.body[..] else { return None };

@@ -12,4 +12,4 @@ pub(crate) mod observation;
 pub(crate) mod peers;
 pub(crate) mod sockets;
 pub mod stations;
-pub(crate) mod trace;
+pub(crate) mod tracer;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::stations::Stations;
-use super::trace::Trace;
+use super::tracer::Tracer;
 
 /// How a server's messages are watched as they pass.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Observation<'a> {
     /// Shows each of them.
-    pub(crate) trace: Option<&'a Arc<Trace>>,
-    /// Stamps those of sampled requests.
+    pub(crate) tracer: Option<&'a Arc<Tracer>>,
+    /// Timestamps those of sampled requests.
     pub(crate) stations: Option<&'a Arc<Stations>>,
 }

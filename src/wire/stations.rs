@@ -1,7 +1,7 @@
 //! The stations of the server: where the instants of a sampled request are stamped on its way. Hot path, rarely taken.
 //!
 //! A sampled request carries a [`Tag`] in a frame of its own before its body, which proxy and workers pass on as any
-//! frame; whoever sees it stamps the slot that it names. Requests without a tag cost the server nothing, because no body
+//! frame; whoever sees it timestamps the slot that it names. Requests without a tag cost the server nothing, because no body
 //! is looked at. Tags travel only between the two sides of one process: a server that is not ours never gets one.
 //! Invariant: a slot is stamped only under the serial number of its present request, and each station once.
 
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::errno::Errno;
 use super::frame::Frame;
 use crate::machine::clock::Clock;
-use zload_core::record::Stamps;
+use zload_core::record::Timestamps;
 
 /// What a tag's frame begins with.
 const MAGIC: [u8; 8] = *b"zld\0tag1";
@@ -53,7 +53,7 @@ pub struct Tag {
 #[repr(align(128))]
 struct Slot {
     serial: AtomicU64,
-    stamps: [AtomicU64; STATIONS],
+    timestamps: [AtomicU64; STATIONS],
 }
 
 /// The slots of all sampled requests that are under way, and the clock they are stamped by.
@@ -69,15 +69,15 @@ impl Stations {
         Self { clock: Clock::start(), slots: (0..slots).map(|_| Slot::default()).collect() }
     }
 
-    /// The clock of the stamps.
+    /// The clock of the timestamps.
     pub fn clock(&self) -> Clock {
         self.clock
     }
 
-    /// Stamps a station, unless it was stamped for this request before: of several replies the first counts.
+    /// Timestamps a station, unless it was stamped for this request before: of several replies the first counts.
     pub fn stamp(&self, tag: Tag, station: Station, value: u64) {
         let Some(slot) = self.slots.get(tag.slot as usize) else { return };
-        let stamp = &slot.stamps[station as usize];
+        let stamp = &slot.timestamps[station as usize];
         // Orderings are relaxed: a request's stations follow one another through ZeroMQ's own synchronization.
         if slot.serial.load(Ordering::Relaxed) == u64::from(tag.serial)
             && stamp.load(Ordering::Relaxed) == 0
@@ -89,16 +89,16 @@ impl Stations {
     /// Makes a slot ready for a request.
     pub(crate) fn begin(&self, tag: Tag) {
         let slot = &self.slots[tag.slot as usize];
-        slot.stamps.iter().for_each(|stamp| stamp.store(0, Ordering::Relaxed));
+        slot.timestamps.iter().for_each(|stamp| stamp.store(0, Ordering::Relaxed));
         slot.serial.store(u64::from(tag.serial), Ordering::Relaxed);
     }
 
     /// What was stamped in a slot, with the clock's reading at `zero_ns` as the instant 0.
-    pub(crate) fn read(&self, slot: u32, zero_ns: u64) -> Stamps {
-        let stamps = &self.slots[slot as usize].stamps;
-        let value = |station: Station| stamps[station as usize].load(Ordering::Relaxed);
+    pub(crate) fn read(&self, slot: u32, zero_ns: u64) -> Timestamps {
+        let timestamps = &self.slots[slot as usize].timestamps;
+        let value = |station: Station| timestamps[station as usize].load(Ordering::Relaxed);
         let instant = |station: Station| value(station).saturating_sub(zero_ns);
-        Stamps {
+        Timestamps {
             proxy_in_ns: instant(Station::ProxyIn),
             proxy_out_ns: instant(Station::ProxyOut),
             worker_free_ns: instant(Station::WorkerFree),
@@ -155,8 +155,8 @@ mod tests {
         stations.stamp(Tag { slot: 2, serial: 5 }, Station::BackIn, 80);
         stations.stamp(tag, Station::BackIn, 100);
         stations.stamp(tag, Station::BackIn, 200);
-        assert_eq!(stations.read(1, 40), Stamps { back_in_ns: 60, ..Stamps::default() });
+        assert_eq!(stations.read(1, 40), Timestamps { back_in_ns: 60, ..Timestamps::default() });
         stations.begin(Tag { slot: 1, serial: 6 });
-        assert_eq!(stations.read(1, 0), Stamps::default());
+        assert_eq!(stations.read(1, 0), Timestamps::default());
     }
 }

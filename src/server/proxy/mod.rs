@@ -15,7 +15,7 @@ use crate::wire::errno::Errno;
 use crate::wire::stations::Stations;
 use zload_core::scenario::Engine;
 
-/// Moves messages until the context is shut down, and stamps sampled requests at `stations`.
+/// Moves messages until the context is shut down, and timestamps sampled requests at `stations`.
 pub fn run(
     engine: Engine,
     frontend: &Socket,

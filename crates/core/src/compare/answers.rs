@@ -246,9 +246,9 @@ impl Found {
         if self.in_turn() {
             return least_p(of_each);
         }
-        // Two of all the ways to choose one side's runs among those of both.
-        let ways = (1..=of_each).map(|run| f64::from(of_each + run) / f64::from(run));
-        2.0 / ways.product::<f64>()
+        // Two of all the traces to choose one side's runs among those of both.
+        let traces = (1..=of_each).map(|run| f64::from(of_each + run) / f64::from(run));
+        2.0 / traces.product::<f64>()
     }
 
     fn sentence(

@@ -80,7 +80,7 @@ fn noise(
     })
 }
 
-/// Share of random choices of blocks, each with its sides exchanged by a coin, that are called a difference.
+/// Share of random choices of blocks, each with its sides exchanged at random, that are called a difference.
 fn false_alarms(differences: &[f64], step: f64, question: Question, blocks: u32) -> f64 {
     let mut random = SplitMix64::seed_from_u64(1);
     let mut left: Vec<f64> = differences.to_vec();

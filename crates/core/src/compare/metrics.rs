@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Questions;
 use crate::problem::nearest;
 use crate::result::{Direction, MetricUnit, number};
-use crate::scenario::{Compare, Complaint, Count, Distribution, Model, Scenario};
+use crate::scenario::{Compare, Count, Distribution, Model, Scenario, ValueError};
 
 /// One figure of a run that two sides can be held against each other by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,10 +104,10 @@ pub fn metric_named(name: &str) -> Result<&'static Metric, String> {
 }
 
 /// What a comparison objects to in a scenario: names that are no metrics.
-pub fn objection(scenario: &Scenario) -> Option<Complaint> {
+pub fn metric_error(scenario: &Scenario) -> Option<ValueError> {
     let Compare { primary, gates, margin: _ } = &scenario.compare;
     let complaint = |path, item, name: &str| {
-        metric_named(name).err().map(|help| Complaint {
+        metric_named(name).err().map(|help| ValueError {
             path,
             item,
             message: format!("{name:?} is no metric of a comparison"),

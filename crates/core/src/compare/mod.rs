@@ -1,6 +1,6 @@
 //! Two sides held against each other: from what was played to an answer for each metric. Pure.
 //!
-//! The block is the unit: within it both sides took turns in short slices, in an order that a coin chose, and what they
+//! The block is the unit: within it both sides took turns in short slices, in random order, and what they
 //! have in common (the state of the machine, how threads came to lie on cores) is in both. An [`Experiment`] collects
 //! blocks, [`Experiment::compare`] answers. Invariant: nothing is left out because of its figures, only because the verdict of a run
 //! says that they must not be used, and then on all sides.
@@ -14,19 +14,19 @@ mod lockstep;
 mod metrics;
 mod needs;
 mod quantiles;
-mod run;
+mod observed;
 mod saved;
 mod side;
 
-use crate::result::{Environment, Fitness, Method, PooledLatency, Slice};
+use crate::result::{Environment, Method, PooledLatency, Slice, Steadiness};
 use crate::verdict::Status;
 
 pub use calibration::{blocks_for, calibrate};
 pub use differences::differences;
 pub use effect::CONFIDENCE;
-pub use metrics::{METRICS, Metric, default_primary, metric_named, objection, short};
+pub use metrics::{METRICS, Metric, default_primary, metric_error, metric_named, short};
 pub use needs::Sample;
-pub use run::Run;
+pub use observed::Run;
 pub use saved::compare_saved;
 use side::Pool;
 pub use side::Side;
@@ -65,7 +65,7 @@ pub struct Round {
 pub struct Experiment {
     sides: Vec<Side>,
     method: Method,
-    machine: Option<Fitness>,
+    machine: Option<Steadiness>,
     pools: Vec<Pool>,
     /// Response times to first replies: of each side, of each block.
     first_replies: Vec<Vec<PooledLatency>>,
@@ -78,7 +78,7 @@ pub struct Experiment {
 
 impl Experiment {
     /// Nothing played yet.
-    pub fn new(sides: Vec<Side>, method: Method, machine: Option<Fitness>) -> Self {
+    pub fn new(sides: Vec<Side>, method: Method, machine: Option<Steadiness>) -> Self {
         Self {
             pools: vec![Pool::default(); sides.len()],
             first_replies: vec![Vec::new(); sides.len()],

@@ -1,6 +1,6 @@
 //! All runs of one side together.
 
-use super::run::Run;
+use super::observed::Run;
 use crate::result::{
     Environment, Ledger, PooledHops, PooledLatencies, PooledLatency, SideFigures, Throughput,
 };

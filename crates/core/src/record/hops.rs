@@ -1,14 +1,14 @@
 //! Hops: how long each leg of the way took, and which leg owns the slow requests. Pure.
 //!
-//! Made of the sample of ways once a run is over. Invariant: for any set of requests, the shares of the legs add up to 1.
+//! Made of the sample of traces once a run is over. Invariant: for any set of requests, the shares of the legs add up to 1.
 
-use super::{LatencyHistogram, Leg, Way};
+use super::{LatencyHistogram, Leg, Trace};
 use crate::plan::Plan;
 
 /// A share of the slowest requests is stated only if it has at least this many requests of the sample in it.
 const FEWEST: usize = 5;
 
-/// What the ways of the sampled requests say.
+/// What the traces of the sampled requests say.
 #[derive(Debug, Clone)]
 pub struct Hops {
     /// Requests of which something is known.
@@ -25,16 +25,16 @@ pub struct Hops {
     pub overshoot: Option<Part>,
     /// Who owns the time of all requests, and of the slowest.
     pub owners: Vec<Owners>,
-    /// Ways of which some instant is before the one that must have come first; there should be none.
+    /// Traces of which some instant is before the one that must have come first; there should be none.
     pub disordered: u64,
 }
 
-/// The times of one part of the ways, in nanoseconds.
+/// The times of one part of the traces, in nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub struct Part {
     /// Their distribution.
     pub histogram: LatencyHistogram,
-    /// In the order of the ways.
+    /// In the order of the traces.
     pub times: Vec<u64>,
 }
 
@@ -52,29 +52,36 @@ pub struct Owners {
 }
 
 impl Hops {
-    /// What those of the `ways` say that `plan` follows; `None` if there are none.
-    pub fn of(ways: &[Way], plan: &Plan) -> Option<Self> {
-        let ways: Vec<Way> = ways.iter().copied().filter(|way| plan.follows(way.key)).collect();
-        if ways.is_empty() {
+    /// What those of the `traces` say that `plan` follows; `None` if there are none.
+    pub fn of(traces: &[Trace], plan: &Plan) -> Option<Self> {
+        let traces: Vec<Trace> =
+            traces.iter().copied().filter(|trace| plan.follows(trace.key)).collect();
+        if traces.is_empty() {
             return None;
         }
-        let leg = |leg: Leg| part(ways.iter().map(|way| way.legs()[leg as usize]));
-        let to_worker = |way: &Way| way.legs()[Leg::ToWorker as usize];
-        let in_worker = |way: &Way| way.legs()[Leg::InWorker as usize];
-        let planned_ns = |way: &Way| plan.delay_ns(way.key, 0);
+        let leg = |leg: Leg| part(traces.iter().map(|trace| trace.legs()[leg as usize]));
+        let to_worker = |trace: &Trace| trace.legs()[Leg::ToWorker as usize];
+        let in_worker = |trace: &Trace| trace.legs()[Leg::InWorker as usize];
+        let planned_ns = |trace: &Trace| plan.delay_ns(trace.key, 0);
         Some(Self {
-            requests: ways.len() as u64,
+            requests: traces.len() as u64,
             legs: Leg::ALL.map(leg),
-            waiting: part(ways.iter().map(Way::waiting_ns)),
+            waiting: part(traces.iter().map(Trace::waiting_ns)),
             transport: part(
-                ways.iter().map(|way| Some(to_worker(way)?.saturating_sub(way.waiting_ns()?))),
+                traces
+                    .iter()
+                    .map(|trace| Some(to_worker(trace)?.saturating_sub(trace.waiting_ns()?))),
             ),
-            planned: part(ways.iter().map(|way| Some(in_worker(way)?.min(planned_ns(way))))),
+            planned: part(
+                traces.iter().map(|trace| Some(in_worker(trace)?.min(planned_ns(trace)))),
+            ),
             overshoot: part(
-                ways.iter().map(|way| Some(in_worker(way)?.saturating_sub(planned_ns(way)))),
+                traces
+                    .iter()
+                    .map(|trace| Some(in_worker(trace)?.saturating_sub(planned_ns(trace)))),
             ),
-            owners: owners(&ways),
-            disordered: ways.iter().filter(|way| !way.is_ordered()).count() as u64,
+            owners: owners(&traces),
+            disordered: traces.iter().filter(|trace| !trace.is_ordered()).count() as u64,
         })
     }
 }
@@ -90,13 +97,13 @@ fn part(times: impl Iterator<Item = Option<u64>>) -> Option<Part> {
     all
 }
 
-fn owners(ways: &[Way]) -> Vec<Owners> {
-    let mut slowest_first: Vec<&Way> = ways.iter().collect();
-    slowest_first.sort_by_key(|way| std::cmp::Reverse(way.response_ns()));
+fn owners(traces: &[Trace]) -> Vec<Owners> {
+    let mut slowest_first: Vec<&Trace> = traces.iter().collect();
+    slowest_first.sort_by_key(|trace| std::cmp::Reverse(trace.response_ns()));
     [1.0, 0.01, 0.001]
         .into_iter()
         .filter_map(|slowest| {
-            let count = share_of(ways.len(), slowest);
+            let count = share_of(traces.len(), slowest);
             let slow = &slowest_first[..count];
             (slowest >= 1.0 || count >= FEWEST).then(|| Owners::of(slow, slowest))
         })
@@ -113,10 +120,10 @@ fn share_of(count: usize, share: f64) -> usize {
 }
 
 impl Owners {
-    fn of(slow: &[&Way], slowest: f64) -> Self {
+    fn of(slow: &[&Trace], slowest: f64) -> Self {
         let mut sums = [None::<u64>; Leg::COUNT];
-        for way in slow {
-            for (sum, leg_ns) in sums.iter_mut().zip(way.legs()) {
+        for trace in slow {
+            for (sum, leg_ns) in sums.iter_mut().zip(trace.legs()) {
                 if let Some(leg_ns) = leg_ns {
                     *sum = Some(sum.unwrap_or(0) + leg_ns);
                 }
@@ -126,7 +133,7 @@ impl Owners {
         Self {
             slowest,
             requests: slow.len() as u64,
-            at_least_ns: slow.last().map_or(0, |way| way.response_ns()),
+            at_least_ns: slow.last().map_or(0, |trace| trace.response_ns()),
             shares: sums.map(|sum| Some(sum? as f64 / whole)),
         }
     }
@@ -135,7 +142,7 @@ impl Owners {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Stamps;
+    use crate::record::Timestamps;
     use crate::scenario::Scenario;
 
     fn plan() -> Plan {
@@ -143,13 +150,13 @@ mod tests {
         Plan::new(&Scenario::parse("test.toml", text, &[]).unwrap())
     }
 
-    /// A way that spends `to_worker_ns` on the leg to the worker, 1,500 ns in it, and 10 ns on each other leg.
-    fn way(to_worker_ns: u64) -> Way {
+    /// A trace that spends `to_worker_ns` on the leg to the worker, 1,500 ns in it, and 10 ns on each other leg.
+    fn trace(to_worker_ns: u64) -> Trace {
         let start = 40 + to_worker_ns;
-        Way {
+        Trace {
             intended_ns: 10,
             sent_ns: 20,
-            stamps: Stamps {
+            timestamps: Timestamps {
                 proxy_in_ns: 30,
                 proxy_out_ns: 40,
                 worker_free_ns: 50,
@@ -160,13 +167,13 @@ mod tests {
                 worker: 1,
             },
             received_ns: start + 1_530,
-            ..Way::default()
+            ..Trace::default()
         }
     }
 
     #[test]
     fn what_was_planned_and_what_came_on_top_are_apart() {
-        let hops = Hops::of(&[way(100)], &plan()).unwrap();
+        let hops = Hops::of(&[trace(100)], &plan()).unwrap();
         let only = |part: &Option<Part>| part.as_ref().unwrap().histogram.max();
         assert_eq!(only(&hops.legs[Leg::InWorker as usize]), Some(1_500));
         assert_eq!((only(&hops.planned), only(&hops.overshoot)), (Some(1_000), Some(500)));
@@ -176,9 +183,9 @@ mod tests {
 
     #[test]
     fn the_slowest_requests_belong_to_the_leg_that_made_them_slow() {
-        let ways: Vec<Way> =
-            (0..1_000).map(|number| way(if number < 10 { 1_000_000 } else { 10 })).collect();
-        let hops = Hops::of(&ways, &plan()).unwrap();
+        let traces: Vec<Trace> =
+            (0..1_000).map(|number| trace(if number < 10 { 1_000_000 } else { 10 })).collect();
+        let hops = Hops::of(&traces, &plan()).unwrap();
         let [all, slow] = &hops.owners[..] else { panic!("0.1 % is one request: too few") };
         assert_eq!((slow.requests, slow.at_least_ns), (10, 1_001_560));
         let to_worker = |owners: &Owners| owners.shares[Leg::ToWorker as usize].unwrap();
@@ -191,7 +198,7 @@ mod tests {
 
     #[test]
     fn hidden_legs_stay_hidden() {
-        let hidden = Way { stamps: Stamps::default(), ..way(10) };
+        let hidden = Trace { timestamps: Timestamps::default(), ..trace(10) };
         let hops = Hops::of(&[hidden], &plan()).unwrap();
         let seen: Vec<bool> = hops.legs.iter().map(Option::is_some).collect();
         assert_eq!(seen, [true, false, false, false, false, false, false, true]);

@@ -13,8 +13,8 @@ mod recorded;
 mod recorder;
 mod series;
 mod unheard;
-mod way;
-mod ways;
+mod trace;
+mod traces;
 
 pub use cycles::{Carried, Cycles, Open};
 pub use heat_map::{HeatColumn, HeatMap};
@@ -25,9 +25,9 @@ pub use outstanding::{Exchange, Outstanding};
 pub use recorded::Recorded;
 pub use recorder::Recorder;
 pub use series::{SecondSlice, Series, SeriesEntry};
+pub use trace::{Leg, Timestamps, Trace};
+pub use traces::Traces;
 pub use unheard::Unheard;
-pub use way::{Leg, Stamps, Way};
-pub use ways::Ways;
 
 /// One second, in nanoseconds.
 pub const SECOND_NS: u64 = 1_000_000_000;

@@ -1,6 +1,6 @@
 //! What one driver recorded, or several merged.
 
-use super::{Carried, LatencyHistogram, Ledger, Unheard, Ways};
+use super::{Carried, LatencyHistogram, Ledger, Traces, Unheard};
 
 /// What one driver recorded, or several merged.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +23,8 @@ pub struct Recorded {
     pub service: LatencyHistogram,
     /// Time from intended to sent.
     pub slip: LatencyHistogram,
-    /// The ways of the sampled requests, warm-up included.
-    pub ways: Ways,
+    /// The traces of the sampled requests, warm-up included.
+    pub traces: Traces,
     /// Counted requests that left late by more than their client's mean time between requests.
     pub late: u64,
     /// Those of them that ZeroMQ had refused when they were due.
@@ -55,7 +55,7 @@ impl Recorded {
         self.reply.merge(&other.reply);
         self.service.merge(&other.service);
         self.slip.merge(&other.slip);
-        self.ways.merge(&other.ways);
+        self.traces.merge(&other.traces);
         self.late += other.late;
         self.held_back += other.held_back;
         self.in_flight_ns += other.in_flight_ns;

@@ -15,7 +15,7 @@ use super::{Reported, latency, machine, scenario_text};
 use crate::compare::short;
 use crate::quantity::{self, counted, duration};
 use crate::result::{
-    Answer, ComparisonResult, Fitness, LatencySummary, MetricComparison, SideFigures,
+    Answer, ComparisonResult, LatencySummary, MetricComparison, SideFigures, Steadiness,
 };
 
 impl Reported for ComparisonResult {
@@ -367,7 +367,7 @@ fn method(result: &ComparisonResult) -> Section {
     Section::new("method", "How it was found out", Depth::Appendix, blocks)
 }
 
-fn fit(fitness: &Fitness) -> String {
+fn fit(fitness: &Steadiness) -> String {
     let word = if fitness.fit { "fit" } else { "not fit to compare anything" };
     format!(
         "{word}: of equal pieces of work the slowest tenth took at least {:.2} times as long as the fastest, the slowest \

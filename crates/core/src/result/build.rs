@@ -11,7 +11,7 @@ use super::{
 };
 use crate::facts::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
 use crate::plan::{Offered, Plan};
-use crate::record::{HeatColumn, Hops, SECOND_NS, SeriesEntry, Way, Ways};
+use crate::record::{HeatColumn, Hops, SECOND_NS, SeriesEntry, Trace, Traces};
 use crate::scenario::{Engine, Scenario};
 use crate::verdict::{self, SampledRequest, Verdict};
 
@@ -122,11 +122,11 @@ impl RunFigures {
         each: &Each<'_>,
     ) -> (Self, Option<Sample>) {
         let recorded = &run.recorded;
-        let ways = recorded.ways.intended_from(plan.warmup_ns());
-        let hops = Hops::of(&ways, plan);
+        let traces = recorded.traces.intended_from(plan.warmup_ns());
+        let hops = Hops::of(&traces, plan);
         let throughput = throughput(run);
         let evidence =
-            evidence(scenario, plan, run, (&ways, hops.as_ref()), &throughput, environment);
+            evidence(scenario, plan, run, (&traces, hops.as_ref()), &throughput, environment);
         let whole = !run.interrupted && run.failure.is_none();
         let ours = scenario.proxy.engine != Engine::External;
         let followed_one_in = ours.then(|| plan.follow_one_in());
@@ -134,32 +134,32 @@ impl RunFigures {
         let figures = Self {
             ledger: recorded.ledger,
             throughput,
-            latency: latency(recorded, &ways, each),
+            latency: latency(recorded, &traces, each),
             ideal: None,
             // Runs overlap in their plan's time, and a client waits in one of them only.
             waiting_client: if each.runs.is_empty() {
-                waiting_client(plan, &recorded.ways, &ways)
+                waiting_client(plan, &recorded.traces, &traces)
             } else {
                 None
             },
-            hops: hops.map(|hops| hop_figures(&hops, (&recorded.ways, followed_one_in), each)),
+            hops: hops.map(|hops| hop_figures(&hops, (&recorded.traces, followed_one_in), each)),
             proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
             generator: generator_figures(&run.drivers, window_ns),
             process: process_figures(run),
             server: run.server_process.as_ref().map(|used| server_figures(run, used)),
             verdict: verdict::judge(&evidence, &scenario.verdict),
         };
-        (figures, whole.then(|| Sample { observed: observed(&ways), evidence }))
+        (figures, whole.then(|| Sample { observed: observed(&traces), evidence }))
     }
 }
 
 /// What a client that waits would have said, if every request of an open load was followed.
-fn waiting_client(plan: &Plan, sample: &Ways, ways: &[Way]) -> Option<WaitingClient> {
+fn waiting_client(plan: &Plan, sample: &Traces, traces: &[Trace]) -> Option<WaitingClient> {
     let whole = sample.one_in() == 1 && sample.skipped() == 0;
-    if ways.is_empty() || !whole || matches!(plan.offered(), Offered::Closed { .. }) {
+    if traces.is_empty() || !whole || matches!(plan.offered(), Offered::Closed { .. }) {
         return None;
     }
-    let requests: Vec<SampledRequest> = ways.iter().map(SampledRequest::from).collect();
+    let requests: Vec<SampledRequest> = traces.iter().map(SampledRequest::from).collect();
     let seen = verdict::as_a_waiting_client(&requests);
     Some(WaitingClient {
         counted: seen.counted as u64,

@@ -39,7 +39,7 @@ pub struct ComparisonResult {
     /// How it was found out.
     pub method: Method,
     /// Whether the machine was fit to compare anything; null for saved results.
-    pub machine: Option<Fitness>,
+    pub machine: Option<Steadiness>,
     /// The metric that was declared to be the one that matters.
     pub primary: String,
     /// Every metric.
@@ -134,13 +134,13 @@ pub struct Method {
     /// Processors that everything was kept on; null if on all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
-    /// Seed of the coin that chose the order and the plans' seeds, drawn anew for each comparison.
+    /// Seed of the random order and the plans' seeds, drawn anew for each comparison.
     pub seed: u64,
 }
 
 /// Whether the machine does the same work in the same time, by equal pieces of work before the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Fitness {
+pub struct Steadiness {
     /// False if no comparison should be made here.
     pub fit: bool,
     /// The 90th percentile of the pieces' times as a multiple of the shortest.

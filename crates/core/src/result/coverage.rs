@@ -193,7 +193,7 @@ fn the_worth_of_a_row_is_its_own() {
         queue(0.0, 1, 2_000, 3).iter().map(|times| OfRequest::one(times[0])).collect();
     let worth = |requests: &[OfRequest], level_ns| {
         let clusters: Vec<_> = requests.iter().map(|one| one.cluster(level_ns)).collect();
-        stats::worth(&clusters)
+        stats::effective_sample_size(&clusters)
     };
     assert!(worth(&replies, 700_000).unwrap() > 1_000.0);
     assert!(worth(&bursts, 5_000).is_none_or(|size| size < 200.0));

@@ -6,7 +6,7 @@ use super::{Environment, Kind, PERCENTILES, Throughput};
 use crate::facts::Measured;
 use crate::plan::{Offered, Plan};
 use crate::quantity::rounded;
-use crate::record::{Hops, LatencyHistogram, SECOND_NS, Way};
+use crate::record::{Hops, LatencyHistogram, SECOND_NS, Trace};
 use crate::scenario::{DelayBy, Engine, Scenario};
 use crate::verdict::{
     Delays, EffectiveSize, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
@@ -16,17 +16,17 @@ use crate::verdict::{
 /// Plans of more requests are not counted second by second: that would take longer than a second.
 const MOST_COUNTED: f64 = 1e7;
 
-/// The evidence of one run, whose sampled requests went these `ways`, in the order of their intended instants.
+/// The evidence of one run, whose sampled requests went these `traces`, in the order of their intended instants.
 pub(super) fn evidence(
     scenario: &Scenario,
     plan: &Plan,
     run: &Measured,
-    (ways, hops): (&[Way], Option<&Hops>),
+    (traces, hops): (&[Trace], Option<&Hops>),
     throughput: &Throughput,
     environment: &Environment,
 ) -> Evidence {
     let recorded = &run.recorded;
-    let responses = ways.iter().map(|way| way.response_ns() as f64).collect();
+    let responses = traces.iter().map(|trace| trace.response_ns() as f64).collect();
     let lost = recorded.ledger.replies_lost > 0;
     Evidence {
         interrupted: run.interrupted,
@@ -45,8 +45,8 @@ pub(super) fn evidence(
         clipped: clipped(run),
         in_flight: TimeSeries { values: run.in_flight.clone(), every: 1 },
         legs: vec![in_all(run)],
-        responses: TimeSeries { values: responses, every: recorded.ways.one_in() },
-        effective_sizes: effective_sizes(&recorded.first_reply, ways),
+        responses: TimeSeries { values: responses, every: recorded.traces.one_in() },
+        effective_sizes: effective_sizes(&recorded.first_reply, traces),
         server: server_counts(run),
         delays: hops.and_then(|hops| delays(scenario, plan, hops)),
         worker_busy_share: run.workers_busy,
@@ -73,9 +73,9 @@ fn percentiles(latencies: &LatencyHistogram) -> Percentiles {
 }
 
 /// What the first replies are worth for each of their percentiles, as in their row.
-fn effective_sizes(latencies: &LatencyHistogram, ways: &[Way]) -> Vec<EffectiveSize> {
+fn effective_sizes(latencies: &LatencyHistogram, traces: &[Trace]) -> Vec<EffectiveSize> {
     let requests: Vec<OfRequest> =
-        ways.iter().map(|way| OfRequest::one(way.response_ns())).collect();
+        traces.iter().map(|trace| OfRequest::one(trace.response_ns())).collect();
     let of = |kind: Kind| {
         let level_ns = latencies.percentile(kind.quantile)?;
         let size = effective_size(latencies, &requests, level_ns);

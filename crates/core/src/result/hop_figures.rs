@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LatencySummary;
-use crate::record::{Hops, Leg, Owners, Part, Ways};
+use crate::record::{Hops, Leg, Owners, Part, Traces};
 
 /// How long each leg took, of a sample of the requests that got a reply. A leg whose end the engine or an external
 /// server hides is null, and the one after it is wider by it. With `latency.slip` before them, the legs of a request
@@ -72,16 +72,16 @@ impl HopFigures {
     /// The figures of these hops, each part of which is summarised by `summary`, which is told where it will stand.
     pub(super) fn new(
         hops: &Hops,
-        (ways, followed_one_in): (&Ways, Option<u64>),
+        (traces, followed_one_in): (&Traces, Option<u64>),
         summary: impl Fn(&Part, Place) -> LatencySummary,
     ) -> Self {
         let of = |part: &Option<Part>, place: Place| Some(summary(part.as_ref()?, place));
         let leg = |leg: Leg, place: Place| of(&hops.legs[leg as usize], place);
         Self {
             sampled: hops.requests,
-            one_in: ways.one_in().max(followed_one_in.unwrap_or(1)),
+            one_in: traces.one_in().max(followed_one_in.unwrap_or(1)),
             followed_one_in,
-            skipped: ways.skipped(),
+            skipped: traces.skipped(),
             disordered: hops.disordered,
             to_proxy: leg(Leg::ToProxy, |hops| &hops.to_proxy),
             in_proxy: leg(Leg::InProxy, |hops| &hops.in_proxy),

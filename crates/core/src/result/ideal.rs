@@ -9,7 +9,7 @@ use super::summary::{Basis, OfRequest};
 use super::throughput::rate;
 use super::{LatencySummary, RunResult, threshold};
 use crate::plan::Plan;
-use crate::record::Way;
+use crate::record::Trace;
 use crate::scenario::{Engine, Scenario};
 use crate::twin::{self, Differences, Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool};
 use crate::verdict::{self, Evidence, Twin, Verdict};
@@ -154,15 +154,15 @@ pub(super) struct Sample {
     pub(super) evidence: Evidence,
 }
 
-/// What the twin is held against in a run in which these ways were measured.
-pub(super) fn observed(ways: &[Way]) -> Vec<Observed> {
-    let observed = |way: &Way| Observed {
-        client: way.client,
-        request: way.request,
-        first_response_ns: way.response_ns(),
-        last_response_ns: way.last_response_ns(),
+/// What the twin is held against in a run in which these traces were measured.
+pub(super) fn observed(traces: &[Trace]) -> Vec<Observed> {
+    let observed = |trace: &Trace| Observed {
+        client: trace.client,
+        request: trace.request,
+        first_response_ns: trace.response_ns(),
+        last_response_ns: trace.last_response_ns(),
     };
-    ways.iter().map(observed).collect()
+    traces.iter().map(observed).collect()
 }
 
 impl RunResult {

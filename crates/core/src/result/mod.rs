@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 
 pub use comparison::{
     Answer, CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, Difference,
-    Direction, Fitness, Method, MetricComparison, MetricNoise, MetricUnit, QuantileComparison,
-    SideFigures, Slice, SmallestVisible,
+    Direction, Method, MetricComparison, MetricNoise, MetricUnit, QuantileComparison, SideFigures,
+    Slice, SmallestVisible, Steadiness,
 };
 pub use field::{Field, FieldUnit, Fields, number};
 pub use hop_figures::{HopFigures, OwnerFigures};
@@ -46,7 +46,7 @@ pub use reach::out_of_reach;
 pub use saved::{KINDS, Saved, SavedKind};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::LatencySummary;
-pub use threshold::{ThresholdOutcome, objection};
+pub use threshold::{ThresholdOutcome, threshold_error};
 
 pub use crate::record::{HeatColumn, Ledger, SeriesEntry};
 use crate::scenario::Scenario;

@@ -49,11 +49,11 @@ pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String>
 
 /// The longest time in which no reply came while requests waited.
 pub(super) fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
-    let ways = run.recorded.ways.intended_from(plan.warmup_ns());
-    let requests: Vec<SampledRequest> = ways.iter().map(SampledRequest::from).collect();
+    let traces = run.recorded.traces.intended_from(plan.warmup_ns());
+    let requests: Vec<SampledRequest> = traces.iter().map(SampledRequest::from).collect();
     let stalls = verdict::stalls(&requests);
     let longest = stalls.first()?;
-    let felt = longest.felt as u64 * run.recorded.ways.one_in();
+    let felt = longest.felt as u64 * run.recorded.traces.one_in();
     let more = match stalls.len() - 1 {
         0 => String::new(),
         more => format!(", and {} besides", quantity::counted(more as u64, "shorter stall")),
@@ -62,7 +62,7 @@ pub(super) fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
         "a stall of {} at {}, felt by {}{}{more}: no reply came while they waited",
         quantity::duration(longest.length_ns),
         quantity::duration(longest.from_ns.saturating_sub(plan.warmup_ns())),
-        if run.recorded.ways.one_in() > 1 { "about " } else { "" },
+        if run.recorded.traces.one_in() > 1 { "about " } else { "" },
         quantity::counted(felt, "request")
     ))
 }

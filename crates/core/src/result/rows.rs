@@ -4,7 +4,7 @@
 
 use super::summary::{Basis, OfRequest};
 use super::{HopFigures, Latency, LatencySummary, RunFigures};
-use crate::record::{Hops, LatencyHistogram, Recorded, Way, Ways};
+use crate::record::{Hops, LatencyHistogram, Recorded, Trace, Traces};
 
 /// The runs that are taken as one; none where there is but one.
 #[derive(Debug, Clone, Copy)]
@@ -15,12 +15,12 @@ pub(super) struct Each<'a> {
 }
 
 /// The latencies of a run, or of `each` of several as one.
-pub(super) fn latency(recorded: &Recorded, ways: &[Way], each: &Each<'_>) -> Latency {
+pub(super) fn latency(recorded: &Recorded, traces: &[Trace], each: &Each<'_>) -> Latency {
     let summary = |latencies: &LatencyHistogram,
                    of: fn(&Latency) -> &LatencySummary,
-                   value: fn(&Way) -> Option<OfRequest>| {
+                   value: fn(&Trace) -> Option<OfRequest>| {
         if each.runs.is_empty() {
-            let requests: Vec<OfRequest> = ways.iter().filter_map(value).collect();
+            let requests: Vec<OfRequest> = traces.iter().filter_map(value).collect();
             return LatencySummary::new(latencies, Basis::Run(&requests));
         }
         let runs: Vec<&LatencySummary> = each.runs.iter().map(|run| of(&run.latency)).collect();
@@ -30,30 +30,30 @@ pub(super) fn latency(recorded: &Recorded, ways: &[Way], each: &Each<'_>) -> Lat
         first_reply: summary(
             &recorded.first_reply,
             |latency| &latency.first_reply,
-            |way| Some(OfRequest::one(way.response_ns())),
+            |trace| Some(OfRequest::one(trace.response_ns())),
         ),
         last_reply: summary(
             &recorded.last_reply,
             |latency| &latency.last_reply,
-            |way| way.last_response_ns().map(OfRequest::one),
+            |trace| trace.last_response_ns().map(OfRequest::one),
         ),
         reply: summary(
             &recorded.reply,
             |latency| &latency.reply,
-            |way| {
-                let largest_ns = way.last_response_ns()?;
-                Some(OfRequest { least_ns: way.response_ns(), largest_ns, values: way.owed })
+            |trace| {
+                let largest_ns = trace.last_response_ns()?;
+                Some(OfRequest { least_ns: trace.response_ns(), largest_ns, values: trace.owed })
             },
         ),
         service: summary(
             &recorded.service,
             |latency| &latency.service,
-            |way| Some(OfRequest::one(way.received_ns.saturating_sub(way.sent_ns))),
+            |trace| Some(OfRequest::one(trace.received_ns.saturating_sub(trace.sent_ns))),
         ),
         slip: summary(
             &recorded.slip,
             |latency| &latency.slip,
-            |way| Some(OfRequest::one(way.sent_ns.saturating_sub(way.intended_ns))),
+            |trace| Some(OfRequest::one(trace.sent_ns.saturating_sub(trace.intended_ns))),
         ),
     }
 }
@@ -61,7 +61,7 @@ pub(super) fn latency(recorded: &Recorded, ways: &[Way], each: &Each<'_>) -> Lat
 /// The hops of a run, or of `each` of several as one.
 pub(super) fn hop_figures(
     hops: &Hops,
-    sample: (&Ways, Option<u64>),
+    sample: (&Traces, Option<u64>),
     each: &Each<'_>,
 ) -> HopFigures {
     HopFigures::new(hops, sample, |part, of| {

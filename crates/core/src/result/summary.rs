@@ -205,7 +205,7 @@ pub(super) fn effective_size(
     level_ns: u64,
 ) -> Option<f64> {
     let clusters: Vec<Cluster> = requests.iter().map(|one| one.cluster(level_ns)).collect();
-    Some(stats::worth(&clusters)?.min(latencies.histogram().len() as f64))
+    Some(stats::effective_sample_size(&clusters)?.min(latencies.histogram().len() as f64))
 }
 
 /// How far chance within one run may have moved a percentile.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::RunResult;
 use super::field::{Field, FieldUnit, Fields, number};
 use crate::quantity::counted;
-use crate::scenario::{Amount, Complaint, Relation, Scenario, Threshold};
+use crate::scenario::{Amount, Relation, Scenario, Threshold, ValueError};
 use crate::verdict::Status;
 
 /// Fields of the series that count over their second: where it was cut short they are no figures of a second.
@@ -39,7 +39,7 @@ pub struct ThresholdOutcome {
 }
 
 /// What a result objects to in the thresholds of a scenario: a field that it does not have, or a limit in another unit.
-pub fn objection(scenario: &Scenario) -> Option<Complaint> {
+pub fn threshold_error(scenario: &Scenario) -> Option<ValueError> {
     let limits = &scenario.thresholds.limits;
     if limits.is_empty() {
         return None;
@@ -47,7 +47,7 @@ pub fn objection(scenario: &Scenario) -> Option<Complaint> {
     let fields = Fields::of_run();
     limits.iter().enumerate().find_map(|(item, threshold)| {
         let (message, help) = wrong(threshold, &fields)?;
-        Some(Complaint { path: "thresholds.limits", item: Some(item), message, help: Some(help) })
+        Some(ValueError { path: "thresholds.limits", item: Some(item), message, help: Some(help) })
     })
 }
 
@@ -350,7 +350,7 @@ mod tests {
             let mut scenario = Scenario::default();
             scenario.thresholds.limits =
                 vec!["slip.p50 < 1ms".parse().unwrap(), limit.parse().unwrap()];
-            objection(&scenario)
+            threshold_error(&scenario)
         };
         for (limit, message, help) in [
             ("first_replly.p99 < 5ms", "unknown field", "did you mean `first_reply.p99`?"),
@@ -373,7 +373,7 @@ mod tests {
         {
             assert_eq!(objection_to(limit), None);
         }
-        assert_eq!(objection(&Scenario::default()), None);
+        assert_eq!(threshold_error(&Scenario::default()), None);
     }
 
     proptest! {

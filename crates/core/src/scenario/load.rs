@@ -11,8 +11,8 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::complaint::Complaint;
-use super::validate::complaint;
+use super::validate::error;
+use super::value_error::ValueError;
 use super::{Engine, Scenario};
 use crate::problem::{Problem, nearest};
 
@@ -96,7 +96,7 @@ impl Scenario {
         source_name: &str,
         text: &str,
         overrides: &[Override],
-        objection: impl Fn(&Self) -> Option<Complaint>,
+        objection: impl Fn(&Self) -> Option<ValueError>,
     ) -> Result<Self, Problem> {
         let source = Source::new(source_name, text, overrides);
         let tree = source.tree(overrides)?;
@@ -105,8 +105,8 @@ impl Scenario {
         if scenario.server.is_some() && !has(tree.get_ref(), "proxy.engine") {
             scenario.proxy.engine = Engine::External;
         }
-        match complaint(&scenario).or_else(|| objection(&scenario)) {
-            Some(complaint) => Err(source.problem_with(&tree, complaint)),
+        match error(&scenario).or_else(|| objection(&scenario)) {
+            Some(error) => Err(source.problem_with(&tree, error)),
             None => Ok(scenario),
         }
     }
@@ -216,10 +216,10 @@ impl<'a> Source<'a> {
         place
     }
 
-    fn problem_with(&self, tree: &Spanned<DeTable<'_>>, complaint: Complaint) -> Problem {
-        let message = format!("{}: {}", complaint.path, complaint.message);
-        let place = self.place_of(tree.get_ref(), complaint.path, complaint.item);
-        self.problem_at(place, &message).with_help(complaint.help)
+    fn problem_with(&self, tree: &Spanned<DeTable<'_>>, error: ValueError) -> Problem {
+        let message = format!("{}: {}", error.path, error.message);
+        let place = self.place_of(tree.get_ref(), error.path, error.item);
+        self.problem_at(place, &message).with_help(error.help)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Without a limit a peer chooses how much memory this process takes: it declares a frame of any size and sends it slowly.
 
-use super::complaint::{Checked, refuse, refuse_with_help};
+use super::value_error::{Checked, refuse, refuse_with_help};
 use super::{Bytes, Scenario, Sockets};
 
 /// A request's body holds at least the header by which its replies are told apart.
@@ -50,7 +50,7 @@ impl Sockets {
 }
 
 /// Whether what the plan sends, and the handshake before it, fits in the limit.
-pub(super) fn complaint(scenario: &Scenario) -> Checked {
+pub(super) fn error(scenario: &Scenario) -> Checked {
     const PATH: &str = "sockets.maxmsgsize";
     let Some(most) = scenario.sockets.maxmsgsize else { return Ok(()) };
     if most < LEAST_ASKED {

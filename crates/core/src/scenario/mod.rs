@@ -4,7 +4,7 @@
 //! result, and described by `zload schema`, all from the one definition below. [`load`] reads it, `validate`
 //! says what cannot be meant. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
-mod complaint;
+mod value_error;
 pub(crate) mod distribution;
 pub mod load;
 mod endpoint;
@@ -20,7 +20,6 @@ mod verdict_limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use complaint::Complaint;
 pub use distribution::Distribution;
 pub use endpoint::is_beyond_loopback;
 pub use messages::{MAX_PAYLOAD, MIN_PAYLOAD, MOST_FRAMES};
@@ -28,6 +27,7 @@ pub use server::{ServerCommand, in_words};
 pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
 pub use validate::{LONGEST_NAME, MAX_DELAY, MAX_REPLIES};
+pub use value_error::ValueError;
 pub use verdict_limits::Limits;
 
 /// Version of the scenario's shape. A file does not say it: it goes up when scenarios of before are no longer taken.

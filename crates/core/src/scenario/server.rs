@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::complaint::Complaint;
+use super::value_error::ValueError;
 use super::{Engine, Nanos, Scenario};
 
 /// What the arguments must have somewhere.
@@ -115,7 +115,7 @@ fn braced(text: &str) -> (Piece<'_>, usize) {
 }
 
 /// What is wrong with the server of a scenario, if it has one.
-pub(super) fn complaint(scenario: &Scenario) -> Result<(), Complaint> {
+pub(super) fn error(scenario: &Scenario) -> Result<(), ValueError> {
     const PATH: &str = "server.command";
     let Some(server) = &scenario.server else { return Ok(()) };
     if server.command.first().is_none_or(String::is_empty) {
@@ -163,14 +163,14 @@ pub(super) fn complaint(scenario: &Scenario) -> Result<(), Complaint> {
     match timeouts.into_iter().find(|(_, timeout, least)| timeout < least || *timeout > MOST) {
         Some((path, timeout, least)) => {
             let message = format!("must be from {least} to {MOST}, not {timeout}");
-            Err(Complaint { path, item: None, message, help: None })
+            Err(ValueError { path, item: None, message, help: None })
         }
         None => Ok(()),
     }
 }
 
-fn refuse(path: &'static str, message: String, help: &str) -> Result<(), Complaint> {
-    Err(Complaint { path, item: None, message, help: Some(help.to_owned()) })
+fn refuse(path: &'static str, message: String, help: &str) -> Result<(), ValueError> {
+    Err(ValueError { path, item: None, message, help: Some(help.to_owned()) })
 }
 
 #[cfg(test)]

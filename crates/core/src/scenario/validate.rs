@@ -1,8 +1,8 @@
 //! What a well-formed scenario can still not mean. Pure.
 
-use super::complaint::{Checked, Complaint, refuse, refuse_with_help};
 use super::distribution::Quantity;
 use super::messages::{MAX_PAYLOAD, MIN_PAYLOAD};
+use super::value_error::{Checked, ValueError, refuse, refuse_with_help};
 use super::{
     Bytes, Count, Distribution, Engine, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario,
     Sockets, Threads,
@@ -25,17 +25,17 @@ const MAX_IN_FLIGHT: u32 = 1_000_000;
 pub const LONGEST_NAME: usize = 100;
 
 /// The first thing that `scenario` cannot mean.
-pub(super) fn complaint(scenario: &Scenario) -> Option<Complaint> {
+pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
     let check = || -> Checked {
         names(scenario)?;
         phases(scenario)?;
         load(scenario)?;
         counts(scenario)?;
         endpoints(scenario)?;
-        server::complaint(scenario)?;
+        server::error(scenario)?;
         workers(scenario)?;
         sockets(&scenario.sockets)?;
-        messages::complaint(scenario)?;
+        messages::error(scenario)?;
         affinity(scenario)?;
         limits(&scenario.verdict)
     };

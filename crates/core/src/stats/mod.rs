@@ -12,9 +12,10 @@ mod student;
 mod trend;
 mod unpaired;
 mod warmup;
-mod worth;
+mod effective_sample_size;
 
 pub use autocorrelation::{autocorrelation_time, inflation};
+pub use effective_sample_size::{Cluster, effective_sample_size};
 pub use multiplicity::holm;
 pub use order::{
     Estimate, block_medians, carries, interval, median, next_value, percentile, quantile_named,
@@ -26,7 +27,6 @@ pub use student::{OverRuns, over_runs};
 pub use trend::slope;
 pub use unpaired::{rank_sum_p, shift_between};
 pub use warmup::{Truncation, mser5};
-pub use worth::{Cluster, worth};
 
 /// Of a normal distribution, 95 % lies within this many standard deviations.
 const Z_95: f64 = 1.96;

@@ -1,7 +1,7 @@
 //! Paired differences: the exact signed-rank test, the Hodges-Lehmann estimate and its interval.
 //!
 //! Invariant: no assumption about the differences but that, if nothing differs, each is as likely to be above zero as
-//! below, which an order chosen by a coin guarantees.
+//! below, which a random order guarantees.
 
 use super::Estimate;
 

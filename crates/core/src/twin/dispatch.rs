@@ -22,10 +22,10 @@ pub(super) struct Dispatch {
     workers: u32,
     /// When each worker will have done all that was assigned to it.
     free_ns: Vec<u64>,
-    way: Way,
+    way: Trace,
 }
 
-enum Way {
+enum Trace {
     RoundRobin {
         next: u32,
     },
@@ -52,16 +52,16 @@ impl Dispatch {
         let workers = pool.workers;
         assert!(workers > 0, "validation asks for a worker");
         let way = match pool.policy {
-            Policy::RoundRobin => Way::RoundRobin { next: 0 },
+            Policy::RoundRobin => Trace::RoundRobin { next: 0 },
             Policy::SharedQueue => {
-                Way::SharedQueue((0..workers).map(|worker| Reverse((0, worker))).collect())
+                Trace::SharedQueue((0..workers).map(|worker| Reverse((0, worker))).collect())
             }
-            Policy::LeastLoaded => Way::LeastLoaded {
+            Policy::LeastLoaded => Trace::LeastLoaded {
                 loads: Loads::new(workers),
                 ranks: (0..workers).map(|worker| (0, worker)).collect(),
                 next: 0,
             },
-            Policy::PowerOfTwo => Way::PowerOfTwo(Loads::new(workers)),
+            Policy::PowerOfTwo => Trace::PowerOfTwo(Loads::new(workers)),
         };
         Self { workers, free_ns: vec![0; workers as usize], way }
     }
@@ -72,11 +72,11 @@ impl Dispatch {
     pub(super) fn assign(&mut self, key: DrawKey, now_ns: u64) -> Turn {
         let workers = self.workers;
         let worker = match &mut self.way {
-            Way::RoundRobin { next } => in_turn(next, workers),
-            Way::SharedQueue(free) => {
+            Trace::RoundRobin { next } => in_turn(next, workers),
+            Trace::SharedQueue(free) => {
                 free.peek().map(|Reverse((_, worker))| *worker).expect("there is a worker")
             }
-            Way::LeastLoaded { loads, ranks, next } => {
+            Trace::LeastLoaded { loads, ranks, next } => {
                 while let Some(worker) = loads.leave(now_ns) {
                     let load = loads.of[worker as usize];
                     ranks.remove(&(load + 1, worker));
@@ -95,7 +95,7 @@ impl Dispatch {
                 ranks.insert((least + 1, worker));
                 worker
             }
-            Way::PowerOfTwo(loads) => {
+            Trace::PowerOfTwo(loads) => {
                 while loads.leave(now_ns).is_some() {}
                 let (first, second) = two_of(workers, key);
                 if loads.of[second as usize] < loads.of[first as usize] { second } else { first }
@@ -109,11 +109,11 @@ impl Dispatch {
     pub(super) fn occupy(&mut self, worker: u32, until_ns: u64) {
         self.free_ns[worker as usize] = until_ns;
         match &mut self.way {
-            Way::RoundRobin { .. } => {}
-            Way::SharedQueue(free) => {
+            Trace::RoundRobin { .. } => {}
+            Trace::SharedQueue(free) => {
                 free.peek_mut().expect("the worker assigned last is still on top").0.0 = until_ns;
             }
-            Way::LeastLoaded { loads, .. } | Way::PowerOfTwo(loads) => {
+            Trace::LeastLoaded { loads, .. } | Trace::PowerOfTwo(loads) => {
                 loads.enter(worker, until_ns);
             }
         }

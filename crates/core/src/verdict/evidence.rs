@@ -1,7 +1,7 @@
 //! What a verdict is founded on. Plain data; `None`, an empty list or 0 values mean that it is not known.
 
 use crate::facts::HostUse;
-use crate::record::{Ledger, Way};
+use crate::record::{Ledger, Trace};
 
 /// All that is known of one run. [`Default`] is a run of which nothing is known.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,7 +37,7 @@ pub struct Evidence {
     pub clipped: u64,
     /// Replies owed, at regular instants of the window; warm-up included, as they are in the way just the same.
     pub in_flight: TimeSeries,
-    /// Parts of a request's way whose mean number, rate and time were measured independently.
+    /// Parts of a request's trace whose mean number, rate and time were measured independently.
     pub legs: Vec<Leg>,
     /// Response times to first replies in the order in which their requests were intended, each `every`-th of them.
     pub responses: TimeSeries,
@@ -122,7 +122,7 @@ pub struct TimeSeries {
     pub every: u64,
 }
 
-/// A part of a request's way, for Little's law.
+/// A part of a request's trace, for Little's law.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Leg {
     /// What it is called: `in all`, `in_proxy`.
@@ -184,13 +184,13 @@ impl Evidence {
     }
 }
 
-impl From<&Way> for SampledRequest {
-    fn from(way: &Way) -> Self {
+impl From<&Trace> for SampledRequest {
+    fn from(trace: &Trace) -> Self {
         Self {
-            client: way.client,
-            intended_ns: way.intended_ns,
-            sent_ns: way.sent_ns,
-            received_ns: way.received_ns,
+            client: trace.client,
+            intended_ns: trace.intended_ns,
+            sent_ns: trace.sent_ns,
+            received_ns: trace.received_ns,
         }
     }
 }

@@ -155,7 +155,7 @@ impl Case {
             plan: Arc::clone(plan),
             counters: Arc::new(DriverCounters::default()),
             tell,
-            trace: None,
+            tracer: None,
         };
         let tracker = Tracker::new(plan, stations, ZERO_NS, (number, self.drivers));
         Driver::new(world, around, tracker, clients)

@@ -25,7 +25,7 @@ pub(super) struct Truth {
     clients: Vec<Client>,
     /// When what was no reply any more was taken.
     garbled_ns: Vec<u64>,
-    /// Replies that were taken since the driver last read the clock: it stamps them when it does.
+    /// Replies that were taken since the driver last read the clock: it timestamps them when it does.
     unstamped: Vec<(u32, usize)>,
     sent_after_stop: u64,
     /// Whose turn it is, and what it sent and took in it.
@@ -191,10 +191,14 @@ impl Truth {
         if matches!(self.plan.offered(), Offered::Open { .. }) || self.plan.warmup_ns() == 0 {
             self.check_counts(ledger, drain_end_ns, stop_ns);
         }
-        for way in recorded.ways.kept() {
-            let legs = way.legs();
-            if way.is_ordered() && legs.iter().all(Option::is_some) {
-                assert_eq!(legs.into_iter().flatten().sum::<u64>(), way.response_ns(), "{way:?}");
+        for trace in recorded.traces.kept() {
+            let legs = trace.legs();
+            if trace.is_ordered() && legs.iter().all(Option::is_some) {
+                assert_eq!(
+                    legs.into_iter().flatten().sum::<u64>(),
+                    trace.response_ns(),
+                    "{trace:?}"
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Sampled ways in the Chrome trace format, which Perfetto opens: a lane for each client, the proxy and each worker.
+//! Sampled traces in the Chrome trace format, which Perfetto opens: a lane for each client, the proxy and each worker.
 //!
 //! A request is a slice in its client's lane with its legs inside; a client that has several in flight gets a lane more
-//! for each. Proxy and workers show the part of the way that was theirs. The format is that of "Trace Event Format"
+//! for each. Proxy and workers show the part of the trace that was theirs. The format is that of "Trace Event Format"
 //! (complete events and metadata events); its times are microseconds, so nanoseconds stand after the point and, exactly,
 //! among the arguments.
 
@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::plan::{Identities, Plan};
-use crate::record::{Leg, Way};
+use crate::record::{Leg, Trace};
 
-/// Ways that are shown at most: as many as a viewer takes without complaint.
-const MOST_WAYS: usize = 1 << 14;
+/// Traces that are shown at most: as many as a viewer takes without complaint.
+const MOST_TRACES: usize = 1 << 14;
 
 const CLIENTS: u32 = 1;
 const PROXY: u32 = 2;
@@ -35,29 +35,29 @@ struct Slice<'a> {
     args: Value,
 }
 
-/// The trace of these ways, in order of their intended instants, as one JSON object; clients are called as the server saw
+/// These traces, in order of their intended instants, as one JSON object; clients are called as the server saw
 /// them.
-pub fn chrome_trace(ways: &[Way], plan: &Plan, identities: Identities) -> String {
-    let mut shown: Vec<&Way> = ways.iter().collect();
+pub fn chrome_trace(traces: &[Trace], plan: &Plan, identities: Identities) -> String {
+    let mut shown: Vec<&Trace> = traces.iter().collect();
     let mut one_in = 1_u64;
-    while shown.len() > MOST_WAYS && one_in < 1 << 20 {
+    while shown.len() > MOST_TRACES && one_in < 1 << 20 {
         one_in *= 2;
         // The sample was chosen by the low bits of the key; the high ones are still free to choose by.
-        shown.retain(|way| (way.key.0 >> 44) & (one_in - 1) == 0);
+        shown.retain(|trace| (trace.key.0 >> 44) & (one_in - 1) == 0);
     }
-    let mut trace = Trace::default();
+    let mut events = Events::default();
     let mut lanes = Lanes::default();
-    for way in shown {
-        let lane = lanes.lane_of(way, identities);
-        trace.way(way, lane);
+    for trace in shown {
+        let lane = lanes.lane_of(trace, identities);
+        events.add(trace, lane);
     }
-    let mut events = lanes.names();
-    events.extend(trace.names());
-    events.extend(trace.events);
+    let mut json = lanes.names();
+    json.extend(events.names());
+    json.extend(events.lines);
     let head = json!({ "plan_hash": plan.hash(), "one_in_of_sample": one_in });
     format!(
         "{{\"displayTimeUnit\":\"ns\",\"otherData\":{head},\"traceEvents\":[\n{}\n]}}\n",
-        events.join(",\n")
+        json.join(",\n")
     )
 }
 
@@ -70,18 +70,18 @@ struct Lanes {
 }
 
 impl Lanes {
-    fn lane_of(&mut self, way: &Way, identities: Identities) -> u64 {
-        let lanes = self.of_client.entry(way.client).or_default();
-        let end_ns = way.received_ns.max(way.intended_ns);
+    fn lane_of(&mut self, trace: &Trace, identities: Identities) -> u64 {
+        let lanes = self.of_client.entry(trace.client).or_default();
+        let end_ns = trace.received_ns.max(trace.intended_ns);
         if let Some((lane, until_ns)) =
-            lanes.iter_mut().find(|(_, until_ns)| *until_ns <= way.intended_ns)
+            lanes.iter_mut().find(|(_, until_ns)| *until_ns <= trace.intended_ns)
         {
             *until_ns = end_ns;
             return *lane;
         }
         let lane = self.names.len() as u64 + 1;
         lanes.push((lane, end_ns));
-        let identity = identities.of(way.client);
+        let identity = identities.of(trace.client);
         self.names.push(match lanes.len() {
             1 => format!("client {identity}"),
             number => format!("client {identity} ({number})"),
@@ -96,19 +96,19 @@ impl Lanes {
 }
 
 #[derive(Default)]
-struct Trace {
-    events: Vec<String>,
+struct Events {
+    lines: Vec<String>,
     workers: BTreeSet<u64>,
 }
 
-impl Trace {
-    fn way(&mut self, way: &Way, lane: u64) {
-        let number = way.request + 1;
+impl Events {
+    fn add(&mut self, trace: &Trace, lane: u64) {
+        let number = trace.request + 1;
         let mut args = Map::new();
-        args.insert("response_ns".to_owned(), way.response_ns().into());
-        let mut since_ns = way.intended_ns;
+        args.insert("response_ns".to_owned(), trace.response_ns().into());
+        let mut since_ns = trace.intended_ns;
         let mut legs = Vec::new();
-        for (leg, leg_ns) in Leg::ALL.into_iter().zip(way.legs()) {
+        for (leg, leg_ns) in Leg::ALL.into_iter().zip(trace.legs()) {
             let Some(leg_ns) = leg_ns else { continue };
             args.insert(format!("{}_ns", leg.name()), leg_ns.into());
             legs.push((leg, since_ns, leg_ns));
@@ -118,8 +118,8 @@ impl Trace {
         self.slice(
             &request,
             (CLIENTS, lane),
-            way.intended_ns,
-            way.response_ns(),
+            trace.intended_ns,
+            trace.response_ns(),
             Value::Object(args),
         );
         for (leg, from_ns, leg_ns) in legs {
@@ -128,12 +128,12 @@ impl Trace {
                 Leg::InProxy => (PROXY, REQUESTS),
                 Leg::BackInProxy => (PROXY, REPLIES),
                 Leg::InWorker => {
-                    self.workers.insert(way.stamps.worker);
-                    (WORKERS, way.stamps.worker)
+                    self.workers.insert(trace.timestamps.worker);
+                    (WORKERS, trace.timestamps.worker)
                 }
                 _ => continue,
             };
-            self.slice(&request, place, from_ns, leg_ns, json!({ "client": way.client }));
+            self.slice(&request, place, from_ns, leg_ns, json!({ "client": trace.client }));
         }
     }
 
@@ -148,7 +148,7 @@ impl Trace {
         let micros = |ns: u64| ns as f64 / 1e3;
         let slice =
             Slice { name, ph: "X", pid, tid, ts: micros(from_ns), dur: micros(lasts_ns), args };
-        self.events.push(serde_json::to_string(&slice).expect("plain data serializes"));
+        self.lines.push(serde_json::to_string(&slice).expect("plain data serializes"));
     }
 
     fn names(&self) -> Vec<String> {
@@ -178,26 +178,26 @@ fn thread_name(pid: u32, tid: u64, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Stamps;
+    use crate::record::Timestamps;
     use crate::scenario::Scenario;
 
-    fn way(request: u64, intended_ns: u64) -> Way {
+    fn trace(request: u64, intended_ns: u64) -> Trace {
         let at = |after_ns: u64| intended_ns + after_ns;
-        Way {
+        Trace {
             client: 1,
             request,
             intended_ns,
             sent_ns: at(1),
-            stamps: Stamps {
+            timestamps: Timestamps {
                 proxy_in_ns: at(3),
                 proxy_out_ns: at(6),
                 worker_start_ns: at(10),
                 worker_reply_ns: at(1_000),
                 worker: 2,
-                ..Stamps::default()
+                ..Timestamps::default()
             },
             received_ns: at(1_500),
-            ..Way::default()
+            ..Trace::default()
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
         );
         // The second request leaves while the first is under way, the third after it.
         let text =
-            chrome_trace(&[way(0, 0), way(1, 700), way(2, 1_500)], &plan, plan.identities(1));
+            chrome_trace(&[trace(0, 0), trace(1, 700), trace(2, 1_500)], &plan, plan.identities(1));
         let trace: Value = serde_json::from_str(&text).expect("one JSON object");
         let events = trace["traceEvents"].as_array().expect("an array");
         let of = |pid: u32, name: &str| -> Vec<&Value> {

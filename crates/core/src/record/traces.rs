@@ -1,33 +1,33 @@
-//! The sample of ways: a bounded number of requests of a run, each with all its instants.
+//! The sample of traces: a bounded number of requests of a run, each with all its instants.
 //!
 //! A request is in the sample if the low bits of its key are zero, so the same requests of a plan are, in every run, and
 //! neither their time nor their latency has a say. When the sample is full, one more bit decides, and every other way
 //! leaves: what stays is still a random sample of all requests. Invariant: memory never grows after it was made.
 
-use super::Way;
+use super::Trace;
 use crate::plan::DrawKey;
 
 /// One of so many requests is one of all that there can be.
 const SPARSEST: u64 = 1 << 62;
 
-/// The ways of the sampled requests.
+/// The traces of the sampled requests.
 #[derive(Debug, Clone, Default)]
-pub struct Ways {
-    kept: Vec<Way>,
+pub struct Traces {
+    kept: Vec<Trace>,
     most: usize,
     /// One of this many requests is in the sample; a power of two.
     one_in: u64,
     skipped: u64,
 }
 
-impl Ways {
-    /// Ways that the samples of all drivers and runs hold together at most: enough for a p99.9.
+impl Traces {
+    /// Traces that the samples of all drivers and runs hold together at most: enough for a p99.9.
     pub const MOST: usize = 1 << 16;
 
-    /// An empty sample for at most `most` ways, which begins with one of `one_in` requests (a power of two).
+    /// An empty sample for at most `most` traces, which begins with one of `one_in` requests (a power of two).
     pub fn new(most: usize, one_in: u64) -> Self {
         // Its pages are touched now, so that memory is the same at the beginning of a run and at its end.
-        let mut kept = vec![Way { client: 1, ..Way::default() }; most];
+        let mut kept = vec![Trace { client: 1, ..Trace::default() }; most];
         kept.clear();
         Self { kept, most, one_in: one_in.next_power_of_two(), skipped: 0 }
     }
@@ -38,14 +38,14 @@ impl Ways {
         key.0 & (self.one_in - 1) == 0
     }
 
-    /// Keeps a way, if its request still is in the sample. A full sample is thinned until it has room: one more bit may
-    /// make none of its ways leave.
-    pub fn keep(&mut self, way: Way) {
-        while self.wants(way.key) && self.kept.len() == self.most && self.one_in < SPARSEST {
+    /// Keeps a trace, if its request still is in the sample. A full sample is thinned until it has room: one more bit may
+    /// make none of its traces leave.
+    pub fn keep(&mut self, trace: Trace) {
+        while self.wants(trace.key) && self.kept.len() == self.most && self.one_in < SPARSEST {
             self.thin(self.one_in * 2);
         }
-        if self.wants(way.key) && self.kept.len() < self.most {
-            self.kept.push(way);
+        if self.wants(trace.key) && self.kept.len() < self.most {
+            self.kept.push(trace);
         }
     }
 
@@ -65,17 +65,17 @@ impl Ways {
         self.skipped
     }
 
-    /// The ways, in no particular order.
-    pub fn kept(&self) -> &[Way] {
+    /// The traces, in no particular order.
+    pub fn kept(&self) -> &[Trace] {
         &self.kept
     }
 
-    /// The ways of requests that were intended at or after `from_ns`, in the order of their intended instants.
-    pub fn intended_from(&self, from_ns: u64) -> Vec<Way> {
-        let mut ways: Vec<Way> =
-            self.kept.iter().copied().filter(|way| way.intended_ns >= from_ns).collect();
-        ways.sort_by_key(|way| (way.intended_ns, way.client, way.request));
-        ways
+    /// The traces of requests that were intended at or after `from_ns`, in the order of their intended instants.
+    pub fn intended_from(&self, from_ns: u64) -> Vec<Trace> {
+        let mut traces: Vec<Trace> =
+            self.kept.iter().copied().filter(|trace| trace.intended_ns >= from_ns).collect();
+        traces.sort_by_key(|trace| (trace.intended_ns, trace.client, trace.request));
+        traces
     }
 
     /// Adds the sample of another driver or run: all are thinned to the sparsest, so that they weigh the same.
@@ -87,13 +87,13 @@ impl Ways {
         self.skipped += other.skipped;
         self.thin(self.one_in.max(other.one_in));
         let one_in = self.one_in;
-        self.kept.extend(other.kept.iter().filter(|way| way.key.0 & (one_in - 1) == 0));
+        self.kept.extend(other.kept.iter().filter(|trace| trace.key.0 & (one_in - 1) == 0));
         if self.kept.len() > Self::MOST {
             self.shrink(Self::MOST);
         }
     }
 
-    /// Thins the sample until it holds at most `most` ways, and gives back the memory of the others.
+    /// Thins the sample until it holds at most `most` traces, and gives back the memory of the others.
     pub fn shrink(&mut self, most: usize) {
         while self.kept.len() > most && self.one_in < SPARSEST {
             self.thin(self.one_in * 2);
@@ -103,7 +103,7 @@ impl Ways {
 
     fn thin(&mut self, one_in: u64) {
         self.one_in = one_in;
-        self.kept.retain(|way| way.key.0 & (one_in - 1) == 0);
+        self.kept.retain(|trace| trace.key.0 & (one_in - 1) == 0);
     }
 }
 
@@ -112,42 +112,42 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn filled(most: usize, keys: impl IntoIterator<Item = u64>) -> Ways {
-        let mut ways = Ways::new(most, 1);
+    fn filled(most: usize, keys: impl IntoIterator<Item = u64>) -> Traces {
+        let mut traces = Traces::new(most, 1);
         for key in keys {
-            ways.keep(Way { key: DrawKey(key), ..Way::default() });
+            traces.keep(Trace { key: DrawKey(key), ..Trace::default() });
         }
-        ways
+        traces
     }
 
-    fn keys(ways: &Ways) -> Vec<u64> {
-        ways.kept().iter().map(|way| way.key.0).collect()
+    fn keys(traces: &Traces) -> Vec<u64> {
+        traces.kept().iter().map(|trace| trace.key.0).collect()
     }
 
     #[test]
     fn a_full_sample_is_thinned_until_it_has_room() {
         let all = [2, 4, 8, 16, 32, 6];
-        let ways = filled(5, all);
-        assert_eq!(ways.one_in(), 4);
-        assert_eq!(keys(&ways), [4, 8, 16, 32]);
+        let traces = filled(5, all);
+        assert_eq!(traces.one_in(), 4);
+        assert_eq!(keys(&traces), [4, 8, 16, 32]);
     }
 
     proptest! {
         #[test]
         fn what_stays_is_decided_by_the_key_alone(mut all in prop::collection::vec(any::<u64>(), 1..200), most in 4..40_usize) {
-            let ways = filled(most, all.iter().copied());
-            prop_assert!(ways.kept().len() <= most);
-            all.retain(|key| key & (ways.one_in() - 1) == 0);
-            prop_assert_eq!(keys(&ways), all);
+            let traces = filled(most, all.iter().copied());
+            prop_assert!(traces.kept().len() <= most);
+            all.retain(|key| key & (traces.one_in() - 1) == 0);
+            prop_assert_eq!(keys(&traces), all);
         }
 
         #[test]
         fn a_sample_that_shrinks_is_still_decided_by_the_key(all in prop::collection::vec(any::<u64>(), 0..200), most in 1..40_usize) {
-            let mut ways = filled(200, all.iter().copied());
-            ways.shrink(most);
-            prop_assert!(ways.kept().len() <= most);
-            let left = all.into_iter().filter(|key| key & (ways.one_in() - 1) == 0);
-            prop_assert_eq!(keys(&ways), left.collect::<Vec<_>>());
+            let mut traces = filled(200, all.iter().copied());
+            traces.shrink(most);
+            prop_assert!(traces.kept().len() <= most);
+            let left = all.into_iter().filter(|key| key & (traces.one_in() - 1) == 0);
+            prop_assert_eq!(keys(&traces), left.collect::<Vec<_>>());
         }
 
         #[test]
@@ -155,7 +155,7 @@ mod tests {
             left in prop::collection::vec(any::<u64>(), 0..100), right in prop::collection::vec(any::<u64>(), 0..100),
         ) {
             let (one, other) = (filled(20, left.iter().copied()), filled(20, right.iter().copied()));
-            let mut merged = Ways::default();
+            let mut merged = Traces::default();
             merged.merge(&one);
             merged.merge(&other);
             prop_assert_eq!(merged.one_in(), one.one_in().max(other.one_in()));

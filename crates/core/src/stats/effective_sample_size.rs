@@ -34,7 +34,7 @@ pub struct Cluster {
 /// 1, 2, 4, … as long as there are 16; where these vary more than independent clusters would, it is the variance of the longest that counts,
 /// raised by the share of it that batches of this length do not show, which is about the memory by their length, and by what they still have in common, (1+r)/(1-r), as Skart does (Tafazzoli and Wilson, "Skart: a skewness- and autoregression-adjusted
 /// batch-means procedure for simulation analysis", 2011).
-pub fn worth(clusters: &[Cluster]) -> Option<f64> {
+pub fn effective_sample_size(clusters: &[Cluster]) -> Option<f64> {
     let count = clusters.len() as f64;
     let values: f64 = clusters.iter().map(|cluster| cluster.values).sum();
     let share = clusters.iter().map(|cluster| cluster.above).sum::<f64>() / values;
@@ -101,16 +101,17 @@ mod tests {
 
     #[test]
     fn independent_values_are_worth_themselves_and_correlated_ones_fewer() {
-        let independent = worth(&above(&ar1(0.0, 4_000, 1), 0.0)).unwrap();
+        let independent = effective_sample_size(&above(&ar1(0.0, 4_000, 1), 0.0)).unwrap();
         assert!((3_500.0..=4_000.1).contains(&independent), "{independent}");
-        let correlated = worth(&above(&ar1(0.9, 4_000, 1), 0.0)).unwrap();
+        let correlated = effective_sample_size(&above(&ar1(0.9, 4_000, 1), 0.0)).unwrap();
         assert!((100.0..1_000.0).contains(&correlated), "{correlated}");
     }
 
     #[test]
     fn a_series_shorter_than_its_memory_is_worth_nothing_that_can_be_said() {
-        let silent =
-            (0..20).filter(|&seed| worth(&above(&ar1(0.99, 1_000, seed), 0.0)).is_none()).count();
+        let silent = (0..20)
+            .filter(|&seed| effective_sample_size(&above(&ar1(0.99, 1_000, seed), 0.0)).is_none())
+            .count();
         assert!(silent >= 12, "{silent} of 20");
     }
 
@@ -121,7 +122,7 @@ mod tests {
             .iter()
             .map(|one| Cluster { above: one.above * 6.0, unsure: 0.0, values: 6.0 })
             .collect();
-        let found = worth(&alike).unwrap();
+        let found = effective_sample_size(&alike).unwrap();
         assert!((found / 2_000.0 - 1.0).abs() < 0.15, "{found}");
         let all = ar1(0.0, 12_000, 2);
         let different: Vec<Cluster> = all
@@ -132,13 +133,13 @@ mod tests {
                 values: 6.0,
             })
             .collect();
-        let found = worth(&different).unwrap();
+        let found = effective_sample_size(&different).unwrap();
         assert!((found / 12_000.0 - 1.0).abs() < 0.15, "{found}");
     }
 
     #[test]
     fn what_does_not_vary_is_worth_its_number() {
-        assert_eq!(worth(&[]), Some(0.0));
-        assert_eq!(worth(&above(&[7.0; 50], 9.0)), Some(50.0));
+        assert_eq!(effective_sample_size(&[]), Some(0.0));
+        assert_eq!(effective_sample_size(&above(&[7.0; 50], 9.0)), Some(50.0));
     }
 }

@@ -2,7 +2,7 @@
 
 /// What is wrong with the value of a key.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub struct ValueError {
     /// The dotted key.
     pub path: &'static str,
     /// If the value is a list: which of its items, from 0.
@@ -14,10 +14,10 @@ pub struct Complaint {
 }
 
 /// Fails with the first thing that cannot be meant.
-pub(super) type Checked = Result<(), Complaint>;
+pub(super) type Checked = Result<(), ValueError>;
 
 pub(super) fn refuse(path: &'static str, message: impl Into<String>) -> Checked {
-    Err(Complaint { path, item: None, message: message.into(), help: None })
+    Err(ValueError { path, item: None, message: message.into(), help: None })
 }
 
 pub(super) fn refuse_with_help(
@@ -25,5 +25,5 @@ pub(super) fn refuse_with_help(
     message: impl Into<String>,
     help: &str,
 ) -> Checked {
-    Err(Complaint { path, item: None, message: message.into(), help: Some(help.to_owned()) })
+    Err(ValueError { path, item: None, message: message.into(), help: Some(help.to_owned()) })
 }

@@ -1,11 +1,11 @@
-//! The way of one request to its first reply: instants, and the legs between them.
+//! The trace of one request to its first reply: instants, and the legs between them.
 //!
 //! An instant that an engine or an external server hides is absent, and the leg that follows is wider by it: legs are
-//! never invented. Invariant: the legs of a way add up to its response time exactly.
+//! never invented. Invariant: the legs of a trace add up to its response time exactly.
 
 use crate::plan::DrawKey;
 
-/// The part of a way between two instants, in the order in which they are gone.
+/// The part of a trace between two instants, in the order in which they are gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leg {
     /// From the intended instant until the request was handed to ZeroMQ.
@@ -58,7 +58,7 @@ impl Leg {
 
 /// What the server's stations saw of a request; nanoseconds from the plan's start, 0 where nobody looked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stamps {
+pub struct Timestamps {
     /// The proxy took the request.
     pub proxy_in_ns: u64,
     /// The proxy was about to hand it on.
@@ -77,9 +77,9 @@ pub struct Stamps {
     pub worker: u64,
 }
 
-/// The way of one request; nanoseconds from the plan's start.
+/// The trace of one request; nanoseconds from the plan's start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Way {
+pub struct Trace {
     /// The key of the request's draws.
     pub key: DrawKey,
     /// Its client's number.
@@ -93,14 +93,14 @@ pub struct Way {
     /// When it left.
     pub sent_ns: u64,
     /// What the server's stations saw.
-    pub stamps: Stamps,
+    pub timestamps: Timestamps,
     /// When the client took its first reply.
     pub received_ns: u64,
     /// When the client took its last reply; 0 if not all came.
     pub last_received_ns: u64,
 }
 
-impl Way {
+impl Trace {
     /// Response time to the first reply, in nanoseconds.
     pub fn response_ns(&self) -> u64 {
         self.received_ns.saturating_sub(self.intended_ns)
@@ -133,7 +133,7 @@ impl Way {
 
     /// The part of [`Leg::ToWorker`] in which the worker was still busy with planned delays of earlier requests.
     pub fn waiting_ns(&self) -> Option<u64> {
-        let Stamps { proxy_out_ns, worker_free_ns, worker_start_ns, .. } = self.stamps;
+        let Timestamps { proxy_out_ns, worker_free_ns, worker_start_ns, .. } = self.timestamps;
         let handed_on_ns = if proxy_out_ns > 0 { proxy_out_ns } else { self.sent_ns };
         (worker_start_ns > 0)
             .then(|| worker_free_ns.min(worker_start_ns).saturating_sub(handed_on_ns))
@@ -142,15 +142,15 @@ impl Way {
     /// When each leg ended.
     fn ends(&self) -> [Option<u64>; Leg::COUNT] {
         let known = |at_ns: u64| (at_ns > 0).then_some(at_ns);
-        let stamps = &self.stamps;
+        let timestamps = &self.timestamps;
         [
             Some(self.sent_ns),
-            known(stamps.proxy_in_ns),
-            known(stamps.proxy_out_ns),
-            known(stamps.worker_start_ns),
-            known(stamps.worker_reply_ns),
-            known(stamps.back_in_ns),
-            known(stamps.back_out_ns),
+            known(timestamps.proxy_in_ns),
+            known(timestamps.proxy_out_ns),
+            known(timestamps.worker_start_ns),
+            known(timestamps.worker_reply_ns),
+            known(timestamps.back_in_ns),
+            known(timestamps.back_out_ns),
             Some(self.received_ns),
         ]
     }
@@ -161,28 +161,28 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A way whose instants are these, in order, without those that are hidden.
-    fn way(gaps: [u64; 9], hidden: [bool; 6]) -> Way {
+    /// A trace whose instants are these, in order, without those that are hidden.
+    fn trace(gaps: [u64; 9], hidden: [bool; 6]) -> Trace {
         let mut at_ns = 0;
         let instants = gaps.map(|gap| {
             at_ns += gap;
             at_ns
         });
         let seen = |index: usize| if hidden[index] { 0 } else { instants[index + 2] };
-        Way {
+        Trace {
             intended_ns: instants[0],
             sent_ns: instants[1],
-            stamps: Stamps {
+            timestamps: Timestamps {
                 proxy_in_ns: seen(0),
                 proxy_out_ns: seen(1),
                 worker_start_ns: seen(2),
                 worker_reply_ns: seen(3),
                 back_in_ns: seen(4),
                 back_out_ns: seen(5),
-                ..Stamps::default()
+                ..Timestamps::default()
             },
             received_ns: instants[8],
-            ..Way::default()
+            ..Trace::default()
         }
     }
 
@@ -191,34 +191,35 @@ mod tests {
         fn legs_add_up_to_the_response_time_whatever_is_hidden(
             gaps in prop::array::uniform9(1..1_000_000_000_u64), hidden in prop::array::uniform6(any::<bool>()),
         ) {
-            let way = way(gaps, hidden);
-            prop_assert!(way.is_ordered());
-            prop_assert_eq!(way.legs().iter().flatten().sum::<u64>(), way.response_ns());
+            let trace = trace(gaps, hidden);
+            prop_assert!(trace.is_ordered());
+            prop_assert_eq!(trace.legs().iter().flatten().sum::<u64>(), trace.response_ns());
             let absent = hidden.iter().filter(|hidden| **hidden).count();
-            prop_assert_eq!(way.legs().iter().filter(|leg| leg.is_none()).count(), absent);
+            prop_assert_eq!(trace.legs().iter().filter(|leg| leg.is_none()).count(), absent);
         }
     }
 
     #[test]
     fn a_hidden_proxy_makes_the_leg_to_the_worker_wider() {
-        let way = way([10, 1, 2, 4, 8, 16, 32, 64, 128], [true, true, false, false, true, true]);
+        let trace =
+            trace([10, 1, 2, 4, 8, 16, 32, 64, 128], [true, true, false, false, true, true]);
         let legs = [Some(1), None, None, Some(14), Some(16), None, None, Some(224)];
-        assert_eq!(way.legs(), legs);
+        assert_eq!(trace.legs(), legs);
     }
 
     #[test]
     fn waiting_ends_when_the_worker_is_free_or_takes_the_request() {
-        let mut way = way([0, 10, 10, 10, 100, 1, 1, 1, 1], [false; 6]);
+        let mut trace = trace([0, 10, 10, 10, 100, 1, 1, 1, 1], [false; 6]);
         for (free_ns, waited_ns) in [(0, 0), (30, 0), (90, 60), (130, 100), (999, 100)] {
-            way.stamps.worker_free_ns = free_ns;
-            assert_eq!(way.waiting_ns(), Some(waited_ns), "{free_ns}");
+            trace.timestamps.worker_free_ns = free_ns;
+            assert_eq!(trace.waiting_ns(), Some(waited_ns), "{free_ns}");
         }
     }
 
     #[test]
     fn instants_out_of_order_are_noticed() {
-        let mut way = way([1; 9], [false; 6]);
-        way.stamps.worker_start_ns = 1;
-        assert!(!way.is_ordered());
+        let mut trace = trace([1; 9], [false; 6]);
+        trace.timestamps.worker_start_ns = 1;
+        assert!(!trace.is_ordered());
     }
 }

@@ -7,15 +7,15 @@ use std::sync::Mutex;
 use crate::machine::clock::Clock;
 use zload_core::text;
 
-/// Writes a line per event to standard error, one at a time, with the time since the trace began.
+/// Writes a line per event to standard error, one at a time, with the time since the tracer began.
 #[derive(Debug)]
-pub(crate) struct Trace {
+pub(crate) struct Tracer {
     clock: Clock,
     out: Mutex<Stderr>,
 }
 
-impl Trace {
-    /// A trace that begins now.
+impl Tracer {
+    /// A tracer that begins now.
     pub(crate) fn start() -> Self {
         Self { clock: Clock::start(), out: Mutex::new(std::io::stderr()) }
     }
