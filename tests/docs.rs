@@ -4,6 +4,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::Parser as _;
 use serde_json::Value;
@@ -22,8 +23,8 @@ const SLOW: [(&str, &str); 3] = [
     ("selftest", "selftest.json"),
 ];
 
-/// Commands with this scenario are only parsed: it needs two terminals.
-const TWO_TERMINALS: &str = "configs/external.toml";
+/// Commands with one of these words are only parsed: they need a server that is not here.
+const SERVED_ELSEWHERE: [&str; 3] = ["configs/external.toml", "tcp://127.0.0.1:5555", "echo.py"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -33,11 +34,15 @@ fn text_of(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+fn is_of_type(path: impl AsRef<Path>, extension: &str) -> bool {
+    path.as_ref().extension().is_some_and(|its| its == extension)
+}
+
 /// README.md and every page of docs/.
 fn pages() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root().join("docs")).expect("docs/");
     let mut pages: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    pages.retain(|page| is_of_type(page, "md"));
     pages.push(root().join("README.md"));
     pages.sort();
     pages
@@ -132,7 +137,8 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The `zload` commands of a page's shell blocks, in its order and in words; also those behind `cargo run`, a pipe or `||`.
+/// The commands of a page's shell blocks that are `zload`'s or jq's, in its order and in words; also those behind
+/// `cargo run`, a pipe or `||`.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let mut commands = Vec::new();
     for (_, lines) in parts(text).1.into_iter().filter(|(language, _)| *language == "sh") {
@@ -143,12 +149,12 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             }
             let words = words(&line);
             let parts = words.split(|word| ["|", "||"].contains(&word.as_str()));
-            commands.extend(parts.filter(|part| part.first().is_some_and(|it| it == "zload")).map(
-                |part| {
-                    let redirected = part.iter().position(|word| word.starts_with('>'));
-                    part[..redirected.unwrap_or(part.len())].to_vec()
-                },
-            ));
+            let known =
+                |part: &&[String]| part.first().is_some_and(|it| it == "zload" || it == "jq");
+            commands.extend(parts.filter(known).map(|part| {
+                let redirected = part.iter().position(|word| word.starts_with('>'));
+                part[..redirected.unwrap_or(part.len())].to_vec()
+            }));
         }
     }
     commands
@@ -156,7 +162,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 
 /// Gives every scenario that a command names and nobody has: that of the first run.
 fn provide_scenarios(command: &[String], folder: &Path) {
-    for name in command.iter().filter(|word| word.ends_with(".toml")) {
+    for name in command.iter().filter(|word| is_of_type(word, "toml")) {
         let path = folder.join(name);
         if !path.exists() {
             std::fs::copy("configs/first.toml", path).expect("a copy");
@@ -174,7 +180,8 @@ fn shortened(command: &[String]) -> Vec<String> {
         short.extend(["--duration".to_owned(), moment]);
     }
     if ["run", "serve"].contains(&short[0].as_str()) {
-        short.extend(["--set", "proxy.frontend=tcp://127.0.0.1:*"].map(str::to_owned));
+        let settings = ["--set", "proxy.frontend=tcp://127.0.0.1:*", "--set", "run.warmup=0s"];
+        short.extend(settings.map(str::to_owned));
     }
     short
 }
@@ -188,6 +195,14 @@ fn play(page: &Path) -> usize {
     let commands = commands(&text_of(page));
     for command in &commands {
         let shown = format!("{}: {}", page.display(), command.join(" "));
+        if command[0] == "jq" {
+            // Not everybody has it; CI does.
+            let mut jq = Command::new("jq");
+            if let Ok(ended) = jq.args(&command[1..]).current_dir(folder.path()).output() {
+                assert!(ended.status.success(), "{shown}");
+            }
+            continue;
+        }
         if let Err(error) = Cli::try_parse_from(command) {
             panic!("{shown}\n{error}");
         }
@@ -196,7 +211,7 @@ fn play(page: &Path) -> usize {
                 let fixture = root().join("tests/fixtures").join(fixture);
                 std::fs::copy(fixture, folder.path().join(&command[at + 1])).expect("a copy");
             }
-        } else if !command.iter().any(|word| word == TWO_TERMINALS) {
+        } else if !command.iter().any(|word| SERVED_ELSEWHERE.contains(&word.as_str())) {
             provide_scenarios(command, folder.path());
             let args = shortened(command);
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
