@@ -72,7 +72,7 @@ impl Problem {
         }
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let text = renderer.term_width(DEFAULT_TERM_WIDTH).render(&[group]);
-        // Only the colours are left to escape, and they are ours.
+        // Only the renderer's own colours are left to escape.
         if color { text } else { lines(&text).into_owned() }
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use zload_core::plan::Plan;
 use zload_core::scenario::Scenario;
 use zload_core::twin::{
-    Excess, Ideal, Limits, MOST_SEEDS, NoIdeal, Observed, Policy, Pool, Served, ideal,
+    Course, Excess, Ideal, Limits, MOST_SEEDS, NoIdeal, Observed, Policy, Pool, ideal,
     ideal_and_excess, other_seeds, play,
 };
 
@@ -380,11 +380,11 @@ fn scenarios() -> impl Strategy<Value = String> {
 }
 
 /// What a request's course is compared by.
-type Course = (u32, u64, u32, u64, u64, Vec<u64>);
+type Figures = (u32, u64, u32, u64, u64, Vec<u64>);
 
-fn courses(plan: &Plan, pool: Pool) -> Vec<Course> {
+fn courses(plan: &Plan, pool: Pool) -> Vec<Figures> {
     let mut courses = Vec::new();
-    play(plan, pool, Limits::none(), |served: &Served<'_>| {
+    play(plan, pool, Limits::none(), |served: &Course<'_>| {
         courses.push((
             served.client,
             served.request,
@@ -438,7 +438,7 @@ proptest! {
         let plan = plan(&text);
         let pool = pool(workers, policy);
         let ideal = ideal(&plan, pool, Limits::none()).expect("an ideal");
-        let counted: Vec<Course> =
+        let counted: Vec<Figures> =
             courses(&plan, pool).into_iter().filter(|course| course.3 >= plan.warmup_ns()).collect();
         let responses = |pick: fn(&[u64]) -> Option<&u64>| {
             counted.iter().filter_map(move |course| Some(pick(&course.5)? - course.3))

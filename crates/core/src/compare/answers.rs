@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::effect::{Effect, FAMILY, Question, percent};
+use super::effect::{Criteria, Effect, FAMILY, percent};
 use super::metrics::{self, Metric};
 use super::needs::{can_be_told, least_p};
 use super::quantiles::quantiles;
@@ -22,7 +22,7 @@ pub(super) struct Found {
 }
 
 impl Experiment {
-    /// Holds every side against the first. `interrupted` and `failure` say how the experiment ended.
+    /// Compares every side with the first. `interrupted` and `failure` say how the experiment ended.
     ///
     /// Panics if there are fewer than two sides.
     pub fn compare(
@@ -116,7 +116,7 @@ impl Experiment {
             let carried: usize = pairs.values().map(Vec::len).sum();
             let whole_blocks = self.block_pairs(percentile.quantile, side);
             if carried * 2 < self.entered.len() || pairs.len() < whole_blocks.len() {
-                // Slices are too short to carry it: a whole block is one pair.
+                // Slices are too short for it: a whole block is one pair.
                 pairs = whole_blocks;
             }
         }
@@ -182,7 +182,7 @@ pub(super) fn answers(found: &[Found], questions: &Questions) -> Vec<MetricCompa
             let primary = found.metric == questions.primary;
             let margin_percent =
                 questions.margin_percent.filter(|_| primary).unwrap_or(found.metric.margin_percent);
-            let question = Question { better: found.metric.better, margin_percent, admitted };
+            let question = Criteria { better: found.metric.better, margin_percent, admitted };
             let gated = questions.asks_for(found.metric);
             found.answered(question, gated, p, if primary { 1 } else { number })
         })
@@ -199,7 +199,7 @@ impl Found {
     /// `metrics` is the number of those that its probability is corrected for.
     fn answered(
         &self,
-        question: Question,
+        question: Criteria,
         gated: bool,
         p: f64,
         metrics: usize,
@@ -246,15 +246,15 @@ impl Found {
         if self.in_turn() {
             return least_p(of_each);
         }
-        // Two of all the traces to choose one side's runs among those of both.
-        let traces = (1..=of_each).map(|run| f64::from(of_each + run) / f64::from(run));
-        2.0 / traces.product::<f64>()
+        // Two of all the ways to choose one side's runs among those of both.
+        let ways = (1..=of_each).map(|run| f64::from(of_each + run) / f64::from(run));
+        2.0 / ways.product::<f64>()
     }
 
     fn sentence(
         &self,
         verdict: Answer,
-        question: Question,
+        question: Criteria,
         needed: Option<u32>,
         metrics: usize,
     ) -> String {
@@ -364,7 +364,7 @@ mod tests {
             pairs: 12,
         };
         let question =
-            Question { better: found.metric.better, margin_percent: 3.0, admitted: false };
+            Criteria { better: found.metric.better, margin_percent: 3.0, admitted: false };
         wide = found.answered(question, false, 1.0, 15);
         assert!(wide.effect_percent.is_some_and(|effect| effect.abs() > 3.0), "{wide:?}");
         assert!(wide.ci_low_percent < Some(0.0) && wide.ci_high_percent > Some(0.0), "{wide:?}");

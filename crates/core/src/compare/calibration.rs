@@ -6,8 +6,9 @@ use rand::seq::SliceRandom as _;
 use rand_xoshiro::SplitMix64;
 
 use super::answers::block_difference;
-use super::effect::{CONFIDENCE, Effect, Question, percent};
+use super::effect::{CONFIDENCE, Criteria, Effect, percent};
 use super::{Experiment, METRICS, Metric, Questions};
+use crate::quantity::index;
 use crate::result::{
     Answer, CALIBRATION_SCHEMA, CalibrationResult, ComparisonResult, MetricNoise, SmallestVisible,
 };
@@ -61,7 +62,7 @@ fn noise(
         .margin_percent
         .filter(|_| metric.name == questions.primary.name)
         .unwrap_or(metric.margin_percent);
-    let question = Question { better: metric.better, margin_percent, admitted: true };
+    let question = Criteria { better: metric.better, margin_percent, admitted: true };
     let step = experiment.step(metric, pairs.values().flatten());
     let effect = Effect::paired(&differences).in_steps_of(step);
     let visible = |blocks: u32| effect.visible_with(blocks, margin_percent);
@@ -81,7 +82,7 @@ fn noise(
 }
 
 /// Share of random choices of blocks, each with its sides exchanged at random, that are called a difference.
-fn false_alarms(differences: &[f64], step: f64, question: Question, blocks: u32) -> f64 {
+fn false_alarms(differences: &[f64], step: f64, question: Criteria, blocks: u32) -> f64 {
     let mut random = SplitMix64::seed_from_u64(1);
     let mut left: Vec<f64> = differences.to_vec();
     let chosen = (blocks as usize).min(left.len());
@@ -112,12 +113,7 @@ fn spread(levels: &[f64]) -> f64 {
         .flat_map(|one| (0..one).map(move |other| (levels[one] - levels[other]).abs()))
         .collect();
     distances.sort_unstable_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a length"
-    )]
-    let rank = (distances.len() as f64 * MOST_PAIRS) as usize;
+    let rank = index(distances.len() as f64 * MOST_PAIRS);
     distances.get(rank.min(distances.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
 
@@ -128,8 +124,8 @@ mod tests {
     use crate::stats::examples::ar1;
     use proptest::prelude::*;
 
-    const QUESTION: Question =
-        Question { better: Direction::Lower, margin_percent: 3.0, admitted: true };
+    const QUESTION: Criteria =
+        Criteria { better: Direction::Lower, margin_percent: 3.0, admitted: true };
 
     #[test]
     fn what_is_the_same_seldom_raises_an_alarm_and_what_differs_does() {

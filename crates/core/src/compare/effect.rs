@@ -4,6 +4,7 @@
 //! at least the margin; `same` needs an interval within the margin. Whatever is neither is unclear: nothing is called the
 //! same because no difference was found. Invariant: exchanging the sides exchanges better and worse and changes nothing else.
 
+use crate::quantity::saturating;
 use crate::result::{Answer, Direction};
 use crate::stats::{self, Estimate};
 
@@ -44,7 +45,7 @@ pub(super) struct Effect {
 
 /// What is asked of an effect.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Question {
+pub(super) struct Criteria {
     pub(super) better: Direction,
     pub(super) margin_percent: f64,
     /// Whether the probability, corrected for the number of questions, allows to call it a difference.
@@ -99,7 +100,7 @@ impl Effect {
     }
 
     /// The answer.
-    pub(super) fn answer(&self, question: Question) -> Answer {
+    pub(super) fn answer(&self, question: Criteria) -> Answer {
         let Some(Estimate { value, low, high }) = self.estimate else { return Answer::Unclear };
         let margin = logarithm(question.margin_percent);
         let (up, down) = match question.better {
@@ -155,12 +156,8 @@ impl Effect {
             return None;
         }
         let blocks = (f64::from(self.blocks) * (half / room).powi(2)).ceil();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "above zero and at most MOST_BLOCKS"
-        )]
-        (blocks <= MOST_BLOCKS).then(|| (blocks as u32).max(self.blocks + 1))
+        let blocks = u32::try_from(saturating(blocks)).ok().filter(|_| blocks <= MOST_BLOCKS)?;
+        Some(blocks.max(self.blocks + 1))
     }
 }
 
@@ -184,8 +181,8 @@ mod tests {
     use crate::stats::examples::ar1;
     use proptest::prelude::*;
 
-    fn question(better: Direction) -> Question {
-        Question { better, margin_percent: 3.0, admitted: true }
+    fn question(better: Direction) -> Criteria {
+        Criteria { better, margin_percent: 3.0, admitted: true }
     }
 
     /// Blocks around an effect in percent, with a spread in percent.
@@ -245,7 +242,7 @@ mod tests {
     #[test]
     fn an_effect_that_the_correction_does_not_admit_is_unclear() {
         let effect = Effect::paired(&blocks(10.0, 2.0));
-        let question = Question { admitted: false, ..question(Direction::Lower) };
+        let question = Criteria { admitted: false, ..question(Direction::Lower) };
         assert_eq!(effect.answer(question), Answer::Unclear);
     }
 

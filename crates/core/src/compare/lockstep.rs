@@ -2,7 +2,7 @@
 
 use super::Metric;
 use super::answers::block_difference;
-use super::effect::{Effect, Question, logarithm};
+use super::effect::{Criteria, Effect, logarithm};
 use super::metrics::metric_named;
 use crate::plan::Plan;
 use crate::result::{Answer, Direction};
@@ -73,7 +73,7 @@ fn throughput() -> &'static Metric {
 }
 
 fn answer(effect: &Effect) -> Answer {
-    let question = Question { better: Direction::Higher, margin_percent: 3.0, admitted: true };
+    let question = Criteria { better: Direction::Higher, margin_percent: 3.0, admitted: true };
     effect.answer(question)
 }
 
@@ -85,7 +85,7 @@ fn percent_of(effect: &Effect) -> f64 {
 fn the_interval_holds_the_truth_over_a_grid_of_delays() {
     let (mut comparisons, mut held) = (0, 0);
     for delays in [Delays::Equal, Delays::Spread] {
-        for (number, step) in (0..).zip(0..=30) {
+        for (number, step) in (0..).zip([0, 1, 2, 3, 4, 6, 8, 10, 12, 20, 30]) {
             // Slices of five to eight cycles, which cut the rounds anyhow.
             for (base_us, slice_us) in [(2_030, 11_300), (20_000, 110_000), (7_100, 55_550)] {
                 let load = Load { slice_us, delays };

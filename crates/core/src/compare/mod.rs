@@ -1,4 +1,4 @@
-//! Two sides held against each other: from what was played to an answer for each metric. Pure.
+//! Two sides compared: from what was played to an answer for each metric. Pure.
 //!
 //! The block is the unit: within it both sides took turns in short slices, in random order, and what they
 //! have in common (the state of the machine, how threads came to lie on cores) is in both. An [`Experiment`] collects

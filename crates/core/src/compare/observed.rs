@@ -17,7 +17,7 @@ pub struct Run {
     pub(super) status: Status,
     /// The checks that failed it, a sentence each.
     pub(super) failed: Vec<String>,
-    /// Every metric that it carries, by name.
+    /// Every metric that it has, by name.
     pub(super) values: BTreeMap<String, f64>,
     pub(super) ledger: Ledger,
     pub(super) throughput: Throughput,

@@ -1,4 +1,4 @@
-//! Two saved results held against each other. Their runs did not take turns, so what the machine did in between stands in
+//! Two saved results compared. Their runs did not take turns, so what the machine did in between stands in
 //! the difference: the intervals are wider by what it may have done.
 
 use serde_json::Value;
@@ -28,7 +28,7 @@ struct Runs {
     first_replies: Vec<PooledLatency>,
 }
 
-/// Holds the runs of `b` against those of `a`: each is a side and the object that `zload run` saved.
+/// Compares the runs of `b` with those of `a`: each is a side and the object that `zload run` saved.
 pub fn compare_saved(
     a: (&Side, &Value),
     b: (&Side, &Value),

@@ -94,7 +94,7 @@ pub struct RequestPlan {
     pub replies: u32,
 }
 
-/// All that decides the offered work, in the order in which it is hashed. Not among it: what carries the work
+/// All that decides the offered work, in the order in which it is hashed. Not among it: what does the work
 /// (threads, engine, sockets, workers' number) and how long replies are waited for.
 #[derive(Serialize)]
 struct Identity<'a> {
@@ -129,23 +129,18 @@ impl Plan {
         };
         let warmup_ns = scenario.run.warmup.0;
         let send_end_ns = warmup_ns + scenario.run.duration.0;
+        let (version, open, closed) = match &offered {
+            Offered::Open { rate, arrivals } => (OPEN_VERSION, Some((*rate, *arrivals)), None),
+            Offered::Closed { in_flight, .. } => (CLOSED_VERSION, None, Some((*in_flight, think))),
+        };
         let identity = Identity {
-            version: match &offered {
-                Offered::Open { .. } => OPEN_VERSION,
-                Offered::Closed { .. } => CLOSED_VERSION,
-            },
+            version,
             seed: scenario.seed,
             clients,
             warmup_ns,
             send_end_ns,
-            open: match &offered {
-                Offered::Open { rate, arrivals } => Some((*rate, *arrivals)),
-                Offered::Closed { .. } => None,
-            },
-            closed: match &offered {
-                Offered::Closed { in_flight, .. } => Some((*in_flight, think)),
-                Offered::Open { .. } => None,
-            },
+            open,
+            closed,
             payload: &scenario.load.payload,
             replies: &scenario.workers.replies,
             delay: &scenario.workers.delay,

@@ -1,4 +1,4 @@
-//! What a closed load carried in a window: each cycle by the share of it that lies in the window.
+//! The throughput of a closed load in a window: each cycle by the share of it that lies in the window.
 //!
 //! A slot's cycles follow each other without a gap: each from the instant at which its request was intended to the one at
 //! which the slot is free for the next, think time included. A count of what is sent or comes in a window moves by a
@@ -19,7 +19,7 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Adds what another driver or run carried.
+    /// Adds that of another driver or run.
     pub fn add(&mut self, other: Self) {
         self.requests += other.requests;
         self.replies += other.replies;
@@ -31,7 +31,7 @@ impl Carried {
 pub struct Cycles {
     window: Range<u64>,
     slots_per_client: u64,
-    /// What the cycles that cross an edge carried, less what they count where they are counted whole.
+    /// The shares of the cycles that cross an edge, less what they count where they are counted whole.
     crossing: Carried,
     /// The first ones of the slots, with their replies: queues are still filling.
     first: Vec<(Range<u64>, u32)>,
@@ -41,7 +41,7 @@ pub struct Cycles {
     most_thinking: usize,
 }
 
-/// Fewer cycles than this are not worth a look.
+/// Of fewer cycles none are thrown away.
 const FEW: usize = 64;
 
 /// The length of cycles is told from others only if they fill one part in so many of the window.
@@ -138,7 +138,7 @@ impl Cycles {
         to_ns.saturating_sub(from_ns)
     }
 
-    /// What `slots` slots carried in the window, of which `counted` are the requests intended in it and the replies to
+    /// The throughput of `slots` slots in the window, of which `counted` are the requests intended in it and the replies to
     /// them, when the cycles of these requests are still open at `now_ns`.
     ///
     /// Neither they nor the first cycles of the slots are as long as others: of those the end is not known, and these find
@@ -181,9 +181,10 @@ impl Cycles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quantity::saturating;
     use proptest::prelude::*;
 
-    /// What slots that begin at these phases carry, each cycle with two replies, until the sending ends; those that have not
+    /// The throughput of slots that begin at these phases, each cycle with two replies, until the sending ends; those that have not
     /// ended `drain_ns` later are open.
     fn lockstep(phases: &[u64], cycle_ns: u64, window: Range<u64>, drain_ns: u64) -> Carried {
         let mut cycles = Cycles::new(window.clone(), 1);
@@ -215,8 +216,7 @@ mod tests {
             cycle_ns in 1_000..200_000_u64, warmup_ns in 0..300_000_u64, window_ns in 300_000..900_000_u64,
         ) {
             let span_ns = warmup_ns.min(cycle_ns) as f64;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below a cycle")]
-            let phases: Vec<u64> = phases.iter().map(|share| (share * span_ns) as u64).collect();
+            let phases: Vec<u64> = phases.iter().map(|share| saturating(share * span_ns)).collect();
             let window = warmup_ns..warmup_ns + window_ns;
             let expected = phases.len() as f64 * window_ns as f64 / cycle_ns as f64;
             let drained = lockstep(&phases, cycle_ns, window.clone(), cycle_ns);

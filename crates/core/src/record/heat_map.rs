@@ -129,14 +129,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[u64]) -> LatencyHistogram {
-        let mut latencies = LatencyHistogram::new();
-        for ns in values {
-            latencies.record(*ns);
-        }
-        latencies
-    }
-
     fn total(columns: &[HeatColumn]) -> u64 {
         columns.iter().flat_map(|column| &column.counts).map(|[_, count]| count).sum()
     }
@@ -151,7 +143,7 @@ mod tests {
     #[test]
     fn a_long_run_has_wider_columns_and_no_more_of_them() {
         let mut map = HeatMap::default();
-        let one = of(&[5_000]);
+        let one = [5_000].iter().collect();
         (0..5_000).for_each(|second| map.add(second, &one));
         let columns = map.finish();
         assert_eq!((columns.len(), columns[1].length_ns), (313, 16 * SECOND_NS));
@@ -179,7 +171,7 @@ mod tests {
             values in prop::collection::vec(0..3_600_000_000_000_u64, 1..50), second in 0..5_000_u64,
         ) {
             let mut map = HeatMap::default();
-            map.add(second, &of(&values));
+            map.add(second, &values.iter().collect());
             let columns = map.finish();
             prop_assert_eq!(total(&columns), values.len() as u64);
             let column = &columns[0];

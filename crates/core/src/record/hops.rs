@@ -4,6 +4,7 @@
 
 use super::{LatencyHistogram, Leg, Trace};
 use crate::plan::Plan;
+use crate::quantity::index;
 
 /// A share of the slowest requests is stated only if it has at least this many requests of the sample in it.
 const FEWEST: usize = 5;
@@ -103,20 +104,11 @@ fn owners(traces: &[Trace]) -> Vec<Owners> {
     [1.0, 0.01, 0.001]
         .into_iter()
         .filter_map(|slowest| {
-            let count = share_of(traces.len(), slowest);
+            let count = index((traces.len() as f64 * slowest).round());
             let slow = &slowest_first[..count];
             (slowest >= 1.0 || count >= FEWEST).then(|| Owners::of(slow, slowest))
         })
         .collect()
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a count is a count"
-)]
-fn share_of(count: usize, share: f64) -> usize {
-    (count as f64 * share).round() as usize
 }
 
 impl Owners {

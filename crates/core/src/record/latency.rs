@@ -128,21 +128,21 @@ impl LatencyHistogram {
         (count > 0).then(|| rounded(self.sum_ns, count))
     }
 
-    /// The value below which `quantile` of the values lie; `None` if the sample is too small to carry it.
+    /// The value below which `quantile` of the values lie; `None` if the sample is too small for it.
     ///
-    /// [`stats::carries`] says when it does: a p99 needs 726 values, a p99.9 7,289.
+    /// [`stats::carries`] says when: a p99 needs 726 values, a p99.9 7,289.
     pub fn percentile(&self, quantile: f64) -> Option<u64> {
         self.percentile_of(quantile, self.histogram.len())
     }
 
-    /// The same, if only so many of the values are different ones: copies carry nothing.
+    /// The same, if only so many of the values are different ones: copies do not count.
     pub fn percentile_of(&self, quantile: f64, different: u64) -> Option<u64> {
         stats::carries(different.min(self.histogram.len()) as f64, quantile)
             .then(|| self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns))
     }
 
-    /// The 95 % confidence interval of [`Self::percentile`], its ends in nanoseconds, if the values are worth `effective`
-    /// independent ones; `None` if that many do not carry it.
+    /// The 95 % confidence interval of [`Self::percentile`], its ends in nanoseconds, if the effective sample size is
+    /// `effective`; `None` if that is too small.
     pub fn interval(&self, quantile: f64, effective: f64) -> Option<[u64; 2]> {
         stats::carries(effective, quantile).then(|| {
             stats::interval(quantile, effective).map(|share| {
@@ -164,6 +164,14 @@ impl Default for LatencyHistogram {
     }
 }
 
+impl<'a> FromIterator<&'a u64> for LatencyHistogram {
+    fn from_iter<I: IntoIterator<Item = &'a u64>>(times_ns: I) -> Self {
+        let mut latencies = Self::new();
+        times_ns.into_iter().for_each(|ns| latencies.record(*ns));
+        latencies
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,8 +182,7 @@ mod tests {
         let mut latencies = LatencyHistogram::new();
         latencies.record(HIGHEST_NS);
         assert_eq!(latencies.clipped(), 0);
-        latencies.record(HIGHEST_NS + 1);
-        latencies.record(u64::MAX);
+        latencies.merge(&[HIGHEST_NS + 1, u64::MAX].iter().collect());
         assert_eq!(latencies.clipped(), 2);
         assert_eq!(latencies.histogram().len(), 3);
     }
@@ -219,16 +226,9 @@ mod tests {
         fn merging_is_recording_everything_in_one(
             left in prop::collection::vec(0..u64::MAX, 0..50), right in prop::collection::vec(0..10_000_000_u64, 0..50),
         ) {
-            let record = |values: &[u64]| {
-                let mut latencies = LatencyHistogram::new();
-                for &ns in values {
-                    latencies.record(ns);
-                }
-                latencies
-            };
-            let mut merged = record(&left);
-            merged.merge(&record(&right));
-            let whole = record(&[left, right].concat());
+            let mut merged: LatencyHistogram = left.iter().collect();
+            merged.merge(&right.iter().collect());
+            let whole: LatencyHistogram = left.iter().chain(&right).collect();
             prop_assert_eq!(merged.histogram(), whole.histogram());
             prop_assert_eq!(merged.clipped(), whole.clipped());
             prop_assert_eq!((merged.min(), merged.mean(), merged.max()), (whole.min(), whole.mean(), whole.max()));
@@ -238,10 +238,7 @@ mod tests {
         fn percentiles_are_ordered_and_within_the_extremes(
             values in prop::collection::vec(0..20_000_000_u64, 80..300),
         ) {
-            let mut latencies = LatencyHistogram::new();
-            for ns in values {
-                latencies.record(ns);
-            }
+            let latencies: LatencyHistogram = values.iter().collect();
             let p50 = latencies.percentile(0.5).unwrap();
             let p90 = latencies.percentile(0.9).unwrap();
             prop_assert!(latencies.min() <= Some(p50) && p50 <= p90 && Some(p90) <= latencies.max());

@@ -1,7 +1,7 @@
 //! The sample of traces: a bounded number of requests of a run, each with all its instants.
 //!
 //! A request is in the sample if the low bits of its key are zero, so the same requests of a plan are, in every run, and
-//! neither their time nor their latency has a say. When the sample is full, one more bit decides, and every other way
+//! neither their time nor their latency has a say. When the sample is full, one more bit decides, and every other trace
 //! leaves: what stays is still a random sample of all requests. Invariant: memory never grows after it was made.
 
 use super::Trace;

@@ -24,12 +24,12 @@ const WORK_NS: f64 = 1e6;
 /// One worker, Poisson arrivals that ask for `load` of it (0: requests that never meet), exponential work in as many parts as a request
 /// has replies, one after each part: the times of each request's replies, once the queue is in its steady state.
 fn queue(load: f64, replies: u32, requests: usize, seed: u64) -> Vec<Vec<u64>> {
-    const UNTIL_STEADY: usize = 1_000;
+    let until_steady = if load > 0.0 { 1_000 } else { 0 };
     let mut random = SplitMix64::seed_from_u64(seed);
     let mut draw = || -> f64 { Exp1.sample(&mut random) };
     let mut wait = 0.0;
     let mut all = Vec::with_capacity(requests);
-    for number in 0..UNTIL_STEADY + requests {
+    for number in 0..until_steady + requests {
         let mut at = wait;
         let times = (0..replies).map(|_| {
             at += draw() * WORK_NS / f64::from(replies);
@@ -39,7 +39,7 @@ fn queue(load: f64, replies: u32, requests: usize, seed: u64) -> Vec<Vec<u64>> {
         if load > 0.0 {
             wait = (at - draw() * WORK_NS / load).max(0.0);
         }
-        if number >= UNTIL_STEADY {
+        if number >= until_steady {
             all.push(times);
         }
     }
@@ -47,9 +47,7 @@ fn queue(load: f64, replies: u32, requests: usize, seed: u64) -> Vec<Vec<u64>> {
 }
 
 fn recorded(requests: &[Vec<u64>]) -> LatencyHistogram {
-    let mut latencies = LatencyHistogram::new();
-    requests.iter().flatten().for_each(|ns| latencies.record(*ns));
-    latencies
+    requests.iter().flatten().collect()
 }
 
 /// The percentiles of a long run of the model.
@@ -59,7 +57,7 @@ fn truth(load: f64, replies: u32, quantiles: &[f64]) -> Vec<u64> {
         let of = |quantile: &f64| rounded(-(1.0 - quantile).ln() * WORK_NS / (1.0 - load));
         return quantiles.iter().map(of).collect();
     }
-    let long = recorded(&queue(load, replies, 150_000, 77));
+    let long = recorded(&queue(load, replies, 80_000, 77));
     quantiles.iter().map(|quantile| long.percentile(*quantile).unwrap()).collect()
 }
 
@@ -72,6 +70,17 @@ fn coverage(
     tries: u64,
 ) -> Vec<(f64, f64)> {
     let truth = truth(load, replies, quantiles);
+    coverage_of(&truth, (load, replies), requests, quantiles, tries)
+}
+
+/// The same where the truth is known.
+fn coverage_of(
+    truth: &[u64],
+    (load, replies): (f64, u32),
+    requests: usize,
+    quantiles: &[f64],
+    tries: u64,
+) -> Vec<(f64, f64)> {
     let luck = luck(load, replies, requests, quantiles);
     let mut counts = vec![(0.0, 0.0); quantiles.len()];
     for seed in 0..tries {
@@ -83,7 +92,7 @@ fn coverage(
             values: replies,
         };
         let series: Vec<OfRequest> = all.iter().map(of_request).collect();
-        let known = quantiles.iter().zip(&truth).zip(&luck);
+        let known = quantiles.iter().zip(truth).zip(&luck);
         for (((quantile, truth_ns), luck), (shown, held)) in known.zip(&mut counts) {
             let Some(level_ns) = latencies.percentile(*quantile) else { continue };
             let interval = within(&latencies, &series, (*quantile, level_ns));
@@ -109,7 +118,7 @@ fn luck(load: f64, replies: u32, requests: usize, quantiles: &[f64]) -> Vec<[u64
 
 /// Asserts that at least `least_shown` of the intervals are shown, and that these hold what they promise.
 fn assert_kept(load: f64, replies: u32, requests: usize, quantiles: &[(f64, f64)]) {
-    const TRIES: u64 = 300;
+    const TRIES: u64 = 150;
     let asked: Vec<f64> = quantiles.iter().map(|(quantile, _)| *quantile).collect();
     let found = coverage(load, replies, requests, &asked, TRIES);
     for ((quantile, least_shown), (shown, held)) in quantiles.iter().zip(found) {
@@ -143,7 +152,7 @@ fn of_a_queue_that_is_busy_80_percent() {
 
 #[test]
 fn of_replies_that_share_the_wait_of_their_request() {
-    for replies in [2, 6, 18] {
+    for replies in [2, 9] {
         assert_kept(0.6, replies, 2_000, &[(0.5, 0.85), (0.9, 0.8)]);
     }
     assert_kept(0.0, 6, 1_000, &[(0.5, 0.9), (0.9, 0.9)]);
@@ -159,29 +168,34 @@ fn a_queue_that_is_hardly_ever_empty_is_seldom_spoken_of_and_seldom_wrong() {
 
 /// Loads, lengths and fan-outs all over the place: whether a cell shows few intervals or many, those hold what they promise.
 fn assert_grid(loads: &[f64], lengths: &[usize], fan_outs: &[u32], quantiles: &[f64]) {
-    const TRIES: u64 = 120;
-    for ((load, requests), replies) in loads
-        .iter()
-        .flat_map(|load| lengths.iter().map(move |requests| (*load, *requests)))
-        .flat_map(|cell| fan_outs.iter().map(move |replies| (cell, *replies)))
-    {
-        let found = coverage(load, replies, requests, quantiles, TRIES);
-        for (quantile, (shown, held)) in quantiles.iter().zip(found) {
-            let what = format!("load {load}, {replies} replies, {requests} requests, {quantile}");
-            let room = 2.0 * (0.05 * 0.95 / shown.max(1.0)).sqrt();
-            assert!(held >= (0.93 - room) * shown, "{what}: {held} of {shown}");
+    const TRIES: u64 = 60;
+    let models =
+        loads.iter().flat_map(|load| fan_outs.iter().map(move |replies| (*load, *replies)));
+    for (load, replies) in models {
+        let truth = truth(load, replies, quantiles);
+        for requests in lengths {
+            let found = coverage_of(&truth, (load, replies), *requests, quantiles, TRIES);
+            for (quantile, (shown, held)) in quantiles.iter().zip(found) {
+                let what =
+                    format!("load {load}, {replies} replies, {requests} requests, {quantile}");
+                let room = 2.0 * (0.05 * 0.95 / shown.max(1.0)).sqrt();
+                assert!(held >= (0.93 - room) * shown, "{what}: {held} of {shown}");
+            }
         }
     }
 }
 
 #[test]
 fn over_a_grid_of_loads_and_lengths() {
-    assert_grid(&[0.0, 0.6, 0.8, 0.9, 0.95], &[600, 1_800, 6_000], &[1], &[0.5, 0.9, 0.99]);
+    let quantiles = [0.5, 0.9, 0.99];
+    assert_grid(&[0.0, 0.6], &[600, 1_800], &[1], &quantiles);
+    assert_grid(&[0.8, 0.9, 0.95], &[600, 1_800, 3_600], &[1], &quantiles);
 }
 
 #[test]
 fn over_a_grid_of_fan_outs() {
-    assert_grid(&[0.0, 0.6, 0.8], &[600, 1_800], &[2, 6, 18], &[0.5, 0.9]);
+    assert_grid(&[0.0, 0.8], &[600], &[18], &[0.5, 0.9]);
+    assert_grid(&[0.8], &[1_800], &[6], &[0.5, 0.9]);
 }
 
 #[test]
@@ -199,10 +213,10 @@ fn the_worth_of_a_row_is_its_own() {
     assert!(worth(&bursts, 5_000).is_none_or(|size| size < 200.0));
 }
 
-/// The percentiles of three times 150 draws of 6 s of M/M/1, 300 requests a second, whose work asks for `load` of one worker.
+/// The percentiles of three times 150 draws of 3 s of M/M/1, 300 requests a second, whose work asks for `load` of one worker.
 fn draws(load: f64) -> Vec<OfEach<Option<u64>>> {
     let text = format!(
-        "load = {{ rate = '300/s', arrivals = 'poisson' }}\nrun = {{ duration = '6s' }}\n\
+        "load = {{ rate = '300/s', arrivals = 'poisson' }}\nrun = {{ duration = '3s' }}\n\
          workers = {{ count = 1, delay = {{ exponential = '{:.0}ns' }} }}",
         load / 300.0 * 1e9
     );
@@ -223,12 +237,11 @@ fn draws(load: f64) -> Vec<OfEach<Option<u64>>> {
 #[test]
 fn of_other_seeds() {
     const OVERHEAD_NS: u64 = 300_000;
-    for (load, longer) in [(0.6, 1.02), (0.8, 1.01), (0.95, 1.0)] {
+    for (load, longer) in [(0.8, Some(1.01)), (0.95, None)] {
         let ideals = draws(load);
-        let measured: Vec<OfEach<Option<u64>>> = draws(load * longer)
-            .into_iter()
-            .map(|draw| draw.map(|ns| ns.map(|ns| ns + OVERHEAD_NS)))
-            .collect();
+        let slower = longer.map_or_else(|| ideals.clone(), |longer| draws(load * longer));
+        let measured: Vec<OfEach<Option<u64>>> =
+            slower.into_iter().map(|draw| draw.map(|ns| ns.map(|ns| ns + OVERHEAD_NS))).collect();
         let tries = ideals.len() - MOST_SEEDS - 1;
         // p50, p90 and p99.
         for index in [0, 2, 4] {

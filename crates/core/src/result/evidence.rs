@@ -9,7 +9,7 @@ use crate::quantity::rounded;
 use crate::record::{Hops, LatencyHistogram, SECOND_NS, Trace};
 use crate::scenario::{DelayBy, Engine, Scenario};
 use crate::verdict::{
-    Delays, EffectiveSize, Evidence, Leg, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
+    Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
     TimeSeries,
 };
 
@@ -44,7 +44,7 @@ pub(super) fn evidence(
         service: percentiles(&recorded.service),
         clipped: clipped(run),
         in_flight: TimeSeries { values: run.in_flight.clone(), every: 1 },
-        legs: vec![in_all(run)],
+        flow: Some(in_all(run)),
         responses: TimeSeries { values: responses, every: recorded.traces.one_in() },
         effective_sizes: effective_sizes(&recorded.first_reply, traces),
         server: server_counts(run),
@@ -100,10 +100,9 @@ fn clipped(run: &Measured) -> u64 {
 
 /// All replies that were owed, over the whole run: both sides of the equation are of the same events, so it holds
 /// exactly, and one forgotten exchange or one step of a clock breaks it.
-fn in_all(run: &Measured) -> Leg {
+fn in_all(run: &Measured) -> Flow {
     let (played_ns, owed) = (run.played_ns.max(1) as f64, run.received_in_all.max(1) as f64);
-    Leg {
-        name: "in all".to_owned(),
+    Flow {
         mean_in_flight: run.recorded.in_flight_ns as f64 / played_ns,
         rate_per_s: owed / played_ns * 1e9,
         mean_ns: run.recorded.sojourn_ns as f64 / owed,

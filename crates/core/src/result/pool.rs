@@ -130,14 +130,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn recorded(values: &[u64]) -> LatencyHistogram {
-        let mut latencies = LatencyHistogram::new();
-        for ns in values {
-            latencies.record(*ns);
-        }
-        latencies
+        values.iter().collect()
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn pooling_what_was_saved_is_recording_everything_in_one(
             parts in prop::collection::vec(prop::collection::vec(0..10_000_000_000_u64, 0..100), 1..5),

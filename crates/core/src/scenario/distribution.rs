@@ -7,11 +7,11 @@ use std::fmt::{self, Debug};
 use std::marker::PhantomData;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::table::Table;
-use super::{Bytes, Count, Nanos};
+use super::{Bytes, Count, Nanos, table};
 
 /// The standard normal distribution's 99th percentile.
 pub(crate) const Z_99: f64 = 2.326_347_874_040_841;
@@ -143,21 +143,25 @@ fn extreme<T: Quantity>(choices: &[(f64, T)], before: impl Fn(T, T) -> bool) -> 
 }
 
 /// The table forms, as they are written and described.
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", bound(deserialize = "T: DeserializeOwned"))]
 enum Form<T> {
     /// Evenly between both, inclusive.
-    Uniform([T; 2]),
+    Uniform(#[serde(deserialize_with = "ends")] [T; 2]),
     /// Exponential with this mean.
     Exponential(T),
     /// Normal, cut off below 0.
-    Normal(NormalTable<T>),
+    Normal(#[serde(deserialize_with = "table::only")] NormalTable<T>),
     /// Lognormal, by two of its percentiles.
-    Lognormal(LognormalTable<T>),
+    Lognormal(#[serde(deserialize_with = "table::only")] LognormalTable<T>),
     /// Pareto: P(X > x) = (min / x)^shape.
-    Pareto(ParetoTable<T>),
+    Pareto(#[serde(deserialize_with = "table::only")] ParetoTable<T>),
     /// One of several values: pairs of weight and value.
-    Choice(#[schemars(with = "Vec<(Weight, T)>", length(min = 1))] Vec<(f64, T)>),
+    Choice(
+        #[serde(deserialize_with = "choices")]
+        #[schemars(with = "Vec<(Weight, T)>", length(min = 1))]
+        Vec<(f64, T)>,
+    ),
 }
 
 /// How often this value is drawn, against the others' weights.
@@ -168,18 +172,6 @@ struct Weight(
     #[expect(dead_code, reason = "it is only described")]
     f64,
 );
-
-/// The keys of the table forms.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Shape {
-    Uniform,
-    Exponential,
-    Normal,
-    Lognormal,
-    Pareto,
-    Choice,
-}
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -228,6 +220,30 @@ impl<'de, A: DeserializeOwned, B: DeserializeOwned> Deserialize<'de> for Two<A, 
         }
 
         deserializer.deserialize_seq(TwoVisitor(PhantomData))
+    }
+}
+
+fn ends<'de, T: DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<[T; 2], D::Error> {
+    Two::deserialize(from).map(|Two(low, high)| [low, high])
+}
+
+fn choices<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Vec<(f64, T)>, D::Error> {
+    let choices: Vec<Two<f64, T>> = Vec::deserialize(from)?;
+    Ok(choices.into_iter().map(|Two(weight, value)| (weight, value)).collect())
+}
+
+impl<T> From<Form<T>> for Distribution<T> {
+    fn from(form: Form<T>) -> Self {
+        match form {
+            Form::Uniform(ends) => Self::Uniform(ends),
+            Form::Exponential(mean) => Self::Exponential(mean),
+            Form::Normal(NormalTable { mean, sd }) => Self::Normal { mean, sd },
+            Form::Lognormal(LognormalTable { median, p99 }) => Self::Lognormal { median, p99 },
+            Form::Pareto(ParetoTable { min, shape }) => Self::Pareto { min, shape },
+            Form::Choice(choices) => Self::Choice(choices),
+        }
     }
 }
 
@@ -290,36 +306,12 @@ impl<'de, T: Quantity + DeserializeOwned> Visitor<'de> for DistributionVisitor<T
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let exactly_one =
             "a distribution is a table with exactly one key, as in { uniform = [a, b] }";
-        let Some(shape) = map.next_key()? else {
-            return Err(A::Error::custom(exactly_one));
-        };
-        let distribution = match shape {
-            Shape::Uniform => {
-                let Two(low, high) = map.next_value()?;
-                Distribution::Uniform([low, high])
-            }
-            Shape::Exponential => Distribution::Exponential(map.next_value()?),
-            Shape::Normal => {
-                let Table(NormalTable { mean, sd }) = map.next_value()?;
-                Distribution::Normal { mean, sd }
-            }
-            Shape::Lognormal => {
-                let Table(LognormalTable { median, p99 }) = map.next_value()?;
-                Distribution::Lognormal { median, p99 }
-            }
-            Shape::Pareto => {
-                let Table(ParetoTable { min, shape }) = map.next_value()?;
-                Distribution::Pareto { min, shape }
-            }
-            Shape::Choice => {
-                let choices: Vec<Two<f64, T>> = map.next_value()?;
-                Distribution::Choice(
-                    choices.into_iter().map(|Two(weight, value)| (weight, value)).collect(),
-                )
-            }
+        let form = match map.size_hint() {
+            Some(0) => return Err(A::Error::custom(exactly_one)),
+            _ => Form::deserialize(MapAccessDeserializer::new(&mut map))?,
         };
         match map.next_key::<IgnoredAny>()? {
-            None => Ok(distribution),
+            None => Ok(form.into()),
             Some(_) => Err(A::Error::custom(exactly_one)),
         }
     }

@@ -102,7 +102,10 @@ impl Scenario {
         let tree = source.tree(overrides)?;
         let mut scenario = Self::deserialize(Deserializer::from(tree.clone()))
             .map_err(|error| source.problem_of(&error))?;
-        if scenario.server.is_some() && !has(tree.get_ref(), "proxy.engine") {
+        let proxy = tree.get_ref().get("proxy").map(Spanned::get_ref);
+        let says_engine =
+            matches!(proxy, Some(DeValue::Table(proxy)) if proxy.contains_key("engine"));
+        if scenario.server.is_some() && !says_engine {
             scenario.proxy.engine = Engine::External;
         }
         match error(&scenario).or_else(|| objection(&scenario)) {
@@ -140,7 +143,8 @@ impl<'a> Source<'a> {
         let parse = |part: Range<usize>| {
             let begin = part.start;
             DeTable::parse(&self.text[part]).map_err(|error: toml::de::Error| {
-                let message = format!("not valid TOML: {}", first_line(error.message()));
+                let first_line = error.message().lines().next().unwrap_or_default();
+                let message = format!("not valid TOML: {first_line}");
                 self.problem_at(moved(error.span().unwrap_or(0..0), begin), &message)
             })
         };
@@ -264,19 +268,6 @@ fn set<'t>(table: &mut DeTable<'t>, overriding: DeTable<'t>, (depth, adds): (usi
             }
         }
     }
-}
-
-/// Whether a dotted key of two parts is written down.
-fn has(tree: &DeTable<'_>, path: &str) -> bool {
-    let (table, key) = path.split_once('.').unwrap_or((path, ""));
-    match tree.get(table).map(Spanned::get_ref) {
-        Some(DeValue::Table(inner)) => inner.contains_key(key),
-        _ => false,
-    }
-}
-
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
 }
 
 /// A message of serde's in a user's words, and what is allowed instead.

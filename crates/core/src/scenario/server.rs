@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::value_error::ValueError;
+use super::value_error::{Checked, refuse_with_help, within};
 use super::{Engine, Nanos, Scenario};
 
 /// What the arguments must have somewhere.
@@ -115,16 +115,16 @@ fn braced(text: &str) -> (Piece<'_>, usize) {
 }
 
 /// What is wrong with the server of a scenario, if it has one.
-pub(super) fn error(scenario: &Scenario) -> Result<(), ValueError> {
+pub(super) fn error(scenario: &Scenario) -> Checked {
     const PATH: &str = "server.command";
     let Some(server) = &scenario.server else { return Ok(()) };
     if server.command.first().is_none_or(String::is_empty) {
         let help = "as in command = [\"./my_server\", \"--bind\", \"{frontend}\"]";
-        return refuse(PATH, "must begin with the program to start".to_owned(), help);
+        return refuse_with_help(PATH, "must begin with the program to start", help);
     }
     if server.command.iter().any(|argument| argument.chars().any(char::is_control)) {
         let help = "put a script of several lines into a file";
-        return refuse(PATH, "must have no control characters in it".to_owned(), help);
+        return refuse_with_help(PATH, "must have no control characters in it", help);
     }
     let names = server.command.iter().map(|text| {
         let name = |piece| if let Piece::Name(name) = piece { Some(name) } else { None };
@@ -132,7 +132,7 @@ pub(super) fn error(scenario: &Scenario) -> Result<(), ValueError> {
     });
     let names: Vec<Vec<&str>> = names.collect();
     if let Some(unknown) = names.iter().flatten().find(|name| **name != FRONTEND) {
-        return refuse(
+        return refuse_with_help(
             PATH,
             format!("nothing is known to put in the place of {{{unknown}}}"),
             &format!(
@@ -141,7 +141,7 @@ pub(super) fn error(scenario: &Scenario) -> Result<(), ValueError> {
         );
     }
     if names[1..].iter().all(Vec::is_empty) {
-        return refuse(
+        return refuse_with_help(
             PATH,
             format!(
                 "no argument has {{{FRONTEND}}}, so the server would not know where zload's clients connect to"
@@ -150,27 +150,14 @@ pub(super) fn error(scenario: &Scenario) -> Result<(), ValueError> {
         );
     }
     if scenario.proxy.engine != Engine::External {
-        return refuse(
+        return refuse_with_help(
             "proxy.engine",
-            "has no effect: [server] starts a server of your own".to_owned(),
+            "has no effect: [server] starts a server of your own",
             "leave it out (or \"external\"), or leave out [server]",
         );
     }
-    let timeouts = [
-        ("server.ready_timeout", server.ready_timeout, Nanos(1)),
-        ("server.stop_timeout", server.stop_timeout, Nanos::ZERO),
-    ];
-    match timeouts.into_iter().find(|(_, timeout, least)| timeout < least || *timeout > MOST) {
-        Some((path, timeout, least)) => {
-            let message = format!("must be from {least} to {MOST}, not {timeout}");
-            Err(ValueError { path, item: None, message, help: None })
-        }
-        None => Ok(()),
-    }
-}
-
-fn refuse(path: &'static str, message: String, help: &str) -> Result<(), ValueError> {
-    Err(ValueError { path, item: None, message, help: Some(help.to_owned()) })
+    within("server.ready_timeout", server.ready_timeout, Nanos(1), MOST)?;
+    within("server.stop_timeout", server.stop_timeout, Nanos::ZERO, MOST)
 }
 
 #[cfg(test)]

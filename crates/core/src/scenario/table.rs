@@ -22,15 +22,6 @@ pub(super) fn only_if_given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     only(deserializer).map(Some)
 }
 
-/// [`only`] for values that are no field.
-pub(super) struct Table<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        only(deserializer).map(Self)
-    }
-}
-
 struct TableVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for TableVisitor<T> {

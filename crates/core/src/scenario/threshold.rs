@@ -41,7 +41,7 @@ pub struct Threshold {
     pub field: String,
     /// How the figure must stand to `limit`.
     pub relation: Relation,
-    /// What it is held against.
+    /// What it is compared with.
     pub limit: Amount,
 }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -302,7 +303,7 @@ impl fmt::Display for Rate {
 /// Reads a quantity from its text, and says of a bare number what it lacks.
 struct TextVisitor<T> {
     help: &'static str,
-    quantity: std::marker::PhantomData<T>,
+    quantity: PhantomData<T>,
 }
 
 impl<T: FromStr<Err = String>> Visitor<'_> for TextVisitor<T> {
@@ -339,7 +340,7 @@ macro_rules! text_quantity {
 
         impl<'de> Deserialize<'de> for $quantity {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any(TextVisitor { help: $help, quantity: std::marker::PhantomData })
+                deserializer.deserialize_any(TextVisitor { help: $help, quantity: PhantomData })
             }
         }
 

@@ -2,7 +2,7 @@
 
 use super::distribution::Quantity;
 use super::messages::{MAX_PAYLOAD, MIN_PAYLOAD};
-use super::value_error::{Checked, ValueError, refuse, refuse_with_help};
+use super::value_error::{Checked, ValueError, refuse, refuse_with_help, within};
 use super::{
     Bytes, Count, Distribution, Engine, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario,
     Sockets, Threads,
@@ -40,18 +40,6 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         limits(&scenario.verdict)
     };
     check().err()
-}
-
-fn within<T: PartialOrd + Copy + std::fmt::Display>(
-    path: &'static str,
-    value: T,
-    least: T,
-    greatest: T,
-) -> Checked {
-    if value < least || value > greatest {
-        return refuse(path, format!("must be from {least} to {greatest}, not {value}"));
-    }
-    Ok(())
 }
 
 fn names(scenario: &Scenario) -> Checked {

@@ -27,3 +27,16 @@ pub(super) fn refuse_with_help(
 ) -> Checked {
     Err(ValueError { path, item: None, message: message.into(), help: Some(help.to_owned()) })
 }
+
+/// Fails with a value that is not in a range.
+pub(super) fn within<T: PartialOrd + Copy + std::fmt::Display>(
+    path: &'static str,
+    value: T,
+    least: T,
+    greatest: T,
+) -> Checked {
+    if value < least || value > greatest {
+        return refuse(path, format!("must be from {least} to {greatest}, not {value}"));
+    }
+    Ok(())
+}

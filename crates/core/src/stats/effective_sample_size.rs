@@ -1,10 +1,10 @@
-//! How many independent values a share is worth that was counted request by request.
+//! The effective sample size of a share that was counted request by request.
 //!
 //! A percentile errs as the share of the values above it does (Heidelberger and Lewis, "Quantile estimation in dependent sequences",
 //! 1984), so that share is what is looked at, in the order of time.
 
-use super::Z_95;
 use super::student::student_95;
+use super::{Z_95, variance};
 
 /// With fewer batches nothing is said: Student's t allows for 16 (Schmeiser, "Batch size effects in the analysis of simulation output", 1982: more
 /// than 30 gain next to nothing).
@@ -26,10 +26,10 @@ pub struct Cluster {
     pub values: f64,
 }
 
-/// How many independent values the clusters, in order of time, are worth for the share of values above, with Student's t of few batches
+/// The effective sample size of the clusters, in order of time, for the share of values above, with Student's t of few batches
 /// counted in: for an interval made with the normal distribution. `None` while batches of clusters that are not independent are still alike.
 ///
-/// The share is a ratio of sums, so a cluster's residual `above - share · values` is what varies, and values of one cluster are worth more than
+/// The share is a ratio of sums, so a cluster's residual `above - share · values` is what varies, and values of one cluster count for more than
 /// one only as far as they differ (the design effect: Kish, "Survey sampling", 1965). Neighbouring clusters are taken together in batches of
 /// 1, 2, 4, … as long as there are 16; where these vary more than independent clusters would, it is the variance of the longest that counts,
 /// raised by the share of it that batches of this length do not show, which is about the memory by their length, and by what they still have in common, (1+r)/(1-r), as Skart does (Tafazzoli and Wilson, "Skart: a skewness- and autoregression-adjusted
@@ -47,13 +47,13 @@ pub fn effective_sample_size(clusters: &[Cluster]) -> Option<f64> {
     let mut batches: Vec<f64> =
         clusters.iter().map(|cluster| (cluster.above - share * cluster.values) / size).collect();
     let unsure = clusters.iter().map(|cluster| cluster.unsure).sum::<f64>() / count / (size * size);
-    // One request's values are never worth more than as many independent ones.
-    let alone = ((mean_square(&batches) + unsure) / independent).max(1.0 / size);
+    // One request's values never count for more than as many independent ones.
+    let alone = ((variance(&batches) + unsure) / independent).max(1.0 / size);
     let (mut length, mut longest, mut alike, mut freedom) = (1.0, alone, 0.0, f64::INFINITY);
     let mut dependent = false;
     while batches.len() >= LEAST_BATCHES {
         freedom = batches.len() as f64 - 1.0;
-        longest = (length * mean_square(&batches) + unsure) / independent;
+        longest = (length * variance(&batches) + unsure) / independent;
         alike = correlation(&batches);
         dependent |= longest > alone * (1.0 + CERTAIN * (2.0 / freedom).sqrt());
         batches = batches.chunks_exact(2).map(|pair| f64::midpoint(pair[0], pair[1])).collect();
@@ -72,13 +72,6 @@ pub fn effective_sample_size(clusters: &[Cluster]) -> Option<f64> {
     let unseen = 1.0 + seen / (length / 2.0);
     let factor = seen * unseen * (1.0 + alike) / (1.0 - alike);
     Some(count / factor * (Z_95 / student_95(freedom)).powi(2))
-}
-
-/// The variance of values around their own mean.
-fn mean_square(values: &[f64]) -> f64 {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    squares / (values.len() as f64 - 1.0).max(1.0)
 }
 
 /// The correlation of values with the ones before.

@@ -31,6 +31,13 @@ pub use warmup::{Truncation, mser5};
 /// Of a normal distribution, 95 % lies within this many standard deviations.
 const Z_95: f64 = 1.96;
 
+/// The variance of values around their own mean.
+fn variance(values: &[f64]) -> f64 {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    squares / (values.len() as f64 - 1.0).max(1.0)
+}
+
 #[cfg(test)]
 pub(crate) mod examples {
     //! Series with known properties, the same in every run.
@@ -51,5 +58,43 @@ pub(crate) mod examples {
                 value
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn near(one: f64, other: f64) -> bool {
+        (one - other).abs() < 1e-6 * one.abs().max(1.0)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Values in another unit and from another zero.
+        #[test]
+        fn what_is_estimated_moves_and_stretches_with_the_values_and_what_is_found_stays(
+            seed in 0..1000_u64, scale in 0.1..20.0_f64, up in -100.0..100.0_f64,
+        ) {
+            let mut values = examples::ar1(0.3, 80, seed);
+            values[..20].iter_mut().for_each(|value| *value += 30.0);
+            let moved: Vec<f64> = values.iter().map(|value| value * scale + up).collect();
+            prop_assert_eq!(mser5(&values), mser5(&moved));
+            let [one, other] = [&values, &moved].map(|values| autocorrelation_time(values));
+            prop_assert!(one >= 1.0 && near(one, other), "{one} {other}");
+            let [one, other] = [&values, &moved].map(|values| level_shift(values).unwrap());
+            prop_assert!(one.at == other.at && near(one.strength, other.strength));
+            let [one, other] = [&values, &moved].map(|values| slope(values).unwrap());
+            prop_assert!(one.low <= one.value && one.value <= one.high);
+            prop_assert!(near(one.value * scale, other.value));
+            let [one, other] = [&values, &moved].map(|values| percentile(values, 0.9, 80.0).unwrap());
+            prop_assert!(one.low <= one.value && one.value <= one.high);
+            for (one, other) in [(one.value, other.value), (one.low, other.low), (one.high, other.high)] {
+                prop_assert!(near(one * scale + up, other));
+            }
+        }
     }
 }

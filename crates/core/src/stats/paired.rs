@@ -28,30 +28,29 @@ pub fn signed_rank_p(differences: &[f64]) -> f64 {
 /// Hollander, Wolfe and Chicken, "Nonparametric statistical methods", 3.2 and 3.3.
 pub fn shift(differences: &[f64], confidence: f64) -> Option<Estimate> {
     let count = differences.len();
+    let ranks: Vec<usize> = (1..=count).collect();
+    let means = (0..count)
+        .flat_map(|one| (0..=one).map(move |other| (one, other)))
+        .map(|(one, other)| f64::midpoint(differences[one], differences[other]));
+    trimmed(means.collect(), &subset_sums(&ranks), confidence)
+}
+
+/// The median of the values and the interval from which as many are left out at either end as the chances of so low a sum
+/// of ranks, one by one, allow; `None` if not even the outermost may be.
+pub(super) fn trimmed(mut values: Vec<f64>, chances: &[f64], confidence: f64) -> Option<Estimate> {
     let outside = (1.0 - confidence) / 2.0;
     let mut tail = 0.0;
-    let ranks: Vec<usize> = (1..=count).collect();
-    // As many of the smallest means are left out as keep the tail within what may lie outside.
-    let left_out = subset_sums(&ranks)
-        .iter()
-        .take_while(|probability| {
-            tail += **probability;
-            tail <= outside
-        })
-        .count();
+    let within = |chance: &&f64| {
+        tail += **chance;
+        tail <= outside
+    };
+    let left_out = chances.iter().take_while(within).count();
     if left_out == 0 {
         return None;
     }
-    let mut means: Vec<f64> = (0..count)
-        .flat_map(|one| (0..=one).map(move |other| (one, other)))
-        .map(|(one, other)| f64::midpoint(differences[one], differences[other]))
-        .collect();
-    means.sort_unstable_by(f64::total_cmp);
-    Some(Estimate {
-        value: super::median(&means)?,
-        low: means[left_out - 1],
-        high: means[means.len() - left_out],
-    })
+    values.sort_unstable_by(f64::total_cmp);
+    let value = super::median(&values)?;
+    Some(Estimate { value, low: values[left_out - 1], high: values[values.len() - left_out] })
 }
 
 /// The fewest differences of which an interval of this confidence can be had.

@@ -1,7 +1,7 @@
 //! Two samples that are not paired: the exact rank-sum test, and the shift between them with its interval.
 
 use super::Estimate;
-use super::paired::doubled_ranks;
+use super::paired::{doubled_ranks, trimmed};
 
 /// Probability of a rank sum at least as far from its mean as that of `a`, if both samples are alike: two-sided, exact,
 /// given the values; ties share their ranks.
@@ -30,26 +30,9 @@ pub fn shift_between(a: &[f64], b: &[f64], confidence: f64) -> Option<Estimate> 
     let chances = sums_of(&ranks, a.len());
     let ways: f64 = chances.iter().sum();
     let least: usize = (1..=a.len()).sum();
-    let outside = (1.0 - confidence) / 2.0;
-    let mut tail = 0.0;
-    let left_out = chances[least..]
-        .iter()
-        .take_while(|chance| {
-            tail += **chance / ways;
-            tail <= outside
-        })
-        .count();
-    let mut differences: Vec<f64> =
-        a.iter().flat_map(|one| b.iter().map(move |other| other - one)).collect();
-    if left_out == 0 || differences.is_empty() {
-        return None;
-    }
-    differences.sort_unstable_by(f64::total_cmp);
-    Some(Estimate {
-        value: super::median(&differences)?,
-        low: differences[left_out - 1],
-        high: differences[differences.len() - left_out],
-    })
+    let chances: Vec<f64> = chances[least..].iter().map(|chance| chance / ways).collect();
+    let differences = a.iter().flat_map(|one| b.iter().map(move |other| other - one));
+    trimmed(differences.collect(), &chances, confidence)
 }
 
 /// In how many ways (up to a common factor) `chosen` of the numbers have each sum.

@@ -47,7 +47,6 @@ pub fn mser5(values: &[f64]) -> Option<Truncation> {
 mod tests {
     use super::*;
     use crate::stats::examples::ar1;
-    use proptest::prelude::*;
 
     fn with_slow_begin(slow: usize, seed: u64) -> Vec<f64> {
         let noise = ar1(0.0, 1_000, seed);
@@ -71,14 +70,5 @@ mod tests {
         let rising: Vec<f64> = (0..1_000).map(f64::from).collect();
         assert!(!mser5(&rising).unwrap().settled);
         assert_eq!(mser5(&[1.0; 49]), None);
-    }
-
-    proptest! {
-        #[test]
-        fn neither_shift_nor_scale_moves_the_end(seed in 0..1000_u64, scale in 0.5..20.0_f64, shift in -1e3..1e3_f64) {
-            let values = with_slow_begin(100, seed);
-            let moved: Vec<f64> = values.iter().map(|value| value * scale + shift).collect();
-            prop_assert_eq!(mser5(&values), mser5(&moved));
-        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Arrival {
     pub(super) intended_ns: u64,
 }
 
-pub(super) struct Arrivals<'a> {
+pub(super) struct ArrivalQueue<'a> {
     plan: &'a Plan,
     /// When which client sends: an entry for each client of an open load, for each slot of a closed one.
     due: BinaryHeap<Reverse<(u64, u32)>>,
@@ -41,7 +41,7 @@ enum Source {
     Closed(Vec<u64>),
 }
 
-impl<'a> Arrivals<'a> {
+impl<'a> ArrivalQueue<'a> {
     pub(super) fn new(plan: &'a Plan) -> Result<Self, NoIdeal> {
         let (due, source, most_at_once) = match plan.offered() {
             Offered::Open { .. } => {

@@ -17,15 +17,16 @@ pub(super) struct Turn {
     pub(super) started_ns: u64,
 }
 
-/// The workers and the way to them.
+/// The workers, and what the policy must know of them.
 pub(super) struct Dispatch {
     workers: u32,
     /// When each worker will have done all that was assigned to it.
     free_ns: Vec<u64>,
-    way: Trace,
+    state: State,
 }
 
-enum Trace {
+/// What a policy decides by.
+enum State {
     RoundRobin {
         next: u32,
     },
@@ -51,19 +52,19 @@ impl Dispatch {
     pub(super) fn new(pool: Pool) -> Self {
         let workers = pool.workers;
         assert!(workers > 0, "validation asks for a worker");
-        let way = match pool.policy {
-            Policy::RoundRobin => Trace::RoundRobin { next: 0 },
+        let state = match pool.policy {
+            Policy::RoundRobin => State::RoundRobin { next: 0 },
             Policy::SharedQueue => {
-                Trace::SharedQueue((0..workers).map(|worker| Reverse((0, worker))).collect())
+                State::SharedQueue((0..workers).map(|worker| Reverse((0, worker))).collect())
             }
-            Policy::LeastLoaded => Trace::LeastLoaded {
+            Policy::LeastLoaded => State::LeastLoaded {
                 loads: Loads::new(workers),
                 ranks: (0..workers).map(|worker| (0, worker)).collect(),
                 next: 0,
             },
-            Policy::PowerOfTwo => Trace::PowerOfTwo(Loads::new(workers)),
+            Policy::PowerOfTwo => State::PowerOfTwo(Loads::new(workers)),
         };
-        Self { workers, free_ns: vec![0; workers as usize], way }
+        Self { workers, free_ns: vec![0; workers as usize], state }
     }
 
     /// The worker of the request that arrives at `now_ns`. [`Self::occupy`] must be told how long it takes before the
@@ -71,12 +72,12 @@ impl Dispatch {
     #[inline]
     pub(super) fn assign(&mut self, key: DrawKey, now_ns: u64) -> Turn {
         let workers = self.workers;
-        let worker = match &mut self.way {
-            Trace::RoundRobin { next } => in_turn(next, workers),
-            Trace::SharedQueue(free) => {
+        let worker = match &mut self.state {
+            State::RoundRobin { next } => in_turn(next, workers),
+            State::SharedQueue(free) => {
                 free.peek().map(|Reverse((_, worker))| *worker).expect("there is a worker")
             }
-            Trace::LeastLoaded { loads, ranks, next } => {
+            State::LeastLoaded { loads, ranks, next } => {
                 while let Some(worker) = loads.leave(now_ns) {
                     let load = loads.of[worker as usize];
                     ranks.remove(&(load + 1, worker));
@@ -95,7 +96,7 @@ impl Dispatch {
                 ranks.insert((least + 1, worker));
                 worker
             }
-            Trace::PowerOfTwo(loads) => {
+            State::PowerOfTwo(loads) => {
                 while loads.leave(now_ns).is_some() {}
                 let (first, second) = two_of(workers, key);
                 if loads.of[second as usize] < loads.of[first as usize] { second } else { first }
@@ -108,12 +109,12 @@ impl Dispatch {
     #[inline]
     pub(super) fn occupy(&mut self, worker: u32, until_ns: u64) {
         self.free_ns[worker as usize] = until_ns;
-        match &mut self.way {
-            Trace::RoundRobin { .. } => {}
-            Trace::SharedQueue(free) => {
+        match &mut self.state {
+            State::RoundRobin { .. } => {}
+            State::SharedQueue(free) => {
                 free.peek_mut().expect("the worker assigned last is still on top").0.0 = until_ns;
             }
-            Trace::LeastLoaded { loads, .. } | Trace::PowerOfTwo(loads) => {
+            State::LeastLoaded { loads, .. } | State::PowerOfTwo(loads) => {
                 loads.enter(worker, until_ns);
             }
         }

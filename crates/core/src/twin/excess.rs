@@ -1,10 +1,10 @@
 //! What the world cost: measured minus ideal, request by request.
 //!
-//! Each observed request is held against the same request of the same plan, so the plan's own luck cancels out, which
+//! Each observed request is compared with the same request of the same plan, so the plan's own luck cancels out, which
 //! the difference of two percentiles does not offer. Invariant: memory follows the requests observed, and not the plan.
 
 use super::ideal::Tally;
-use super::{Ideal, Limits, NoIdeal, Pool, Served, play};
+use super::{Course, Ideal, Limits, NoIdeal, Pool, play};
 use crate::plan::Plan;
 use crate::record::{LatencyHistogram, rounded};
 
@@ -83,8 +83,8 @@ impl Differences {
     }
 }
 
-/// Plays the plan once, keeps what a measurement would keep, and holds every observed request, in whatever order they
-/// come, against its twin: an excess for each set of observations, as of several runs of the plan. In a closed load, too,
+/// Plays the plan once, keeps what a measurement would keep, and compares every observed request, in whatever order they
+/// come, with its twin: an excess for each set of observations, as of several runs of the plan. In a closed load, too,
 /// the twin of a request is the one with its number at its client, which has the same work.
 pub fn ideal_and_excess(
     plan: &Plan,
@@ -131,7 +131,7 @@ impl Matching {
     }
 
     #[inline]
-    fn add(&mut self, served: &Served<'_>) {
+    fn add(&mut self, served: &Course<'_>) {
         let next = &mut self.next[served.client as usize];
         while let Some((observed, set, place)) = self.observed.get(*next)
             && (observed.client, observed.request) == (served.client, served.request)

@@ -2,7 +2,7 @@
 //!
 //! Invariant: of constant size, however long the plan.
 
-use super::{Limits, NoIdeal, Pool, Served, play};
+use super::{Course, Limits, NoIdeal, Pool, play};
 use crate::plan::{Offered, Plan};
 use crate::record::{Carried, Cycles, LatencyHistogram};
 
@@ -99,7 +99,7 @@ impl Tally {
     }
 
     #[inline]
-    pub(super) fn add(&mut self, served: &Served<'_>) {
+    pub(super) fn add(&mut self, served: &Course<'_>) {
         self.steps += 1 + served.replies_ns.len() as u64;
         let in_window = |ns: &&u64| (self.warmup_ns..self.send_end_ns).contains(*ns);
         self.window_replies += served.replies_ns.iter().filter(in_window).count() as u64;

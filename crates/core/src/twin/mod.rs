@@ -23,7 +23,7 @@ pub use ideal::{Ideal, ideal};
 pub use other_seeds::{LEAST_SEEDS, MOST_SEEDS, Together, other_seeds};
 
 use crate::plan::{Offered, Plan};
-use arrivals::Arrivals;
+use arrivals::ArrivalQueue;
 use dispatch::Dispatch;
 
 /// Who serves, and who decides which of them.
@@ -88,7 +88,7 @@ impl Policy {
 
 /// The course of one request. Instants are nanoseconds from the plan's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Served<'a> {
+pub struct Course<'a> {
     /// Who sent it.
     pub client: u32,
     /// Its number at its client.
@@ -105,7 +105,7 @@ pub struct Served<'a> {
     pub free_ns: Option<u64>,
 }
 
-impl Served<'_> {
+impl Course<'_> {
     /// When the first reply came; `None` for a silent request.
     pub fn first_ns(&self) -> Option<u64> {
         self.replies_ns.first().copied()
@@ -175,10 +175,10 @@ pub fn play(
     plan: &Plan,
     pool: Pool,
     limits: Limits<'_>,
-    mut each: impl FnMut(&Served<'_>),
+    mut each: impl FnMut(&Course<'_>),
 ) -> Result<(), NoIdeal> {
     let mut steps = Steps::new(plan, limits)?;
-    let mut arrivals = Arrivals::new(plan)?;
+    let mut arrivals = ArrivalQueue::new(plan)?;
     let mut dispatch = Dispatch::new(pool);
     let mut replies_ns = Vec::new();
     while let Some(arrival) = arrivals.next()? {
@@ -197,7 +197,7 @@ pub fn play(
         // Nobody tells a client when a worker takes a request that it owes no reply: its slot is free at once.
         let over_ns = if replies_ns.is_empty() { arrival.intended_ns } else { now_ns };
         let free_ns = plan.think_ns(key).map(|think_ns| over_ns.saturating_add(think_ns));
-        each(&Served {
+        each(&Course {
             client: arrival.client,
             request: arrival.request,
             worker: turn.worker,
@@ -211,7 +211,7 @@ pub fn play(
     Ok(())
 }
 
-/// The work done so far, held against its limits.
+/// The work done so far, and its limits.
 struct Steps<'a> {
     limits: Limits<'a>,
     taken: u64,

@@ -18,7 +18,7 @@ const FEW: f64 = 10.0;
 const IN_SERVICE: f64 = 2.0;
 /// The last requests that got a reply waited for at least so much of what a queue would have cost them.
 const WAITED: f64 = 0.25;
-/// Whoever serves less than this share of what is owed does not carry it.
+/// A system that serves less than this share of what is owed does not keep up.
 const SERVED: f64 = 0.98;
 /// Each edge of the window may cut one request from its reply.
 const EDGES: f64 = 2.0;
@@ -29,15 +29,14 @@ const EDGES: f64 = 2.0;
 /// walk with a drift: its values hang together, and a line through them fits noise just as well (Granger and Newbold,
 /// "Spurious regressions in econometrics", 1974). Its increments are nearly independent.
 pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "backlog";
     if evidence.open.is_none() {
-        return Check::not_applicable(NAME, "a closed load never offers more than is served");
+        return Check::not_applicable("a closed load never offers more than is served");
     }
     if let Some(twin) = evidence.twin.as_ref().filter(|twin| twin.queue_grows) {
         return too_much_planned(evidence, limits, twin.utilisation);
     }
     let Some(growth) = certain_growth(&evidence.in_flight.values) else {
-        return Check::not_applicable(NAME, "the run is too short to show a trend");
+        return Check::not_applicable("the run is too short to show a trend");
     };
     let owed = evidence.ledger.replies_expected as f64;
     let in_service = evidence.requests_per_s * evidence.work_ns as f64 / 1e9
@@ -60,7 +59,7 @@ pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
         )
     };
     let lines = Lines::warn(allowed).or_fail(FAILS * allowed);
-    Check::at_most(NAME, (growth, "count"), lines, fact, ADVICE)
+    Check::at_most((growth, "count"), lines, fact, ADVICE)
 }
 
 const ADVICE: &str = "the longer the run, the longer the latencies; percentiles only say how long it was, so offer less, or use \
@@ -80,7 +79,7 @@ fn too_much_planned(evidence: &Evidence, limits: &Limits, utilisation: f64) -> C
     let fails = FAILS * (limits.max_backlog * owed).max(FEW);
     // However little it has grown yet, it is more than the nothing that is allowed.
     let lines = Lines::warn(0.0).or_fail(fails);
-    Check::at_most("backlog", (growth.max(1.0), "count"), lines, fact, ADVICE)
+    Check::at_most((growth.max(1.0), "count"), lines, fact, ADVICE)
 }
 
 /// By how much the values grew from the first to the last, 0 if that may be chance; `None` of too few.

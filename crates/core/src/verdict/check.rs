@@ -63,10 +63,10 @@ impl Lines {
 }
 
 impl Check {
-    /// A check that has no data.
-    pub(super) fn not_applicable(name: &str, why: &str) -> Self {
+    /// A check that has no data. As all checks it gets its name where it is called.
+    pub(super) fn not_applicable(why: &str) -> Self {
         Self {
-            name: name.to_owned(),
+            name: String::new(),
             status: CheckStatus::NotApplicable,
             value: None,
             limit: None,
@@ -79,7 +79,6 @@ impl Check {
 
     /// A value that should not be above the lines: `fact` says what it is, `advice` what to do if it is.
     pub(super) fn at_most(
-        name: &str,
         (value, unit): (f64, &str),
         lines: Lines,
         fact: String,
@@ -91,24 +90,22 @@ impl Check {
             _ => CheckStatus::Pass,
         };
         Self {
-            name: name.to_owned(),
             status,
             value: Some(value),
             limit: Some(if status == CheckStatus::Fail { lines.fail } else { lines.warn }),
             unit: unit.to_owned(),
             sentence: if status == CheckStatus::Pass { fact } else { format!("{fact}: {advice}") },
-            noted: false,
-            symptom_of: None,
+            ..Self::not_applicable("")
         }
     }
 
-    /// A value that doubts nothing by itself, and is worth a note above `limit`.
-    pub(super) fn note_above(name: &str, measured: (f64, &str), limit: f64, fact: String) -> Self {
-        let check = Self::at_most(name, measured, Lines::warn(f64::INFINITY), fact, "");
+    /// A value that doubts nothing by itself, and gets a note above `limit`.
+    pub(super) fn note_above(measured: (f64, &str), limit: f64, fact: String) -> Self {
+        let check = Self::at_most(measured, Lines::warn(f64::INFINITY), fact, "");
         Self { limit: Some(limit), ..check }.noted_above(limit)
     }
 
-    /// The same, and worth a note above `limit` where it passes.
+    /// The same, with a note above `limit` where it passes.
     pub(super) fn noted_above(mut self, limit: f64) -> Self {
         self.noted = self.status == CheckStatus::Pass && self.value.is_some_and(|it| it > limit);
         self

@@ -22,12 +22,11 @@ const SPREAD: f64 = 0.25;
 /// where it is most of all response time.
 /// docs/verdict.md argues all of it.
 pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "machine_share";
     let Some(host) = evidence.host.as_ref().filter(|host| host.span_ns > 0) else {
-        return Check::not_applicable(NAME, "the kernel does not say how long threads waited");
+        return Check::not_applicable("the kernel does not say how long threads waited");
     };
     let Some(p50_ns) = evidence.response.p50_ns.filter(|p50_ns| *p50_ns > 0) else {
-        return Check::not_applicable(NAME, "there are too few replies");
+        return Check::not_applicable("there are too few replies");
     };
     let Shares { all, median, at_least } = if evidence.server.is_some() {
         shares(evidence, waiting_share(evidence, host), p50_ns as f64)
@@ -60,7 +59,7 @@ pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
         percent(share)
     );
     let advice = format!("{advice}; stop what else runs, or use another machine");
-    let mut check = Check::at_most(NAME, (share, "ratio"), lines, fact, &advice).noted_above(line);
+    let mut check = Check::at_most((share, "ratio"), lines, fact, &advice).noted_above(line);
     if check.noted {
         check.sentence += ": ";
         check.sentence += &advice;
@@ -128,9 +127,9 @@ fn waiting_share(evidence: &Evidence, host: &HostUse) -> f64 {
     if active_ns > 0.0 { (wait_ns * others + cpu_ns * stolen) / active_ns } else { 0.0 }
 }
 
-/// The part of the response time that the generator's threads waited, if the server is not ours: what they waited in all
+/// The part of the response time that the generator's threads waited, of a user-supplied server: what they waited in all
 /// by all response times, as one wait delays one request at least; or what a reply that comes at any time finds, which is
-/// more where many are under way.
+/// more where many are in flight.
 fn generator_share(evidence: &Evidence, host: &HostUse) -> f64 {
     let (span_ns, mean_ns) = (host.span_ns as f64, mean(&evidence.responses.values).max(1.0));
     let responses_ns = evidence.requests_per_s * span_ns / 1e9 * mean_ns;

@@ -8,7 +8,7 @@ use crate::record::{Ledger, Trace};
 pub struct Evidence {
     /// The end was asked for before the plan was over.
     pub interrupted: bool,
-    /// Why the run could not be carried through, if it could not.
+    /// Why the run failed, if it did.
     pub failure: Option<String>,
     /// This is a debug build.
     pub debug_build: bool,
@@ -37,13 +37,13 @@ pub struct Evidence {
     pub clipped: u64,
     /// Replies owed, at regular instants of the window; warm-up included, as they are in the way just the same.
     pub in_flight: TimeSeries,
-    /// Parts of a request's trace whose mean number, rate and time were measured independently.
-    pub legs: Vec<Leg>,
+    /// All replies owed, for Little's law; `None` if their number was not measured.
+    pub flow: Option<Flow>,
     /// Response times to first replies in the order in which their requests were intended, each `every`-th of them.
     pub responses: TimeSeries,
-    /// Of each percentile of these that is printed, in rising order: how many independent values they are worth for it.
+    /// Of each percentile of these that is printed, in rising order: the effective sample size.
     pub effective_sizes: Vec<EffectiveSize>,
-    /// What our own server counted; `None` if it was not ours.
+    /// What the built-in server counted; `None` of any other.
     pub server: Option<ServerCounts>,
     /// What the workers' delays were and should have been; `None` if nobody knows or none was planned.
     pub delays: Option<Delays>,
@@ -57,7 +57,7 @@ pub struct Evidence {
     pub clock_resolution_ns: Option<u64>,
 }
 
-/// A time's distribution, as far as its sample carries it.
+/// Percentiles of a time; `None` where the sample is too small.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Percentiles {
     /// Number of values.
@@ -68,7 +68,7 @@ pub struct Percentiles {
     pub p99_ns: Option<u64>,
 }
 
-/// How many independent values a sample is worth for a percentile.
+/// The effective sample size of a percentile.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EffectiveSize {
     /// What people call the percentile.
@@ -122,11 +122,9 @@ pub struct TimeSeries {
     pub every: u64,
 }
 
-/// A part of a request's trace, for Little's law.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Leg {
-    /// What it is called: `in all`, `in_proxy`.
-    pub name: String,
+/// What Little's law holds for: its mean number, rate and time, measured independently.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Flow {
     /// Messages in it, averaged over the window's time.
     pub mean_in_flight: f64,
     /// Messages that entered it per second of the window.
@@ -135,7 +133,7 @@ pub struct Leg {
     pub mean_ns: f64,
 }
 
-/// What our own server counted and its clients did, from first to last: warm-up and drain included.
+/// What the built-in server counted and its clients did, from first to last: warm-up and drain included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerCounts {
     /// Requests that workers took.

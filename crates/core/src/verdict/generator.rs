@@ -31,15 +31,14 @@ const CLOSED: &str = "a closed load has no schedule to keep";
 
 /// What part of the response times is the generator's own lateness.
 pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "slip";
-    let Some(open) = &evidence.open else { return Check::not_applicable(NAME, CLOSED) };
+    let Some(open) = &evidence.open else { return Check::not_applicable(CLOSED) };
     let (response, service) = (evidence.response, evidence.service);
     let Some((p50_ns, service_p50_ns)) = response.p50_ns.zip(service.p50_ns) else {
-        return Check::not_applicable(NAME, "too few replies to tell lateness from latency");
+        return Check::not_applicable("too few replies to tell lateness from latency");
     };
     if open.held_back as f64 > HELD_BACK_SHARE * evidence.ledger.requests_sent as f64 {
         let why = "the send queue was full when many requests were due, so they waited for the system and not for the generator";
-        return Check::not_applicable(NAME, why);
+        return Check::not_applicable(why);
     }
     let share = |response_ns: u64, service_ns: u64| {
         response_ns.saturating_sub(service_ns) as f64 / response_ns.max(1) as f64
@@ -61,36 +60,28 @@ pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
     if is_the_figure {
         let advice = "the figures are the generator's and not the system's; use more drivers (clients.threads) or machines, or a lower rate";
         let lines = Lines::warn(SLIP_SHARE).or_fail(SLIP_IS_THE_FIGURE);
-        return Check::at_most(NAME, (of_median, "ratio"), lines, fact + &late_by, advice);
+        return Check::at_most((of_median, "ratio"), lines, fact + &late_by, advice);
     }
     let advice = "read the service times beside the response times, or free the CPUs that the generator needs";
     match limits.max_slip.zip(open.slip.p99_ns) {
         Some((max_slip, p99_ns)) => {
             let fact = format!("99 % of the requests left at most {} late", duration(p99_ns));
-            Check::at_most(
-                NAME,
-                (p99_ns as f64, "ns"),
-                Lines::warn(max_slip.0 as f64),
-                fact,
-                advice,
-            )
+            Check::at_most((p99_ns as f64, "ns"), Lines::warn(max_slip.0 as f64), fact, advice)
         }
-        None => Check::at_most(NAME, (worst, "ratio"), Lines::warn(line), fact + &late_by, advice)
+        None => Check::at_most((worst, "ratio"), Lines::warn(line), fact + &late_by, advice)
             .noted_above(SLIP_SHARE),
     }
 }
 
 /// Whether requests left in bunches instead of one by one.
 pub(super) fn late(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "late";
-    let Some(open) = &evidence.open else { return Check::not_applicable(NAME, CLOSED) };
+    let Some(open) = &evidence.open else { return Check::not_applicable(CLOSED) };
     let sent = evidence.ledger.requests_sent;
     let Some(late) = open.late.filter(|_| sent > 0) else {
-        return Check::not_applicable(NAME, "late requests were not counted");
+        return Check::not_applicable("late requests were not counted");
     };
     let share = late.saturating_sub(open.held_back) as f64 / sent as f64;
     Check::at_most(
-        NAME,
         (share, "ratio"),
         Lines::warn(limits.max_late),
         format!("{} of the requests left a whole gap late", percent(share)),
@@ -100,17 +91,15 @@ pub(super) fn late(evidence: &Evidence, limits: &Limits) -> Check {
 
 /// Whether all that was planned was sent.
 pub(super) fn delivered_rate(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "delivered_rate";
     if evidence.open.is_none() {
-        return Check::not_applicable(NAME, CLOSED);
+        return Check::not_applicable(CLOSED);
     }
     let ledger = &evidence.ledger;
     if evidence.interrupted || evidence.failure.is_some() || ledger.requests_planned == 0 {
-        return Check::not_applicable(NAME, "the plan was not played to its end");
+        return Check::not_applicable("the plan was not played to its end");
     }
     let share = ledger.requests_unsent as f64 / ledger.requests_planned as f64;
     Check::at_most(
-        NAME,
         (share, "ratio"),
         Lines::warn(limits.max_unsent).or_fail(UNSENT_FAILS),
         format!("{} of the planned requests were not sent", percent(share)),
@@ -121,13 +110,9 @@ pub(super) fn delivered_rate(evidence: &Evidence, limits: &Limits) -> Check {
 
 /// Whether each second got what was planned for it.
 pub(super) fn delivered_each_second(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "delivered_each_second";
-    let Some(open) = &evidence.open else { return Check::not_applicable(NAME, CLOSED) };
+    let Some(open) = &evidence.open else { return Check::not_applicable(CLOSED) };
     if open.seconds.is_empty() {
-        return Check::not_applicable(
-            NAME,
-            "there is no whole second, or the plan's were not counted",
-        );
+        return Check::not_applicable("there is no whole second, or the plan's were not counted");
     }
     let off = open.seconds.iter().filter(|second| {
         let tolerance = (limits.max_rate_error * second.planned as f64).max(EDGE);
@@ -136,7 +121,6 @@ pub(super) fn delivered_each_second(evidence: &Evidence, limits: &Limits) -> Che
     let off = off.count() as u64;
     let allowed = (SECONDS_OFF * open.seconds.len() as f64).max(LEAST_SECONDS_OFF).floor();
     Check::at_most(
-        NAME,
         (off as f64, "count"),
         Lines::warn(allowed),
         format!("in {} the requests sent differ from the plan", counted(off, "second")),
@@ -146,11 +130,10 @@ pub(super) fn delivered_each_second(evidence: &Evidence, limits: &Limits) -> Che
 
 /// Whether the generator had CPU time to spare.
 pub(super) fn saturated(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "generator_saturated";
     let Some((host, share)) =
         evidence.host.as_ref().and_then(|host| Some((host, generator_share(host)?)))
     else {
-        return Check::not_applicable(NAME, "the kernel does not say what the threads cost");
+        return Check::not_applicable("the kernel does not say what the threads cost");
     };
     let who = if busiest(host, Role::Driver) >= busiest(host, Role::ClientIo) {
         ("driver", "clients.threads")
@@ -163,7 +146,7 @@ pub(super) fn saturated(evidence: &Evidence, limits: &Limits) -> Check {
         who.1
     );
     let lines = Lines::warn(limits.max_generator_cpu).or_fail(CPU_FAILS);
-    let check = Check::at_most(NAME, (share, "ratio"), lines, fact, &advice);
+    let check = Check::at_most((share, "ratio"), lines, fact, &advice);
     // In a closed load a busy generator makes throughput a lower bound and nothing wrong.
     check.no_worse_than(if evidence.open.is_some() { CheckStatus::Fail } else { CheckStatus::Warn })
 }
@@ -184,16 +167,12 @@ fn generator_threads(host: &HostUse) -> impl Iterator<Item = &ThreadCost> {
 
 /// Whether the generator had to wait for CPUs.
 pub(super) fn cpu_wait(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "cpu_wait";
     let worst = evidence.host.as_ref().and_then(|host| {
         let longest = generator_threads(host).max_by_key(|thread| thread.wait_ns)?;
         Some((host, longest))
     });
     let Some((host, thread)) = worst else {
-        return Check::not_applicable(
-            NAME,
-            "the kernel does not say how long threads waited for a CPU",
-        );
+        return Check::not_applicable("the kernel does not say how long threads waited for a CPU");
     };
     let share = host.share(thread.wait_ns);
     let taken = thread.involuntary.map_or_else(String::new, |times| {
@@ -203,5 +182,5 @@ pub(super) fn cpu_wait(evidence: &Evidence, limits: &Limits) -> Check {
     let limit = limits.max_cpu_wait * if evidence.open.is_some() { 1.0 } else { CLOSED_WAITS };
     let fact =
         format!("a thread of the generator waited for a CPU {} of the time{taken}", percent(share));
-    Check::note_above(NAME, (share, "ratio"), limit, fact)
+    Check::note_above((share, "ratio"), limit, fact)
 }

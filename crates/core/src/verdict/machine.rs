@@ -20,12 +20,10 @@ pub(super) const THROTTLED_FAILS: f64 = 0.5;
 
 /// Whether the run came to its planned end.
 pub(super) fn ending(evidence: &Evidence) -> Check {
-    const NAME: &str = "ending";
     if let Some(failure) = &evidence.failure {
         let lines = Lines::warn(0.0).or_fail(0.0);
         let advice = "what was measured until then is not the plan; mend the cause and run again";
         return Check::at_most(
-            NAME,
             (1.0, "count"),
             lines,
             format!("the run failed ({failure})"),
@@ -38,7 +36,7 @@ pub(super) fn ending(evidence: &Evidence) -> Check {
         (0.0, "the plan was played to its end")
     };
     let advice = "the figures cover only the time until then";
-    Check::at_most(NAME, (cut_short, "count"), Lines::warn(0.0), fact.to_owned(), advice)
+    Check::at_most((cut_short, "count"), Lines::warn(0.0), fact.to_owned(), advice)
 }
 
 /// Whether this is the build that people use.
@@ -49,48 +47,43 @@ pub(super) fn build(evidence: &Evidence) -> Check {
         (0.0, "this is a release build")
     };
     let advice = "its figures are not those of the tool that people use; build with --release";
-    Check::at_most("build", (debug, "count"), Lines::warn(0.0), fact.to_owned(), advice)
+    Check::at_most((debug, "count"), Lines::warn(0.0), fact.to_owned(), advice)
 }
 
 /// CPU time that the hypervisor gave to other machines.
 pub(super) fn steal(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "steal";
     let Some(machine) = evidence.host.as_ref().and_then(|host| host.machine) else {
         return Check::not_applicable(
-            NAME,
             "the kernel does not say how the machine's CPU time was spent",
         );
     };
     let fact =
         format!("other virtual machines took {} of the CPU time", percent(machine.steal_share));
-    Check::note_above(NAME, (machine.steal_share, "ratio"), limits.max_steal, fact)
+    Check::note_above((machine.steal_share, "ratio"), limits.max_steal, fact)
 }
 
 /// CPU time that other processes used.
 pub(super) fn other_load(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "other_load";
     let host = evidence.host.as_ref();
     let started_here = host.is_some_and(|host| host.server_cpu_ns.is_some());
     if evidence.server.is_none() && !started_here {
         let why = "the external server may be one of this machine's other processes";
-        return Check::not_applicable(NAME, why);
+        return Check::not_applicable(why);
     }
     let Some(machine) = host.and_then(|host| host.machine) else {
         return Check::not_applicable(
-            NAME,
             "the kernel does not say how the machine's CPU time was spent",
         );
     };
     let fact = format!("other processes used {} of the CPU time", percent(machine.other_share));
-    Check::note_above(NAME, (machine.other_share, "ratio"), limits.max_other_load, fact)
+    Check::note_above((machine.other_share, "ratio"), limits.max_other_load, fact)
 }
 
 /// Whether the CPU quota of a container was used up.
 pub(super) fn throttled(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "throttled";
     let quota = evidence.host.as_ref().and_then(|host| host.quota);
     let Some(quota) = quota.filter(|quota| quota.periods > 0) else {
-        return Check::not_applicable(NAME, "there is no CPU quota, or the kernel does not count");
+        return Check::not_applicable("there is no CPU quota, or the kernel does not count");
     };
     let fact = format!(
         "the CPU quota ({}) was used up in {} of {} periods",
@@ -100,21 +93,19 @@ pub(super) fn throttled(evidence: &Evidence, limits: &Limits) -> Check {
     );
     let lines = Lines::warn(limits.max_throttled).or_fail(THROTTLED_FAILS);
     let advice = "then everything stood still until the next period, so the times are the quota's; raise it, or offer less";
-    Check::at_most(NAME, (quota.throttled_share(), "ratio"), lines, fact, advice)
+    Check::at_most((quota.throttled_share(), "ratio"), lines, fact, advice)
 }
 
 /// Whether the clock is fine enough, and went on evenly.
 pub(super) fn clock(evidence: &Evidence) -> Check {
-    const NAME: &str = "clock";
     let Some(host) = &evidence.host else {
-        return Check::not_applicable(NAME, "the clocks were not compared");
+        return Check::not_applicable("the clocks were not compared");
     };
     let suspended_ns = host.suspended_ns as f64;
     if suspended_ns > SUSPENDED_NS {
         let fact = format!("the machine was suspended for {}", duration(host.suspended_ns));
         let lines = Lines::warn(SUSPENDED_NS).or_fail(SUSPENDED_NS);
         return Check::at_most(
-            NAME,
             (suspended_ns, "ns"),
             lines,
             fact,
@@ -126,14 +117,13 @@ pub(super) fn clock(evidence: &Evidence) -> Check {
     if step_ns as f64 > allowed_ns {
         let fact = format!("the time of day was set by {} during the run", duration(step_ns));
         let advice = "latencies are not touched by it, but times of day in logs do not match";
-        return Check::at_most(NAME, (step_ns as f64, "ns"), Lines::warn(allowed_ns), fact, advice);
+        return Check::at_most((step_ns as f64, "ns"), Lines::warn(allowed_ns), fact, advice);
     }
     let Some(resolution_ns) = evidence.clock_resolution_ns else {
-        return Check::not_applicable(NAME, "the clock's resolution is not known");
+        return Check::not_applicable("the clock's resolution is not known");
     };
     let median_ns = evidence.response.p50_ns.unwrap_or(0) as f64;
     Check::at_most(
-        NAME,
         (resolution_ns as f64, "ns"),
         Lines::warn(RESOLUTION_NS.max(RESOLUTION_SHARE * median_ns)),
         format!("the clock moves in steps of {}", duration(resolution_ns)),

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
-    Delays, EffectiveSize, Evidence, Leg, OpenLoad, Percentiles, SampledRequest, SecondOfLoad,
+    Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SampledRequest, SecondOfLoad,
     ServerCounts, TimeSeries, Twin,
 };
 pub use omission::{Omission, as_a_waiting_client};
@@ -70,33 +70,35 @@ impl fmt::Display for Status {
 
 /// Judges a run.
 pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
-    let mut checks = vec![
-        machine::ending(evidence),
-        machine::build(evidence),
-        system::conservation(evidence),
-        system::littles_law(evidence, limits),
-        generator::slip(evidence, limits),
-        generator::late(evidence, limits),
-        generator::delivered_rate(evidence, limits),
-        generator::delivered_each_second(evidence, limits),
-        generator::saturated(evidence, limits),
-        generator::cpu_wait(evidence, limits),
-        machine::steal(evidence, limits),
-        machine::other_load(evidence, limits),
-        machine::throttled(evidence, limits),
-        effect::machine_share(evidence, limits),
-        machine::clock(evidence),
-        backlog::backlog(evidence, limits),
-        system::lost(evidence, limits),
-        system::unexpected(evidence, limits),
-        system::delay_overshoot(evidence, limits),
-        sample::window(evidence, limits),
-        sample::warmup(evidence, limits),
-        sample::drift(evidence, limits),
-        sample::level_shift(evidence, limits),
-        sample::sample_size(evidence),
-        sample::clipped(evidence),
+    let checks = [
+        ("ending", machine::ending(evidence)),
+        ("build", machine::build(evidence)),
+        ("conservation", system::conservation(evidence)),
+        ("littles_law", system::littles_law(evidence, limits)),
+        ("slip", generator::slip(evidence, limits)),
+        ("late", generator::late(evidence, limits)),
+        ("delivered_rate", generator::delivered_rate(evidence, limits)),
+        ("delivered_each_second", generator::delivered_each_second(evidence, limits)),
+        ("generator_saturated", generator::saturated(evidence, limits)),
+        ("cpu_wait", generator::cpu_wait(evidence, limits)),
+        ("steal", machine::steal(evidence, limits)),
+        ("other_load", machine::other_load(evidence, limits)),
+        ("throttled", machine::throttled(evidence, limits)),
+        ("machine_share", effect::machine_share(evidence, limits)),
+        ("clock", machine::clock(evidence)),
+        ("backlog", backlog::backlog(evidence, limits)),
+        ("lost", system::lost(evidence, limits)),
+        ("unexpected", system::unexpected(evidence, limits)),
+        ("delay_overshoot", system::delay_overshoot(evidence, limits)),
+        ("window", sample::window(evidence, limits)),
+        ("warmup", sample::warmup(evidence, limits)),
+        ("drift", sample::drift(evidence, limits)),
+        ("level_shift", sample::level_shift(evidence, limits)),
+        ("sample_size", sample::sample_size(evidence)),
+        ("clipped", sample::clipped(evidence)),
     ];
+    let named = |(name, check): (&str, Check)| Check { name: name.to_owned(), ..check };
+    let mut checks: Vec<Check> = checks.into_iter().map(named).collect();
     symptoms::join(&mut checks);
     let ceiling = ceiling::ceiling(evidence, limits, &checks);
     Verdict { status: status_of(&checks), checks, ceiling }

@@ -14,9 +14,9 @@ use crate::stats;
 pub struct Omission {
     /// Requests that it would have sent.
     pub counted: usize,
-    /// Requests that it would have left out, as an earlier one was still under way.
+    /// Requests that it would have left out, as an earlier one was still in flight.
     pub left_out: usize,
-    /// The p99 that it would have printed, in nanoseconds; `None` if what it would have sent carries none.
+    /// The p99 that it would have printed, in nanoseconds; `None` if it would have sent too few.
     pub p99_ns: Option<u64>,
 }
 

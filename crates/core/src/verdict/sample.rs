@@ -1,4 +1,4 @@
-//! Checks of the sample: long enough, steady, and worth as much as its size says.
+//! Checks of the sample: long enough, steady, and large enough for its percentiles.
 
 use super::check::Lines;
 use super::{Check, EffectiveSize, Evidence, Limits};
@@ -21,7 +21,6 @@ const CLIPPED_FAILS: f64 = 0.01;
 pub(super) fn window(evidence: &Evidence, limits: &Limits) -> Check {
     let short_by = limits.min_window.0.saturating_sub(evidence.window_ns);
     let mut check = Check::at_most(
-        "window",
         (short_by as f64, "ns"),
         Lines::warn(0.0),
         format!("the window is {} long", duration(evidence.window_ns)),
@@ -35,10 +34,9 @@ pub(super) fn window(evidence: &Evidence, limits: &Limits) -> Check {
 
 /// Whether the begin of the window is still warm-up: slower than the rest. What gets slower later is none.
 pub(super) fn warmup(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "warmup";
     let values = beyond_the_plan(evidence);
     let Some(truncation) = stats::mser5(&values) else {
-        return Check::not_applicable(NAME, "there are too few replies");
+        return Check::not_applicable("there are too few replies");
     };
     let (begin, rest) = values.split_at(truncation.values);
     let correlation = stats::autocorrelation_time(rest);
@@ -66,19 +64,18 @@ pub(super) fn warmup(evidence: &Evidence, limits: &Limits) -> Check {
         "the system was still warming up; set run.warmup to {} more than it is",
         duration(until_ns)
     );
-    Check::at_most(NAME, (slower, "ratio"), Lines::warn(limits.max_drift), fact, &advice)
+    Check::at_most((slower, "ratio"), Lines::warn(limits.max_drift), fact, &advice)
         .noted_above(NAMED)
 }
 
 /// Whether response times went up or down over the window.
 pub(super) fn drift(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "drift";
     let (measured, blocks) = blocks(evidence);
     let trend = stats::slope(&blocks).zip(stats::median(&measured));
     let Some((slope, median)) =
         trend.filter(|(_, median)| blocks.len() >= LEAST_BLOCKS && *median > 0.0)
     else {
-        return Check::not_applicable(NAME, "there are too few replies");
+        return Check::not_applicable("there are too few replies");
     };
     // Only what is certain to have a direction: noise has none.
     let certain = slope.low > 0.0 || slope.high < 0.0;
@@ -90,19 +87,18 @@ pub(super) fn drift(evidence: &Evidence, limits: &Limits) -> Check {
         "response times have no trend".to_owned()
     };
     let advice = "there is no one value to report; look at the series, warm up longer, or look for what fills up or heats up";
-    Check::at_most(NAME, (relative.abs(), "ratio"), Lines::warn(limits.max_drift), fact, advice)
+    Check::at_most((relative.abs(), "ratio"), Lines::warn(limits.max_drift), fact, advice)
         .noted_above(NAMED)
 }
 
 /// Whether response times jumped from one level to another.
 pub(super) fn level_shift(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "level_shift";
     let (measured, blocks) = blocks(evidence);
     let found = stats::level_shift(&blocks).filter(|_| blocks.len() >= LEAST_BLOCKS);
     let Some((shift, median)) =
         found.zip(stats::median(&measured)).filter(|(_, median)| *median > 0.0)
     else {
-        return Check::not_applicable(NAME, "there are too few replies");
+        return Check::not_applicable("there are too few replies");
     };
     let jump = if shift.strength > STRONG { shift.after - shift.before } else { 0.0 };
     let relative = change(jump, stats::median(&measured[..shift.at]), median);
@@ -113,7 +109,7 @@ pub(super) fn level_shift(evidence: &Evidence, limits: &Limits) -> Check {
         "response times kept one level".to_owned()
     };
     let advice = "the run measured two states of the system or the machine; look at the series for what changed then";
-    Check::at_most(NAME, (relative.abs(), "ratio"), Lines::warn(limits.max_shift), fact, advice)
+    Check::at_most((relative.abs(), "ratio"), Lines::warn(limits.max_shift), fact, advice)
         .noted_above(NAMED)
 }
 
@@ -146,14 +142,13 @@ fn blocks(evidence: &Evidence) -> (Vec<f64>, Vec<f64>) {
 ///
 /// It doubts figures, and not the run: they bear the mark.
 pub(super) fn sample_size(evidence: &Evidence) -> Check {
-    const NAME: &str = "sample_size";
     let sizes = &evidence.effective_sizes;
     let carried =
         |one: &&EffectiveSize| one.size.is_some_and(|size| stats::carries(size, one.quantile));
-    // The lowest that is printed and not carried decides, up to p99; what is not printed claims nothing.
+    // The lowest that is printed and whose sample is too small decides, up to p99; what is not printed claims nothing.
     let judged = || sizes.iter().filter(|one| one.quantile <= JUDGED);
     let Some(decisive) = judged().find(|one| !carried(one)).or(judged().next_back()) else {
-        return Check::not_applicable(NAME, "there are too few replies for any percentile");
+        return Check::not_applicable("there are too few replies for any percentile");
     };
     let names: Vec<&str> = sizes.iter().filter(carried).map(|one| one.name).collect();
     let estimated = match names.as_slice() {
@@ -176,8 +171,7 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
         ),
     };
     let lacking = decisive.size.map_or(f64::INFINITY, |size| needed - size);
-    let mut check =
-        Check::note_above(NAME, (lacking, "count"), 0.0, format!("{found}; {estimated}"));
+    let mut check = Check::note_above((lacking, "count"), 0.0, format!("{found}; {estimated}"));
     if check.noted {
         check.sentence = format!(
             "{found}, of {needed:.0} that it needs; {estimated}, and higher percentiles are seen and not estimated, as slow replies come in \
@@ -189,7 +183,7 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
     check
 }
 
-/// Higher percentiles than this are marked where they are not carried, and not looked at here: slow replies nearly always
+/// Higher percentiles than this are marked where the sample is too small, and not looked at here: slow replies nearly always
 /// come in bursts.
 const JUDGED: f64 = 0.99;
 
@@ -197,7 +191,6 @@ const JUDGED: f64 = 0.99;
 pub(super) fn clipped(evidence: &Evidence) -> Check {
     let share = evidence.clipped as f64 / evidence.response.count.max(1) as f64;
     Check::at_most(
-        "clipped",
         (share, "ratio"),
         Lines::warn(0.0).or_fail(CLIPPED_FAILS),
         format!("{} times were above the histogram's range", evidence.clipped),

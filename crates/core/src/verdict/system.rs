@@ -1,7 +1,7 @@
 //! Checks of what the system did with the load: lost nothing, got nothing that was not owed, and its counts and times agree with each other.
 
 use super::check::Lines;
-use super::{Check, Evidence, Leg, Limits};
+use super::{Check, Evidence, Flow, Limits};
 use crate::quantity::{count, duration, percent};
 
 /// A difference of so many times the limit is a defect of the measurement.
@@ -11,12 +11,11 @@ const TIMERS_NS: f64 = 1_000_000.0;
 
 /// Whether every message is in exactly one place.
 pub(super) fn conservation(evidence: &Evidence) -> Check {
-    const NAME: &str = "conservation";
     let lines = Lines::warn(0.0).or_fail(0.0);
     let advice =
         "messages were counted wrongly or came from nowhere, which is a defect; please report it";
     if let Some(contradiction) = evidence.ledger.contradiction() {
-        return Check::at_most(NAME, (1.0, "count"), lines, contradiction, advice);
+        return Check::at_most((1.0, "count"), lines, contradiction, advice);
     }
     let cut_short = evidence.interrupted || evidence.failure.is_some();
     let server = evidence.server.unwrap_or_default();
@@ -31,48 +30,39 @@ pub(super) fn conservation(evidence: &Evidence) -> Check {
     ];
     if let Some((number, what)) = faults.into_iter().find(|(number, _)| *number > 0) {
         let fact = format!("{} {what}", count(number));
-        return Check::at_most(NAME, (number as f64, "count"), lines, fact, advice);
+        return Check::at_most((number as f64, "count"), lines, fact, advice);
     }
     let foreign = server.requests_taken.saturating_sub(server.requests_sent);
     if foreign > 0 {
         let fact = format!("{} requests were served that this run did not send", count(foreign));
         let advice = "another client used the frontend, and its load is in the figures; give the run a port of its own";
-        return Check::at_most(NAME, (foreign as f64, "count"), Lines::warn(0.0), fact, advice);
+        return Check::at_most((foreign as f64, "count"), Lines::warn(0.0), fact, advice);
     }
     let fact = "every message is in exactly one place of the ledger".to_owned();
-    Check::at_most(NAME, (0.0, "count"), lines, fact, advice)
+    Check::at_most((0.0, "count"), lines, fact, advice)
 }
 
-/// Little's law, L = λ·W (Little, "A proof for the queuing formula L = λW", 1961), for each leg.
+/// Little's law, L = λ·W (Little, "A proof for the queuing formula L = λW", 1961).
 ///
-/// What is under way at an edge of the window counts for one side and not for the other: that is at most the share of
-/// the window that a message spends in the leg, and is allowed besides.
+/// What is in flight at an edge of the window counts for one side and not for the other: that is at most the share of
+/// the window that a message spends in the system, and is allowed besides.
 pub(super) fn littles_law(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "littles_law";
     if evidence.interrupted || evidence.failure.is_some() {
-        return Check::not_applicable(NAME, "the window was cut short");
+        return Check::not_applicable("the window was cut short");
     }
-    let window_ns = evidence.window_ns.max(1) as f64;
-    let judged = evidence.legs.iter().filter_map(|leg| {
-        let expected = leg.rate_per_s * leg.mean_ns / 1e9;
-        let larger = expected.max(leg.mean_in_flight);
-        let allowed = limits.max_little_error + leg.mean_ns / window_ns;
-        (larger > 0.0).then(|| ((leg.mean_in_flight - expected).abs() / larger, allowed, leg))
-    });
-    let worst = judged.max_by(|(one, allowed, _), (other, other_allowed, _)| {
-        (one / allowed).total_cmp(&(other / other_allowed))
-    });
-    let Some((error, allowed, leg)) = worst else {
-        return Check::not_applicable(NAME, "the mean in flight was not measured");
-    };
-    let Leg { name, mean_in_flight, rate_per_s, mean_ns } = leg;
+    let Flow { mean_in_flight, rate_per_s, mean_ns } = evidence.flow.unwrap_or_default();
+    let expected = rate_per_s * mean_ns / 1e9;
+    let larger = expected.max(mean_in_flight);
+    if larger <= 0.0 {
+        return Check::not_applicable("the mean in flight was not measured");
+    }
+    let error = (mean_in_flight - expected).abs() / larger;
+    let allowed = limits.max_little_error + mean_ns / evidence.window_ns.max(1) as f64;
     Check::at_most(
-        NAME,
         (error, "ratio"),
         Lines::warn(allowed).or_fail(LITTLE_FAILS * allowed),
         format!(
-            "{name}: {mean_in_flight:.2} in flight on average, and by rate times time {:.2}, {} apart",
-            rate_per_s * mean_ns / 1e9,
+            "in all: {mean_in_flight:.2} in flight on average, and by rate times time {expected:.2}, {} apart",
             percent(error)
         ),
         "counts and times do not belong together; records are missing or the window's edges are wrong, please report it",
@@ -81,16 +71,15 @@ pub(super) fn littles_law(evidence: &Evidence, limits: &Limits) -> Check {
 
 /// Whether replies were lost.
 pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "lost";
     let ledger = &evidence.ledger;
     if ledger.replies_expected == 0 {
-        return Check::not_applicable(NAME, "no reply was owed");
+        return Check::not_applicable("no reply was owed");
     }
     if ledger.replies_received == 0 {
         let fact = format!("none of {} replies owed came", count(ledger.replies_expected));
         let lines = Lines::warn(0.0).or_fail(0.0);
         let advice = format!("there is nothing to read here; {}", because(evidence));
-        return Check::at_most(NAME, (1.0, "ratio"), lines, fact, &advice);
+        return Check::at_most((1.0, "ratio"), lines, fact, &advice);
     }
     let share = ledger.replies_lost as f64 / ledger.replies_expected as f64;
     let fact = format!(
@@ -101,7 +90,7 @@ pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
     );
     let advice = format!("the latencies are only those of what came; {}", because(evidence));
     // What was lost is counted exactly, and is the system's doing: the run has measured it well.
-    Check::at_most(NAME, (share, "ratio"), Lines::warn(limits.max_lost), fact, &advice)
+    Check::at_most((share, "ratio"), Lines::warn(limits.max_lost), fact, &advice)
 }
 
 fn because(evidence: &Evidence) -> &str {
@@ -111,12 +100,11 @@ fn because(evidence: &Evidence) -> &str {
 
 /// Whether messages came that nobody owed.
 pub(super) fn unexpected(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "unexpected";
     let ledger = &evidence.ledger;
     let number = ledger.replies_duplicate + ledger.replies_unexpected;
     let came = ledger.replies_received + ledger.replies_late + number;
     if came == 0 {
-        return Check::not_applicable(NAME, "no message came");
+        return Check::not_applicable("no message came");
     }
     let fact = if number == 0 {
         "every message that came was owed".to_owned()
@@ -129,20 +117,16 @@ pub(super) fn unexpected(evidence: &Evidence, limits: &Limits) -> Check {
     };
     let lines = Lines::warn(limits.max_unexpected);
     let advice = "the server does other work than the plan's: mend it, or let workers.replies say what it does";
-    Check::at_most(NAME, (number as f64 / came as f64, "ratio"), lines, fact, advice)
+    Check::at_most((number as f64 / came as f64, "ratio"), lines, fact, advice)
 }
 
 /// Whether the workers did what was planned for them.
 pub(super) fn delay_overshoot(evidence: &Evidence, limits: &Limits) -> Check {
-    const NAME: &str = "delay_overshoot";
     let Some(delays) = evidence.delays.filter(|delays| delays.planned_mean_ns > 0) else {
-        return Check::not_applicable(
-            NAME,
-            "no delays were planned, or nobody knows how long they were",
-        );
+        return Check::not_applicable("no delays were planned, or nobody knows how long they were");
     };
     let Some(p50_ns) = delays.overshoot.p50_ns else {
-        return Check::not_applicable(NAME, "there were too few delays");
+        return Check::not_applicable("there were too few delays");
     };
     let planned_ns = delays.planned_mean_ns as f64;
     let typical = (p50_ns as f64 / planned_ns, limits.max_delay_overshoot, "typically", p50_ns);
@@ -159,7 +143,6 @@ pub(super) fn delay_overshoot(evidence: &Evidence, limits: &Limits) -> Check {
         _ => typical,
     };
     Check::at_most(
-        NAME,
         (share, "ratio"),
         Lines::warn(allowed),
         format!(

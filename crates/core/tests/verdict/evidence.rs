@@ -7,8 +7,8 @@ use zload_core::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost}
 use zload_core::quantity::saturating;
 use zload_core::record::Ledger;
 use zload_core::verdict::{
-    CheckStatus, Delays, EffectiveSize, Evidence, Leg, Limits, OpenLoad, Percentiles, SecondOfLoad,
-    ServerCounts, TimeSeries, Verdict, judge,
+    Check, CheckStatus, Delays, EffectiveSize, Evidence, Flow, Limits, OpenLoad, Percentiles,
+    SecondOfLoad, ServerCounts, Status, TimeSeries, Verdict, judge,
 };
 
 /// A millisecond in nanoseconds.
@@ -82,12 +82,11 @@ pub(crate) fn clean(seed: u64) -> Evidence {
         response: percentiles(&responses, sent),
         service: percentiles(&service, sent),
         in_flight: TimeSeries { values: noise.into_iter().map(around).collect(), every: 1 },
-        legs: vec![Leg {
-            name: "in all".to_owned(),
+        flow: Some(Flow {
             mean_in_flight: in_flight * random.random_range(0.99..1.01),
             rate_per_s: rate,
             mean_ns,
-        }],
+        }),
         responses: TimeSeries { values: responses, every },
         effective_sizes: [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)]
             .map(|(name, quantile)| EffectiveSize { name, quantile, size: Some(sent as f64) })
@@ -119,7 +118,8 @@ fn times(random: &mut SplitMix64, count: u64) -> (Vec<f64>, Vec<f64>) {
     )
 }
 
-fn all_answered(requests: u64) -> Ledger {
+/// A ledger of requests that were all answered, with one reply each.
+pub(crate) fn all_answered(requests: u64) -> Ledger {
     Ledger {
         requests_planned: requests,
         requests_sent: requests,
@@ -171,12 +171,43 @@ pub(crate) fn named(verdict: &Verdict) -> Vec<&str> {
     doubts.map(|check| check.name.as_str()).collect()
 }
 
+/// What the check with this name says.
+pub(crate) fn check<'a>(verdict: &'a Verdict, name: &str) -> &'a Check {
+    verdict.checks.iter().find(|check| check.name == name).expect(name)
+}
+
 /// What the check with this name found.
 pub(crate) fn status_of(verdict: &Verdict, name: &str) -> CheckStatus {
-    verdict.checks.iter().find(|check| check.name == name).expect(name).status
+    check(verdict, name).status
 }
 
 /// Whether the check with this name passed with a note.
 pub(crate) fn is_noted(verdict: &Verdict, name: &str) -> bool {
-    verdict.checks.iter().find(|check| check.name == name).expect(name).noted
+    check(verdict, name).noted
+}
+
+/// The verdict on a clean run that was changed, and the names of the checks that did not pass.
+pub(crate) fn after(seed: u64, change: fn(&mut Evidence)) -> (Status, String) {
+    let mut evidence = clean(seed);
+    change(&mut evidence);
+    let verdict = judged(&evidence);
+    (verdict.status, named(&verdict).join(" "))
+}
+
+/// The verdict on a clean run whose response times are multiplied by a factor of where they are in the window, from 0 to 1.
+pub(crate) fn rewritten(factor: fn(f64) -> f64) -> Verdict {
+    let mut evidence = clean(5);
+    let count = evidence.responses.values.len() as f64;
+    for (at, value) in evidence.responses.values.iter_mut().enumerate() {
+        *value *= factor(at as f64 / count);
+    }
+    judged(&evidence)
+}
+
+/// Loses so many of the replies owed, each of another request.
+pub(crate) fn lose(ledger: &mut Ledger, lost: u64) {
+    ledger.replies_lost = lost;
+    ledger.replies_received -= lost;
+    ledger.requests_lost = lost;
+    ledger.requests_answered -= lost;
 }

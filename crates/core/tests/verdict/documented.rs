@@ -1,11 +1,8 @@
 //! What is promised of a verdict beyond its checks: several are as good as the worst, and each is saved and documented whole.
 
-#[path = "support/evidence.rs"]
-#[allow(dead_code, reason = "shared")]
-mod evidence;
-
-use evidence::{clean, judged};
 use zload_core::verdict::{CheckStatus, Evidence, Limits, Status, Verdict};
+
+use crate::evidence::{clean, judged, named, status_of};
 
 #[test]
 fn several_runs_are_as_good_as_the_worst_of_them() {
@@ -15,16 +12,11 @@ fn several_runs_are_as_good_as_the_worst_of_them() {
     assert_eq!(Verdict::of_all(&[]), None);
     assert_eq!(Verdict::of_all(std::slice::from_ref(&good)), Some(good.clone()));
     let both = Verdict::of_all(&[good.clone(), slow_begin.clone()]).unwrap();
-    let named = |verdict: &Verdict| -> Vec<String> {
-        let doubts = verdict.checks.iter().filter(|check| check.status >= CheckStatus::Warn);
-        doubts.map(|check| check.name.clone()).collect()
-    };
     assert_eq!((both.status, named(&both)), (Status::Suspect, named(&slow_begin)));
     let mut without_host = clean(1);
     without_host.host = None;
     let mixed = Verdict::of_all(&[good.clone(), judged(&without_host)]).unwrap();
-    let steal = mixed.checks.iter().find(|check| check.name == "steal").unwrap();
-    assert_eq!(steal.status, CheckStatus::NotApplicable, "not known of every run");
+    assert_eq!(status_of(&mixed, "steal"), CheckStatus::NotApplicable, "not known of every run");
     let all = Verdict::of_all(&[good, failed, slow_begin]).unwrap();
     assert_eq!(all.status, Status::Invalid);
 }
@@ -46,7 +38,7 @@ fn a_verdict_is_the_same_after_being_saved() {
 
 #[test]
 fn the_documentation_has_every_check_and_every_limit_with_its_default() {
-    let text = include_str!("../../../docs/verdict.md");
+    let text = include_str!("../../../../docs/verdict.md");
     for check in &judged(&clean(1)).checks {
         assert!(text.contains(&format!("**`{}`**", check.name)), "{}", check.name);
     }

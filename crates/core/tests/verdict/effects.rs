@@ -1,12 +1,9 @@
 //! Effects, causes and symptoms: what the machine and a quota do to a run, on synthetic runs.
 
-#[path = "support/evidence.rs"]
-#[allow(dead_code, reason = "shared")]
-mod evidence;
-
-use evidence::{clean, is_noted, judged, named, percentiles, status_of, thread};
 use zload_core::facts::{MachineUse, Role};
 use zload_core::verdict::{CeilingBy, CheckStatus, Evidence, Status, Twin};
+
+use crate::evidence::{check, clean, is_noted, judged, named, percentiles, status_of, thread};
 
 /// A run beside a process that takes half of the CPU time, in which the proxy waited for this share of the time.
 fn beside_a_hog(waited: f64) -> Evidence {
@@ -27,7 +24,7 @@ fn a_cpu_hog_changes_nothing_without_an_effect_and_is_named_beside_one() {
     assert!(is_noted(&harmless, "other_load"), "{harmless:#?}");
     let harmful = judged(&beside_a_hog(0.1));
     assert_eq!((harmful.status, named(&harmful)), (Status::Suspect, vec!["machine_share"]));
-    let effect = harmful.checks.iter().find(|check| check.name == "machine_share").unwrap();
+    let effect = check(&harmful, "machine_share");
     assert!(effect.sentence.contains("other processes used 50.0 %"), "{effect:?}");
     let mut slow = beside_a_hog(0.8);
     for ns in &mut slow.responses.values {
@@ -112,8 +109,7 @@ fn symptoms_stand_behind_what_explains_them() {
     evidence.open.as_mut().unwrap().late = Some(evidence.ledger.requests_sent / 2);
     let verdict = judged(&evidence);
     assert_eq!(named(&verdict), ["late", "machine_share"]);
-    let [late, effect] = ["late", "machine_share"]
-        .map(|name| verdict.checks.iter().find(|check| check.name == name).unwrap());
+    let [late, effect] = ["late", "machine_share"].map(|name| check(&verdict, name));
     assert_eq!((late.symptom_of.as_deref(), &effect.symptom_of), (Some("machine_share"), &None));
     assert!(effect.sentence.contains("it shows in late"), "{effect:?}");
 }

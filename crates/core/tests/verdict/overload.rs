@@ -1,16 +1,12 @@
 //! How often an overload is seen: the check `backlog` and "was carried" on queues whose load is known by construction.
 
-#[path = "support/evidence.rs"]
-#[allow(dead_code, reason = "shared")]
-mod evidence;
-
 use rand::SeedableRng as _;
 use rand_distr::{Distribution as _, Exp};
 use rand_xoshiro::SplitMix64;
 use zload_core::record::Ledger;
-use zload_core::verdict::{
-    CeilingBy, CheckStatus, Evidence, Limits, OpenLoad, TimeSeries, Twin, Verdict, judge,
-};
+use zload_core::verdict::{CeilingBy, CheckStatus, Evidence, OpenLoad, TimeSeries, Twin};
+
+use crate::evidence::{MS, all_answered, clean, judged, lose, status_of};
 
 /// What the one worker does by plan.
 const SERVED_PER_S: f64 = 500.0;
@@ -44,19 +40,12 @@ fn queue(load: f64, window_s: u32, seed: u64) -> Evidence {
     let responses = intended.iter().zip(&ended).map(|(from, to)| (to - from) * 1e9);
     let sent = intended.len() as u64;
     Evidence {
-        window_ns: evidence::MS * 1_000 * u64::from(window_s),
-        ledger: Ledger {
-            requests_planned: sent,
-            requests_sent: sent,
-            requests_answered: sent,
-            replies_expected: sent,
-            replies_received: sent,
-            ..Ledger::default()
-        },
+        window_ns: MS * 1_000 * u64::from(window_s),
+        ledger: all_answered(sent),
         requests_per_s: sent as f64 / seconds,
         replies_per_s: before(&ended, seconds) / seconds,
         open: Some(OpenLoad::default()),
-        work_ns: 2 * evidence::MS,
+        work_ns: 2 * MS,
         capacity_per_s: Some(SERVED_PER_S),
         in_flight: TimeSeries { values: in_flight, every: 1 },
         responses: TimeSeries {
@@ -65,14 +54,6 @@ fn queue(load: f64, window_s: u32, seed: u64) -> Evidence {
         },
         ..Evidence::default()
     }
-}
-
-fn judged(evidence: &Evidence) -> Verdict {
-    judge(evidence, &Limits::default())
-}
-
-fn status_of(verdict: &Verdict, name: &str) -> CheckStatus {
-    verdict.checks.iter().find(|check| check.name == name).expect(name).status
 }
 
 /// In how many of the runs the queue is called a backlog, and in how many the load "was carried", in percent.
@@ -123,7 +104,7 @@ fn what_the_twin_knows_of_the_plan_needs_no_test() {
 #[test]
 fn a_ceiling_is_what_was_served_and_no_more_than_the_workers_can_do() {
     let mut evidence = queue(1.4, 6, 1);
-    evidence.host = evidence::clean(1).host;
+    evidence.host = clean(1).host;
     evidence.worker_busy_share = Some(1.0);
     let sentence = |evidence: &Evidence| judged(evidence).ceiling.unwrap().sentence;
     let served = zload_core::quantity::rate(evidence.replies_per_s.min(SERVED_PER_S));
@@ -138,11 +119,8 @@ fn a_ceiling_is_what_was_served_and_no_more_than_the_workers_can_do() {
 fn nothing_answered_is_no_figure_and_half_answered_is_not_carried() {
     let with_lost = |percent: u64| {
         let mut evidence = queue(0.5, 6, 2);
-        let ledger = &mut evidence.ledger;
-        ledger.replies_lost = ledger.replies_expected * percent / 100;
-        ledger.requests_lost = ledger.replies_lost;
-        ledger.replies_received -= ledger.replies_lost;
-        ledger.requests_answered -= ledger.replies_lost;
+        let lost = evidence.ledger.replies_expected * percent / 100;
+        lose(&mut evidence.ledger, lost);
         evidence.replies_per_s *= 1.0 - percent as f64 / 100.0;
         judged(&evidence)
     };

@@ -1,0 +1,7 @@
+//! The verdict on synthetic runs.
+
+mod checks;
+mod documented;
+mod effects;
+mod evidence;
+mod overload;
