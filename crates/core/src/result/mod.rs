@@ -9,7 +9,7 @@ mod comparison;
 #[cfg(test)]
 mod coverage;
 mod evidence;
-mod field;
+pub mod figures;
 mod hop_figures;
 mod ideal;
 mod json;
@@ -24,6 +24,7 @@ mod summary;
 mod selftest;
 mod threshold;
 mod throughput;
+mod unit;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub use comparison::{
     Direction, Method, MetricComparison, MetricNoise, MetricUnit, QuantileComparison, SideFigures,
     Slice, SmallestVisible, Steadiness,
 };
-pub use field::{Field, FieldUnit, Fields, number};
+pub use figures::number;
 pub use hop_figures::{HopFigures, OwnerFigures};
 pub use ideal::{
     ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal, STEPS_BESIDE_A_RUN,
@@ -47,6 +48,7 @@ pub use saved::{KINDS, Saved, SavedKind};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::LatencySummary;
 pub use threshold::{ThresholdOutcome, threshold_error};
+pub use unit::FieldUnit;
 
 pub use crate::record::{HeatColumn, Ledger, SeriesEntry};
 use crate::scenario::Scenario;
