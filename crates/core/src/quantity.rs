@@ -72,6 +72,11 @@ pub fn saturating(value: f64) -> u64 {
     value as u64
 }
 
+/// The same as a place in a list.
+pub fn place(value: f64) -> usize {
+    usize::try_from(saturating(value)).unwrap_or(usize::MAX)
+}
+
 /// A share: `35.1 %`.
 pub fn percent(ratio: f64) -> String {
     format!("{:.1} %", ratio * 100.0)
@@ -103,13 +108,8 @@ fn scaled(value: f64, units: &[(&str, f64)]) -> String {
 }
 
 /// The decimals after which three digits of a number below 1 have been written: 2 of 0.0167 after the first zero.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a logarithm that is clamped to a dozen"
-)]
 fn decimals_below_one(number: f64) -> usize {
-    (2.0 - number.log10().floor()).clamp(2.0, 12.0) as usize
+    place((2.0 - number.log10().floor()).clamp(2.0, 12.0))
 }
 
 #[cfg(test)]

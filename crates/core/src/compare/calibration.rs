@@ -8,6 +8,7 @@ use rand_xoshiro::SplitMix64;
 use super::answers::block_difference;
 use super::effect::{CONFIDENCE, Effect, Question, percent};
 use super::{Experiment, METRICS, Metric, Questions};
+use crate::quantity::place;
 use crate::result::{
     Answer, CALIBRATION_SCHEMA, CalibrationResult, ComparisonResult, MetricNoise, SmallestVisible,
 };
@@ -112,12 +113,7 @@ fn spread(levels: &[f64]) -> f64 {
         .flat_map(|one| (0..one).map(move |other| (levels[one] - levels[other]).abs()))
         .collect();
     distances.sort_unstable_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a length"
-    )]
-    let rank = (distances.len() as f64 * MOST_PAIRS) as usize;
+    let rank = place(distances.len() as f64 * MOST_PAIRS);
     distances.get(rank.min(distances.len().saturating_sub(1))).copied().unwrap_or(0.0)
 }
 

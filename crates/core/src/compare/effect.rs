@@ -4,6 +4,7 @@
 //! at least the margin; `same` needs an interval within the margin. Whatever is neither is unclear: nothing is called the
 //! same because no difference was found. Invariant: exchanging the sides exchanges better and worse and changes nothing else.
 
+use crate::quantity::saturating;
 use crate::result::{Answer, Direction};
 use crate::stats::{self, Estimate};
 
@@ -155,12 +156,8 @@ impl Effect {
             return None;
         }
         let blocks = (f64::from(self.blocks) * (half / room).powi(2)).ceil();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "above zero and at most MOST_BLOCKS"
-        )]
-        (blocks <= MOST_BLOCKS).then(|| (blocks as u32).max(self.blocks + 1))
+        let blocks = u32::try_from(saturating(blocks)).ok().filter(|_| blocks <= MOST_BLOCKS)?;
+        Some(blocks.max(self.blocks + 1))
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::{LatencyHistogram, Leg, Trace};
 use crate::plan::Plan;
+use crate::quantity::place;
 
 /// A share of the slowest requests is stated only if it has at least this many requests of the sample in it.
 const FEWEST: usize = 5;
@@ -110,13 +111,8 @@ fn owners(traces: &[Trace]) -> Vec<Owners> {
         .collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a count is a count"
-)]
 fn share_of(count: usize, share: f64) -> usize {
-    (count as f64 * share).round() as usize
+    place((count as f64 * share).round())
 }
 
 impl Owners {

@@ -1,6 +1,7 @@
 //! Percentiles and their intervals by order statistics. Invariant: makes no assumption about the distribution.
 
 use super::Z_95;
+use crate::quantity::place;
 
 /// A figure and the interval that holds the true one with the confidence that its function names.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,11 +63,6 @@ pub fn interval(quantile: f64, effective: f64) -> [f64; 2] {
 /// Where the next of such independent values will be with 95 %, whatever their distribution: between those with the ranks 0.025·(n+1)
 /// and 0.975·(n+1), each of which is as likely to have the next one below it as its share of n+1 (Meeker, Hahn and Escobar,
 /// "Statistical intervals", 2017, chapter 5). `None` of fewer than 39 values, which have no such ranks.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a fortieth of a length"
-)]
 pub fn next_value(values: &[f64]) -> Option<[f64; 2]> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -75,19 +71,14 @@ pub fn next_value(values: &[f64]) -> Option<[f64; 2]> {
         return None;
     }
     // Between two ranks, in proportion.
-    let (at, part, last) = (rank as usize - 1, rank.fract(), sorted.len() - 1);
+    let (at, part, last) = (place(rank) - 1, rank.fract(), sorted.len() - 1);
     let between = |one: usize, next: usize| sorted[one] + (sorted[next] - sorted[one]) * part;
     Some([between(at, at + 1), between(last - at, last - at - 1)])
 }
 
 /// Where the value that ends the lower `share` of `count` sorted values stands.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share of a length, clamped to it"
-)]
 fn rank(share: f64, count: usize) -> usize {
-    ((share * count as f64).ceil().max(1.0) as usize).min(count) - 1
+    place((share * count as f64).ceil().max(1.0)).min(count) - 1
 }
 
 /// The median, the mean of the two in the middle of an even number; `None` of nothing.

@@ -1,6 +1,7 @@
 //! The trend of a series, whatever its outliers.
 
 use super::{Estimate, inflation, median};
+use crate::quantity::place;
 
 /// Of a normal distribution, 99 % lies within this many standard deviations.
 const Z_99: f64 = 2.576;
@@ -44,13 +45,8 @@ fn residuals(values: &[f64], per_step: f64) -> Vec<f64> {
     flat.iter().map(|value| value - level).collect()
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rank, clamped to the length"
-)]
 fn position(rank: f64, count: usize) -> usize {
-    (rank.max(0.0) as usize).min(count - 1)
+    place(rank).min(count - 1)
 }
 
 #[cfg(test)]
