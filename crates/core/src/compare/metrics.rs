@@ -60,13 +60,11 @@ pub fn metric_named(name: &str) -> Result<&'static Metric, String> {
     metric(name).ok_or_else(|| {
         let known: Vec<&str> =
             METRICS.iter().flat_map(|metric| [metric.name, short(metric.name)]).collect();
-        match nearest(name, &known) {
-            Some(near) => format!("did you mean {near}?"),
-            None => {
-                let names: Vec<&str> = METRICS.iter().map(|metric| short(metric.name)).collect();
-                format!("the metrics are {}", names.join(", "))
-            }
-        }
+        let all = || METRICS.iter().map(|metric| short(metric.name)).collect::<Vec<_>>().join(", ");
+        nearest(name, &known).map_or_else(
+            || format!("the metrics are {}", all()),
+            |near| format!("did you mean {near}?"),
+        )
     })
 }
 

@@ -1,11 +1,12 @@
 //! CSV: a run's figures in a row each, or a comparison's metrics.
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::metrics::unit;
 use crate::result::figures::{self, FIGURES, Figure};
-use crate::result::{Answer, ComparisonResult, Direction, FieldUnit, RunResult, to_value};
+use crate::result::{
+    ComparisonResult, FieldUnit, MetricComparison, MetricUnit, RunResult, to_value,
+};
 use crate::text::shown;
 
 /// `name,unit,value,low,high,uncertain`: the verdict, then every figure by its path without `_ns`; low and high are the ends of a
@@ -43,69 +44,51 @@ fn row(figure: &Figure, result: &Value) -> Option<[String; 6]> {
 /// A figure's unit; empty for a number of things.
 fn unit_of(figure: &Figure) -> &'static str {
     match figure.unit {
-        FieldUnit::Ns => "ns",
-        FieldUnit::PerS => "1/s",
-        FieldUnit::Bytes => "B",
         FieldUnit::BytesPerS => "B/s",
         FieldUnit::Number if figure.is_share() => "ratio",
-        FieldUnit::Number => "",
+        other => MetricUnit::of(other).map_or("", unit),
     }
 }
 
 /// One row for each metric, under its names in `zload schema comparison`; `valid` is false if no figure may be used.
 pub(super) fn comparison(result: &ComparisonResult) -> String {
-    let all = std::iter::once(result).chain(&result.others);
-    let rows: Vec<MetricRow> = all
-        .flat_map(|one| {
-            one.metrics.iter().map(|metric| MetricRow {
-                a_name: cell(&one.a.name),
-                b_name: cell(&one.b.name),
-                valid: one.valid,
-                name: cell(&metric.name),
-                unit: unit(metric.unit),
-                better: metric.better,
-                gated: metric.gated,
-                a: metric.a,
-                b: metric.b,
-                effect_percent: metric.effect_percent,
-                ci_low_percent: metric.ci_low_percent,
-                ci_high_percent: metric.ci_high_percent,
-                p_value: metric.p_value,
-                margin_percent: metric.margin_percent,
-                verdict: metric.verdict,
-                blocks: metric.blocks,
-                pairs: metric.pairs,
-                smallest_visible_percent: metric.smallest_visible_percent,
-                blocks_needed: metric.blocks_needed,
-                sentence: cell(&metric.sentence),
-            })
-        })
-        .collect();
-    written(|writer| rows.iter().try_for_each(|row| writer.serialize(row)))
-}
-
-#[derive(Serialize)]
-struct MetricRow {
-    a_name: String,
-    b_name: String,
-    valid: bool,
-    name: String,
-    unit: &'static str,
-    better: Direction,
-    gated: bool,
-    a: Option<f64>,
-    b: Option<f64>,
-    effect_percent: Option<f64>,
-    ci_low_percent: Option<f64>,
-    ci_high_percent: Option<f64>,
-    p_value: Option<f64>,
-    margin_percent: f64,
-    verdict: Answer,
-    blocks: u32,
-    pairs: u32,
-    smallest_visible_percent: Option<f64>,
-    blocks_needed: Option<u32>,
-    sentence: String,
+    const SIDES: [&str; 3] = ["a_name", "b_name", "valid"];
+    const OF_METRIC: [&str; 17] = [
+        "name",
+        "unit",
+        "better",
+        "gated",
+        "a",
+        "b",
+        "effect_percent",
+        "ci_low_percent",
+        "ci_high_percent",
+        "p_value",
+        "margin_percent",
+        "verdict",
+        "blocks",
+        "pairs",
+        "smallest_visible_percent",
+        "blocks_needed",
+        "sentence",
+    ];
+    let row = |one: &ComparisonResult, metric: &MetricComparison| {
+        let object = to_value(metric);
+        let fields = OF_METRIC.map(|name| match &object[name] {
+            Value::String(_) if name == "unit" => unit(metric.unit).to_owned(),
+            Value::String(text) => cell(text),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        });
+        let sides = [cell(&one.a.name), cell(&one.b.name), one.valid.to_string()];
+        sides.into_iter().chain(fields)
+    };
+    written(|writer| {
+        writer.write_record(SIDES.into_iter().chain(OF_METRIC))?;
+        let all = std::iter::once(result).chain(&result.others);
+        let mut rows = all.flat_map(|one| one.metrics.iter().map(move |metric| (one, metric)));
+        rows.try_for_each(|(one, metric)| writer.write_record(row(one, metric)))
+    })
 }
 
 /// A text that no spreadsheet takes for a formula. Numbers stay what they are.
