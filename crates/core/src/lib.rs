@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod sum;
 pub mod text;
 pub mod quantity;
 pub mod problem;

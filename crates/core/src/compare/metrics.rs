@@ -1,11 +1,13 @@
-//! What is compared: every metric with its unit, which way is better, and how small a difference counts as none.
+//! What is compared: the figures that the catalogue gives a margin, and which of them a scenario asks for.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use super::Questions;
 use crate::problem::nearest;
+use crate::result::figures::{self, Figure};
 use crate::result::{Direction, MetricUnit, number};
 use crate::scenario::{Compare, Count, Distribution, Model, Scenario, ValueError};
 
@@ -28,57 +30,21 @@ pub(super) struct OfFirstReply {
     pub(super) quantile: f64,
 }
 
-const fn time(name: &'static str, margin_percent: f64) -> Metric {
-    Metric { name, unit: MetricUnit::Ns, better: Direction::Lower, margin_percent }
-}
-
-const fn rate(name: &'static str) -> Metric {
-    Metric { name, unit: MetricUnit::PerS, better: Direction::Higher, margin_percent: 3.0 }
-}
-
-const fn memory(name: &'static str) -> Metric {
-    Metric { name, unit: MetricUnit::Bytes, better: Direction::Lower, margin_percent: 3.0 }
-}
-
 /// Histograms keep three digits.
 pub(super) const TIME_STEP: f64 = 1e-3;
 
-const THROUGHPUT: Metric = rate("throughput.replies_per_s");
-const MEDIAN: Metric = time("latency.first_reply.p50", 3.0);
-
-/// Every metric, in the order of reports. What varies more from run to run has the wider margin.
-pub const METRICS: [Metric; 30] = [
-    THROUGHPUT,
-    time("proxy.cpu_ns_per_message", 3.0),
-    time("server.cpu_ns_per_message", 3.0),
-    time("process.cpu_ns_per_message", 3.0),
-    MEDIAN,
-    time("latency.first_reply.p75", 5.0),
-    time("latency.first_reply.p90", 5.0),
-    time("latency.first_reply.p95", 5.0),
-    time("latency.first_reply.p99", 10.0),
-    time("latency.first_reply.p999", 10.0),
-    time("latency.last_reply.p50", 3.0),
-    time("latency.last_reply.p99", 10.0),
-    time("latency.service.p50", 3.0),
-    time("latency.service.p99", 10.0),
-    time("ideal.excess.first_reply.p50", 5.0),
-    time("ideal.excess.first_reply.p99", 10.0),
-    time("generator.driver_cpu_ns_per_request", 3.0),
-    time("hops.to_proxy.p50", 5.0),
-    time("hops.in_proxy.p50", 5.0),
-    time("hops.to_worker.p50", 5.0),
-    time("hops.in_worker.p50", 5.0),
-    time("hops.back_to_proxy.p50", 5.0),
-    time("hops.back_in_proxy.p50", 5.0),
-    time("hops.to_client.p50", 5.0),
-    time("hops.to_proxy.p99", 10.0),
-    time("hops.to_worker.p99", 10.0),
-    time("hops.back_to_proxy.p99", 10.0),
-    time("hops.to_client.p99", 10.0),
-    memory("process.resident_bytes"),
-    memory("server.resident_bytes"),
-];
+/// Every metric, in the order of reports.
+pub static METRICS: LazyLock<Vec<Metric>> = LazyLock::new(|| {
+    let metric = |figure: Figure| {
+        Some(Metric {
+            name: figure.name,
+            unit: MetricUnit::of(figure.unit)?,
+            better: figure.better?,
+            margin_percent: figure.margin_percent?,
+        })
+    };
+    figures::compared().filter_map(metric).collect()
+});
 
 /// A metric's name without what is clear from the rest: the form of reports, which is taken everywhere.
 pub fn short(name: &str) -> &str {
@@ -94,12 +60,11 @@ pub fn metric_named(name: &str) -> Result<&'static Metric, String> {
     metric(name).ok_or_else(|| {
         let known: Vec<&str> =
             METRICS.iter().flat_map(|metric| [metric.name, short(metric.name)]).collect();
-        match nearest(name, &known) {
-            Some(near) => format!("did you mean {near}?"),
-            None => {
-                format!("the metrics are {}", METRICS.map(|metric| short(metric.name)).join(", "))
-            }
-        }
+        let all = || METRICS.iter().map(|metric| short(metric.name)).collect::<Vec<_>>().join(", ");
+        nearest(name, &known).map_or_else(
+            || format!("the metrics are {}", all()),
+            |near| format!("did you mean {near}?"),
+        )
     })
 }
 
@@ -125,10 +90,11 @@ pub fn metric_error(scenario: &Scenario) -> Option<ValueError> {
 
 /// The metric that matters if nobody says: what the load leaves free to change.
 pub fn default_primary(scenario: &Scenario) -> &'static Metric {
-    match scenario.load.model {
-        Model::Closed => &THROUGHPUT,
-        Model::Open => &MEDIAN,
-    }
+    let name = match scenario.load.model {
+        Model::Closed => "throughput.replies_per_s",
+        Model::Open => "latency.first_reply.p50",
+    };
+    metric(name).expect("both are compared")
 }
 
 /// The metrics that say something of their own about this scenario, and those that are asked for.

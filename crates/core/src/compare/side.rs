@@ -51,7 +51,7 @@ impl Pool {
 
     pub(super) fn add(&mut self, run: &Run) {
         self.runs += 1;
-        self.ledger.add(&run.ledger);
+        self.ledger.merge(&run.ledger);
         self.throughput = both(self.throughput, run.throughput);
         self.latency.add(&run.latency);
         if let Some(hops) = &run.hops {

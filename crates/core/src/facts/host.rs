@@ -1,5 +1,7 @@
 //! What the machine and the threads did in a window: `machine::host` finds it out, the verdict judges it.
 
+use crate::sum::since_fields;
+
 /// What a thread of this process is for, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -41,19 +43,7 @@ pub struct ThreadCost {
     pub involuntary: Option<u64>,
 }
 
-impl ThreadCost {
-    /// What it cost between `begin` and these sums.
-    #[must_use]
-    pub fn since(&self, begin: &Self) -> Self {
-        let difference = |end: Option<u64>, begin: Option<u64>| Some(end?.saturating_sub(begin?));
-        Self {
-            cpu_ns: self.cpu_ns.saturating_sub(begin.cpu_ns),
-            wait_ns: self.wait_ns.saturating_sub(begin.wait_ns),
-            voluntary: difference(self.voluntary, begin.voluntary),
-            involuntary: difference(self.involuntary, begin.involuntary),
-        }
-    }
-}
+since_fields! { ThreadCost: cpu_ns, wait_ns, voluntary, involuntary }
 
 /// What happened between two looks.
 #[derive(Debug, Clone, Default, PartialEq)]

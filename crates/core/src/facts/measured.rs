@@ -3,6 +3,7 @@
 use super::{HostUse, ServerTotals, ServerUse};
 use crate::plan::{Identities, Plan};
 use crate::record::{HeatColumn, Recorded, Recorder, SeriesEntry};
+use crate::sum::{counter_fields, merge_fields};
 
 /// What a run found.
 #[derive(Debug, Clone)]
@@ -68,17 +69,7 @@ pub struct Connections {
     pub made: u64,
 }
 
-impl Connections {
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            begun: self.begun + other.begun,
-            ended: self.ended + other.ended,
-            made: self.made + other.made,
-        }
-    }
-}
+merge_fields! { Connections: begun, ended, made }
 
 /// What the drivers cost between two looks.
 #[derive(Debug, Clone, Default)]
@@ -132,34 +123,4 @@ impl Measured {
     }
 }
 
-impl DriverFigures {
-    /// What they cost between `begin` and these sums.
-    #[must_use]
-    pub fn since(&self, begin: &Self) -> Self {
-        let cpu_ns = self.cpu_ns.iter().zip(&begin.cpu_ns);
-        Self {
-            cpu_ns: cpu_ns.map(|(end, begin)| Some((*end)?.saturating_sub((*begin)?))).collect(),
-            requests: self.requests - begin.requests,
-            replies: self.replies - begin.replies,
-            bytes: self.bytes - begin.bytes,
-            wakes: self.wakes - begin.wakes,
-        }
-    }
-
-    /// Both together. A run that was interrupted before it had drivers adds nothing to theirs.
-    #[must_use]
-    pub fn plus(&self, other: &Self) -> Self {
-        let none = Some(0);
-        let cpu_ns = (0..self.cpu_ns.len().max(other.cpu_ns.len())).map(|driver| {
-            let [one, more] = [self, other].map(|part| *part.cpu_ns.get(driver).unwrap_or(&none));
-            Some(one? + more?)
-        });
-        Self {
-            cpu_ns: cpu_ns.collect(),
-            requests: self.requests + other.requests,
-            replies: self.replies + other.replies,
-            bytes: self.bytes + other.bytes,
-            wakes: self.wakes + other.wakes,
-        }
-    }
-}
+counter_fields! { DriverFigures: cpu_ns, requests, replies, bytes, wakes }

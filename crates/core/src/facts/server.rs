@@ -1,5 +1,7 @@
 //! What a server did: one of ours by its counters, one of the user's own by what it cost and how it ended.
 
+use crate::sum::{Merge as _, counter_fields};
+
 /// What a server has done up to an instant.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServerTotals {
@@ -21,38 +23,8 @@ pub struct ServerTotals {
     pub refused: u64,
 }
 
-impl ServerTotals {
-    /// What was done between `begin` and these totals.
-    #[must_use]
-    pub fn since(&self, begin: &Self) -> Self {
-        let difference = |end: Option<u64>, begin: Option<u64>| Some(end?.saturating_sub(begin?));
-        Self {
-            messages_in: difference(self.messages_in, begin.messages_in),
-            messages_out: difference(self.messages_out, begin.messages_out),
-            wakes: difference(self.wakes, begin.wakes),
-            proxy_cpu_ns: difference(self.proxy_cpu_ns, begin.proxy_cpu_ns),
-            bytes: self.bytes - begin.bytes,
-            requests: self.requests - begin.requests,
-            replies: self.replies - begin.replies,
-            refused: self.refused - begin.refused,
-        }
-    }
-
-    /// Both together.
-    #[must_use]
-    pub fn plus(&self, other: &Self) -> Self {
-        let sum = |one: Option<u64>, more: Option<u64>| Some(one? + more?);
-        Self {
-            messages_in: sum(self.messages_in, other.messages_in),
-            messages_out: sum(self.messages_out, other.messages_out),
-            wakes: sum(self.wakes, other.wakes),
-            proxy_cpu_ns: sum(self.proxy_cpu_ns, other.proxy_cpu_ns),
-            bytes: self.bytes + other.bytes,
-            requests: self.requests + other.requests,
-            replies: self.replies + other.replies,
-            refused: self.refused + other.refused,
-        }
-    }
+counter_fields! {
+    ServerTotals: messages_in, messages_out, wakes, proxy_cpu_ns, bytes, requests, replies, refused
 }
 
 /// What a server carried.
@@ -101,20 +73,18 @@ pub struct ServerUse {
 }
 
 impl ServerUse {
-    /// Both together: what was used adds up, memory is the larger, and an end that is worth a word goes before one that
-    /// is not.
-    #[must_use]
-    pub fn plus(&self, other: &Self) -> Self {
+    /// Adds what another run's cost: CPU time adds up, memory is the larger, and an end that is worth a word goes before one
+    /// that is not.
+    pub fn merge(&mut self, other: &Self) {
+        let Self { command, cpu_ns, resident_bytes, end } = self;
         let is_plain =
             |end: &ServerEnd| !(end.by_itself || end.had_to_be_killed || end.left_behind > 0);
-        let keep_own = self.end.as_ref().is_some_and(|end| !is_plain(end));
-        let last = if keep_own { self } else { other };
-        Self {
-            command: last.command.clone(),
-            cpu_ns: self.cpu_ns.zip(other.cpu_ns).map(|(one, more)| one + more),
-            resident_bytes: self.resident_bytes.max(other.resident_bytes),
-            end: last.end.clone(),
+        if end.as_ref().is_none_or(is_plain) {
+            command.clone_from(&other.command);
+            end.clone_from(&other.end);
         }
+        cpu_ns.merge(&other.cpu_ns);
+        *resident_bytes = (*resident_bytes).max(other.resident_bytes);
     }
 }
 
@@ -143,8 +113,13 @@ mod tests {
         };
         let (one, two) = (used(Some(3), 7, odd.clone()), used(Some(4), 5, plain));
         let sum = used(Some(7), 7, odd);
-        assert_eq!((one.plus(&two), two.plus(&one)), (sum.clone(), sum));
+        let both = |one: &ServerUse, two: &ServerUse| {
+            let mut both = one.clone();
+            both.merge(two);
+            both
+        };
+        assert_eq!((both(&one, &two), both(&two, &one)), (sum.clone(), sum));
         let unknown = ServerUse { cpu_ns: None, ..one };
-        assert_eq!(two.plus(&unknown).cpu_ns, None, "a sum of which a part is not known");
+        assert_eq!(both(&two, &unknown).cpu_ns, None, "a sum of which a part is not known");
     }
 }

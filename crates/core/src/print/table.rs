@@ -1,6 +1,7 @@
 //! Tables of characters: columns that line up, names at the left and figures at the right.
 
 use super::style::Style;
+use crate::quantity::index;
 use crate::report::document::{Effect, Kind, Range, Row, Span, Table, Words};
 use crate::text::shown;
 
@@ -94,12 +95,7 @@ fn plain(words: &Words, largest: f64) -> String {
 
 /// A bar from the middle to the left (b is lower) or the right (b is higher).
 fn to_either_side(share: f64) -> String {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a dozen characters"
-    )]
-    let length = ((share.abs() * HALF as f64).round() as usize).min(HALF);
+    let length = index((share.abs() * HALF as f64).round()).min(HALF);
     let (blank, full) = (" ".repeat(HALF - length), "█".repeat(length));
     if share < 0.0 {
         format!("{blank}{full}│{}", " ".repeat(HALF))

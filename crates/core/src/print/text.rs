@@ -2,6 +2,7 @@
 
 use super::style::Style;
 use super::table;
+use crate::quantity::index;
 use crate::report::Document;
 use crate::report::document::{
     Bar, Block, Depth, Heading, Mark, Section, Spark, Status, Table, Tone, Words,
@@ -133,34 +134,21 @@ pub(super) fn sparks(sparks: &[Spark]) -> String {
 }
 
 /// A bar for a share of the longest, in eighths of a column; something for anything.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share is from 0 to 1"
-)]
 fn eighths(share: f64, longest: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (share * longest as f64 * 8.0).round() as usize;
+    let eighths = index((share * longest as f64 * 8.0).round());
     let eighths = if share > 0.0 { eighths.max(1) } else { 0 };
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
 /// Values as a row of bars from 0 to the largest; groups stand for their largest where there are too many.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an eighth is from 1 to 8"
-)]
 fn sparkline(values: &[f64]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let group = values.len().div_ceil(LONGEST_LINE).max(1);
     let condensed: Vec<f64> =
         values.chunks(group).map(|chunk| chunk.iter().copied().fold(0.0, f64::max)).collect();
     let most = condensed.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-    condensed
-        .iter()
-        .map(|value| BARS[((value / most * 8.0).ceil() as usize).clamp(1, 8) - 1])
-        .collect()
+    condensed.iter().map(|value| BARS[index((value / most * 8.0).ceil()).clamp(1, 8) - 1]).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 
+use crate::sum::merge_fields;
+
 /// Requests and replies of a window, in fractions of one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Carried {
@@ -18,13 +20,7 @@ pub struct Carried {
     pub replies: f64,
 }
 
-impl Carried {
-    /// Adds that of another driver or run.
-    pub fn add(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.replies += other.replies;
-    }
-}
+merge_fields! { Carried: requests, replies }
 
 /// The cycles of the slots of a closed load. Instants are nanoseconds from the plan's start.
 #[derive(Debug, Clone)]

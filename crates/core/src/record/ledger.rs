@@ -4,6 +4,8 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
+use crate::sum::merge_fields;
+
 /// Every message of the measured part in exactly one place.
 ///
 /// `requests_planned = sent + unsent`, `sent = answered + silent + lost`, `replies_expected = received + lost`.
@@ -68,22 +70,12 @@ impl Ledger {
     pub fn lost_ratio(&self) -> Option<f64> {
         (self.requests_sent > 0).then(|| self.requests_lost as f64 / self.requests_sent as f64)
     }
+}
 
-    /// Adds the counts of `other`.
-    pub fn add(&mut self, other: &Self) {
-        self.requests_planned += other.requests_planned;
-        self.requests_sent += other.requests_sent;
-        self.requests_unsent += other.requests_unsent;
-        self.requests_answered += other.requests_answered;
-        self.requests_silent += other.requests_silent;
-        self.requests_lost += other.requests_lost;
-        self.replies_expected += other.replies_expected;
-        self.replies_received += other.replies_received;
-        self.replies_late += other.replies_late;
-        self.replies_lost += other.replies_lost;
-        self.replies_duplicate += other.replies_duplicate;
-        self.replies_unexpected += other.replies_unexpected;
-    }
+merge_fields! {
+    Ledger: requests_planned, requests_sent, requests_unsent, requests_answered, requests_silent,
+    requests_lost, replies_expected, replies_received, replies_late, replies_lost,
+    replies_duplicate, replies_unexpected
 }
 
 /// A share of the counts stands beside them where they are saved, so that it can be limited like them; whoever reads them

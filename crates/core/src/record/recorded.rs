@@ -1,6 +1,7 @@
 //! What one driver recorded, or several merged.
 
 use super::{Carried, LatencyHistogram, Ledger, Traces, Unheard};
+use crate::sum::merge_fields;
 
 /// What one driver recorded, or several merged.
 #[derive(Debug, Clone, Default)]
@@ -43,25 +44,8 @@ pub struct Recorded {
     pub unheard: Unheard,
 }
 
-impl Recorded {
-    /// Adds all that `other` holds.
-    pub fn merge(&mut self, other: &Self) {
-        self.ledger.add(&other.ledger);
-        self.window_requests += other.window_requests;
-        self.window_replies += other.window_replies;
-        self.carried.add(other.carried);
-        self.first_reply.merge(&other.first_reply);
-        self.last_reply.merge(&other.last_reply);
-        self.reply.merge(&other.reply);
-        self.service.merge(&other.service);
-        self.slip.merge(&other.slip);
-        self.traces.merge(&other.traces);
-        self.late += other.late;
-        self.held_back += other.held_back;
-        self.in_flight_ns += other.in_flight_ns;
-        self.sojourn_ns += other.sojourn_ns;
-        self.rest_uncounted |= other.rest_uncounted;
-        self.window_end_ns = self.window_end_ns.max(other.window_end_ns);
-        self.unheard.merge(&other.unheard);
-    }
+merge_fields! {
+    Recorded: ledger, window_requests, window_replies, carried, first_reply, last_reply, reply,
+    service, slip, traces, late, held_back, in_flight_ns, sojourn_ns, rest_uncounted, unheard;
+    max window_end_ns
 }

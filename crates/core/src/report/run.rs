@@ -1,5 +1,7 @@
 //! The report of a run: whether to believe it, what was run, and every figure.
 
+use serde_json::json;
+
 use super::buckets;
 use super::document::{
     Block, Depth, Document, Heading, Kind, Mark, Row, Section, Span, Table, Tone, words,
@@ -10,11 +12,11 @@ use super::legs::legs;
 use super::plan::settings;
 use super::scale::nanos;
 use super::time::over_time;
-use super::value::{counted, mean_time, per_second, percentile, time};
+use super::value::{figure, mean_time};
 use super::verdict::{headline, thresholds, verdict};
 use super::{Reported, machine, scenario_text};
 use crate::quantity::{self, bytes, bytes_per_second, count, duration, percent};
-use crate::result::{GeneratorFigures, Kind as Quantile, ProxyFigures, RunResult, ServerFigures};
+use crate::result::{GeneratorFigures, ProxyFigures, RunResult, ServerFigures, figures, to_value};
 use crate::scenario::in_words;
 
 impl Reported for RunResult {
@@ -62,28 +64,29 @@ fn ended(result: &RunResult) -> Option<Section> {
 }
 
 fn key_figures(result: &RunResult) -> Section {
-    let RunResult { throughput, latency, ledger, .. } = result;
-    let first = &latency.first_reply;
-    let ideal = result.ideal.as_ref().and_then(|ideal| ideal.figures.first_reply.p99_ns);
-    let lost = if ledger.requests_lost > 0 { Tone::Alarm } else { Tone::Plain };
-    let cpu = result.process.cpu_ns_per_message;
-    let figures = vec![
-        (
-            "requests",
-            per_second("throughput.requests_per_s", throughput.requests_per_s),
-            Tone::Plain,
-        ),
-        ("replies", per_second("throughput.replies_per_s", throughput.replies_per_s), Tone::Plain),
-        ("p50", percentile("latency.first_reply", first, &Quantile::P50), Tone::Plain),
-        ("p99", percentile("latency.first_reply", first, &Quantile::P99), Tone::Plain),
-        ("p99, ideal", time("ideal.first_reply.p99_ns", ideal), Tone::Plain),
-        ("max", time("latency.first_reply.max_ns", first.max_ns), Tone::Plain),
-        ("lost", counted("ledger.requests_lost", ledger.requests_lost), lost),
-        ("CPU per message", mean_time("process.cpu_ns_per_message", cpu), Tone::Plain),
+    const SHOWN: [&str; 8] = [
+        "throughput.requests_per_s",
+        "throughput.replies_per_s",
+        "latency.first_reply.p50",
+        "latency.first_reply.p99",
+        "ideal.first_reply.p99",
+        "latency.first_reply.max",
+        "ledger.requests_lost",
+        "process.cpu_ns_per_message",
     ];
+    let RunResult { throughput, latency, ideal, ledger, process, .. } = result;
+    // Not the whole result, which may be long.
+    let object = json!({
+        "throughput": throughput, "latency": latency, "ideal": ideal, "ledger": ledger, "process": process,
+    });
+    let figures = SHOWN.map(|name| {
+        let (label, value) = figure(&object, "", name);
+        let is_alarm = name == "ledger.requests_lost" && ledger.requests_lost > 0;
+        (label, value, if is_alarm { Tone::Alarm } else { Tone::Plain })
+    });
     let meaning = "Response times are to the first reply, from the instant at which the plan wanted the request to leave; \
                    CPU is that of the whole process.";
-    Section::bare("figures", Depth::Answer, vec![Block::Figures(figures, meaning)])
+    Section::bare("figures", Depth::Answer, vec![Block::Figures(figures.into(), meaning)])
 }
 
 fn what_was_run(result: &RunResult) -> Section {
@@ -112,18 +115,15 @@ fn throughput(result: &RunResult) -> Section {
         "both directions"
     };
     let carried = bytes_per_second(throughput.proxy_bytes_per_s);
+    let object = json!({ "throughput": throughput });
     let rows = [
-        ("requests", "throughput.requests_per_s", throughput.requests_per_s, String::new()),
-        ("replies", "throughput.replies_per_s", throughput.replies_per_s, String::new()),
-        (
-            "proxy",
-            "throughput.proxy_messages_per_s",
-            throughput.proxy_messages_per_s,
-            format!("messages, {seen_by}; {carried}"),
-        ),
+        ("throughput.requests_per_s", String::new()),
+        ("throughput.replies_per_s", String::new()),
+        ("throughput.proxy_messages_per_s", format!("messages, {seen_by}; {carried}")),
     ];
-    let rows = rows.map(|(name, field, rate, words)| {
-        Row::of([name.into(), per_second(field, rate), words.into()])
+    let rows = rows.map(|(name, words)| {
+        let (label, value) = figure(&object, "", name);
+        Row::of([label.into(), value, words.into()])
     });
     let mut table = Table::of_words([0, 11, 0]).rows(rows);
     table.columns[1].kind = Kind::Figures;
@@ -219,20 +219,21 @@ fn last_output(result: &RunResult) -> Option<Section> {
 }
 
 fn runs(result: &RunResult) -> Option<Section> {
+    const SHOWN: [&str; 5] = [
+        "throughput.requests_per_s",
+        "throughput.replies_per_s",
+        "latency.first_reply.p50",
+        "latency.first_reply.p99",
+        "ledger.requests_lost",
+    ];
     let rows = result.runs.iter().enumerate().map(|(number, run)| {
-        let field = |name: &str| format!("runs.{number}.{name}");
-        let first = &run.latency.first_reply;
-        Row::of([
-            (number + 1).to_string().into(),
-            headline(run.verdict.status).0.into(),
-            per_second(field("throughput.requests_per_s"), run.throughput.requests_per_s),
-            per_second(field("throughput.replies_per_s"), run.throughput.replies_per_s),
-            percentile(&field("latency.first_reply"), first, &Quantile::P50),
-            percentile(&field("latency.first_reply"), first, &Quantile::P99),
-            counted(field("ledger.requests_lost"), run.ledger.requests_lost),
-        ])
+        let (object, place) = (to_value(run), format!("runs.{number}."));
+        let about = [(number + 1).to_string().into(), headline(run.verdict.status).0.into()];
+        let values = SHOWN.map(|name| figure(&object, &place, name).1);
+        Row::of(about.into_iter().chain(values))
     });
-    let columns = ["run", "verdict", "requests", "replies", "p50", "p99", "lost"];
+    let labels = SHOWN.iter().filter_map(|name| figures::named(name));
+    let columns = ["run", "verdict"].into_iter().chain(labels.map(|figure| figure.label));
     let table = Table::of(columns).rows(rows);
     let heading = format!("{}, pooled above", quantity::counted(u64::from(result.repeat), "run"));
     (!result.runs.is_empty())

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every share is a finite number from 0 to 1, whatever the value, and there are few ticks.
 
-use crate::quantity::{count, duration, rate};
+use crate::quantity::{count, duration, rate, rounded};
 
 /// A range of times is drawn on a logarithmic scale if its ends are further apart than this.
 const LARGE_RANGE: f64 = 20.0;
@@ -121,13 +121,8 @@ pub(crate) fn quantile_label(quantile: f64) -> String {
 }
 
 /// A time that is a mean, or lies on an axis.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "times are positive, and a cast of what is too large saturates"
-)]
 pub(super) fn nanos(ns: f64) -> String {
-    duration(ns.round() as u64)
+    duration(rounded(ns))
 }
 
 /// A time on an axis: `10 ms` and not `10.0 ms`.
@@ -141,17 +136,8 @@ pub(crate) fn rate_label(per_second: f64) -> String {
 }
 
 /// A number of things on an axis; nothing between whole ones.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "an axis of counts begins at 0, and what is beyond all counts ends with them"
-)]
 pub(crate) fn count_label(number: f64) -> String {
-    if (number - number.round()).abs() < 1e-6 {
-        count(number.round() as u64)
-    } else {
-        String::new()
-    }
+    if (number - number.round()).abs() < 1e-6 { count(rounded(number)) } else { String::new() }
 }
 
 /// A difference in per cent on an axis: `+5 %`, `0`.

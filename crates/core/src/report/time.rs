@@ -4,7 +4,7 @@ use super::document::{Block, Depth, Section, Spark};
 use super::plot::{Axes, Drawing, Ink, Layer, Plot, Point};
 use super::scale::{Scale, count_label, nanos, rate_label, time_label};
 
-use crate::quantity::{count, counted, duration, rate};
+use crate::quantity::{count, counted, duration, index, rate};
 use crate::record::HeatColumn;
 use crate::result::{RunResult, SeriesEntry};
 
@@ -151,14 +151,9 @@ fn span(column: &HeatColumn) -> [f64; 2] {
 }
 
 /// Which shade stands for so many: equal ratios are equal steps, so that a single slow reply is still seen.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a share is from 0 to 1"
-)]
 fn shade(count: u64, most: u64) -> usize {
     let share = (count as f64).ln_1p() / (most as f64).ln_1p();
-    ((share * SHADES as f64) as usize).min(SHADES - 1)
+    index(share * SHADES as f64).min(SHADES - 1)
 }
 
 /// What a pointer over a column is told.

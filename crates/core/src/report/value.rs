@@ -2,10 +2,12 @@
 //!
 //! Invariant: what is absent in the result is a dash, and never a number.
 
+use serde_json::Value;
+
 use super::document::{Mark, Span, Words, words};
 use super::scale::nanos;
 use crate::quantity::{self, bytes, count, duration, percent, rate, signed_duration};
-use crate::result::{Kind, LatencySummary, MetricUnit};
+use crate::result::{Kind, LatencySummary, MetricUnit, figures};
 
 /// A time in nanoseconds.
 pub(super) fn time(field: impl Into<String>, ns: Option<u64>) -> Words {
@@ -30,6 +32,18 @@ pub(super) fn signed_time(field: impl Into<String>, ns: Option<i64>) -> Words {
 /// A time in nanoseconds that is a mean.
 pub(super) fn mean_time(field: impl Into<String>, ns: Option<f64>) -> Words {
     value(field, ns, nanos)
+}
+
+/// A figure of a result as the catalogue has it: what people call it, and its value. `place` is where that result stands in
+/// the one that is shown.
+pub(super) fn figure(result: &Value, place: &str, name: &str) -> (&'static str, Words) {
+    let figure = figures::named(name).expect("the catalogue has what reports show");
+    let number = figure.of(result).and_then(Value::as_f64);
+    let words =
+        value(format!("{place}{}", figure.path()), number, |number| figure.unit.show(number));
+    let is_uncertain = number.is_some() && figure.is_uncertain(result);
+    let words = if is_uncertain { words!(Span::Mark(Mark::Uncertain), words) } else { words };
+    (figure.label, words)
 }
 
 /// How many.

@@ -9,7 +9,7 @@ use super::{
     Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RunFigures, RunResult,
     SERVE_SCHEMA, ServeResult, ServerFigures, WaitingClient, threshold,
 };
-use crate::facts::{DriverFigures, Measured, Served, ServerTotals, ServerUse};
+use crate::facts::{Connections, DriverFigures, Measured, Served, ServerTotals, ServerUse};
 use crate::plan::{Offered, Plan};
 use crate::record::{HeatColumn, Hops, SECOND_NS, SeriesEntry, Trace, Traces};
 use crate::scenario::{Engine, Scenario};
@@ -45,7 +45,20 @@ impl RunResult {
         let sets = std::iter::once(of_all).chain(of_each).collect();
         // Several runs have no common flow of time: their verdict is that on each.
         let verdicts: Vec<Verdict> = each.iter().map(|run| run.verdict.clone()).collect();
-        let verdict = Verdict::of_all(&verdicts).unwrap_or(figures.verdict);
+        let RunFigures {
+            ledger,
+            throughput,
+            latency,
+            hops,
+            ideal,
+            waiting_client,
+            proxy,
+            generator,
+            process,
+            server,
+            verdict,
+        } = figures;
+        let verdict = Verdict::of_all(&verdicts).unwrap_or(verdict);
         let mut result = Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
@@ -55,19 +68,19 @@ impl RunResult {
             failure: pooled.failure.clone(),
             verdict,
             thresholds: Vec::new(),
-            notes: notes(plan, &pooled, &figures.ledger),
+            notes: notes(plan, &pooled, &ledger),
             environment,
             repeat: u32::try_from(runs.len()).unwrap_or(u32::MAX),
-            ledger: figures.ledger,
-            throughput: figures.throughput,
-            latency: figures.latency,
-            hops: figures.hops,
-            ideal: None,
-            waiting_client: figures.waiting_client,
-            proxy: figures.proxy,
-            generator: figures.generator,
-            process: figures.process,
-            server: figures.server,
+            ledger,
+            throughput,
+            latency,
+            hops,
+            ideal,
+            waiting_client,
+            proxy,
+            generator,
+            process,
+            server,
             series: pooled.series,
             heat_map: HeatColumn::condensed(pooled.heat_map),
             runs: each,
@@ -237,53 +250,77 @@ fn server_figures(run: &Measured, used: &ServerUse) -> ServerFigures {
     }
 }
 
-/// Several runs as one.
+/// Several runs as one. A field that is not named here does not compile.
 fn pool(runs: &[Measured]) -> Measured {
     let (first, rest) = runs.split_first().expect("at least one run was made");
     let mut pooled = first.clone();
     for run in rest {
-        pooled.interrupted |= run.interrupted;
-        pooled.failure = pooled.failure.or_else(|| run.failure.clone());
-        pooled.recorded.merge(&run.recorded);
+        let Measured {
+            interrupted,
+            failure,
+            recorded,
+            series,
+            heat_map,
+            window_ns,
+            // Each run has its own; where the first one's clients were is shown.
+            frontend: _,
+            identities: _,
+            server,
+            server_in_all,
+            server_process,
+            server_window_ns,
+            drivers,
+            sent_in_all,
+            received_in_all,
+            played_ns,
+            in_flight,
+            // Only the verdict looks at them, and that is on each run.
+            workers_busy: _,
+            host: _,
+            process_cpu_ns,
+            cut_off,
+            connections,
+            resident_bytes,
+            clock_resolution_ns,
+        } = run;
         let offset_ns = pooled.window_ns;
         pooled.series.extend(
-            run.series
+            series
                 .iter()
                 .map(|entry| SeriesEntry { offset_ns: entry.offset_ns + offset_ns, ..*entry }),
         );
-        pooled.heat_map.extend(run.heat_map.iter().map(|column| HeatColumn {
+        pooled.heat_map.extend(heat_map.iter().map(|column| HeatColumn {
             offset_ns: column.offset_ns + offset_ns,
             ..column.clone()
         }));
-        pooled.window_ns += run.window_ns;
-        pooled.server_window_ns += run.server_window_ns;
+        pooled.interrupted |= interrupted;
+        pooled.failure = pooled.failure.or_else(|| failure.clone());
+        pooled.recorded.merge(recorded);
+        pooled.window_ns += window_ns;
+        both(&mut pooled.server, server.as_ref(), ServerTotals::merge);
+        both(&mut pooled.server_in_all, server_in_all.as_ref(), ServerTotals::merge);
+        both(&mut pooled.server_process, server_process.as_ref(), ServerUse::merge);
+        pooled.server_window_ns += server_window_ns;
+        pooled.drivers.merge(drivers);
+        pooled.sent_in_all += sent_in_all;
+        pooled.received_in_all += received_in_all;
+        pooled.played_ns += played_ns;
+        pooled.in_flight.extend(in_flight);
+        (pooled.workers_busy, pooled.host) = (None, None);
         pooled.process_cpu_ns =
-            pooled.process_cpu_ns.zip(run.process_cpu_ns).map(|(sum, ns)| sum + ns);
-        pooled.resident_bytes = pooled.resident_bytes.max(run.resident_bytes);
-        pooled.server = both(pooled.server, run.server);
-        pooled.server_in_all = both(pooled.server_in_all, run.server_in_all);
-        pooled.server_process = match (pooled.server_process, &run.server_process) {
-            (Some(sum), Some(more)) => Some(sum.plus(more)),
-            (one, other) => one.or_else(|| other.clone()),
-        };
-        pooled.cut_off += run.cut_off;
-        pooled.connections = match (pooled.connections, run.connections) {
-            (Some(sum), Some(more)) => Some(sum.plus(more)),
-            (one, other) => one.or(other),
-        };
-        pooled.sent_in_all += run.sent_in_all;
-        pooled.received_in_all += run.received_in_all;
-        pooled.played_ns += run.played_ns;
-        pooled.in_flight.extend(&run.in_flight);
-        pooled.drivers = pooled.drivers.plus(&run.drivers);
+            pooled.process_cpu_ns.zip(*process_cpu_ns).map(|(sum, ns)| sum + ns);
+        pooled.cut_off += cut_off;
+        both(&mut pooled.connections, connections.as_ref(), Connections::merge);
+        pooled.resident_bytes = pooled.resident_bytes.max(*resident_bytes);
+        pooled.clock_resolution_ns = pooled.clock_resolution_ns.max(*clock_resolution_ns);
     }
     pooled
 }
 
-/// What the server did in two parts of a whole; a part that was interrupted before it began adds nothing.
-fn both(sum: Option<ServerTotals>, more: Option<ServerTotals>) -> Option<ServerTotals> {
+/// What both parts of a whole have; one that was interrupted before it began adds nothing.
+fn both<T: Clone>(sum: &mut Option<T>, more: Option<&T>, merge: fn(&mut T, &T)) {
     match (sum, more) {
-        (Some(sum), Some(more)) => Some(sum.plus(&more)),
-        (one, other) => one.or(other),
+        (Some(sum), Some(more)) => merge(sum, more),
+        (sum, more) => *sum = sum.take().or_else(|| more.cloned()),
     }
 }

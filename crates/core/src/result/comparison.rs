@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Environment, HopFigures, Latency, LatencySummary, Ledger, Throughput};
+use super::{Environment, FieldUnit, HopFigures, Latency, LatencySummary, Ledger, Throughput};
 use crate::scenario::Scenario;
 
 /// Version of the shape that `zload compare` writes.
@@ -226,6 +226,18 @@ pub enum MetricUnit {
     PerS,
     /// Bytes.
     Bytes,
+}
+
+impl MetricUnit {
+    /// Of a figure in this unit; `None` if comparisons have none like it.
+    pub fn of(unit: FieldUnit) -> Option<Self> {
+        match unit {
+            FieldUnit::Ns => Some(Self::Ns),
+            FieldUnit::PerS => Some(Self::PerS),
+            FieldUnit::Bytes => Some(Self::Bytes),
+            FieldUnit::BytesPerS | FieldUnit::Number => None,
+        }
+    }
 }
 
 /// Which way is better.

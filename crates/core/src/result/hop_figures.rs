@@ -11,7 +11,7 @@ use crate::record::{Hops, Leg, Owners, Part, Traces};
 /// How long each leg took, of a sample of the requests that got a reply. A leg whose end the engine or an external
 /// server hides is null, and the one after it is wider by it. With `latency.slip` before them, the legs of a request
 /// add up to its response time to the first reply.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HopFigures {
     /// Requests in the sample.
     pub sampled: u64,

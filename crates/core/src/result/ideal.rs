@@ -44,9 +44,34 @@ pub struct IdealResult {
     pub policies: Vec<IdealFigures>,
 }
 
-/// What an ideal topology with one policy of dispatch would do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct IdealFigures {
+/// [`IdealFigures`], and [`RunIdeal`] as it is read: with serde's `flatten`, whatever a file says besides would be kept until
+/// its end.
+macro_rules! ideals_with {
+    ($($(#[$about:meta])* pub $part:ident: $shape:ty,)*) => {
+        /// What an ideal topology with one policy of dispatch would do.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        pub struct IdealFigures {
+            $($(#[$about])* pub $part: $shape,)*
+        }
+
+        #[derive(Deserialize)]
+        struct ReadIdeal {
+            $($part: $shape,)*
+            #[serde(default)]
+            other_seeds: Option<u32>,
+            excess: ExcessFigures,
+        }
+
+        impl From<ReadIdeal> for RunIdeal {
+            fn from(read: ReadIdeal) -> Self {
+                let figures = IdealFigures { $($part: read.$part,)* };
+                Self { figures, other_seeds: read.other_seeds, excess: read.excess }
+            }
+        }
+    };
+}
+
+ideals_with! {
     /// How requests find a worker.
     pub policy: Policy,
     /// Requests, after the warm-up.
@@ -85,44 +110,6 @@ pub struct RunIdeal {
     pub other_seeds: Option<u32>,
     /// Measured minus ideal, request by request.
     pub excess: ExcessFigures,
-}
-
-/// [`RunIdeal`] as it is read: with `flatten`, whatever a file says besides would be kept until its end.
-#[derive(Deserialize)]
-struct ReadIdeal {
-    policy: Policy,
-    requests: u64,
-    silent: u64,
-    replies: u64,
-    requests_per_s: f64,
-    replies_per_s: f64,
-    utilisation: f64,
-    queue_grows: bool,
-    first_reply: LatencySummary,
-    last_reply: LatencySummary,
-    reply: LatencySummary,
-    #[serde(default)]
-    other_seeds: Option<u32>,
-    excess: ExcessFigures,
-}
-
-impl From<ReadIdeal> for RunIdeal {
-    fn from(read: ReadIdeal) -> Self {
-        let figures = IdealFigures {
-            policy: read.policy,
-            requests: read.requests,
-            silent: read.silent,
-            replies: read.replies,
-            requests_per_s: read.requests_per_s,
-            replies_per_s: read.replies_per_s,
-            utilisation: read.utilisation,
-            queue_grows: read.queue_grows,
-            first_reply: read.first_reply,
-            last_reply: read.last_reply,
-            reply: read.reply,
-        };
-        Self { figures, other_seeds: read.other_seeds, excess: read.excess }
-    }
 }
 
 /// Measured minus ideal response times of the sampled requests.

@@ -9,7 +9,7 @@ mod comparison;
 #[cfg(test)]
 mod coverage;
 mod evidence;
-mod field;
+pub mod figures;
 mod hop_figures;
 mod ideal;
 mod json;
@@ -24,6 +24,7 @@ mod summary;
 mod selftest;
 mod threshold;
 mod throughput;
+mod unit;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub use comparison::{
     Direction, Method, MetricComparison, MetricNoise, MetricUnit, QuantileComparison, SideFigures,
     Slice, SmallestVisible, Steadiness,
 };
-pub use field::{Field, FieldUnit, Fields, number};
+pub use figures::number;
 pub use hop_figures::{HopFigures, OwnerFigures};
 pub use ideal::{
     ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal, STEPS_BESIDE_A_RUN,
@@ -47,6 +48,7 @@ pub use saved::{KINDS, Saved, SavedKind};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::LatencySummary;
 pub use threshold::{ThresholdOutcome, threshold_error};
+pub use unit::FieldUnit;
 
 pub use crate::record::{HeatColumn, Ledger, SeriesEntry};
 use crate::scenario::Scenario;
@@ -57,74 +59,63 @@ pub const RUN_SCHEMA: &str = "zload.result/1";
 /// Version of the shape that `zload serve` writes.
 pub const SERVE_SCHEMA: &str = "zload.serve/1";
 
-/// Everything that one `zload run` found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RunResult {
-    /// Always [`RUN_SCHEMA`].
-    pub schema: String,
-    /// The resolved scenario: with it alone the run can be made again.
-    pub scenario: Scenario,
-    /// Hash of all that decides the offered work.
-    pub plan_hash: String,
-    /// The seed of the plan.
-    pub seed: u64,
-    /// Of runs that each played a plan of its own (`--vary-seed`), their seeds; the hash and the scenario are those of the first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub seeds: Vec<u64>,
-    /// Where and with what it was measured.
-    pub environment: Environment,
-    /// True after Ctrl-C or another signal that ends: what follows covers the time until then, which is the whole run if it
-    /// came while the ideal was simulated.
-    pub interrupted: bool,
-    /// Why the run could not be carried through, if it could not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
-    /// Whether to believe the figures, and why.
-    pub verdict: Verdict,
-    /// The scenario's thresholds, in its order; with `--repeat` they are held against the pooled figures.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub thresholds: Vec<ThresholdOutcome>,
-    /// What a reader must know to read the figures rightly, a sentence each.
-    pub notes: Vec<String>,
-    /// How many runs of the same plan the figures pool (`--repeat`).
-    pub repeat: u32,
-    /// Where every message went.
-    pub ledger: Ledger,
-    /// Rates over the measured window.
-    pub throughput: Throughput,
-    /// How long requests took.
-    pub latency: Latency,
-    /// How long each leg of their way took; null if no request of the sample got a reply.
-    pub hops: Option<HopFigures>,
-    /// What an ideal topology would have done with the same plan; null where there is none (an external server, a closed
-    /// load without work or think time, a run that was cut short), where its simulation was interrupted, and for plans of
-    /// more than 20 million requests and replies; `notes` says which.
-    pub ideal: Option<RunIdeal>,
-    /// What others would have said; null unless the load is open and every request is in the sample.
-    pub waiting_client: Option<WaitingClient>,
-    /// What the proxy did.
-    pub proxy: ProxyFigures,
-    /// What the tool itself cost.
-    pub generator: GeneratorFigures,
-    /// What zload as a whole cost: clients and, unless it is external, the server.
-    #[serde(default)]
-    pub process: ProcessFigures,
-    /// What a server of the user's own cost, and how it ended; null without `[server]`.
-    #[serde(default)]
-    pub server: Option<ServerFigures>,
-    /// One entry per second of the measured window.
-    pub series: Vec<SeriesEntry>,
-    /// Response times to the first reply over the measured window, in at most 600 columns of whole seconds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub heat_map: Vec<HeatColumn>,
-    /// With `--repeat`: the figures of each run, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub runs: Vec<RunFigures>,
+/// [`RunResult`] and [`RunFigures`] with the parts that both have. serde's `flatten` would need one list, too, but it keeps
+/// whatever else a file says until its end.
+macro_rules! results_with {
+    ($($(#[$about:meta])* pub $part:ident: $shape:ty,)*) => {
+        /// Everything that one `zload run` found.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        pub struct RunResult {
+            /// Always [`RUN_SCHEMA`].
+            pub schema: String,
+            /// The resolved scenario: with it alone the run can be made again.
+            pub scenario: Scenario,
+            /// Hash of all that decides the offered work.
+            pub plan_hash: String,
+            /// The seed of the plan.
+            pub seed: u64,
+            /// Of runs that each played a plan of its own (`--vary-seed`), their seeds; the hash and the scenario are those of the first.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub seeds: Vec<u64>,
+            /// Where and with what it was measured.
+            pub environment: Environment,
+            /// True after Ctrl-C or another signal that ends: what follows covers the time until then, which is the whole run if it
+            /// came while the ideal was simulated.
+            pub interrupted: bool,
+            /// Why the run could not be carried through, if it could not.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub failure: Option<String>,
+            /// Whether to believe the figures, and why.
+            pub verdict: Verdict,
+            /// The scenario's thresholds, in its order; with `--repeat` they are held against the pooled figures.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub thresholds: Vec<ThresholdOutcome>,
+            /// What a reader must know to read the figures rightly, a sentence each.
+            pub notes: Vec<String>,
+            /// How many runs of the same plan the figures pool (`--repeat`).
+            pub repeat: u32,
+            $($(#[$about])* pub $part: $shape,)*
+            /// One entry per second of the measured window.
+            pub series: Vec<SeriesEntry>,
+            /// Response times to the first reply over the measured window, in at most 600 columns of whole seconds.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub heat_map: Vec<HeatColumn>,
+            /// With `--repeat`: the figures of each run, in order.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub runs: Vec<RunFigures>,
+        }
+
+        /// The figures of one run among the several that a result pools.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        pub struct RunFigures {
+            $($(#[$about])* pub $part: $shape,)*
+            /// Whether to believe the figures, and why.
+            pub verdict: Verdict,
+        }
+    };
 }
 
-/// The figures of one run among the several that a result pools.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RunFigures {
+results_with! {
     /// Where every message went.
     pub ledger: Ledger,
     /// Rates over the measured window.
@@ -149,8 +140,6 @@ pub struct RunFigures {
     /// What a server of the user's own cost, and how it ended; null without `[server]`.
     #[serde(default)]
     pub server: Option<ServerFigures>,
-    /// Whether to believe the figures, and why.
-    pub verdict: Verdict,
 }
 
 /// What a client would have seen that waits for each reply before it sends again, as most load testers do: service times,

@@ -86,15 +86,16 @@ impl PooledHops {
                 pool.get_or_insert_default().add(summary);
             }
         }
-        match &mut self.pooled {
-            None => self.pooled = Some(HopFigures { owners: Vec::new(), ..added }),
-            Some(pooled) => {
-                pooled.sampled += hops.sampled;
-                pooled.one_in = pooled.one_in.max(hops.one_in);
-                pooled.skipped += hops.skipped;
-                pooled.disordered += hops.disordered;
-            }
-        }
+        added.owners.clear();
+        let Some(pooled) = &mut self.pooled else {
+            self.pooled = Some(added);
+            return;
+        };
+        pooled.sampled += added.sampled;
+        pooled.one_in = pooled.one_in.max(added.one_in);
+        pooled.followed_one_in = pooled.followed_one_in.max(added.followed_one_in);
+        pooled.skipped += added.skipped;
+        pooled.disordered += added.disordered;
     }
 
     /// All of them; the owners of the slow requests cannot be told from distributions.
@@ -109,18 +110,38 @@ impl PooledHops {
 
 /// Every distribution of hops: of each leg, and of the parts of two of them.
 fn distributions(hops: &mut HopFigures) -> [&mut Option<LatencySummary>; 11] {
+    // What is no distribution is pooled in `add`; a field that is not named here does not compile.
+    let HopFigures {
+        sampled: _,
+        one_in: _,
+        followed_one_in: _,
+        skipped: _,
+        disordered: _,
+        to_proxy,
+        in_proxy,
+        to_worker,
+        to_worker_waiting,
+        to_worker_transport,
+        in_worker,
+        in_worker_planned,
+        in_worker_overshoot,
+        back_to_proxy,
+        back_in_proxy,
+        to_client,
+        owners: _,
+    } = hops;
     [
-        &mut hops.to_proxy,
-        &mut hops.in_proxy,
-        &mut hops.to_worker,
-        &mut hops.to_worker_waiting,
-        &mut hops.to_worker_transport,
-        &mut hops.in_worker,
-        &mut hops.in_worker_planned,
-        &mut hops.in_worker_overshoot,
-        &mut hops.back_to_proxy,
-        &mut hops.back_in_proxy,
-        &mut hops.to_client,
+        to_proxy,
+        in_proxy,
+        to_worker,
+        to_worker_waiting,
+        to_worker_transport,
+        in_worker,
+        in_worker_planned,
+        in_worker_overshoot,
+        back_to_proxy,
+        back_in_proxy,
+        to_client,
     ]
 }
 
@@ -161,19 +182,7 @@ mod tests {
             one_in: 2,
             followed_one_in: Some(2),
             skipped: 1,
-            disordered: 0,
-            to_proxy: None,
-            in_proxy: None,
-            to_worker: None,
-            to_worker_waiting: None,
-            to_worker_transport: None,
-            in_worker: None,
-            in_worker_planned: None,
-            in_worker_overshoot: None,
-            back_to_proxy: None,
-            back_in_proxy: None,
-            to_client: None,
-            owners: Vec::new(),
+            ..HopFigures::default()
         };
         for (index, leg) in distributions(&mut hops).into_iter().enumerate() {
             *leg = Some(LatencySummary::new(&recorded(&vec![5; index + 1]), Basis::Computed));

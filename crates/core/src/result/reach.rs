@@ -1,7 +1,7 @@
 //! Thresholds that no run of a plan can meet, since there are too few replies for their percentile: known before it starts.
 //! Pure.
 
-use super::field::Fields;
+use super::figures;
 use crate::plan::{Offered, Plan};
 use crate::quantity::saturating;
 use crate::scenario::{Arrivals, Nanos, Scenario};
@@ -11,15 +11,11 @@ use crate::stats;
 /// well they go.
 pub fn out_of_reach(scenario: &Scenario, plan: &Plan, runs: u32) -> Vec<String> {
     let limits = &scenario.thresholds.limits;
-    if limits.is_empty() {
-        return Vec::new();
-    }
-    let fields = Fields::of_run();
     let sentence = |name: &str| {
-        let field = fields.named(name)?;
-        let (group, percentile) = field.name.rsplit_once('.')?;
+        let figure = figures::named(name)?;
+        let (group, percentile) = figure.name.rsplit_once('.')?;
         let needed = stats::size_for(stats::quantile_named(percentile)?).ceil();
-        let each_second = field.of_each_second().is_some();
+        let each_second = figure.of_each_second().is_some();
         let seconds = if each_second { 1.0 } else { scenario.run.duration.as_secs_f64() };
         let per_s = most_per_s(plan, group);
         let pooled = if each_second { 1.0 } else { f64::from(runs) };

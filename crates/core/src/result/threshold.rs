@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::RunResult;
-use super::field::{Field, FieldUnit, Fields, number};
+use super::figures::{self, Figure, number};
+use super::{FieldUnit, RunResult, to_value};
 use crate::quantity::counted;
 use crate::scenario::{Amount, Relation, Scenario, Threshold, ValueError};
 use crate::verdict::Status;
@@ -41,26 +41,21 @@ pub struct ThresholdOutcome {
 /// What a result objects to in the thresholds of a scenario: a field that it does not have, or a limit in another unit.
 pub fn threshold_error(scenario: &Scenario) -> Option<ValueError> {
     let limits = &scenario.thresholds.limits;
-    if limits.is_empty() {
-        return None;
-    }
-    let fields = Fields::of_run();
     limits.iter().enumerate().find_map(|(item, threshold)| {
-        let (message, help) = wrong(threshold, &fields)?;
+        let (message, help) = wrong(threshold)?;
         Some(ValueError { path: "thresholds.limits", item: Some(item), message, help: Some(help) })
     })
 }
 
-fn wrong(threshold: &Threshold, fields: &Fields) -> Option<(String, String)> {
+fn wrong(threshold: &Threshold) -> Option<(String, String)> {
     let name = &threshold.field;
-    let Some(field) = fields.named(name) else {
-        let members = fields.within(name);
+    let Some(figure) = figures::named(name) else {
+        let members = figures::within(name);
         if !members.is_empty() {
             let help = format!("name one that is in it, after a dot: {}", members.join(", "));
             return Some((format!("`{name}` is no figure but a group of them"), help));
         }
-        let nearest = fields
-            .nearest(name)
+        let nearest = figures::nearest(name)
             .map_or_else(String::new, |nearest| format!("did you mean `{nearest}`? "));
         let help = format!(
             "{nearest}fields have their names in the result without `_ns` at the end, as in first_reply.p99, \
@@ -69,11 +64,11 @@ fn wrong(threshold: &Threshold, fields: &Fields) -> Option<(String, String)> {
         return Some((format!("unknown field `{name}`"), help));
     };
     let share = matches!(threshold.limit, Amount::Percent(_));
-    if field.unit.takes(threshold.limit) && (!share || field.name.ends_with("_ratio")) {
+    if figure.unit.takes(threshold.limit) && (!share || figure.is_share()) {
         return None;
     }
     let message = format!("`{name}` cannot be compared with {}", threshold.limit);
-    Some((message, format!("it is {}", field.unit.in_words())))
+    Some((message, format!("it is {}", figure.unit.in_words())))
 }
 
 /// What became of each threshold of the scenario.
@@ -82,10 +77,9 @@ pub(super) fn outcomes(result: &RunResult) -> Vec<ThresholdOutcome> {
     if limits.is_empty() {
         return Vec::new();
     }
-    let fields = Fields::of_run();
-    let object = serde_json::to_value(result).expect("a result is a JSON object");
+    let object = to_value(result);
     let whole = result.whole_seconds();
-    let judged = limits.iter().map(|threshold| outcome(threshold, &fields, &object, &whole));
+    let judged = limits.iter().map(|threshold| outcome(threshold, &object, &whole));
     let mut outcomes: Vec<ThresholdOutcome> = judged.collect();
     if result.verdict.status == Status::Invalid {
         for outcome in &mut outcomes {
@@ -96,52 +90,39 @@ pub(super) fn outcomes(result: &RunResult) -> Vec<ThresholdOutcome> {
     outcomes
 }
 
-fn outcome(
-    threshold: &Threshold,
-    fields: &Fields,
-    result: &Value,
-    whole: &[bool],
-) -> ThresholdOutcome {
-    let Some(field) = fields.named(&threshold.field) else {
+fn outcome(threshold: &Threshold, result: &Value, whole: &[bool]) -> ThresholdOutcome {
+    let Some(figure) = figures::named(&threshold.field) else {
         // Only a scenario that nobody objected to can have one.
-        let unit = FieldUnit::Number;
-        let field = Field { name: threshold.field.clone(), unit };
-        return missing(threshold, &field, "a result has no such field");
+        return missing(threshold, None, "a result has no such field");
     };
-    if let Some(key) = field.of_each_second() {
-        return each_second(threshold, field, &seconds(result, key, whole));
+    if let Some(key) = figure.of_each_second() {
+        return each_second(threshold, figure, &seconds(result, key, whole));
     }
-    match number(result, &field.name) {
-        None => missing(threshold, field, &why_null(result, &field.name)),
+    match number(result, figure.name) {
+        None => missing(threshold, Some(figure), &figure.why_null(result)),
         Some(value) => {
             let met = threshold.relation.holds(value, threshold.limit.in_base_units());
-            let sentence = format!("it is {}", shown(field.unit, value, threshold, met));
-            let missed_seconds = Vec::new();
-            ThresholdOutcome {
-                value: Some(value),
-                met,
-                missed_seconds,
-                ..found(threshold, field, sentence)
-            }
+            let sentence = format!("it is {}", shown(figure.unit, value, threshold, met));
+            ThresholdOutcome { value: Some(value), met, ..found(threshold, Some(figure), sentence) }
         }
     }
 }
 
 /// An outcome without a value, yet.
-fn found(threshold: &Threshold, field: &Field, sentence: String) -> ThresholdOutcome {
+fn found(threshold: &Threshold, figure: Option<&Figure>, sentence: String) -> ThresholdOutcome {
     ThresholdOutcome {
         limit: threshold.to_string(),
-        field: field.name.clone(),
+        field: figure.map_or(&*threshold.field, |figure| figure.name).to_owned(),
         value: None,
-        unit: field.unit,
+        unit: figure.map_or(FieldUnit::Number, |figure| figure.unit),
         met: false,
         missed_seconds: Vec::new(),
         sentence,
     }
 }
 
-fn missing(threshold: &Threshold, field: &Field, why: &str) -> ThresholdOutcome {
-    found(threshold, field, format!("not met, for there is no such figure: {why}"))
+fn missing(threshold: &Threshold, figure: Option<&Figure>, why: &str) -> ThresholdOutcome {
+    found(threshold, figure, format!("not met, for there is no such figure: {why}"))
 }
 
 /// A value for people; with all its digits if those that people read would contradict the outcome.
@@ -172,7 +153,7 @@ fn seconds(result: &Value, key: &str, whole: &[bool]) -> Vec<(u64, Option<f64>)>
 /// A limit that must hold in each second.
 fn each_second(
     threshold: &Threshold,
-    field: &Field,
+    figure: &Figure,
     seconds: &[(u64, Option<f64>)],
 ) -> ThresholdOutcome {
     let limit = threshold.limit.in_base_units();
@@ -190,7 +171,10 @@ fn each_second(
         } else {
             "too few replies came in any second"
         };
-        return ThresholdOutcome { missed_seconds: missed, ..missing(threshold, field, why) };
+        return ThresholdOutcome {
+            missed_seconds: missed,
+            ..missing(threshold, Some(figure), why)
+        };
     };
     let worst = match threshold.relation {
         Relation::Above | Relation::AtLeast => *least,
@@ -202,8 +186,8 @@ fn each_second(
     let met = missed.is_empty();
     let range = format!(
         "from {} to {} in {}",
-        shown(field.unit, *least, threshold, met || meets(*least)),
-        shown(field.unit, *most, threshold, met || meets(*most)),
+        shown(figure.unit, *least, threshold, met || meets(*least)),
+        shown(figure.unit, *most, threshold, met || meets(*most)),
         counted(seconds.len() as u64, "second")
     );
     let silent = seconds.len() - values.len();
@@ -215,7 +199,7 @@ fn each_second(
         value: Some(worst),
         met,
         missed_seconds: missed,
-        ..found(threshold, field, sentence)
+        ..found(threshold, Some(figure), sentence)
     }
 }
 
@@ -228,31 +212,6 @@ fn named(missed: &[u64]) -> String {
         more => format!(" and {more} more"),
     };
     format!("missed in second{plural} {}{rest}", first.join(", "))
-}
-
-/// Why a result has no number where it could have one.
-fn why_null(result: &Value, name: &str) -> String {
-    let (parents, last) = name.rsplit_once('.').unwrap_or(("", name));
-    let parent = parents.split('.').fold(result, |value, key| &value[key]);
-    if let Some(count) = parent["count"].as_u64() {
-        return match count {
-            0 => "nothing was counted there".to_owned(),
-            count => format!("{} are too few to carry a {last}", counted(count, "value")),
-        };
-    }
-    let first = parents.split('.').next().unwrap_or_default();
-    match first {
-        "ideal" => {
-            "an external server, a closed load without work, a run that was cut short and one of more than 20 million \
-             requests and replies have no ideal; the notes say which it is"
-        }
-        "hops" => "no sampled request got a reply, or the engine or an external server hides this leg",
-        "ledger" => "nothing was sent",
-        "waiting_client" => "there is one for open loads only, if every request is in the sample",
-        "proxy" => "the engine or an external server hides it, or nothing crossed the proxy",
-        _ => "it could not be measured",
-    }
-    .to_owned()
 }
 
 #[cfg(test)]
@@ -282,7 +241,7 @@ mod tests {
 
     fn of(limit: &str) -> ThresholdOutcome {
         let threshold = limit.parse().unwrap();
-        outcome(&threshold, &Fields::of_run(), &result(), &[true, true, false])
+        outcome(&threshold, &result(), &[true, true, false])
     }
 
     #[test]
@@ -333,15 +292,15 @@ mod tests {
         assert_eq!(of("series.in_flight != 4").value, Some(4.0));
         let threshold = "series.p99 < 1h".parse().unwrap();
         let silent = seconds(&result(), "p99", &[true; 3]);
-        let outcome = each_second(&threshold, &field("series.p99"), &silent);
+        let outcome = each_second(&threshold, figure("series.p99"), &silent);
         assert_eq!((outcome.met, &outcome.missed_seconds[..]), (false, &[3][..]));
         assert!(outcome.sentence.contains("1 had too few replies"), "{}", outcome.sentence);
-        let outcome = each_second(&threshold, &field("series.p99"), &[]);
+        let outcome = each_second(&threshold, figure("series.p99"), &[]);
         assert!(!outcome.met && outcome.sentence.contains("no whole second"));
     }
 
-    fn field(name: &str) -> Field {
-        Fields::of_run().named(name).cloned().unwrap()
+    fn figure(name: &str) -> &'static Figure {
+        figures::named(name).unwrap()
     }
 
     #[test]
@@ -385,7 +344,7 @@ mod tests {
         ) {
             let threshold: Threshold = format!("series.in_flight {relation} {limit}").parse().unwrap();
             let seconds: Vec<(u64, Option<f64>)> = (1..).zip(values.iter().map(|value| value.map(f64::from))).collect();
-            let outcome = each_second(&threshold, &field("series.in_flight"), &seconds);
+            let outcome = each_second(&threshold, figure("series.in_flight"), &seconds);
             let meets = |value: Option<f64>| value.is_some_and(|value| threshold.relation.holds(value, f64::from(limit)));
             let missed: Vec<u64> = seconds.iter().filter(|(_, value)| !meets(*value)).map(|(second, _)| *second).collect();
             prop_assert_eq!(outcome.met, missed.is_empty() && !seconds.is_empty());

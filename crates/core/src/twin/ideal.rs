@@ -50,7 +50,7 @@ impl Ideal {
         self.last_reply.merge(&other.last_reply);
         self.reply.merge(&other.reply);
         self.window_ns += other.window_ns;
-        self.carried.add(other.carried);
+        self.carried.merge(&other.carried);
         self.queue_grows |= other.queue_grows;
     }
 }

@@ -35,12 +35,7 @@ fn measures(metrics: &[Metric]) -> Value {
                 measure["upper_value"] = json!(high);
             }
             // A measure has no unit of its own, so its name says it, as keys of a result do.
-            (measure_name(metric), measure)
+            (metric.path(), measure)
         })
         .collect()
-}
-
-fn measure_name(metric: &Metric) -> String {
-    let says_it = metric.unit != "ns" || metric.name.contains("_ns_per_");
-    if says_it { metric.name.clone() } else { format!("{}_ns", metric.name) }
 }

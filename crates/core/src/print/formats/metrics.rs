@@ -1,11 +1,11 @@
-//! The few figures that are worth a history, each with the way in which it gets better.
+//! The figures that are worth a history, with their values.
 //!
 //! Invariant: a figure that a result does not have, or that is no estimate, is left out, and never 0.
 
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::result::{ComparisonResult, Direction, MetricUnit, number};
+use crate::result::figures::{self, Figure};
+use crate::result::{ComparisonResult, Direction, MetricUnit, to_value};
 
 /// One figure of a result.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,58 +22,47 @@ pub(super) struct Metric {
     pub(super) interval: Option<[f64; 2]>,
 }
 
-/// What a run's figure is called, what it is in, and which way is better.
-pub(super) type Kept = (&'static str, &'static str, Direction);
-
-/// The figures of a run that are worth a history. Their names and order are a contract: columns of files that grow, and keys
-/// of what others have stored. New ones go to the end.
-pub(super) const OF_RUNS: [Kept; 15] = [
-    ("throughput.requests_per_s", PER_S, Direction::Higher),
-    ("throughput.replies_per_s", PER_S, Direction::Higher),
-    ("latency.first_reply.p50", NS, Direction::Lower),
-    ("latency.first_reply.p90", NS, Direction::Lower),
-    ("latency.first_reply.p99", NS, Direction::Lower),
-    ("latency.first_reply.p999", NS, Direction::Lower),
-    ("latency.last_reply.p50", NS, Direction::Lower),
-    ("latency.last_reply.p99", NS, Direction::Lower),
-    ("latency.service.p50", NS, Direction::Lower),
-    ("proxy.cpu_ns_per_message", NS, Direction::Lower),
-    ("process.cpu_ns_per_message", NS, Direction::Lower),
-    ("process.resident_bytes", BYTES, Direction::Lower),
-    ("ledger.requests_lost", "requests", Direction::Lower),
-    ("latency.first_reply.p75", NS, Direction::Lower),
-    ("latency.first_reply.p95", NS, Direction::Lower),
-];
-
-const NS: &str = "ns";
-const PER_S: &str = "1/s";
-const BYTES: &str = "B";
+impl Metric {
+    /// Its path in a result, which says its unit.
+    pub(super) fn path(&self) -> String {
+        figures::path(&self.name, self.unit == "ns")
+    }
+}
 
 /// A unit as other tools write it.
 pub(super) fn unit(unit: MetricUnit) -> &'static str {
     match unit {
-        MetricUnit::Ns => NS,
-        MetricUnit::PerS => PER_S,
-        MetricUnit::Bytes => BYTES,
+        MetricUnit::Ns => "ns",
+        MetricUnit::PerS => "1/s",
+        MetricUnit::Bytes => "B",
     }
 }
 
-/// Those of the figures that a result, or one of the runs that it pools, has.
+/// A figure's unit as other tools write it; that of a count are the things: `requests` of `ledger.requests_lost`.
+fn unit_of(figure: &Figure) -> &'static str {
+    let last = figure.name.rsplit('.').next().unwrap_or(figure.name);
+    let things = last.split('_').next().unwrap_or(last);
+    MetricUnit::of(figure.unit).map_or(things, unit)
+}
+
+/// Those of the figures worth a history that a result, or one of the runs that it pools, has.
 pub(super) fn of_run(result: &impl Serialize) -> Vec<Metric> {
-    let result = serde_json::to_value(result).expect("results have string keys");
-    OF_RUNS
-        .iter()
-        .filter(|(name, ..)| !is_uncertain(&result, name))
-        .filter_map(|(name, unit, better)| {
-            Some(Metric {
-                name: (*name).to_owned(),
-                unit,
-                better: *better,
-                value: number(&result, name)?,
-                interval: interval(&result, name),
-            })
+    let result = to_value(result);
+    let metric = |figure: &Figure| {
+        let interval = figure.interval(&result).and_then(|ends| match ends {
+            [low, high] => Some([low.as_f64()?, high.as_f64()?]),
+            _ => None,
+        });
+        Some(Metric {
+            name: figure.name.to_owned(),
+            unit: unit_of(figure),
+            better: figure.better?,
+            value: figure.of(&result)?.as_f64()?,
+            interval,
         })
-        .collect()
+    };
+    let kept = figures::kept();
+    kept.iter().filter(|figure| !figure.is_uncertain(&result)).filter_map(metric).collect()
 }
 
 /// The figures of the side that is held against the other: `a` is what one has already.
@@ -100,21 +89,6 @@ pub(super) fn of_comparison(result: &ComparisonResult) -> Vec<Metric> {
             })
         })
         .collect()
-}
-
-/// The confidence interval beside a percentile.
-fn interval(result: &Value, name: &str) -> Option<[f64; 2]> {
-    let (parent, percentile) = name.rsplit_once('.')?;
-    let path = format!("/{}/intervals/{percentile}_ns", parent.replace('.', "/"));
-    serde_json::from_value(result.pointer(&path)?.clone()).ok()
-}
-
-/// Whether it is a percentile that was seen and is no estimate: a history of those shows the luck of single requests.
-fn is_uncertain(result: &Value, name: &str) -> bool {
-    let Some((parent, percentile)) = name.rsplit_once('.') else { return false };
-    let fields = result.pointer(&format!("/{}/uncertain", parent.replace('.', "/")));
-    let mut fields = fields.and_then(Value::as_array).into_iter().flatten();
-    fields.any(|field| field == percentile)
 }
 
 #[cfg(test)]

@@ -1,21 +1,24 @@
 //! A row of the CSV file in which Apache Otava looks for changes: when, what, and the figures that are worth a history.
 
 use super::csv::{cell, written};
-use super::metrics::{Kept, OF_RUNS, of_run};
+use super::metrics::of_run;
 use crate::facts::Revision;
 use crate::result::RunResult;
+use crate::result::figures::{self, Figure};
 
-/// The names of the columns.
+/// The names of the columns: each figure's path as a variable may be called.
 pub(super) fn header() -> String {
     let names = ["time", "branch", "commit", "verdict"].map(str::to_owned);
-    written(|writer| writer.write_record(names.into_iter().chain(OF_RUNS.iter().map(column))))
+    let column = |figure: Figure| figure.path().replace('.', "_");
+    let columns = figures::kept().into_iter().map(column);
+    written(|writer| writer.write_record(names.into_iter().chain(columns)))
 }
 
 /// A row without its header. What the run does not have is `nan`: Otava reads every cell of a column as a number.
 pub(super) fn run(result: &RunResult, revision: &Revision) -> String {
     let metrics = of_run(result);
-    let figure = |(name, _, _): &Kept| {
-        let metric = metrics.iter().find(|metric| metric.name == *name);
+    let cell_of = |figure: Figure| {
+        let metric = metrics.iter().find(|metric| metric.name == figure.name);
         metric.map_or_else(|| "nan".to_owned(), |metric| metric.value.to_string())
     };
     let about = [
@@ -24,11 +27,6 @@ pub(super) fn run(result: &RunResult, revision: &Revision) -> String {
         cell(&revision.commit),
         result.verdict.status.to_string(),
     ];
-    written(|writer| writer.write_record(about.into_iter().chain(OF_RUNS.iter().map(figure))))
-}
-
-/// A column's name: the figure's path with its unit, as a variable may be called.
-fn column((name, unit, _): &Kept) -> String {
-    let column = name.replace('.', "_");
-    if *unit == "ns" && !column.contains("_ns_per_") { column + "_ns" } else { column }
+    let cells = figures::kept().into_iter().map(cell_of);
+    written(|writer| writer.write_record(about.into_iter().chain(cells)))
 }

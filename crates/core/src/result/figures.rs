@@ -1,0 +1,489 @@
+//! The catalogue of figures: every number that a result of `zload run` has, with all that is known of it beforehand.
+//!
+//! Thresholds, comparisons, CSV, histories and reports read it, so that a new figure is a field of the result and a row here.
+//! Invariant: what has a row is a number of the result, and every number of the result has a row.
+
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::Direction::{self, Higher, Lower};
+use super::FieldUnit::{self, Bytes, BytesPerS, Ns, Number, PerS};
+use crate::problem;
+use crate::quantity;
+
+/// What stands before the names of figures of the seconds.
+const SERIES: &str = "series.";
+/// What may be left out of a name.
+const LATENCY: &str = "latency.";
+
+/// A number that a result of `zload run` has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// Its path in the JSON object without `_ns` at its end: `latency.first_reply.p99`.
+    pub name: &'static str,
+    /// What people call it where reports show it by itself.
+    pub label: &'static str,
+    /// What it is in.
+    pub unit: FieldUnit,
+    /// Which way is better, if either is.
+    pub better: Option<Direction>,
+    /// A comparison compares it, and takes a smaller difference for none, in percent.
+    pub margin_percent: Option<f64>,
+    /// Which column it has in histories, from 0, if they keep it.
+    pub column: Option<u8>,
+}
+
+/// A part of the result that holds figures of the whole run.
+#[derive(Debug)]
+pub struct Part {
+    /// Its path.
+    pub name: &'static str,
+    /// Why figures in it may be null.
+    why_null: &'static str,
+}
+
+const fn part(name: &'static str, why_null: &'static str) -> Part {
+    Part { name, why_null }
+}
+
+const NOT_MEASURED: &str = "it could not be measured";
+
+/// The parts in the order in which they are read. What stands elsewhere says nothing of what the run was like as a whole.
+pub const PARTS: &[Part] = &[
+    part("throughput", NOT_MEASURED),
+    part("latency", NOT_MEASURED),
+    part("ledger", "nothing was sent"),
+    part(
+        "hops",
+        "no sampled request got a reply, or the engine or an external server hides this leg",
+    ),
+    part(
+        "ideal",
+        "an external server, a closed load without work, a run that was cut short and one of more than 20 million \
+         requests and replies have no ideal; the notes say which it is",
+    ),
+    part("waiting_client", "there is one for open loads only, if every request is in the sample"),
+    part("proxy", "the engine or an external server hides it, or nothing crossed the proxy"),
+    part("generator", NOT_MEASURED),
+    part("process", NOT_MEASURED),
+    part("server", NOT_MEASURED),
+];
+
+const fn figure(name: &'static str, label: &'static str, unit: FieldUnit) -> Figure {
+    Figure { name, label, unit, better: None, margin_percent: None, column: None }
+}
+
+impl Figure {
+    const fn better(self, better: Direction) -> Self {
+        Self { better: Some(better), ..self }
+    }
+
+    /// Comparisons compare it, and a smaller difference than so many percent is none.
+    const fn compared(self, better: Direction, margin_percent: f64) -> Self {
+        Self { margin_percent: Some(margin_percent), ..self.better(better) }
+    }
+
+    /// Histories keep it.
+    const fn kept(self, column: u8) -> Self {
+        Self { column: Some(column), ..self }
+    }
+}
+
+/// Figures with a row of their own. Those that are compared stand in the order of reports; what varies more from run to run has the
+/// wider margin. Columns of histories are a contract, as files grow by them: a new one gets the next number.
+const ROWS: &[Figure] = &[
+    figure("throughput.replies_per_s", "replies", PerS).compared(Higher, 3.0).kept(1),
+    figure("proxy.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0).kept(9),
+    figure("server.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0),
+    figure("process.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0).kept(10),
+    figure("latency.first_reply.p50", "p50", Ns).compared(Lower, 3.0).kept(2),
+    figure("latency.first_reply.p75", "p75", Ns).compared(Lower, 5.0).kept(13),
+    figure("latency.first_reply.p90", "p90", Ns).compared(Lower, 5.0).kept(3),
+    figure("latency.first_reply.p95", "p95", Ns).compared(Lower, 5.0).kept(14),
+    figure("latency.first_reply.p99", "p99", Ns).compared(Lower, 10.0).kept(4),
+    figure("latency.first_reply.p999", "p99.9", Ns).compared(Lower, 10.0).kept(5),
+    figure("latency.last_reply.p50", "p50", Ns).compared(Lower, 3.0).kept(6),
+    figure("latency.last_reply.p99", "p99", Ns).compared(Lower, 10.0).kept(7),
+    figure("latency.service.p50", "p50", Ns).compared(Lower, 3.0).kept(8),
+    figure("latency.service.p99", "p99", Ns).compared(Lower, 10.0),
+    figure("ideal.excess.first_reply.p50", "p50", Ns).compared(Lower, 5.0),
+    figure("ideal.excess.first_reply.p99", "p99", Ns).compared(Lower, 10.0),
+    figure("generator.driver_cpu_ns_per_request", "CPU per request", Ns).compared(Lower, 3.0),
+    figure("hops.to_proxy.p50", "p50", Ns).compared(Lower, 5.0),
+    figure("hops.in_proxy.p50", "p50", Ns).compared(Lower, 5.0),
+    figure("hops.to_worker.p50", "p50", Ns).compared(Lower, 5.0),
+    figure("hops.in_worker.p50", "p50", Ns).compared(Lower, 5.0),
+    figure("hops.back_to_proxy.p50", "p50", Ns).compared(Lower, 5.0),
+    figure("hops.back_in_proxy.p50", "p50", Ns).compared(Lower, 5.0),
+    figure("hops.to_client.p50", "p50", Ns).compared(Lower, 5.0),
+    figure("hops.to_proxy.p99", "p99", Ns).compared(Lower, 10.0),
+    figure("hops.to_worker.p99", "p99", Ns).compared(Lower, 10.0),
+    figure("hops.back_to_proxy.p99", "p99", Ns).compared(Lower, 10.0),
+    figure("hops.to_client.p99", "p99", Ns).compared(Lower, 10.0),
+    figure("process.resident_bytes", "resident", Bytes).compared(Lower, 3.0).kept(11),
+    figure("server.resident_bytes", "resident", Bytes).compared(Lower, 3.0),
+    figure("throughput.requests_per_s", "requests", PerS).better(Higher).kept(0),
+    figure("throughput.proxy_messages_per_s", "proxy", PerS),
+    figure("throughput.proxy_bytes_per_s", "proxy", BytesPerS),
+    figure("throughput.window", "window", Ns),
+    figure("ledger.requests_planned", "planned", Number),
+    figure("ledger.requests_sent", "sent", Number),
+    figure("ledger.requests_unsent", "unsent", Number),
+    figure("ledger.requests_answered", "answered", Number),
+    figure("ledger.requests_silent", "silent", Number),
+    figure("ledger.requests_lost", "lost", Number).better(Lower).kept(12),
+    figure("ledger.replies_expected", "expected", Number),
+    figure("ledger.replies_received", "received", Number),
+    figure("ledger.replies_late", "late", Number),
+    figure("ledger.replies_lost", "lost", Number),
+    figure("ledger.replies_duplicate", "duplicate", Number),
+    figure("ledger.replies_unexpected", "unexpected", Number),
+    figure("ledger.lost_ratio", "lost", Number),
+    figure("hops.sampled", "sampled", Number),
+    figure("hops.one_in", "one in", Number),
+    figure("hops.followed_one_in", "followed one in", Number),
+    figure("hops.skipped", "skipped", Number),
+    figure("hops.disordered", "disordered", Number),
+    figure("ideal.requests", "requests", Number),
+    figure("ideal.silent", "silent", Number),
+    figure("ideal.replies", "replies", Number),
+    figure("ideal.requests_per_s", "sent", PerS),
+    figure("ideal.replies_per_s", "received", PerS),
+    figure("ideal.first_reply.p99", "p99, ideal", Ns),
+    figure("ideal.utilisation", "busy", Number),
+    figure("ideal.other_seeds", "other seeds", Number),
+    figure("ideal.excess.faster_first_replies", "faster first replies", Number),
+    figure("ideal.excess.faster_last_replies", "faster last replies", Number),
+    figure("ideal.excess.unmatched", "unmatched", Number),
+    figure("waiting_client.counted", "counted", Number),
+    figure("waiting_client.left_out", "left out", Number),
+    figure("waiting_client.p99", "p99", Ns),
+    figure("proxy.messages_in", "messages in", Number),
+    figure("proxy.messages_out", "messages out", Number),
+    figure("proxy.wakes", "wakes", Number),
+    figure("proxy.messages_per_wake", "messages per wake", Number),
+    figure("proxy.busy_ratio", "busy", Number),
+    figure("generator.driver_busy_ratio", "busy", Number),
+    figure("generator.threads", "threads", Number),
+    figure("generator.wakes", "wakes", Number),
+    figure("server.cpu", "CPU", Ns),
+    figure("server.busy_ratio", "busy", Number),
+    figure("series.offset", "offset", Ns),
+    figure("series.requests", "requests", Number),
+    figure("series.replies", "replies", Number),
+    figure("series.p50", "p50", Ns),
+    figure("series.p99", "p99", Ns),
+    figure("series.max", "max", Ns),
+    figure("series.in_flight", "in flight", Number),
+    figure("environment.cores", "cores", Number),
+    figure("environment.cpu_quota", "CPU quota", Number),
+    figure("environment.load_average", "load average", Number),
+    figure("repeat", "runs", Number),
+    figure("seed", "seed", Number),
+];
+
+/// Every distribution has these. One that is compared or kept has a row of its own above.
+macro_rules! distributions {
+    ($($path:literal),* $(,)?) => {
+        &[$(&[
+            figure(concat!($path, ".count"), "values", Number),
+            figure(concat!($path, ".clipped"), "clipped", Number),
+            figure(concat!($path, ".min"), "min", Ns),
+            figure(concat!($path, ".mean"), "mean", Ns),
+            figure(concat!($path, ".stddev"), "standard deviation", Ns),
+            figure(concat!($path, ".p50"), "p50", Ns),
+            figure(concat!($path, ".p75"), "p75", Ns),
+            figure(concat!($path, ".p90"), "p90", Ns),
+            figure(concat!($path, ".p95"), "p95", Ns),
+            figure(concat!($path, ".p99"), "p99", Ns),
+            figure(concat!($path, ".p999"), "p99.9", Ns),
+            figure(concat!($path, ".p9999"), "p99.99", Ns),
+            figure(concat!($path, ".max"), "max", Ns),
+        ]),*]
+    };
+}
+
+const DISTRIBUTIONS: &[&[Figure]] = distributions![
+    "latency.first_reply",
+    "latency.last_reply",
+    "latency.reply",
+    "latency.service",
+    "latency.slip",
+    "hops.to_proxy",
+    "hops.in_proxy",
+    "hops.to_worker",
+    "hops.to_worker_waiting",
+    "hops.to_worker_transport",
+    "hops.in_worker",
+    "hops.in_worker_planned",
+    "hops.in_worker_overshoot",
+    "hops.back_to_proxy",
+    "hops.back_in_proxy",
+    "hops.to_client",
+    "ideal.first_reply",
+    "ideal.last_reply",
+    "ideal.reply",
+    "ideal.excess.first_reply",
+    "ideal.excess.last_reply",
+];
+
+/// All figures, by their names.
+pub static FIGURES: LazyLock<Vec<Figure>> = LazyLock::new(|| {
+    let own = |figure: &Figure| ROWS.iter().any(|row| row.name == figure.name);
+    let rest = DISTRIBUTIONS.iter().copied().flatten().filter(|figure| !own(figure));
+    let mut figures: Vec<Figure> = ROWS.iter().chain(rest).copied().collect();
+    figures.sort_unstable_by_key(|figure| figure.name);
+    figures
+});
+
+/// Those that are compared, in the order of reports.
+pub fn compared() -> impl Iterator<Item = Figure> {
+    ROWS.iter().copied().filter(|figure| figure.margin_percent.is_some())
+}
+
+/// Those that are worth a history, in the order of its columns.
+pub fn kept() -> Vec<Figure> {
+    let mut kept: Vec<Figure> =
+        ROWS.iter().copied().filter(|figure| figure.column.is_some()).collect();
+    kept.sort_unstable_by_key(|figure| figure.column);
+    kept
+}
+
+/// The figure with this name, which people write with or without `_ns`, and without `latency.` if they like.
+pub fn named(name: &str) -> Option<&'static Figure> {
+    let name = name.strip_suffix("_ns").unwrap_or(name);
+    let find = |name: &str| FIGURES.iter().find(|figure| figure.name == name);
+    find(name).or_else(|| find(&format!("{LATENCY}{name}")))
+}
+
+/// What may have been meant by a name that no figure has.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    let names = FIGURES.iter().map(|figure| figure.name);
+    let known: Vec<&'static str> =
+        names.flat_map(|name| [name.strip_prefix(LATENCY), Some(name)]).flatten().collect();
+    problem::nearest(name, &known)
+}
+
+/// The figures and smaller groups in the group with this name; nothing if there is no such group.
+pub(super) fn within(group: &str) -> Vec<&'static str> {
+    let find = |group: &str| -> Vec<&str> {
+        let behind = FIGURES.iter().filter_map(|figure| figure.name.strip_prefix(group));
+        let mut parts: Vec<&str> =
+            behind.map(|rest| rest.split('.').next().unwrap_or(rest)).collect();
+        parts.dedup();
+        parts
+    };
+    let own = find(&format!("{group}."));
+    if own.is_empty() { find(&format!("{LATENCY}{group}.")) } else { own }
+}
+
+/// The number with this name in a result object; `None` if there is none, or if it is null.
+pub fn number(result: &Value, name: &str) -> Option<f64> {
+    let find = |object: &Value| {
+        let (parents, last) = name.rsplit_once('.').unwrap_or(("", name));
+        let parent = parents
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .try_fold(object, |value, key| value.get(key))?;
+        let value = parent.get(last).or_else(|| parent.get(format!("{last}_ns")))?;
+        value.as_f64()
+    };
+    find(result).or_else(|| find(result.get("latency")?))
+}
+
+impl Figure {
+    /// Its path in the JSON object: `latency.first_reply.p99_ns`.
+    pub fn path(&self) -> String {
+        path(self.name, self.unit == Ns)
+    }
+
+    /// The part of the result that it stands in.
+    pub fn part(&self) -> &'static str {
+        self.name.split('.').next().unwrap_or(self.name)
+    }
+
+    /// Whether it is a share, which people may write in percent.
+    pub fn is_share(&self) -> bool {
+        self.name.ends_with("_ratio")
+    }
+
+    /// Its key within an entry of the series, if that is where it stands.
+    pub fn of_each_second(&self) -> Option<&'static str> {
+        self.name.strip_prefix(SERIES)
+    }
+
+    /// What a result says there; `None` if the part that it would stand in is missing.
+    pub fn of<'a>(&self, result: &'a Value) -> Option<&'a Value> {
+        result.pointer(&format!("/{}", self.path().replace('.', "/")))
+    }
+
+    /// Both ends of its confidence interval, if it has one.
+    pub fn interval<'a>(&self, result: &'a Value) -> Option<&'a [Value]> {
+        let path = self.path().replace('.', "/");
+        let (parent, key) = path.rsplit_once('/')?;
+        let ends = result.pointer(&format!("/{parent}/intervals/{key}"))?;
+        ends.as_array().map(Vec::as_slice)
+    }
+
+    /// Whether it is a percentile that was seen and is no estimate.
+    pub fn is_uncertain(&self, result: &Value) -> bool {
+        let Some((parent, percentile)) = self.name.rsplit_once('.') else { return false };
+        let fields = result.pointer(&format!("/{}/uncertain", parent.replace('.', "/")));
+        let mut fields = fields.and_then(Value::as_array).into_iter().flatten();
+        fields.any(|field| field == percentile)
+    }
+
+    /// Why a result has no number where it could have one.
+    pub(super) fn why_null(&self, result: &Value) -> String {
+        let (parents, last) = self.name.rsplit_once('.').unwrap_or(("", self.name));
+        let parent = parents.split('.').fold(result, |value, key| &value[key]);
+        match parent["count"].as_u64() {
+            Some(0) => "nothing was counted there".to_owned(),
+            Some(count) => {
+                format!("{} are too few to carry a {last}", quantity::counted(count, "value"))
+            }
+            None => {
+                let part = PARTS.iter().find(|part| part.name == self.part());
+                part.map_or(NOT_MEASURED, |part| part.why_null).to_owned()
+            }
+        }
+    }
+}
+
+/// The path in the JSON object of a figure with this name: that of a time ends with its unit.
+pub fn path(name: &str, is_time: bool) -> String {
+    let says_it = !is_time || name.contains("_ns_per_");
+    if says_it { name.to_owned() } else { format!("{name}_ns") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use schemars::schema_for;
+    use serde_json::json;
+
+    use super::*;
+    use crate::result::{MetricUnit, PERCENTILES, RunResult};
+
+    /// Parts that hold no figures of the whole run: what was asked for, and the single runs of several.
+    const NOT_FIGURES: [&str; 2] = ["scenario", "runs"];
+
+    /// Adds the numbers that `node` of the schema `root` describes, where `path` is the way to it.
+    fn collect(root: &Value, node: &Value, path: &str, paths: &mut Vec<String>) {
+        let definition =
+            node["$ref"].as_str().and_then(|path| root.pointer(path.strip_prefix('#')?));
+        // An `Option` is one of its value and null; a flattened struct is one of all.
+        let parts = ["anyOf", "allOf"].into_iter().filter_map(|key| node[key].as_array()).flatten();
+        for part in definition.into_iter().chain(parts) {
+            collect(root, part, path, paths);
+        }
+        let types = match &node["type"] {
+            Value::Array(types) => types.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        if types.iter().any(|one| one == "number" || one == "integer") {
+            paths.push(path.to_owned());
+        }
+        if let Some(items) = node.get("items").filter(|_| format!("{path}.") == SERIES) {
+            collect(root, items, path, paths);
+        }
+        for (key, property) in node["properties"].as_object().into_iter().flatten() {
+            match path {
+                "" if NOT_FIGURES.contains(&key.as_str()) => {}
+                "" => collect(root, property, key, paths),
+                parent => collect(root, property, &format!("{parent}.{key}"), paths),
+            }
+        }
+    }
+
+    #[test]
+    fn the_catalogue_has_every_number_of_a_result_once_and_no_other() {
+        let schema = schema_for!(RunResult).to_value();
+        let mut paths = Vec::new();
+        collect(&schema, &schema, "", &mut paths);
+        paths.sort_unstable();
+        let mut rows: Vec<String> = FIGURES.iter().map(Figure::path).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, paths);
+    }
+
+    #[test]
+    fn what_is_compared_or_kept_says_which_way_is_better() {
+        for figure in &*FIGURES {
+            let judged = figure.margin_percent.is_some() || figure.column.is_some();
+            assert_eq!(figure.better.is_some(), judged, "{}", figure.name);
+            assert!(figure.margin_percent.is_none() || MetricUnit::of(figure.unit).is_some());
+        }
+        let columns = kept().iter().filter_map(|figure| figure.column).collect::<Vec<_>>();
+        assert!((0..).zip(&columns).all(|(place, column)| place == *column), "{columns:?}");
+    }
+
+    #[test]
+    fn what_is_in_no_part_of_the_figures_is_known() {
+        let known = |name: &&str| PARTS.iter().any(|part| part.name == *name);
+        let mut others: Vec<&str> =
+            FIGURES.iter().map(Figure::part).filter(|name| !known(name)).collect();
+        others.dedup();
+        assert_eq!(others, ["environment", "repeat", "seed", "series"]);
+    }
+
+    #[test]
+    fn percentiles_are_called_as_they_are_everywhere() {
+        let labels: BTreeMap<&str, &str> =
+            PERCENTILES.iter().map(|kind| (kind.field, kind.name)).collect();
+        for figure in &*FIGURES {
+            let last = figure.name.rsplit('.').next().unwrap();
+            if let Some(label) = labels.get(last) {
+                assert!(figure.label.starts_with(label), "{}", figure.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_figure_has_the_name_that_people_write() {
+        let result = json!({
+            "ledger": { "requests_lost": 3 },
+            "latency": { "first_reply": { "p99_ns": 7, "p999_ns": null } },
+            "ideal": { "first_reply": { "p99_ns": 5 }, "excess": { "first_reply": { "p99_ns": 2 } } },
+        });
+        for (name, number) in [
+            ("ledger.requests_lost", Some(3.0)),
+            ("latency.first_reply.p99", Some(7.0)),
+            ("first_reply.p99", Some(7.0)),
+            ("first_reply.p99_ns", Some(7.0)),
+            ("ideal.excess.first_reply.p99", Some(2.0)),
+            ("first_reply.p999", None),
+            ("first_reply", None),
+            ("", None),
+        ] {
+            assert_eq!(super::number(&result, name), number, "{name}");
+        }
+        for (name, full) in [
+            ("ledger.requests_lost", "ledger.requests_lost"),
+            ("first_reply.p99", "latency.first_reply.p99"),
+            ("first_reply.p99_ns", "latency.first_reply.p99"),
+            ("slip.count", "latency.slip.count"),
+            ("ideal.excess.first_reply.p99", "ideal.excess.first_reply.p99"),
+        ] {
+            assert_eq!(named(name).map(|figure| figure.name), Some(full));
+        }
+        for unknown in ["", "p99", "first_reply", "verdict.checks.value", "scenario.clients.count"]
+        {
+            assert_eq!(named(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_figure_has_leads_to_one() {
+        assert_eq!(nearest("first_replly.p99"), Some("first_reply.p99"));
+        assert_eq!(nearest("first_reply.p96"), Some("first_reply.p90"));
+        assert_eq!(nearest("latency.first_reply.p9"), Some("latency.first_reply.p90"));
+        assert_eq!(nearest("x".repeat(60).as_str()), None);
+        assert!(within("first_reply").contains(&"p99"));
+        assert!(within("ledger").contains(&"requests_lost"));
+        assert_eq!(within("ideal.excess").iter().filter(|part| **part == "last_reply").count(), 1);
+        assert!(within("banana").is_empty());
+    }
+}
