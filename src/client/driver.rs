@@ -14,11 +14,10 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::counters::DriverCounters;
-use super::event::Event;
 use super::state::{Client, Departure, Received};
 use super::tracker::Tracker;
 use super::world::{Message, World};
+use super::{DriverCounters, Event};
 use crate::wire::errno::Errno;
 use crate::wire::tracer::Tracer;
 use zload_core::plan::{Offered, Plan};

@@ -9,9 +9,9 @@ use super::gauge::Gauge;
 use super::memory::Memory;
 use super::watch::{Sample, Watch};
 use crate::Error;
-use crate::client::{Clients, Event};
+use crate::client::{Clients, Event, Settings};
 use crate::machine::clock::Clock;
-use crate::machine::host;
+use crate::machine::host::{self, Reading};
 use crate::machine::stop::Stop;
 use crate::machine::threads::ThreadId;
 use crate::process::ServerProcess;
@@ -21,9 +21,7 @@ use crate::wire::peers;
 use zload_core::facts::{
     Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread,
 };
-use zload_core::plan::Plan;
 use zload_core::record::{Recorded, Series};
-use zload_core::scenario::{Engine, Scenario};
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -34,23 +32,23 @@ const START_IN: Duration = Duration::from_millis(20);
 
 /// Watches a run from outside.
 pub(super) struct Controller<'a> {
-    pub(super) scenario: &'a Scenario,
-    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a Settings,
+    /// The built-in server, or an external one that zload started, if there is either.
     pub(super) server: Option<&'a Server>,
-    /// A server of the user's own.
     pub(super) process: Option<&'a ServerProcess<'a>>,
     pub(super) stop: &'a Stop,
     pub(super) interrupted: &'a AtomicBool,
     pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
     pub(super) clients: Clients,
     pub(super) memory: Memory,
+    pub(super) watch: Watch,
 }
 
-/// Everything that only grows, at one instant.
-#[derive(Clone, Default)]
-struct Look {
+/// Everything that only grows, at an edge of the window.
+#[derive(Clone)]
+struct Edge {
     at_ns: u64,
-    host: Option<host::Look>,
+    host: Reading,
     server: Option<ServerTotals>,
     drivers: DriverFigures,
 }
@@ -70,21 +68,20 @@ struct Playing {
     /// Drivers that have not ended, and how many have ended without a word.
     left: usize,
     missed: usize,
-    begin: Option<Look>,
-    end: Option<Look>,
-    /// For the rates that a watcher sees: the look before.
+    begin: Option<Edge>,
+    end: Option<Edge>,
+    /// For the rates that a watcher sees: when it last saw them, and the counts.
     shown: (u64, u64, u64),
-    watch: Watch,
     failure: Option<String>,
 }
 
 impl Controller<'_> {
     pub(super) fn play(&mut self) -> Result<Measured, Error> {
-        let drivers = self.clients.threads.len();
+        let (drivers, plan) = (self.clients.threads.len(), &*self.settings.plan);
         let Some(threads) = self.await_connections()? else {
-            return Ok(Measured::nothing(self.plan, &self.clients.endpoint, drivers));
+            return Ok(Measured::nothing(plan, &self.settings.endpoint, drivers));
         };
-        let connected = (self.scenario.proxy.engine == Engine::External).then(peers::connected);
+        let connected = self.server.is_none().then(peers::connected);
         let clock = Clock::zero_in(START_IN);
         for start in &self.clients.start {
             // A driver that died is noticed below, by its thread.
@@ -104,14 +101,13 @@ impl Controller<'_> {
             begin: None,
             end: None,
             shown: (0, 0, 0),
-            watch: Watch::new(self.scenario),
             failure: None,
         };
         while playing.left > 0 {
             self.tick(&mut playing);
         }
         let mut measured = self.measured(playing);
-        measured.connections = connected.and_then(|begun| since(&begun, self.plan.clients()));
+        measured.connections = connected.and_then(|begun| since(&begun, plan.clients()));
         self.clients.close();
         Ok(measured)
     }
@@ -137,7 +133,7 @@ impl Controller<'_> {
                 Ok(Event::NotConnected(Error::Connect { endpoint, timeout, .. })) => {
                     return Err(Error::Connect {
                         connected: self.connected(),
-                        clients: self.plan.clients(),
+                        clients: self.settings.plan.clients(),
                         endpoint,
                         timeout,
                     });
@@ -152,7 +148,7 @@ impl Controller<'_> {
                     ));
                 }
             }
-            let total_ns = self.scenario.clients.connect_timeout.0;
+            let total_ns = self.settings.connect_timeout.0;
             let snapshot = Snapshot { total_ns, ..self.snapshot(Phase::Connect, clock.now_ns()) };
             (self.watcher)(&snapshot);
         }
@@ -162,26 +158,26 @@ impl Controller<'_> {
     /// Takes in what drivers tell, looks at everything once, and waits a little.
     fn tick(&mut self, playing: &mut Playing) {
         let now_ns = playing.clock.now_ns();
+        let (warmup_ns, send_end_ns) = self.edges_ns();
         if self.interrupted.load(Ordering::Relaxed) && !self.stop.requested() {
             self.stop.request();
         }
-        if playing.begin.is_none() && now_ns >= self.plan.warmup_ns() {
-            playing.begin = Some(self.look(now_ns, playing));
+        if playing.begin.is_none() && now_ns >= warmup_ns {
+            playing.begin = Some(self.edge(now_ns, playing));
         }
-        let over = now_ns >= self.plan.send_end_ns() || self.stop.requested();
+        let over = now_ns >= send_end_ns || self.stop.requested();
         if playing.end.is_none() && over && playing.begin.is_some() {
-            playing.end = Some(self.look(now_ns, playing));
+            playing.end = Some(self.edge(now_ns, playing));
         }
         self.gauge(now_ns, playing);
         if playing.failure.is_none()
-            && let Some(failure) = self.trouble(now_ns, playing)
+            && let Some(failure) = self.failure(now_ns, playing)
         {
             playing.failure = Some(failure);
             self.stop.request();
         }
         self.show(now_ns, playing);
-        let next_edge_ns = [self.plan.warmup_ns(), self.plan.send_end_ns()];
-        let wait = next_edge_ns
+        let wait = [warmup_ns, send_end_ns]
             .into_iter()
             .filter(|&edge_ns| edge_ns > now_ns)
             .map(|edge_ns| playing.clock.until(edge_ns))
@@ -219,7 +215,7 @@ impl Controller<'_> {
     }
 
     /// Why the run cannot go on, if it cannot.
-    fn trouble(&mut self, now_ns: u64, playing: &mut Playing) -> Option<String> {
+    fn failure(&mut self, now_ns: u64, playing: &Playing) -> Option<String> {
         if let Some(death) = self.process.and_then(ServerProcess::died) {
             return Some(death);
         }
@@ -234,14 +230,10 @@ impl Controller<'_> {
         let totals = server.totals();
         let sent = self.clients.sum(|counters| counters.requests.get());
         let received = self.clients.sum(|counters| counters.replies.get());
-        let sample = Sample {
-            moved: totals.requests + totals.replies + totals.messages_out.unwrap_or(0) + received,
-            untaken: sent.saturating_sub(totals.requests),
-            delaying: server.workers_in(WorkerState::Delaying),
-            sending: server.workers_in(WorkerState::Sending),
-            workers: server.workers(),
-        };
-        playing.watch.look(now_ns, &sample, || host::io_ns(&playing.all_threads))
+        let mut sample = Sample::of(server, &totals);
+        sample.moved += received;
+        sample.untaken = sent.saturating_sub(totals.requests);
+        self.watch.look(now_ns, &sample, || host::io_ns(&playing.all_threads))
     }
 
     /// Looks at what goes up and down, in the window.
@@ -258,14 +250,12 @@ impl Controller<'_> {
         }
     }
 
-    fn look(&self, at_ns: u64, playing: &Playing) -> Look {
+    fn edge(&self, at_ns: u64, playing: &Playing) -> Edge {
         let threads = &playing.threads;
-        Look {
+        let server_cpu_ns = self.process.and_then(ServerProcess::cpu_ns);
+        Edge {
             at_ns,
-            host: Some(host::Look::at(
-                &playing.all_threads,
-                self.process.and_then(ServerProcess::cpu_ns),
-            )),
+            host: Reading::take(&playing.all_threads, server_cpu_ns),
             server: self.server.map(Server::totals),
             drivers: DriverFigures {
                 cpu_ns: threads.iter().map(|thread| thread.cpu_ns()).collect(),
@@ -279,13 +269,13 @@ impl Controller<'_> {
 
     /// Shows the watcher where the run is.
     fn show(&mut self, now_ns: u64, playing: &mut Playing) {
-        let (warmup_ns, send_end_ns) = (self.plan.warmup_ns(), self.plan.send_end_ns());
+        let (warmup_ns, send_end_ns) = self.edges_ns();
         let (phase, since_ns, until_ns) = if now_ns < warmup_ns {
             (Phase::Warmup, 0, warmup_ns)
         } else if now_ns < send_end_ns && !self.stop.requested() {
             (Phase::Measure, warmup_ns, send_end_ns)
         } else {
-            (Phase::Drain, send_end_ns, send_end_ns + self.plan.drain_ns())
+            (Phase::Drain, send_end_ns, send_end_ns + self.settings.plan.drain_ns())
         };
         let requests = self.clients.sum(|counters| counters.requests.get());
         let replies = self.clients.sum(|counters| counters.replies.get());
@@ -308,12 +298,17 @@ impl Controller<'_> {
         (self.watcher)(&snapshot);
     }
 
+    /// When the measured window begins and ends by the plan.
+    fn edges_ns(&self) -> (u64, u64) {
+        (self.settings.plan.warmup_ns(), self.settings.plan.send_end_ns())
+    }
+
     fn snapshot(&self, phase: Phase, elapsed_ns: u64) -> Snapshot {
         Snapshot {
             elapsed_ns,
             in_flight: self.clients.sum(|counters| counters.in_flight.get()),
             connected: self.connected(),
-            ..Snapshot::begin(phase, self.plan.clients())
+            ..Snapshot::begin(phase, self.settings.plan.clients())
         }
     }
 
@@ -323,19 +318,18 @@ impl Controller<'_> {
 
     fn measured(&self, playing: Playing) -> Measured {
         let now_ns = playing.clock.now_ns();
-        let begin = playing.begin.clone().unwrap_or_else(|| self.look(now_ns, &playing));
+        let begin = playing.begin.clone().unwrap_or_else(|| self.edge(now_ns, &playing));
         let end = playing.end.clone().unwrap_or_else(|| begin.clone());
-        let host =
-            begin.host.zip(end.host).map(|(begin, end)| end.since(&begin, &playing.all_threads));
+        let host = end.host.since(&begin.host, &playing.all_threads);
         let (series, heat_map) = playing.series.finish();
         Measured {
             interrupted: self.interrupted.load(Ordering::Relaxed),
             failure: playing.failure,
-            window_ns: playing.recorded.window_end_ns.saturating_sub(self.plan.warmup_ns()),
+            window_ns: playing.recorded.window_end_ns.saturating_sub(self.edges_ns().0),
             recorded: playing.recorded,
             series,
             heat_map,
-            frontend: self.clients.endpoint.clone(),
+            frontend: self.settings.endpoint.clone(),
             identities: self.clients.identities,
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
             server_in_all: None,
@@ -347,11 +341,11 @@ impl Controller<'_> {
             played_ns: now_ns,
             in_flight: playing.in_flight.finish(),
             workers_busy: mean(&playing.workers_busy.finish()),
-            process_cpu_ns: host.as_ref().map(|host| host.process_cpu_ns),
+            process_cpu_ns: Some(host.process_cpu_ns),
             cut_off: self.memory.cut_off(),
             connections: None,
             resident_bytes: host::resident_bytes(),
-            host,
+            host: Some(host),
             clock_resolution_ns: host::clock_resolution_ns(),
         }
     }
@@ -385,6 +379,9 @@ mod tests {
     use std::sync::{Arc, mpsc};
 
     use super::*;
+    use crate::engine::setup;
+    use zload_core::plan::Plan;
+    use zload_core::scenario::Scenario;
 
     /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is told to start; the other
     /// goes on until it is told to stop.
@@ -392,16 +389,11 @@ mod tests {
         let text = "load = { rate = '1/s' }\nrun = { duration = '10m' }\n\
                     clients = { connect_timeout = '10m' }";
         let scenario = Scenario::parse("test.toml", text, &[]).unwrap();
-        let (plan, stop) = (Plan::new(&scenario), Arc::new(Stop::new().unwrap()));
+        let (plan, stop) = (Arc::new(Plan::new(&scenario)), Arc::new(Stop::new().unwrap()));
         let (tell, events) = mpsc::channel();
-        let mut clients = Clients {
-            endpoint: String::new(),
-            identities: plan.identities(1),
-            threads: vec![],
-            counters: vec![],
-            start: vec![],
-            events,
-        };
+        let identities = plan.identities(1);
+        let mut clients =
+            Clients { identities, threads: vec![], counters: vec![], start: vec![], events };
         for panics in [true, false] {
             let (tell, stop) = (tell.clone(), Arc::clone(&stop));
             let (start, told) = mpsc::channel();
@@ -418,14 +410,14 @@ mod tests {
             }));
         }
         let mut controller = Controller {
-            scenario: &scenario,
-            plan: &plan,
+            settings: &setup::clients(&scenario, &plan, String::new()),
             server: None,
             process: None,
             stop: &stop,
             interrupted: &AtomicBool::new(false),
             watcher: &mut |_| {},
             memory: Memory::of_run(&scenario, 2),
+            watch: Watch::new(&scenario),
             clients,
         };
         let outcome = controller.play();

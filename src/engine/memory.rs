@@ -7,11 +7,12 @@
 
 use std::fmt::Write as _;
 
+use super::setup::{has_server, mark};
 use crate::machine::host::resident_bytes;
 use crate::wire::peers::{Connection, connections, give_back, greediest};
 use zload_core::facts::ServerTotals;
 use zload_core::quantity::saturating;
-use zload_core::scenario::{Bytes, Engine, Scenario};
+use zload_core::scenario::{Bytes, Scenario};
 
 /// What may come beside all that is counted: recorders, the sample, an allocator that keeps what it was given back.
 const ALLOWANCE: u64 = 256 << 20;
@@ -26,8 +27,6 @@ const PER_EXCHANGE: u64 = 512;
 const BODIES_PER_DRIVER: u64 = 10;
 /// Beyond this multiple of the mean, a body is too rare to count on.
 const RARE: f64 = 64.0;
-/// libzmq's own high-water mark.
-const DEFAULT_HWM: i32 = 1_000;
 /// A peer that sent less than this is not what fills the memory, in bytes.
 const LEAST_SENT: u64 = 1 << 10;
 /// How long the kernel's counts are compared over before a peer is blamed, in nanoseconds.
@@ -66,11 +65,11 @@ impl Memory {
     pub(super) fn of_run(scenario: &Scenario, drivers: usize) -> Self {
         let body = usual_body(scenario);
         let clients = u64::from(scenario.clients.count.0);
-        let ours = scenario.proxy.engine != Engine::External;
-        let workers = if ours { u64::from(scenario.workers.count.0) } else { 0 };
+        let built_in = has_server(scenario);
+        let workers = if built_in { u64::from(scenario.workers.count.0) } else { 0 };
         let bodies = BODIES_PER_DRIVER * drivers as u64 + workers + 2 * clients;
-        // on its way to a server of ours a body is in two places.
-        let each = if ours { 2 * body + PER_MESSAGE } else { body + PER_EXCHANGE };
+        // On its way to the built-in server a body is in two places.
+        let each = if built_in { 2 * body + PER_MESSAGE } else { body + PER_EXCHANGE };
         Self::new((clients + workers) * PER_CONNECTION + bodies.saturating_mul(body), each)
     }
 
@@ -148,11 +147,10 @@ impl Memory {
     }
 }
 
-/// Messages that may honestly wait in a server of ours with this many connections. High-water marks bound them where
+/// Messages that may honestly wait in a built-in server with this many connections. High-water marks bound them where
 /// there are any; a mark of 0 is a queue without limit by the user's own choice, so there all is explained that passed
 /// the proxy and did not pass a worker, and all replies.
 pub(super) fn queued_in_server(scenario: &Scenario, totals: &ServerTotals) -> u64 {
-    let mark = |set: Option<i32>| u64::from(set.unwrap_or(DEFAULT_HWM).unsigned_abs());
     let (send, receive) = (mark(scenario.sockets.sndhwm), mark(scenario.sockets.rcvhwm));
     let connections = connections().len() as u64;
     let at_workers = match totals.messages_in {

@@ -9,7 +9,8 @@ mod gauge;
 mod memory;
 mod run;
 mod serve;
+mod setup;
 mod watch;
 
-pub(crate) use run::{note_end, run, run_against};
-pub(crate) use serve::{Serving, serve};
+pub(crate) use run::{note_end, run, run_against, start_process};
+pub(crate) use serve::serve;

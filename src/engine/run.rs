@@ -1,14 +1,16 @@
-//! A run: the server, if it is ours, the clients, and a controller that watches both from outside.
+//! A run: the built-in server or an external one, the clients, and a controller that watches both from outside.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::controller::Controller;
 use super::memory::Memory;
+use super::setup;
+use super::watch::Watch;
 use crate::Error;
 use crate::client::Clients;
 use crate::client::tracker;
-use crate::machine::limits::{self, Sides};
+use crate::machine::limits::{self, Needs};
 use crate::machine::stop::Stop;
 use crate::process::ServerProcess;
 use crate::server::Server;
@@ -17,11 +19,11 @@ use crate::wire::tracer::Tracer;
 use crate::wire::{address, context};
 use zload_core::facts::{Measured, Phase, Snapshot};
 use zload_core::plan::Plan;
-use zload_core::scenario::{Engine, Scenario};
+use zload_core::scenario::Scenario;
 
 /// Plays `plan` and shows it to `watcher` a few times a second. `interrupted` ends it early when it becomes true.
 ///
-/// A server of the user's own is started for it, and still runs when it is over: what was measured can be brought into
+/// An external server is started for it, and still runs when it is over: what was measured can be brought into
 /// safety before that is stopped, which takes its time. See [`note_end`].
 pub(crate) fn run<'a>(
     scenario: &Scenario,
@@ -31,7 +33,7 @@ pub(crate) fn run<'a>(
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<(Measured, Option<ServerProcess<'a>>), Error> {
     watcher(&Snapshot::begin(Phase::Connect, plan.clients()));
-    let process = match ServerProcess::start(scenario, plan, interrupted) {
+    let process = match start_process(scenario, plan, interrupted) {
         Err(Error::Interrupted) => {
             return Ok((Measured::nothing(plan, &scenario.proxy.frontend, 0), None));
         }
@@ -41,7 +43,20 @@ pub(crate) fn run<'a>(
     Ok((measured, process))
 }
 
-/// The same against a server of the user's own that runs already, and goes on running; `None` if the scenario has none.
+/// Starts the external server of the scenario, if it has one.
+pub(crate) fn start_process<'a>(
+    scenario: &Scenario,
+    plan: &Plan,
+    interrupted: &'a AtomicBool,
+) -> Result<Option<ServerProcess<'a>>, Error> {
+    let Some(settings) = setup::process(scenario) else { return Ok(None) };
+    // Before the start, so that the server has the same limits in the first run and in all that follow.
+    let needs = Needs { starts_process: true, ..setup::needs(scenario) };
+    limits::ensure(needs, context::descriptors_per_socket)?;
+    ServerProcess::start(&settings, plan, interrupted).map(Some)
+}
+
+/// The same as [`run()`] against an external server that runs already, and goes on running; `None` if the scenario has none.
 pub(crate) fn run_against(
     process: Option<&ServerProcess<'_>>,
     scenario: &Scenario,
@@ -50,43 +65,48 @@ pub(crate) fn run_against(
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
-    limits::ensure(scenario, Sides::Run, context::descriptors_per_socket)?;
+    match play(process, scenario, plan, tracer, interrupted, watcher) {
+        Err(Error::Interrupted) => Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0)),
+        played => played,
+    }
+}
+
+fn play(
+    process: Option<&ServerProcess<'_>>,
+    scenario: &Scenario,
+    plan: &Arc<Plan>,
+    tracer: bool,
+    interrupted: &AtomicBool,
+    watcher: &mut dyn FnMut(&Snapshot),
+) -> Result<Measured, Error> {
+    limits::ensure(setup::needs(scenario), context::descriptors_per_socket)?;
     let stop = Arc::new(Stop::new()?);
     let tracer = tracer.then(|| Arc::new(Tracer::start()));
-    let stations =
-        (scenario.proxy.engine != Engine::External).then(|| Arc::new(tracker::stations()));
+    let settings = setup::server(scenario, plan);
+    let stations = settings.as_ref().map(|_| Arc::new(tracker::stations()));
     let observed = Observation { tracer: tracer.as_ref(), stations: stations.as_ref() };
-    let server = match scenario.proxy.engine {
-        Engine::External => None,
-        _ => match Server::start(scenario, plan, &stop, interrupted, observed) {
-            Err(Error::Interrupted) => {
-                return Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0));
-            }
-            started => Some(started?),
-        },
-    };
-    let endpoint = match (&server, process) {
-        (Some(server), _) => Ok(server.frontend.clone()),
-        (None, process) => {
+    let server = settings
+        .map(|settings| Server::start(&settings, &stop, interrupted, observed))
+        .transpose()?;
+    let endpoint = match &server {
+        Some(server) => server.frontend.clone(),
+        None => {
             let given = process.map_or(&*scenario.proxy.frontend, ServerProcess::frontend);
-            address::to_connect(given, scenario.clients.connect_timeout, interrupted)
+            address::to_connect(given, scenario.clients.connect_timeout, interrupted)?
         }
     };
-    if let Err(Error::Interrupted) = endpoint {
-        return Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0));
-    }
-    let clients = Clients::start(scenario, plan, &endpoint?, &stop, observed);
-    let outcome = clients.and_then(|clients| {
+    let clients = setup::clients(scenario, plan, endpoint);
+    let outcome = Clients::start(&clients, &stop, observed).and_then(|running| {
         let mut controller = Controller {
-            scenario,
-            plan,
+            settings: &clients,
             server: server.as_ref(),
             process,
             stop: &stop,
             interrupted,
             watcher,
-            memory: Memory::of_run(scenario, clients.threads.len()),
-            clients,
+            memory: Memory::of_run(scenario, running.threads.len()),
+            watch: Watch::new(scenario),
+            clients: running,
         };
         controller.play()
     });

@@ -5,6 +5,9 @@
 //! else is silent: a message of many mebibytes takes seconds to come, and all the while they copy. Invariant: pure;
 //! instants and figures come in from outside.
 
+use crate::server::Server;
+use crate::server::counters::WorkerState;
+use zload_core::facts::ServerTotals;
 use zload_core::scenario::{Engine, Nanos, Scenario};
 
 /// How long nothing may move before that is a failure.
@@ -96,6 +99,17 @@ impl Watch {
 }
 
 impl Sample {
+    /// Of a server that has done `totals` so far. How many requests clients elsewhere have sent is not known here.
+    pub(super) fn of(server: &Server, totals: &ServerTotals) -> Self {
+        Self {
+            moved: totals.requests + totals.replies + totals.messages_out.unwrap_or(0),
+            untaken: 0,
+            delaying: server.workers_in(WorkerState::Delaying),
+            sending: server.workers_in(WorkerState::Sending),
+            workers: server.workers(),
+        }
+    }
+
     fn in_words(&self) -> String {
         let Self { untaken, sending, workers, .. } = self;
         format!(

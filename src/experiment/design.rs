@@ -1,9 +1,8 @@
 //! How long, how often, how many: what an experiment needs so that its answer is worth something, and the time it takes.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use crate::Error;
+use crate::{Error, machine};
 use zload_core::compare::{CONFIDENCE, Questions, Sample};
 use zload_core::plan::Plan;
 use zload_core::quantity;
@@ -224,7 +223,8 @@ impl Design {
             warmup,
             first: slice.min(LONGEST_FIRST),
             cpus: overrides.cpus,
-            seed: fresh_seed(),
+            // Exact in every reader of JSON.
+            seed: machine::unique_number() >> 11,
             longest: Duration::from_nanos(slice.0.saturating_add(warmup.0))
                 + scenarios.iter().map(patience).max().unwrap_or_default()
                 + Duration::from_secs(30),
@@ -278,12 +278,6 @@ fn shortest_slice(scenario: &Scenario) -> f64 {
     let requests = if answered > 0.0 { REQUESTS / answered } else { 0.0 };
     let work = (summary.work_ns_mean + summary.think_ns_mean) / 1e9;
     requests.max(work * WORKS).min(60.0)
-}
-
-/// A seed that no other experiment has, exact in every reader of JSON.
-fn fresh_seed() -> u64 {
-    // The keys of `RandomState` are the system's randomness once a thread, then counted on: each call gives others.
-    RandomState::new().hash_one(std::process::id()) >> 11
 }
 
 /// Requests per second that get a reply, by the plan: rather fewer than more.

@@ -111,9 +111,9 @@ impl MachineTicks {
     }
 }
 
-/// Everything that only grows, at one instant.
+/// What the machine's counters read, at one instant.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub(crate) struct Reading {
     monotonic_ns: u64,
     realtime_ns: u64,
     boottime_ns: u64,
@@ -124,9 +124,9 @@ pub(crate) struct Look {
     threads: Vec<Option<ThreadCost>>,
 }
 
-impl Look {
-    /// Looks at the machine, its clocks and these threads; `server_cpu_ns` is what a server of the user's own has used.
-    pub(crate) fn at(threads: &[Thread], server_cpu_ns: Option<u64>) -> Self {
+impl Reading {
+    /// Of the machine, its clocks and these threads; `server_cpu_ns` is what an external server has used.
+    pub(crate) fn take(threads: &[Thread], server_cpu_ns: Option<u64>) -> Self {
         Self {
             monotonic_ns: read(ClockId::Monotonic),
             realtime_ns: read(ClockId::Realtime),
@@ -139,7 +139,7 @@ impl Look {
         }
     }
 
-    /// What happened between `begin` and this look, both at the same `threads`.
+    /// What happened between `begin` and this reading, both of the same `threads`.
     pub(crate) fn since(&self, begin: &Self, threads: &[Thread]) -> HostUse {
         let span_ns = self.monotonic_ns.saturating_sub(begin.monotonic_ns);
         let real_ns = self.realtime_ns.cast_signed() - begin.realtime_ns.cast_signed();
@@ -257,15 +257,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_of_the_users_own_used_is_not_other_load() {
+    fn what_an_external_server_used_is_not_other_load() {
         let tick_ns = 1_000_000_000 / clock_ticks_per_second();
-        let look = |server_cpu_ns, busy| Look {
+        let reading = |server_cpu_ns, busy| Reading {
             machine: Some(MachineTicks { all: 2 * busy, busy, steal: 0 }),
             process_cpu_ns: 0,
-            ..Look::at(&[], server_cpu_ns)
+            ..Reading::take(&[], server_cpu_ns)
         };
         let other = |begin, end| {
-            look(end, 1_100).since(&look(begin, 1_000), &[]).machine.unwrap().other_share
+            reading(end, 1_100).since(&reading(begin, 1_000), &[]).machine.unwrap().other_share
         };
         assert!((other(None, None) - 0.5).abs() < 1e-9);
         assert!((other(Some(0), Some(80 * tick_ns)) - 0.1).abs() < 1e-9);
@@ -277,10 +277,10 @@ mod tests {
         let threads = threads();
         let here = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         assert!(threads.iter().any(|thread| thread.id == here), "{threads:?}");
-        let begin = Look::at(&threads, None);
+        let begin = Reading::take(&threads, None);
         // The kernel brings its figures up to date at every tick.
         while read(ClockId::ThreadCPUTime) < 30_000_000 {}
-        let used = Look::at(&threads, None).since(&begin, &threads);
+        let used = Reading::take(&threads, None).since(&begin, &threads);
         let (_, cost) = used.threads.iter().find(|(thread, _)| thread.id == here).unwrap();
         assert!(
             cost.cpu_ns > 0 && used.share(cost.cpu_ns) > 0.0,

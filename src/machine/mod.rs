@@ -15,3 +15,11 @@ pub(crate) mod processors;
 pub(crate) mod rehearsal;
 pub(crate) mod stop;
 pub(crate) mod threads;
+
+use std::hash::{BuildHasher as _, RandomState};
+
+/// A number that nobody else has at this time: of a run, or of an experiment.
+pub(crate) fn unique_number() -> u64 {
+    // The keys of `RandomState` are the system's randomness once a thread, then counted on: each call gives others.
+    RandomState::new().hash_one(std::process::id())
+}

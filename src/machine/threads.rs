@@ -7,13 +7,9 @@ use rustix::thread::{Pid, gettid, set_current_timer_slack};
 
 use super::host::schedstat;
 use crate::Error;
-use zload_core::scenario::{Scenario, Threads};
 
 /// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
 pub(crate) const STACK: usize = 256 << 10;
-
-/// Clients that one automatic driver carries before another is worth its thread.
-const CLIENTS_PER_DRIVER: u32 = 2_000;
 
 /// Starts a named thread that is woken from timed waits as exactly as the kernel can.
 pub(crate) fn start<T: Send + 'static>(
@@ -91,20 +87,6 @@ impl ThreadId {
     pub(crate) fn cpu_ns(self) -> Option<u64> {
         let path = format!("/proc/self/task/{}/schedstat", self.0.as_raw_nonzero());
         schedstat(&std::fs::read_to_string(path).ok()?).map(|(cpu_ns, _)| cpu_ns)
-    }
-}
-
-/// How many drivers: as asked, or one for every 2,000 clients but never more than half the processors, which the
-/// proxy and the workers need as well.
-pub(crate) fn drivers(scenario: &Scenario) -> u32 {
-    let clients = scenario.clients.count.0;
-    match scenario.clients.threads {
-        Threads::Fixed(threads) => threads.min(clients),
-        Threads::Auto => {
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            let half = u32::try_from(cores / 2).unwrap_or(u32::MAX).max(1);
-            clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half)
-        }
     }
 }
 

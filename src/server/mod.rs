@@ -6,4 +6,4 @@ pub mod proxy;
 mod side;
 mod worker;
 
-pub(crate) use side::Server;
+pub(crate) use side::{Server, Settings};

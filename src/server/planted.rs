@@ -67,7 +67,7 @@ pub(crate) struct Planted {
 impl Planted {
     /// Starts a server with this fault and these socket options on a free port of the loopback.
     pub(crate) fn start(fault: Fault, options: &Sockets) -> Result<Self, Error> {
-        limits::ensure_threads(Threads { of_libzmq: 2, of_ours: 1 }, 0)?;
+        limits::ensure_threads(Threads { of_libzmq: 2, own: 1 }, 0)?;
         let stop = Arc::new(Stop::new()?);
         let context = Context::new(1, 8)?;
         let router = sockets::open(&context, zmq::ROUTER, options)?;
@@ -81,7 +81,7 @@ impl Planted {
     pub(crate) fn finish(mut self) -> Result<Witness, Error> {
         self.end();
         let thread = self.thread.take().expect("the thread is taken only here and in drop");
-        side::outcome("the planted server", thread.join()).map_err(Error::Failed)
+        side::ended("the planted server", thread).map_err(Error::Failed)
     }
 
     fn end(&self) {

@@ -24,10 +24,24 @@ use crate::wire::sockets;
 use crate::wire::stations::Stations;
 use zload_core::facts::ServerTotals;
 use zload_core::plan::Plan;
-use zload_core::scenario::{Engine, Scenario};
+use zload_core::scenario::{DelayBy, Engine, Nanos, Sockets};
 
-/// Sockets that a server needs besides its workers', with room to spare.
+/// Sockets besides the workers', with room to spare.
 const SPARE_SOCKETS: u32 = 16;
+
+/// What a server depends on.
+pub(crate) struct Settings {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) engine: Engine,
+    pub(crate) frontend: String,
+    pub(crate) backend: String,
+    pub(crate) io_threads: u32,
+    pub(crate) workers: u32,
+    pub(crate) delay_by: DelayBy,
+    pub(crate) sockets: Sockets,
+    /// The longest that workers may take to connect.
+    pub(crate) connect_timeout: Nanos,
+}
 
 /// A server that is running, or on its way to. Dropped, it ends.
 pub(crate) struct Server {
@@ -50,14 +64,13 @@ impl Server {
     /// Under a closed load without delays, where only throughput counts and nobody must be woken in time, the threads of
     /// engine `batch` are scheduled by the batch, too.
     pub(crate) fn start(
-        scenario: &Scenario,
-        plan: &Arc<Plan>,
+        settings: &Settings,
         stop: &Arc<Stop>,
         interrupted: &AtomicBool,
         observed: Observation<'_>,
     ) -> Result<Self, Error> {
-        let start = || Self::start_threads(scenario, plan, stop, interrupted, observed);
-        if scenario.proxy.engine == Engine::Batch && plan.is_all_throughput() {
+        let start = || Self::start_threads(settings, stop, interrupted, observed);
+        if settings.engine == Engine::Batch && settings.plan.is_all_throughput() {
             threads::batch_scheduled(start)
         } else {
             start()
@@ -65,25 +78,21 @@ impl Server {
     }
 
     fn start_threads(
-        scenario: &Scenario,
-        plan: &Arc<Plan>,
+        settings: &Settings,
         stop: &Arc<Stop>,
         interrupted: &AtomicBool,
         observed: Observation<'_>,
     ) -> Result<Self, Error> {
-        let count = scenario.workers.count.0;
-        let context =
-            Context::new(scenario.proxy.io_threads.0, count.saturating_add(SPARE_SOCKETS))?
-                .named(SERVER_THREADS)?;
-        let options = scenario.sockets_in_use();
-        let backend = sockets::open(&context, zmq::DEALER, &options)?;
-        let frontend = sockets::open(&context, zmq::ROUTER, &options)?;
-        let backend_endpoint = backend.listen(&scenario.proxy.backend)?;
-        let connected = connect_workers(scenario, &context, &backend_endpoint, stop, interrupted)?;
+        let sockets = settings.workers.saturating_add(SPARE_SOCKETS);
+        let context = Context::new(settings.io_threads, sockets)?.named(SERVER_THREADS)?;
+        let backend = sockets::open(&context, zmq::DEALER, &settings.sockets)?;
+        let frontend = sockets::open(&context, zmq::ROUTER, &settings.sockets)?;
+        let backend_endpoint = backend.listen(&settings.backend)?;
+        let connected = connect_workers(settings, &context, &backend_endpoint, stop, interrupted)?;
         let shared = Arc::new(Shared {
-            plan: Arc::clone(plan),
+            plan: Arc::clone(&settings.plan),
             stop: Arc::clone(stop),
-            delay_by: scenario.workers.delay_by,
+            delay_by: settings.delay_by,
             foreign: AtomicU64::new(0),
             tracer: observed.tracer.cloned(),
             clock: observed.stations.map_or_else(Clock::start, |stations| stations.clock()),
@@ -92,7 +101,7 @@ impl Server {
         let mut server = Self {
             context,
             frontend: String::new(),
-            engine: scenario.proxy.engine,
+            engine: settings.engine,
             proxy: None,
             proxy_thread: None,
             proxy_counters: Arc::new(ProxyCounters::default()),
@@ -107,7 +116,7 @@ impl Server {
             let serve = move || worker.serve(&socket);
             server.workers.push(threads::start("zload/worker", number - 1, serve)?);
         }
-        server.frontend = frontend.listen(&scenario.proxy.frontend)?;
+        server.frontend = frontend.listen(&settings.frontend)?;
         server.start_proxy([frontend, backend], observed.stations.cloned())?;
         Ok(server)
     }
@@ -160,7 +169,7 @@ impl Server {
         u32::try_from(self.worker_counters.len()).unwrap_or(u32::MAX)
     }
 
-    /// Why the server is no longer whole, if a thread of it has ended by itself.
+    /// Whether a thread of it has ended by itself.
     pub(crate) fn died(&self) -> bool {
         !self.stop.requested()
             && (self.proxy.as_ref().is_none_or(JoinHandle::is_finished)
@@ -198,22 +207,21 @@ impl Drop for Server {
 
 /// Opens a socket for each worker and waits until all are connected, so that the backend deals to all from the start.
 fn connect_workers(
-    scenario: &Scenario,
+    settings: &Settings,
     context: &Context,
     endpoint: &str,
     stop: &Stop,
     interrupted: &AtomicBool,
 ) -> Result<Vec<Socket>, Error> {
-    let options = scenario.sockets_in_use();
     let mut connected = Vec::new();
-    for _ in 0..scenario.workers.count.0 {
-        let socket = sockets::open_connecting(context, &options)?;
+    for _ in 0..settings.workers {
+        let socket = sockets::open_connecting(context, &settings.sockets)?;
         socket.dial(endpoint)?;
         connected.push(socket);
     }
-    let (clock, timeout) = (Clock::start(), scenario.clients.connect_timeout);
+    let (clock, timeout) = (Clock::start(), settings.connect_timeout);
     for socket in &connected {
-        while !socket.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT)) {
+        while !socket.is_writable() {
             if interrupted.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
@@ -229,16 +237,8 @@ fn connect_workers(
 }
 
 /// Joins a thread, and says in words how it ended if not well.
-pub(super) fn ended(who: &str, thread: JoinHandle<Result<(), Errno>>) -> Result<(), String> {
-    outcome(who, thread.join())
-}
-
-/// Says in words how a thread ended that has been joined, if not well.
-pub(super) fn outcome<T>(
-    who: &str,
-    joined: std::thread::Result<Result<T, Errno>>,
-) -> Result<T, String> {
-    match joined {
+pub(super) fn ended<T>(who: &str, thread: JoinHandle<Result<T, Errno>>) -> Result<T, String> {
+    match thread.join() {
         Ok(Ok(kept)) => Ok(kept),
         Ok(Err(errno)) => Err(format!("{who} failed: {errno}")),
         Err(_panic) => Err(format!("{who} panicked, which is a defect of zload")),

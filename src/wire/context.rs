@@ -188,6 +188,11 @@ impl Socket {
         Ok(unsafe { BorrowedFd::borrow_raw(fd) })
     }
 
+    /// Whether a message could be sent: of a socket that connects, whether its handshake is done (see `sockets.rs`).
+    pub(crate) fn is_writable(&self) -> bool {
+        self.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT))
+    }
+
     /// The pointer for calls that the crate does not wrap; valid as long as `self`.
     #[inline]
     pub(crate) fn raw(&self) -> *mut c_void {

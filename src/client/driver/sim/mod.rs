@@ -15,7 +15,7 @@ use rand_xoshiro::SplitMix64;
 use self::faults::Faults;
 use self::world::{Sim, ZERO_NS};
 use super::{Driver, Surroundings};
-use crate::client::counters::DriverCounters;
+use crate::client::DriverCounters;
 use crate::client::state::Client;
 use crate::client::tracker::{self, Tracker};
 use crate::client::world::World as _;
