@@ -15,8 +15,8 @@ use crate::machine::host::CLIENT_THREADS;
 use crate::machine::stop::Stop;
 use crate::machine::threads::{self, ThreadId};
 use crate::machine::{self, clock::Clock};
+use crate::wire::Observation;
 use crate::wire::context::Context;
-use crate::wire::observation::Observation;
 use crate::wire::stations::Stations;
 use zload_core::plan::Identities;
 

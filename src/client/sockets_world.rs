@@ -118,13 +118,10 @@ impl Body for Frame {
 /// Hands a frame to ZeroMQ; false if it takes no more.
 #[inline]
 fn hand_over(socket: &Socket, frame: &mut Frame, flags: i32) -> Result<bool, Errno> {
-    loop {
-        match frame.send(socket, zmq::DONTWAIT | flags) {
-            Ok(()) => return Ok(true),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Ok(false),
-            Err(errno) => return Err(errno),
-        }
+    match frame.send(socket, zmq::DONTWAIT | flags) {
+        Ok(()) => Ok(true),
+        Err(Errno::AGAIN) => Ok(false),
+        Err(errno) => Err(errno),
     }
 }
 
@@ -133,16 +130,13 @@ fn hand_over(socket: &Socket, frame: &mut Frame, flags: i32) -> Result<bool, Err
 fn take_message(socket: &Socket, message: &mut Message<Frame>) -> Result<usize, Errno> {
     message.before = Before::Nothing;
     loop {
-        match message.body.receive(socket, zmq::DONTWAIT) {
-            Ok(size) if !message.body.more() => return Ok(size),
-            Ok(_) => {
-                message.before = match (message.before, Tag::of(&message.body)) {
-                    (Before::Nothing, Some(_)) => Before::Tag,
-                    _ => Before::Other,
-                };
-            }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
+        let size = message.body.receive(socket, zmq::DONTWAIT)?;
+        if !message.body.more() {
+            return Ok(size);
         }
+        message.before = match (message.before, Tag::of(&message.body)) {
+            (Before::Nothing, Some(_)) => Before::Tag,
+            _ => Before::Other,
+        };
     }
 }

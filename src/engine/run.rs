@@ -14,7 +14,7 @@ use crate::machine::limits::{self, Needs};
 use crate::machine::stop::Stop;
 use crate::process::ServerProcess;
 use crate::server::Server;
-use crate::wire::observation::Observation;
+use crate::wire::Observation;
 use crate::wire::tracer::Tracer;
 use crate::wire::{address, context};
 use zload_core::facts::{Measured, Phase, Snapshot};

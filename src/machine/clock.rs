@@ -8,12 +8,9 @@ pub struct Clock {
     origin: Instant,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
 impl Clock {
     /// A clock that reads 0 now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the system's clock"
-    )]
     pub fn start() -> Self {
         Self { origin: Instant::now() }
     }
@@ -31,10 +28,6 @@ impl Clock {
 
     /// Nanoseconds since the origin; 0 before it.
     #[inline]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the system's clock"
-    )]
     #[expect(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]
     pub fn now_ns(self) -> u64 {
         Instant::now().saturating_duration_since(self.origin).as_nanos() as u64
@@ -42,10 +35,6 @@ impl Clock {
 
     /// How long until the clock reads `instant_ns`; zero if it is past.
     #[inline]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the system's clock"
-    )]
     pub fn until(self, instant_ns: u64) -> Duration {
         (self.origin + Duration::from_nanos(instant_ns)).saturating_duration_since(Instant::now())
     }

@@ -7,7 +7,6 @@ use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
 use zload_core::result::Figure;
-use zload_core::scenario::{Bytes, Sockets};
 
 pub(super) const KIND: Kind = Kind {
     name: "known slip",
@@ -40,16 +39,8 @@ struct Seen {
 }
 
 fn make(bench: &Bench<'_>) -> Result<Found, Error> {
-    let buffer = Some(Bytes(64 << 10));
-    let options = Sockets {
-        sndhwm: Some(0),
-        rcvhwm: Some(1),
-        sndbuf: buffer,
-        rcvbuf: buffer,
-        ..Sockets::default()
-    };
     let fault = Fault::Stall { after: REQUESTS / 3, for_ns: STALL_NS };
-    let (played, witness) = bench.play_against(fault, &options, SCENARIO)?;
+    let (played, witness) = bench.play_against(fault, SCENARIO)?;
     let allowance_ns = bench.allowance_ns(&played);
     let figures = judge(&Seen::of(&played, &witness), allowance_ns);
     Ok(Found { figures, allowance: Some((allowance_ns, STALL_NS / 8)) })
@@ -123,12 +114,9 @@ mod tests {
         }
     }
 
-    fn hold(seen: &Seen) -> bool {
-        judge(seen, MS).iter().all(|figure| figure.holds)
-    }
-
     #[test]
     fn lateness_that_is_not_recorded_is_noticed() {
+        let hold = |seen: &Seen| crate::selftest::hold(&judge(seen, MS));
         let truth = seen(|late_ns| late_ns);
         assert!(hold(&truth));
         assert!(!hold(&seen(|_| 0)), "none of it is recorded");

@@ -12,7 +12,6 @@ use crate::server::planted::{Fault, Witness};
 use zload_core::plan::DrawKey;
 use zload_core::record::Trace;
 use zload_core::result::Figure;
-use zload_core::scenario::Sockets;
 
 pub(super) const KIND: Kind = Kind {
     name: "schedule",
@@ -47,7 +46,7 @@ pub(super) struct Lateness {
 }
 
 fn make(bench: &Bench<'_>) -> Result<Found, Error> {
-    let (played, witness) = bench.play_against(Fault::None, &Sockets::default(), SCENARIO)?;
+    let (played, witness) = bench.play_against(Fault::None, SCENARIO)?;
     let allowance_ns = bench.allowance_ns(&played);
     let figures = judge(&Seen::of(&played, &witness), allowance_ns);
     Ok(Found { figures, allowance: Some((allowance_ns, 10 * MS)) })
@@ -143,12 +142,9 @@ mod tests {
         Seen { planned: 9, taken: 9, difference: 0, slip_p50_ns: Some(slip_ns), lateness }
     }
 
-    fn hold(seen: &Seen) -> bool {
-        judge(seen, MS).iter().all(|figure| figure.holds)
-    }
-
     #[test]
     fn a_schedule_that_was_not_kept_is_noticed_whoever_says_so() {
+        let hold = |seen: &Seen| crate::selftest::hold(&judge(seen, MS));
         assert!(hold(&seen(0, 100_000)));
         assert!(!hold(&seen(0, 5 * MS)), "late, and not recorded so");
         assert!(!hold(&seen(5 * MS, 5 * MS)), "late, and recorded so");

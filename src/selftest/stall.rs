@@ -8,7 +8,6 @@ use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::Fault;
 use zload_core::result::Figure;
-use zload_core::scenario::Sockets;
 use zload_core::verdict::{SampledRequest, as_a_waiting_client};
 
 pub(super) const KIND: Kind = Kind {
@@ -41,8 +40,7 @@ struct Seen {
 
 fn make(bench: &Bench<'_>) -> Result<Found, Error> {
     let fault = Fault::Stall { after: REQUESTS / 4, for_ns: STALL_NS };
-    let options = Sockets { sndhwm: Some(0), rcvhwm: Some(0), ..Sockets::default() };
-    let (played, witness) = bench.play_against(fault, &options, SCENARIO)?;
+    let (played, witness) = bench.play_against(fault, SCENARIO)?;
     let allowance_ns = bench.allowance_ns(&played);
     let figures = judge(&Seen::of(&played, witness.stalled_ns), allowance_ns);
     Ok(Found { figures, allowance: Some((allowance_ns, STALL_NS / 8)) })
@@ -109,12 +107,9 @@ mod tests {
         waiting_p99_ns: Some(MS),
     };
 
-    fn hold(seen: Seen) -> bool {
-        judge(&seen, MS).iter().all(|figure| figure.holds)
-    }
-
     #[test]
     fn figures_with_omission_do_not_hold() {
+        let hold = |seen: Seen| crate::selftest::hold(&judge(&seen, MS));
         assert!(hold(TRUE));
         assert!(!hold(Seen { answered: REQUESTS - 1, ..TRUE }));
         assert!(!hold(Seen { stalled_ns: 300 * MS, ..TRUE }), "it did not stall as planted");

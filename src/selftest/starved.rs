@@ -6,7 +6,6 @@ use crate::Error;
 use crate::server::planted::Fault;
 use zload_core::record::Ledger;
 use zload_core::result::{Figure, RunResult};
-use zload_core::scenario::Sockets;
 use zload_core::verdict::{CheckStatus, Status};
 
 pub(super) const KIND: Kind = Kind {
@@ -26,9 +25,8 @@ const PLANNED: u64 = 2_000_000;
 const LIGHT: &str = "load = { rate = '200/s' }\nclients = { count = 1 }\nrun = { duration = '1s' }";
 
 fn make(bench: &Bench<'_>) -> Result<Found, Error> {
-    let options = Sockets { sndhwm: Some(0), rcvhwm: Some(0), ..Sockets::default() };
-    let (starved, _) = bench.play_against(SWALLOW, &options, TOO_MUCH)?;
-    let (light, _) = bench.play_against(Fault::None, &options, LIGHT)?;
+    let (starved, _) = bench.play_against(SWALLOW, TOO_MUCH)?;
+    let (light, _) = bench.play_against(Fault::None, LIGHT)?;
     let allowance = Some((bench.allowance_ns(&light), 10 * MS));
     let figures = judge(&Seen::of(&starved.result), &Seen::of(&light.result));
     Ok(Found { figures, allowance })
@@ -89,14 +87,11 @@ mod tests {
 
     #[test]
     fn a_generator_that_was_late_is_named_and_no_other() {
-        let hold = |starved, light| judge(&starved, &light).iter().all(|figure| figure.holds);
+        let hold = |starved, light| crate::selftest::hold(&judge(&starved, &light));
         let (starved, light) = (seen(PLANNED / 2, 50 * MS, true), seen(0, 1_000, false));
         assert!(hold(starved, light));
         assert!(!hold(seen(0, 50 * MS, true), light), "it claims to have sent all of it");
-        assert!(
-            !hold(seen(PLANNED / 2, 1_000, true), light),
-            "it claims that what left was in time"
-        );
+        assert!(!hold(seen(PLANNED / 2, 1_000, true), light), "what left is said to be in time");
         assert!(!hold(starved, seen(0, 1_000, true)), "it blames itself where there is no cause");
         assert!(!hold(seen(PLANNED / 2, 50 * MS, false), light), "it says nothing of it");
     }

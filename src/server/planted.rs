@@ -147,11 +147,7 @@ impl Serving {
         let mut frames = Vec::new();
         loop {
             let mut frame = Frame::new();
-            match frame.receive(&self.router, 0) {
-                Ok(_) => {}
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(errno),
-            }
+            frame.receive(&self.router, 0)?;
             let more = frame.more();
             frames.push(frame);
             if !more {
@@ -164,12 +160,7 @@ impl Serving {
         let last = message.len() - 1;
         for (position, frame) in message.iter_mut().enumerate() {
             let flags = if position < last { zmq::SNDMORE } else { 0 };
-            let mut copy = frame.share();
-            while let Err(errno) = copy.send(&self.router, flags) {
-                if errno != Errno::INTR {
-                    return Err(errno);
-                }
-            }
+            frame.share().send(&self.router, flags)?;
         }
         Ok(())
     }
