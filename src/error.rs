@@ -3,9 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use zload_core::print::formats::NotPrinted;
-use zload_core::problem::Problem;
-use zload_core::text;
+use zload_core::{print::formats::NotPrinted, problem::Problem, text};
 
 /// Anything that stops a command. The text says what, where and what to do.
 #[derive(Debug, thiserror::Error)]

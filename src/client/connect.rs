@@ -8,11 +8,8 @@ use rustix::event::epoll;
 
 use super::{DriverCounters, Settings};
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::stop::{Stop, timespec};
-use crate::wire::context::{Context, Socket};
-use crate::wire::errno::Errno;
-use crate::wire::sockets;
+use crate::machine::{Clock, Stop, stop::timespec};
+use crate::wire::{Context, Errno, Socket, sockets};
 
 /// Marks the stop event among the clients' events.
 pub(super) const STOP_EVENT: u64 = u64::MAX;

@@ -18,8 +18,7 @@ use super::state::{Client, Departure, Received};
 use super::tracker::Tracker;
 use super::world::{Message, World};
 use super::{DriverCounters, Event};
-use crate::wire::errno::Errno;
-use crate::wire::tracer::Tracer;
+use crate::wire::{Errno, Tracer};
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{Recorded, Recorder};
 

@@ -14,9 +14,8 @@ mod world;
 use std::sync::Arc;
 
 use crate::Error;
-use crate::machine::counter::Sum;
-use crate::machine::threads::ThreadId;
-use crate::wire::errno::Errno;
+use crate::machine::{Sum, ThreadId};
+use crate::wire::Errno;
 use zload_core::plan::Plan;
 use zload_core::record::{Recorded, SecondSlice};
 use zload_core::scenario::{Nanos, Sockets};

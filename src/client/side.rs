@@ -11,13 +11,8 @@ use super::state::Client;
 use super::tracker::Tracker;
 use super::{DriverCounters, Event, Settings};
 use crate::Error;
-use crate::machine::host::CLIENT_THREADS;
-use crate::machine::stop::Stop;
-use crate::machine::threads::{self, ThreadId};
-use crate::machine::{self, clock::Clock};
-use crate::wire::Observation;
-use crate::wire::context::Context;
-use crate::wire::stations::Stations;
+use crate::machine::{self, Clock, Stop, Sum, ThreadId, host::CLIENT_THREADS, threads};
+use crate::wire::{Context, Observation, Stations};
 use zload_core::plan::Identities;
 
 /// The clients' side: the drivers and the lines to them.
@@ -92,8 +87,8 @@ impl Clients {
         self.threads.iter().filter(|thread| thread.is_finished()).count()
     }
 
-    pub(crate) fn sum(&self, part: impl Fn(&DriverCounters) -> u64) -> u64 {
-        self.counters.iter().map(|counters| part(counters)).sum()
+    pub(crate) fn sum(&self, part: fn(&DriverCounters) -> &Sum) -> u64 {
+        self.counters.iter().map(|counters| part(counters).get()).sum()
     }
 }
 

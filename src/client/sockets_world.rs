@@ -5,12 +5,8 @@ use std::sync::Arc;
 
 use super::waiter::Waiter;
 use super::world::{Before, Body, Message, Possible, Taken, World};
-use crate::machine::clock::Clock;
-use crate::machine::stop::Stop;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::frame::Frame;
-use crate::wire::stations::Tag;
+use crate::machine::{Clock, Stop};
+use crate::wire::{Errno, Frame, Socket, Tag};
 use zload_core::plan::Plan;
 
 /// One driver's sockets, and what it waits with.

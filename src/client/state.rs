@@ -7,8 +7,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use super::world::{Before, Body, Message};
-use crate::wire::errno::Errno;
-use crate::wire::header::{HEADER_SIZE, Header};
+use crate::wire::{Errno, Header, header::HEADER_SIZE};
 use zload_core::plan::{ClientKey, DrawKey, Plan, RequestPlan, Schedule};
 use zload_core::record::{Exchange, Outstanding, Recorder};
 

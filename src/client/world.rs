@@ -4,8 +4,7 @@
 //! (`sim`), and loses, delays and refuses what it likes. Clients are named by their index at the driver. The driver
 //! pulls and the world answers, so that an instant is read where the message is.
 
-use crate::wire::errno::Errno;
-use crate::wire::stations::Tag;
+use crate::wire::{Errno, Tag};
 
 /// A body as its world keeps it.
 pub(super) trait Body: Default {

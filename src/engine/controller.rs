@@ -10,13 +10,10 @@ use super::memory::Memory;
 use super::watch::{Sample, Watch};
 use crate::Error;
 use crate::client::{Clients, Event, Settings};
-use crate::machine::clock::Clock;
 use crate::machine::host::{self, Reading};
-use crate::machine::stop::Stop;
-use crate::machine::threads::ThreadId;
+use crate::machine::{Clock, Stop, ThreadId};
 use crate::process::ServerProcess;
-use crate::server::Server;
-use crate::server::counters::WorkerState;
+use crate::server::{Server, counters::WorkerState};
 use crate::wire::peers;
 use zload_core::facts::{
     Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread,
@@ -228,8 +225,8 @@ impl Controller<'_> {
             return Some("a thread of the server ended in the middle of the run".to_owned());
         }
         let totals = server.totals();
-        let sent = self.clients.sum(|counters| counters.requests.get());
-        let received = self.clients.sum(|counters| counters.replies.get());
+        let sent = self.clients.sum(|of| &of.requests);
+        let received = self.clients.sum(|of| &of.replies);
         let mut sample = Sample::of(server, &totals);
         sample.moved += received;
         sample.untaken = sent.saturating_sub(totals.requests);
@@ -242,7 +239,7 @@ impl Controller<'_> {
             return;
         }
         playing.gauge_at_ns = now_ns + GAUGE_EVERY_NS;
-        let in_flight = self.clients.sum(|counters| counters.in_flight.get());
+        let in_flight = self.clients.sum(|of| &of.in_flight);
         playing.in_flight.look(in_flight as f64);
         if let Some(server) = self.server {
             let idle = server.workers_in(WorkerState::Idle);
@@ -259,10 +256,10 @@ impl Controller<'_> {
             server: self.server.map(Server::totals),
             drivers: DriverFigures {
                 cpu_ns: threads.iter().map(|thread| thread.cpu_ns()).collect(),
-                requests: self.clients.sum(|counters| counters.requests.get()),
-                replies: self.clients.sum(|counters| counters.replies.get()),
-                bytes: self.clients.sum(|counters| counters.bytes.get()),
-                wakes: self.clients.sum(|counters| counters.wakes.get()),
+                requests: self.clients.sum(|of| &of.requests),
+                replies: self.clients.sum(|of| &of.replies),
+                bytes: self.clients.sum(|of| &of.bytes),
+                wakes: self.clients.sum(|of| &of.wakes),
             },
         }
     }
@@ -277,8 +274,8 @@ impl Controller<'_> {
         } else {
             (Phase::Drain, send_end_ns, send_end_ns + self.settings.plan.drain_ns())
         };
-        let requests = self.clients.sum(|counters| counters.requests.get());
-        let replies = self.clients.sum(|counters| counters.replies.get());
+        let requests = self.clients.sum(|of| &of.requests);
+        let replies = self.clients.sum(|of| &of.replies);
         let (shown_at_ns, shown_requests, shown_replies) = playing.shown;
         let passed_ns = now_ns.saturating_sub(shown_at_ns);
         if passed_ns < 100_000_000 {
@@ -306,14 +303,14 @@ impl Controller<'_> {
     fn snapshot(&self, phase: Phase, elapsed_ns: u64) -> Snapshot {
         Snapshot {
             elapsed_ns,
-            in_flight: self.clients.sum(|counters| counters.in_flight.get()),
+            in_flight: self.clients.sum(|of| &of.in_flight),
             connected: self.connected(),
             ..Snapshot::begin(phase, self.settings.plan.clients())
         }
     }
 
     fn connected(&self) -> u32 {
-        u32::try_from(self.clients.sum(|counters| counters.connected.get())).unwrap_or(u32::MAX)
+        u32::try_from(self.clients.sum(|of| &of.connected)).unwrap_or(u32::MAX)
     }
 
     fn measured(&self, playing: Playing) -> Measured {
@@ -336,11 +333,11 @@ impl Controller<'_> {
             server_process: None,
             server_window_ns: end.at_ns - begin.at_ns,
             drivers: end.drivers.since(&begin.drivers),
-            sent_in_all: self.clients.sum(|counters| counters.requests.get()),
-            received_in_all: self.clients.sum(|counters| counters.replies.get()),
+            sent_in_all: self.clients.sum(|of| &of.requests),
+            received_in_all: self.clients.sum(|of| &of.replies),
             played_ns: now_ns,
-            in_flight: playing.in_flight.finish(),
-            workers_busy: mean(&playing.workers_busy.finish()),
+            in_flight: playing.in_flight.values,
+            workers_busy: mean(&playing.workers_busy.values),
             process_cpu_ns: Some(host.process_cpu_ns),
             cut_off: self.memory.cut_off(),
             connections: None,
@@ -365,9 +362,9 @@ fn since(begun: &HashSet<u64>, clients: u32) -> Option<Connections> {
 
 /// Messages that clients sent and that are not answered yet, or replies that are owed, whichever are more.
 fn under_way(clients: &Clients) -> u64 {
-    let received = clients.sum(|counters| counters.replies.get());
-    let sent = clients.sum(|counters| counters.requests.get());
-    sent.saturating_sub(received).max(clients.sum(|counters| counters.in_flight.get()))
+    let received = clients.sum(|of| &of.replies);
+    let sent = clients.sum(|of| &of.requests);
+    sent.saturating_sub(received).max(clients.sum(|of| &of.in_flight))
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
@@ -380,8 +377,7 @@ mod tests {
 
     use super::*;
     use crate::engine::setup;
-    use zload_core::plan::Plan;
-    use zload_core::scenario::Scenario;
+    use zload_core::{plan::Plan, scenario::Scenario};
 
     /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is told to start; the other
     /// goes on until it is told to stop.

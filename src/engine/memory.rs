@@ -10,9 +10,8 @@ use std::fmt::Write as _;
 use super::setup::{has_server, mark};
 use crate::machine::host::resident_bytes;
 use crate::wire::peers::{Connection, connections, give_back, greediest};
-use zload_core::facts::ServerTotals;
-use zload_core::quantity::saturating;
 use zload_core::scenario::{Bytes, Scenario};
+use zload_core::{facts::ServerTotals, quantity::saturating};
 
 /// What may come beside all that is counted: recorders, the sample, an allocator that keeps what it was given back.
 const ALLOWANCE: u64 = 256 << 20;

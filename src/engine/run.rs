@@ -8,18 +8,14 @@ use super::memory::Memory;
 use super::setup;
 use super::watch::Watch;
 use crate::Error;
-use crate::client::Clients;
-use crate::client::tracker;
+use crate::client::{Clients, tracker};
+use crate::machine::Stop;
 use crate::machine::limits::{self, Needs};
-use crate::machine::stop::Stop;
 use crate::process::ServerProcess;
 use crate::server::Server;
-use crate::wire::Observation;
-use crate::wire::tracer::Tracer;
-use crate::wire::{address, context};
+use crate::wire::{Observation, Tracer, address, context};
 use zload_core::facts::{Measured, Phase, Snapshot};
-use zload_core::plan::Plan;
-use zload_core::scenario::Scenario;
+use zload_core::{plan::Plan, scenario::Scenario};
 
 /// Plays `plan` and shows it to `watcher` a few times a second. `interrupted` ends it early when it becomes true.
 ///

@@ -9,17 +9,12 @@ use super::memory::{Memory, queued_in_server};
 use super::setup;
 use super::watch::{Sample, Watch};
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::host;
 use crate::machine::limits::{self, Needs};
-use crate::machine::stop::Stop;
+use crate::machine::{Clock, Stop, host};
 use crate::server::Server;
-use crate::wire::Observation;
-use crate::wire::context;
-use crate::wire::tracer::Tracer;
+use crate::wire::{Observation, Tracer, context};
 use zload_core::facts::{Phase, Served, ServerTotals, Snapshot};
-use zload_core::plan::Plan;
-use zload_core::scenario::Scenario;
+use zload_core::{plan::Plan, scenario::Scenario};
 
 /// How often the server is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);

@@ -12,19 +12,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rand::Rng as _;
-use rand::SeedableRng as _;
-use rand::seq::SliceRandom as _;
+use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::SplitMix64;
 
 pub use design::{Design, DesignOverrides, Profile, in_minutes};
 
 use crate::Error;
-use crate::machine::clock::Clock;
-use player::{Player, SliceResult};
+use crate::machine::Clock;
+use player::Player;
 use zload_core::compare::{Experiment, Round, Run, Side};
-use zload_core::result::Steadiness;
-use zload_core::scenario::Nanos;
+use zload_core::{result::Steadiness, scenario::Nanos};
 
 /// One of the things that are compared, and how it is started.
 #[derive(Debug, Clone)]
@@ -157,7 +154,7 @@ impl Table<'_> {
             (self.watch)(self.standing);
             let player = players[side].as_mut().expect("every side has a player");
             let told = player.play(&settings, self.design.patience(), self.interrupted)?;
-            let Some(SliceResult(result)) = told else { return Ok(None) };
+            let Some(result) = told else { return Ok(None) };
             let run = Run::of(&result).map_err(|reason| {
                 Error::Failed(format!(
                     "the result of {} cannot be used: {reason}",

@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 
 use super::cgroup;
-use zload_core::facts::Revision;
-use zload_core::result::Environment;
+use zload_core::{facts::Revision, result::Environment};
 
 /// Looks at the machine.
 pub(crate) fn describe() -> Environment {

@@ -34,9 +34,7 @@ fn role_of(name: &str) -> Role {
 
 /// The threads of this process that are running now, in the order of their numbers.
 pub(crate) fn threads() -> Vec<Thread> {
-    let Ok(entries) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut threads: Vec<Thread> = ids
+    let mut threads: Vec<Thread> = numbers_in("/proc/self/task")
         .filter_map(|id: u32| {
             // A thread may end between the listing and this look at it.
             let name = read_to_string(format!("/proc/self/task/{id}/comm")).ok()?;
@@ -48,10 +46,16 @@ pub(crate) fn threads() -> Vec<Thread> {
     threads
 }
 
+/// The numbers that are names in a folder of `/proc`: of threads, of descriptors.
+pub(crate) fn numbers_in<T: FromStr>(folder: &str) -> impl Iterator<Item = T> + use<T> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 /// What a thread has cost so far.
 fn cost_of(thread: &Thread) -> Option<ThreadCost> {
     let folder = format!("/proc/self/task/{}", thread.id);
-    let (cpu_ns, wait_ns) = schedstat(&read_to_string(format!("{folder}/schedstat")).ok()?)?;
+    let (cpu_ns, wait_ns) = times_ns(&folder)?;
     let status = (thread.role != Role::Worker)
         .then(|| read_to_string(format!("{folder}/status")).ok())
         .flatten()
@@ -70,15 +74,18 @@ pub(crate) fn io_ns(threads: &[Thread]) -> u64 {
     threads
         .iter()
         .filter(|thread| matches!(thread.role, Role::ClientIo | Role::ServerIo))
-        .filter_map(|thread| {
-            let text = read_to_string(format!("/proc/self/task/{}/schedstat", thread.id)).ok()?;
-            schedstat(&text).map(|(cpu_ns, wait_ns)| cpu_ns + wait_ns)
-        })
+        .filter_map(|thread| times_ns(&format!("/proc/self/task/{}", thread.id)))
+        .map(|(cpu_ns, wait_ns)| cpu_ns + wait_ns)
         .sum()
 }
 
-/// CPU time and waiting time in nanoseconds, from `/proc/<pid>/schedstat` (kernel: Documentation/scheduler/sched-stats).
-pub(crate) fn schedstat(text: &str) -> Option<(u64, u64)> {
+/// CPU time and waiting time of the thread with this folder in `/proc`, in nanoseconds.
+pub(crate) fn times_ns(folder: &str) -> Option<(u64, u64)> {
+    schedstat(&read_to_string(format!("{folder}/schedstat")).ok()?)
+}
+
+/// The same from the file's text (kernel: Documentation/scheduler/sched-stats).
+fn schedstat(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.split_whitespace().map(u64::from_str);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
@@ -282,11 +289,7 @@ mod tests {
         while read(ClockId::ThreadCPUTime) < 30_000_000 {}
         let used = Reading::take(&threads, None).since(&begin, &threads);
         let (_, cost) = used.threads.iter().find(|(thread, _)| thread.id == here).unwrap();
-        assert!(
-            cost.cpu_ns > 0 && used.share(cost.cpu_ns) > 0.0,
-            "{cost:?} in {} ns",
-            used.span_ns
-        );
+        assert!(cost.cpu_ns > 0 && used.share(cost.cpu_ns) > 0.0, "{cost:?} in {used:?}");
         assert_eq!(used.suspended_ns / 1_000_000_000, 0);
     }
 

@@ -11,12 +11,16 @@ pub(crate) mod environment;
 pub(crate) mod hiccups;
 pub(crate) mod host;
 pub mod limits;
-pub(crate) mod processors;
 pub(crate) mod rehearsal;
 pub(crate) mod stop;
 pub(crate) mod threads;
 
 use std::hash::{BuildHasher as _, RandomState};
+
+pub use clock::Clock;
+pub(crate) use counter::Sum;
+pub(crate) use stop::Stop;
+pub(crate) use threads::ThreadId;
 
 /// A number that nobody else has at this time: of a run, or of an experiment.
 pub(crate) fn unique_number() -> u64 {

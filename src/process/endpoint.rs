@@ -41,7 +41,7 @@ pub(super) fn is_taken(endpoint: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::context::Context;
+    use crate::wire::Context;
 
     #[test]
     fn only_a_star_becomes_another_port() {

@@ -22,8 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::launch;
 use super::tree::descendants;
-use crate::machine::clock::Clock;
-use crate::machine::stop::timespec;
+use crate::machine::{Clock, stop::timespec};
 
 /// How often abandoned processes are looked for while the server runs.
 const TICK: Duration = Duration::from_secs(1);

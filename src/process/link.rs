@@ -19,8 +19,7 @@ use super::tail::Tail;
 use signal_hook::low_level::signal_name;
 
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::threads;
+use crate::machine::{Clock, threads};
 use zload_core::facts::ServerEnd;
 use zload_core::scenario::{Nanos, in_words};
 

@@ -7,11 +7,8 @@
 use super::endpoint;
 use super::link::{Link, failed};
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::wire::context::Context;
-use crate::wire::errno::Errno;
-use crate::wire::header::Header;
-use crate::wire::sockets;
+use crate::machine::Clock;
+use crate::wire::{Context, Errno, Header, sockets};
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{Nanos, Sockets};
 

@@ -11,11 +11,10 @@ use crate::engine;
 use crate::machine::hiccups::{Hiccups, clock_read_ns};
 use crate::machine::host::clock_resolution_ns;
 use crate::server::planted::{Fault, Planted, Witness};
-use zload_core::facts::Measured;
-use zload_core::plan::Plan;
 use zload_core::record::{LatencyHistogram, Trace};
 use zload_core::result::{Environment, Floor, RunResult};
 use zload_core::scenario::{Scenario, Sockets};
+use zload_core::{facts::Measured, plan::Plan};
 
 /// One millisecond, in nanoseconds.
 pub(super) const MS: u64 = 1_000_000;

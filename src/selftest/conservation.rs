@@ -3,8 +3,7 @@
 use super::bench::{Bench, Played, of};
 use super::{Found, Kind};
 use crate::Error;
-use zload_core::record::Trace;
-use zload_core::result::Figure;
+use zload_core::{record::Trace, result::Figure};
 
 pub(super) const KIND: Kind = Kind {
     name: "conservation",

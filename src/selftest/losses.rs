@@ -4,8 +4,7 @@ use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
-use zload_core::record::Ledger;
-use zload_core::result::Figure;
+use zload_core::{record::Ledger, result::Figure};
 
 pub(super) const KIND: Kind = Kind {
     name: "planted losses",

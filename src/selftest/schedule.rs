@@ -9,9 +9,7 @@ use super::bench::{Bench, MS, Played, median};
 use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
-use zload_core::plan::DrawKey;
-use zload_core::record::Trace;
-use zload_core::result::Figure;
+use zload_core::{plan::DrawKey, record::Trace, result::Figure};
 
 pub(super) const KIND: Kind = Kind {
     name: "schedule",

@@ -5,11 +5,8 @@
 use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
-use zload_core::plan::Plan;
-use zload_core::quantity::rounded;
-use zload_core::result::Figure;
-use zload_core::scenario::Scenario;
 use zload_core::twin::{Ideal, Limits, Policy, Pool, ideal};
+use zload_core::{plan::Plan, quantity::rounded, result::Figure, scenario::Scenario};
 
 pub(super) const KIND: Kind = Kind {
     name: "ideal twin",

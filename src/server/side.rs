@@ -13,18 +13,10 @@ use super::counters::{ProxyCounters, WorkerCounters, WorkerState};
 use super::proxy;
 use super::worker::{Shared, Worker};
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::host::SERVER_THREADS;
-use crate::machine::stop::Stop;
-use crate::machine::threads::{self, ThreadId};
-use crate::wire::Observation;
-use crate::wire::context::{Context, Socket};
-use crate::wire::errno::Errno;
-use crate::wire::sockets;
-use crate::wire::stations::Stations;
-use zload_core::facts::ServerTotals;
-use zload_core::plan::Plan;
+use crate::machine::{Clock, Stop, Sum, ThreadId, host::SERVER_THREADS, threads};
+use crate::wire::{Context, Errno, Observation, Socket, Stations, sockets};
 use zload_core::scenario::{DelayBy, Engine, Nanos, Sockets};
+use zload_core::{facts::ServerTotals, plan::Plan};
 
 /// Sockets besides the workers', with room to spare.
 const SPARE_SOCKETS: u32 = 16;
@@ -141,8 +133,8 @@ impl Server {
 
     /// What has been done so far.
     pub(crate) fn totals(&self) -> ServerTotals {
-        let sum = |part: fn(&WorkerCounters) -> u64| {
-            self.worker_counters.iter().map(|worker| part(worker)).sum()
+        let sum = |part: fn(&WorkerCounters) -> &Sum| {
+            self.worker_counters.iter().map(|worker| part(worker).get()).sum()
         };
         let counts = self.engine != Engine::Builtin;
         let proxy = &self.proxy_counters;
@@ -151,10 +143,10 @@ impl Server {
             messages_out: counts.then(|| proxy.messages_out.get()),
             wakes: counts.then(|| proxy.wakes.get()),
             proxy_cpu_ns: self.proxy_thread.and_then(ThreadId::cpu_ns),
-            bytes: if counts { proxy.bytes.get() } else { sum(|worker| worker.bytes.get()) },
-            requests: sum(|worker| worker.requests.get()),
-            replies: sum(|worker| worker.replies.get()),
-            refused: sum(|worker| worker.refused.get()),
+            bytes: if counts { proxy.bytes.get() } else { sum(|worker| &worker.bytes) },
+            requests: sum(|worker| &worker.requests),
+            replies: sum(|worker| &worker.replies),
+            refused: sum(|worker| &worker.refused),
         }
     }
 

@@ -9,14 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::counters::{WorkerCounters, WorkerState};
-use crate::machine::clock::Clock;
-use crate::machine::stop::Stop;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::frame::Frame;
-use crate::wire::header::Header;
-use crate::wire::stations::{Station, Stations, Tag};
-use crate::wire::tracer::Tracer;
+use crate::machine::{Clock, Stop};
+use crate::wire::{Errno, Frame, Header, Socket, Station, Stations, Tag, Tracer};
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{DelayBy, MOST_FRAMES};
 use zload_core::text;

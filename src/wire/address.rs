@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use super::ipc;
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::threads;
+use crate::machine::{Clock, threads};
 use zload_core::scenario::Nanos;
 
 /// How often a wait for a name looks whether it is to end.

@@ -4,8 +4,7 @@
 //! magic (4 bytes), token of run and client (4), number of the request (8), key of its draws (8); then filling.
 //! Invariant: decoding never panics, whatever the bytes.
 
-use zload_core::plan::DrawKey;
-use zload_core::scenario::MIN_PAYLOAD;
+use zload_core::{plan::DrawKey, scenario::MIN_PAYLOAD};
 
 const MAGIC: [u8; 4] = *b"zld1";
 

@@ -19,7 +19,7 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use super::errno::Errno;
 use crate::Error;
 use crate::files::leftovers::{Leftover, Removal};
-use crate::machine::stop::Stop;
+use crate::machine::Stop;
 
 /// How often the lock on a folder is asked for; whoever is as long at it as all of these is no zload that binds.
 const LOCK_TRIES: u32 = 100;

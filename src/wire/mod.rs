@@ -15,8 +15,12 @@ pub(crate) mod tracer;
 
 use std::sync::Arc;
 
-use stations::Stations;
-use tracer::Tracer;
+pub(crate) use context::{Context, Socket};
+pub(crate) use errno::Errno;
+pub(crate) use frame::Frame;
+pub(crate) use header::Header;
+pub(crate) use stations::{Station, Stations, Tag};
+pub(crate) use tracer::Tracer;
 
 /// How messages are watched as they pass, by clients and servers alike.
 #[derive(Debug, Clone, Copy, Default)]

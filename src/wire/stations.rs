@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::errno::Errno;
 use super::frame::Frame;
-use crate::machine::clock::Clock;
+use crate::machine::Clock;
 use zload_core::record::Timestamps;
 
 /// What a tag's frame begins with.

@@ -8,9 +8,7 @@
 use super::direction::{self, Tally};
 use super::wait;
 use crate::server::counters::ProxyCounters;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::stations::Stations;
+use crate::wire::{Errno, Socket, Stations};
 
 /// Messages that one side may move before the other has its turn.
 const BURST: u32 = 256;

@@ -3,10 +3,7 @@
 //! Invariant: the frames of a message stay together and in order, whatever is refused on the way.
 
 use crate::server::counters::ProxyCounters;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::frame::Frame;
-use crate::wire::stations::{Station, Stations, Tag};
+use crate::wire::{Errno, Frame, Socket, Station, Stations, Tag};
 
 /// What an engine has moved, summed without atomics and published after each wake.
 #[derive(Default)]

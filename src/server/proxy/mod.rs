@@ -8,9 +8,7 @@ mod direction;
 mod poll;
 
 use super::counters::ProxyCounters;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::stations::Stations;
+use crate::wire::{Errno, Socket, Stations};
 use zload_core::scenario::Engine;
 
 /// Waits for any of these events at frontend and backend, as long as it takes; says which came.

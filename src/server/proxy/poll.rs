@@ -6,9 +6,7 @@
 use super::direction::{self, Tally};
 use super::wait;
 use crate::server::counters::ProxyCounters;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::stations::Stations;
+use crate::wire::{Errno, Socket, Stations};
 
 pub(super) fn run(
     frontend: &Socket,

@@ -15,9 +15,7 @@ use rand_xoshiro::SplitMix64;
 use super::faults::Faults;
 use super::truth::{Kind, Truth};
 use crate::client::world::{Before, Body, Message, Possible, Taken, World};
-use crate::wire::errno::Errno;
-use crate::wire::header::Header;
-use crate::wire::stations::{Station, Stations, Tag};
+use crate::wire::{Errno, Header, Station, Stations, Tag};
 use zload_core::plan::Plan;
 
 /// What the stations' clock reads when the plan begins.
