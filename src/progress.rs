@@ -11,18 +11,15 @@ use zload_core::text;
 /// Where no terminal is, a line at most this often.
 const LINE_EVERY_NS: u64 = 5_000_000_000;
 
-/// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// A bar that moves, for a terminal.
     Bar,
     /// A plain line now and then.
     Lines,
-    /// Not at all.
     Quiet,
 }
 
-/// Shows how a run goes.
 #[derive(Debug)]
 pub(crate) struct Progress {
     mode: Mode,
@@ -45,7 +42,6 @@ impl Mode {
 }
 
 impl Progress {
-    /// Nothing shown yet.
     pub(crate) fn new(mode: Mode) -> Self {
         let bar = match mode {
             Mode::Bar => ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()),
@@ -125,7 +121,6 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
     }

@@ -14,7 +14,8 @@ use crate::wire::{Context, Errno, Socket, sockets};
 /// Marks the stop event among the clients' events.
 pub(super) const STOP_EVENT: u64 = u64::MAX;
 
-/// Opens and connects the sockets of clients with these numbers and identities, and registers them with a new epoll instance, by their index.
+/// Opens and connects the sockets of clients with these numbers and identities, and registers them with a new epoll instance, by their index;
+/// `None` if that takes too long.
 ///
 /// ZeroMQ's descriptor for a socket is edge-triggered by nature: it says only that something may have changed, and a
 /// send or receive on the socket takes the news away. Whoever waits on it must first have seen nothing left to do.
@@ -24,7 +25,7 @@ pub(super) fn connect(
     clients: &[(u32, String)],
     stop: &Stop,
     counters: &DriverCounters,
-) -> Result<(OwnedFd, Vec<Socket>), Error> {
+) -> Result<Option<(OwnedFd, Vec<Socket>)>, Error> {
     let descriptor =
         |error| Error::Limit(format!("no descriptor to wait for the clients with: {error}"));
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(descriptor)?;
@@ -59,19 +60,13 @@ pub(super) fn connect(
         }
         counters.connected.set((sockets.len() - left) as u64);
         if left == 0 {
-            return Ok((epoll, sockets));
+            return Ok(Some((epoll, sockets)));
         }
         if stop.requested() {
             return Err(Error::Interrupted);
         }
         if clock.now_ns() >= settings.connect_timeout.0 {
-            let count = |clients: usize| u32::try_from(clients).unwrap_or(u32::MAX);
-            return Err(Error::Connect {
-                connected: count(sockets.len() - left),
-                clients: count(sockets.len()),
-                endpoint: settings.endpoint.clone(),
-                timeout: settings.connect_timeout.to_string(),
-            });
+            return Ok(None);
         }
         events.clear();
         let wait = timespec(Duration::from_millis(50));

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
 pub(crate) enum Event {
     Connected(ThreadId),
     NotConnected(Error),
+    /// Not all clients' handshakes were done in time.
+    TimedOut,
     Second(SecondSlice),
     Ended(Box<Result<Recorded, Errno>>),
 }
@@ -52,7 +54,6 @@ pub(crate) struct DriverCounters {
     pub(crate) replies: Sum,
     /// Bytes of the bodies of both.
     pub(crate) bytes: Sum,
-    /// Replies owed.
     pub(crate) in_flight: Sum,
     /// Returns from waiting.
     pub(crate) wakes: Sum,

@@ -15,7 +15,6 @@ use crate::machine::{self, Clock, Stop, Sum, ThreadId, host::CLIENT_THREADS, thr
 use crate::wire::{Context, Observation, Stations};
 use zload_core::plan::Identities;
 
-/// The clients' side: the drivers and the lines to them.
 pub(crate) struct Clients {
     pub(crate) identities: Identities,
     pub(crate) threads: Vec<JoinHandle<()>>,
@@ -82,7 +81,6 @@ impl Clients {
         }
     }
 
-    /// How many drivers' threads have ended.
     pub(crate) fn ended(&self) -> usize {
         self.threads.iter().filter(|thread| thread.is_finished()).count()
     }
@@ -92,7 +90,6 @@ impl Clients {
     }
 }
 
-/// All that a driver's thread begins with.
 struct DriverThread {
     settings: Arc<Settings>,
     context: Context,
@@ -113,7 +110,10 @@ impl DriverThread {
             Err(error) => {
                 let _heard = tell.send(Event::NotConnected(error));
             }
-            Ok((epoll, sockets)) => {
+            Ok(None) => {
+                let _heard = tell.send(Event::TimedOut);
+            }
+            Ok(Some((epoll, sockets))) => {
                 let _heard = tell.send(Event::Connected(ThreadId::current()));
                 let Ok(clock) = self.start.recv() else { return };
                 let (stop, plan) = (Arc::clone(&self.stop), &self.around.plan);

@@ -9,7 +9,6 @@ use crate::machine::{Clock, Stop};
 use crate::wire::{Errno, Frame, Socket, Tag};
 use zload_core::plan::Plan;
 
-/// One driver's sockets, and what it waits with.
 pub(super) struct SocketsWorld {
     sockets: Vec<Socket>,
     clock: Clock,

@@ -126,13 +126,11 @@ impl Tracker {
         self.free.push(index);
     }
 
-    /// How many requests are being followed.
     #[cfg(test)]
     pub(super) fn following(&self) -> usize {
         self.first_received_ns.len() - self.free.len()
     }
 
-    /// The sample.
     pub(super) fn finish(self) -> Traces {
         self.traces
     }

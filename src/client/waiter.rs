@@ -16,7 +16,6 @@ use zload_core::{plan::Plan, quantity::saturating};
 /// The longest time before a send that is spent awake: about what a sleeping thread is woken late on a virtual machine.
 const LONGEST_SPIN_NS: u64 = 100_000;
 
-/// Waits on one driver's epoll instance.
 pub(super) struct Waiter {
     epoll: OwnedFd,
     events: Vec<epoll::Event>,

@@ -16,7 +16,6 @@ pub(super) trait Body: Default {
     fn bytes_mut(&mut self) -> Option<&mut [u8]>;
 }
 
-/// A message that came.
 #[derive(Default)]
 pub(super) struct Message<B> {
     /// Its last frame.
@@ -28,10 +27,8 @@ pub(super) struct Message<B> {
 /// The frames of a message that came before its body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Before {
-    /// There was none.
     #[default]
     Nothing,
-    /// One, and it was a tag.
     Tag,
     /// Something that no request carries.
     Other,
@@ -40,11 +37,8 @@ pub(super) enum Before {
 /// What one taking brought.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
-    /// Messages taken.
     pub(super) count: usize,
-    /// Bytes of their bodies.
     pub(super) bytes: u64,
-    /// There was no more.
     pub(super) emptied: bool,
 }
 
@@ -61,7 +55,6 @@ pub(super) struct Possible {
 /// that names the connection may swallow it. Whoever waits must have seen before that nothing is left to do: the last
 /// call for a connection is a [`World::take`] that emptied it, or [`World::possible`] that saw nothing.
 pub(super) trait World {
-    /// How it keeps bodies.
     type Body: Body;
 
     /// Nanoseconds since the plan began; 0 before that.
@@ -89,6 +82,5 @@ pub(super) trait World {
         moved: &mut Vec<u32>,
     ) -> Result<bool, Errno>;
 
-    /// Whether the end was asked for.
     fn stop_requested(&self) -> bool;
 }

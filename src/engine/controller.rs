@@ -27,7 +27,6 @@ const GAUGE_EVERY_NS: u64 = 45_000_000;
 /// Time for all drivers to be told the start before it comes.
 const START_IN: Duration = Duration::from_millis(20);
 
-/// Watches a run from outside.
 pub(super) struct Controller<'a> {
     pub(super) settings: &'a Settings,
     /// The built-in server, or an external one that zload started, if there is either.
@@ -127,12 +126,12 @@ impl Controller<'_> {
             let ended = self.clients.ended();
             match self.clients.events.recv_timeout(TICK) {
                 Ok(Event::Connected(thread)) => threads.push(thread),
-                Ok(Event::NotConnected(Error::Connect { endpoint, timeout, .. })) => {
+                Ok(Event::TimedOut) => {
                     return Err(Error::Connect {
                         connected: self.connected(),
                         clients: self.settings.plan.clients(),
-                        endpoint,
-                        timeout,
+                        endpoint: self.settings.endpoint.clone(),
+                        timeout: self.settings.connect_timeout.to_string(),
                     });
                 }
                 Ok(Event::NotConnected(error)) => return Err(error),
@@ -192,7 +191,7 @@ impl Controller<'_> {
                     }
                 }
             }
-            Ok(Event::Connected(_) | Event::NotConnected(_)) => {}
+            Ok(Event::Connected(_) | Event::NotConnected(_) | Event::TimedOut) => {}
             Err(silence) => {
                 // Those that tell of their end wait for ours: a thread that is gone, and had nothing to tell, panicked.
                 let missed = match silence {
@@ -264,7 +263,6 @@ impl Controller<'_> {
         }
     }
 
-    /// Shows the watcher where the run is.
     fn show(&mut self, now_ns: u64, playing: &mut Playing) {
         let (warmup_ns, send_end_ns) = self.edges_ns();
         let (phase, since_ns, until_ns) = if now_ns < warmup_ns {

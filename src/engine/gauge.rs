@@ -3,7 +3,6 @@
 //! Invariant: the values are at regular distances, and never more than [`MOST`]: when they are, every other one goes, and
 //! from then on only every other look counts.
 
-/// The most values that are kept.
 const MOST: usize = 4096;
 
 /// What was seen at each look, or at every second, fourth, ... of them.

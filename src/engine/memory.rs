@@ -5,8 +5,6 @@
 //! there was at the beginning, what each connection and thread may need, and the messages that are under way. Above
 //! that, the peer that sent most is cut off, whereupon libzmq drops what it had sent of its message.
 
-use std::fmt::Write as _;
-
 use super::setup::{has_server, mark};
 use crate::machine::host::resident_bytes;
 use crate::wire::peers::{Connection, connections, give_back, greediest};
@@ -38,7 +36,6 @@ const PATIENCE_NS: u64 = 5_000_000_000;
 /// So much more than what is explained is not waited for where nobody could be cut off, as over ipc.
 const HOPELESS: u64 = 512 << 20;
 
-/// Watches the memory of this process.
 pub(super) struct Memory {
     /// What is explained without a message under way, in bytes; nothing is watched if the kernel does not say what there
     /// was at the beginning.
@@ -46,7 +43,6 @@ pub(super) struct Memory {
     /// What a message under way explains, in bytes.
     each: u64,
     above: Option<Above>,
-    /// Peers that were cut off.
     cut_off: u64,
 }
 
@@ -85,7 +81,6 @@ impl Memory {
         Self { at_rest, each, above: None, cut_off: 0 }
     }
 
-    /// How many peers were cut off.
     pub(super) fn cut_off(&self) -> u64 {
         self.cut_off
     }
@@ -171,16 +166,14 @@ fn usual_body(scenario: &Scenario) -> u64 {
 
 fn in_words(resident: u64, explained: u64, cut_off: u64) -> String {
     let mebibytes = |bytes: u64| Bytes(bytes >> 20 << 20);
-    let mut text = format!(
+    let helped = match cut_off {
+        0 => "none could be told from the others to cut it off".to_owned(),
+        _ => format!("cutting off {cut_off} connections did not help"),
+    };
+    format!(
         "memory has grown to {}, and the plan explains {} of it: a peer sends a message without end, or messages that \
-         are far larger than the plan's",
+         are far larger than the plan's, and {helped}",
         mebibytes(resident),
         mebibytes(explained)
-    );
-    let said = match cut_off {
-        0 => write!(text, ", and none could be told from the others to cut it off"),
-        _ => write!(text, ", and cutting off {cut_off} connections did not help"),
-    };
-    said.expect("writing to a string cannot fail");
-    text
+    )
 }

@@ -84,12 +84,11 @@ fn play(
     let server = settings
         .map(|settings| Server::start(&settings, &stop, interrupted, observed))
         .transpose()?;
-    let endpoint = match &server {
-        Some(server) => server.frontend.clone(),
-        None => {
-            let given = process.map_or(&*scenario.proxy.frontend, ServerProcess::frontend);
-            address::to_connect(given, scenario.clients.connect_timeout, interrupted)?
-        }
+    let endpoint = if let Some(server) = &server {
+        server.frontend.clone()
+    } else {
+        let given = process.map_or(&*scenario.proxy.frontend, ServerProcess::frontend);
+        address::to_connect(given, scenario.clients.connect_timeout, interrupted)?
     };
     let clients = setup::clients(scenario, plan, endpoint);
     let outcome = Clients::start(&clients, &stop, observed).and_then(|running| {

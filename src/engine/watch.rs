@@ -19,18 +19,15 @@ const LIVELY: f64 = 0.05;
 /// What a heartbeat may cost them, on both ends together, in nanoseconds: two small messages, some 10 us each.
 const HEARTBEAT_NS: f64 = 50_000.0;
 
-/// What the watch looks at.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sample {
     /// Messages moved so far by proxy, workers and clients together: any change is life.
     pub(super) moved: u64,
     /// Requests that clients sent so far and no worker has taken.
     pub(super) untaken: u64,
-    /// Workers in a planned delay.
     pub(super) delaying: u32,
     /// Workers that wait for ZeroMQ to take a reply.
     pub(super) sending: u32,
-    /// All workers.
     pub(super) workers: u32,
 }
 

@@ -306,7 +306,6 @@ pub fn in_minutes(time: Nanos) -> String {
     }
 }
 
-/// A number of slices.
 fn whole(number: f64) -> u32 {
     u32::try_from(quantity::saturating(number)).unwrap_or(u32::MAX)
 }

@@ -167,7 +167,6 @@ impl Table<'_> {
         Ok(Some(Round { slice, seed, runs: runs.into_iter().flatten().collect() }))
     }
 
-    /// All sides in random order.
     fn order(&mut self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.contenders.len()).collect();
         order.shuffle(&mut self.random);

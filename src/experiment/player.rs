@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::Contender;
 use crate::Error;
-use crate::machine::{Clock, stop::timespec, threads};
+use crate::machine::{Clock, clock::nanos, stop::timespec, threads};
 use zload_core::scenario::Bytes;
 
 /// How often it is looked whether the end was asked for.
@@ -105,9 +105,7 @@ impl Player {
             match self.lines.recv_timeout(TICK) {
                 Ok(line) => return self.parsed(&line).map(Some),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.died()),
-                Err(RecvTimeoutError::Timeout)
-                    if u128::from(clock.now_ns()) > patience.as_nanos() =>
-                {
+                Err(RecvTimeoutError::Timeout) if clock.now_ns() > nanos(patience) => {
                     return Err(Error::Failed(format!(
                         "a slice of {} has not ended after {} s and was given up",
                         self.name,
@@ -170,8 +168,7 @@ impl Drop for Player {
         // has started in its process group with it.
         let pid = Pid::from_child(&self.child);
         let over = pidfd_open(pid, PidfdFlags::empty());
-        let (clock, end_ns) =
-            (Clock::start(), u64::try_from(self.end.as_nanos()).unwrap_or(u64::MAX));
+        let (clock, end_ns) = (Clock::start(), nanos(self.end));
         let mut gone = false;
         while let Ok(over) = &over
             && !gone

@@ -44,7 +44,6 @@ fn fitness(times: &[Vec<u64>]) -> Steadiness {
     Steadiness { fit: p90_ratio <= UNFIT, p90_ratio, p99_ratio }
 }
 
-/// How long each piece took, in nanoseconds.
 fn pieces(rounds: u64, interrupted: &AtomicBool) -> Vec<u64> {
     let clock = Clock::start();
     let mut times = Vec::new();

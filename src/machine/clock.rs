@@ -23,7 +23,7 @@ impl Clock {
     /// What `other`, which began earlier, read when this clock read 0.
     pub fn origin_in(self, other: Self) -> u64 {
         let between = self.origin.saturating_duration_since(other.origin);
-        u64::try_from(between.as_nanos()).unwrap_or(u64::MAX)
+        nanos(between)
     }
 
     /// Nanoseconds since the origin; 0 before it.
@@ -38,4 +38,9 @@ impl Clock {
     pub fn until(self, instant_ns: u64) -> Duration {
         (self.origin + Duration::from_nanos(instant_ns)).saturating_duration_since(Instant::now())
     }
+}
+
+/// A time in nanoseconds; 584 years and more are the most there is.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -17,7 +17,6 @@ pub(crate) const CLIENT_THREADS: u32 = 1;
 /// The same for the server's context.
 pub(crate) const SERVER_THREADS: u32 = 2;
 
-/// What a thread of this name is for.
 fn role_of(name: &str) -> Role {
     match name {
         "zload/driver" => Role::Driver,
@@ -52,7 +51,6 @@ pub(crate) fn numbers_in<T: FromStr>(folder: &str) -> impl Iterator<Item = T> + 
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// What a thread has cost so far.
 fn cost_of(thread: &Thread) -> Option<ThreadCost> {
     let folder = format!("/proc/self/task/{}", thread.id);
     let (cpu_ns, wait_ns) = times_ns(&folder)?;

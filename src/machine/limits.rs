@@ -30,7 +30,6 @@ pub(crate) struct Needs {
     pub(crate) drivers: u32,
     /// Workers of a built-in server, if there is one.
     pub(crate) workers: Option<u32>,
-    /// I/O threads of each context.
     pub(crate) io_threads: u32,
     /// The backend's connections have descriptors.
     pub(crate) backend_connects: bool,
@@ -166,7 +165,6 @@ impl Descriptors {
     }
 }
 
-/// How many descriptors this process has open.
 pub(crate) fn open_descriptors() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(MARGIN, |entries| entries.count() as u64)
 }

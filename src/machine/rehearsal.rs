@@ -4,7 +4,7 @@
 //! so that those who follow have all the room that was found.
 
 use std::io;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, RwLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -34,7 +34,8 @@ const GONE_WITHIN_NS: u64 = 1_000_000_000;
 /// Starts this many threads and ends them. Where address space is limited, also makes sure that `memory` bytes are left.
 pub(crate) fn rehearse(threads: Threads, memory: u64) -> Result<(), Error> {
     let before = living();
-    let usual = usual_stack();
+    // The stack of a thread whose starter asks for none in particular (`pthread_create(3)`).
+    let usual = getrlimit(Resource::Stack).current.unwrap_or(2 << 20);
     let stacks =
         (0..threads.of_libzmq).map(|_| usual).chain((0..threads.own).map(|_| STACK as u64));
     let scarce = [Resource::As, Resource::Data].iter().any(|of| getrlimit(*of).current.is_some());
@@ -49,7 +50,13 @@ pub(crate) fn rehearse(threads: Threads, memory: u64) -> Result<(), Error> {
             result = Err(error);
             break;
         }
-        match start(stack, &gate, tell.clone()) {
+        let (gate, tell) = (Arc::clone(&gate), tell.clone());
+        let size = usize::try_from(stack).unwrap_or(usize::MAX);
+        let started_one = Builder::new().stack_size(size).spawn(move || {
+            let _heard = tell.send(());
+            drop(gate.read());
+        });
+        match started_one {
             Ok(thread) => started.push(thread),
             Err(source) => {
                 result = Err(shortage(threads, started.len(), &source));
@@ -68,19 +75,6 @@ pub(crate) fn rehearse(threads: Threads, memory: u64) -> Result<(), Error> {
     }
     await_gone(before)?;
     result
-}
-
-fn start(stack: u64, gate: &Arc<RwLock<()>>, tell: Sender<()>) -> io::Result<JoinHandle<()>> {
-    let gate = Arc::clone(gate);
-    Builder::new().stack_size(usize::try_from(stack).unwrap_or(usize::MAX)).spawn(move || {
-        let _heard = tell.send(());
-        drop(gate.read());
-    })
-}
-
-/// The stack of a thread whose starter asks for none in particular (`pthread_create(3)`), in bytes.
-fn usual_stack() -> u64 {
-    getrlimit(Resource::Stack).current.unwrap_or(2 << 20)
 }
 
 /// Whether so many bytes can be had at once.

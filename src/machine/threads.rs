@@ -95,7 +95,6 @@ fn set_scheduling(policy: i32) {
 pub(crate) struct ThreadId(Pid);
 
 impl ThreadId {
-    /// The calling thread.
     pub(crate) fn current() -> Self {
         Self(gettid())
     }

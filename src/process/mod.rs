@@ -5,7 +5,6 @@
 //! outlives its zload, also not a killed one; and if the guard is killed with it, the server goes by its parent-death
 //! signal (`launch`). Invariant: whatever the server does, its output is read and nothing waits for it without a limit.
 
-mod endpoint;
 mod guard;
 mod launch;
 mod link;
@@ -39,7 +38,6 @@ pub(crate) struct ServerProcess<'a> {
     command: Vec<String>,
     frontend: String,
     link: Link<'a>,
-    /// The most memory that a look has seen.
     peak_bytes: Cell<Option<u64>>,
 }
 
@@ -57,9 +55,9 @@ impl<'a> ServerProcess<'a> {
         interrupted: &'a AtomicBool,
     ) -> Result<Self, Error> {
         let Settings { command: server, frontend, sockets } = settings;
-        let frontend = endpoint::concrete(frontend)?;
+        let frontend = address::to_listen(frontend)?;
         address::to_connect(&frontend, server.ready_timeout, interrupted)?;
-        if endpoint::is_taken(&frontend) {
+        if address::is_taken(&frontend) {
             return Err(Error::Limit(format!(
                 "somebody listens at {frontend} already, and would answer in the place of the server that is to be \
                  started: end that process, or set proxy.frontend to another endpoint (port * is any free one)"

@@ -4,15 +4,13 @@
 //! A request may legitimately get no reply, as the server may draw its fan-out by itself, and one that is not answered yet is
 //! work that the server still has to do: so more of them are sent, in pauses that double.
 
-use super::endpoint;
 use super::link::{Link, failed};
 use crate::Error;
 use crate::machine::Clock;
-use crate::wire::{Context, Errno, Header, sockets};
+use crate::wire::{Context, Errno, Header, address, sockets};
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{Nanos, Sockets};
 
-/// First pause between requests, in nanoseconds.
 const FIRST_PAUSE_NS: u64 = 100_000_000;
 /// How often the server is looked at while nothing comes, in milliseconds.
 const LOOK_EVERY_MS: i64 = 10;
@@ -21,7 +19,6 @@ const RETRY_MS: i32 = 10;
 /// The plan's requests among which the lightest is chosen.
 const CHOSEN_FROM: u64 = 256;
 
-/// Returns when the server has answered a request.
 pub(super) fn await_answer(
     endpoint: &str,
     options: &Sockets,
@@ -93,7 +90,7 @@ fn no_answer(endpoint: &str, connected: bool, sent: u64) -> String {
             "somebody listens at {endpoint} and answered none of {sent} requests: the server must send the body of a \
              request back to the client that it came from. None did"
         )
-    } else if endpoint::is_taken(endpoint) {
+    } else if address::is_taken(endpoint) {
         format!("what listens at {endpoint} does not speak ZeroMQ: no handshake came about")
     } else {
         format!(

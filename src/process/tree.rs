@@ -14,7 +14,6 @@ use crate::machine::host::{field, numbers_in, times_ns};
 /// What all processes below one have cost since they began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// CPU time, in nanoseconds.
     pub(super) cpu_ns: u64,
     /// Memory, each process at its own peak, in bytes.
     pub(super) peak_bytes: u64,

@@ -2,13 +2,12 @@
 //!
 //! Invariant: a run that was interrupted or failed is an error, so that no trial judges a part for the whole.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::Error;
 use crate::engine;
-use crate::machine::hiccups::{Hiccups, clock_read_ns};
+use crate::machine::hiccups::{self, clock_read_ns};
 use crate::machine::host::clock_resolution_ns;
 use crate::server::planted::{Fault, Planted, Witness};
 use zload_core::record::{LatencyHistogram, Trace};
@@ -16,7 +15,6 @@ use zload_core::result::{Environment, Floor, RunResult};
 use zload_core::scenario::{Scenario, Sockets};
 use zload_core::{facts::Measured, plan::Plan};
 
-/// One millisecond, in nanoseconds.
 pub(super) const MS: u64 = 1_000_000;
 
 /// One client, one request at a time back to back, through the built-in proxy and a worker that answers at once.
@@ -28,14 +26,12 @@ const IDLE: &str = "load = { model = 'closed', in_flight = 1 }\nclients.count = 
 const RESTED: &str = "load = { model = 'closed', in_flight = 1, think = '10ms' }\nclients.count = 1\n\
                       run = { duration = '2s' }\nproxy.engine = 'batch'\nworkers = { count = 1, replies = 1 }";
 
-/// What trials are made with.
 pub(super) struct Bench<'a> {
     pub(super) environment: &'a Environment,
     pub(super) interrupted: &'a AtomicBool,
     pub(super) floor: Floor,
 }
 
-/// A scenario that was played.
 pub(super) struct Played {
     pub(super) plan: Arc<Plan>,
     pub(super) measured: Measured,
@@ -45,7 +41,6 @@ pub(super) struct Played {
 }
 
 impl Bench<'_> {
-    /// Measures the machine's floor.
     pub(super) fn measure_floor(&mut self) -> Result<(), Error> {
         let (rested, idle) = (self.play(RESTED)?, self.play(IDLE)?);
         let late = &rested.sleep_overshoot;
@@ -63,13 +58,13 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Plays a scenario.
     pub(super) fn play(&self, text: &str) -> Result<Played, Error> {
         let scenario = Scenario::parse("selftest", text, &[])?;
         let plan = Arc::new(Plan::new(&scenario));
-        let hiccups = Hiccups::start()?;
-        let (measured, _) = engine::run(&scenario, &plan, false, self.interrupted, &mut |_| {})?;
-        let sleep_overshoot = hiccups.finish();
+        let (played, sleep_overshoot) = hiccups::during(|| {
+            engine::run(&scenario, &plan, false, self.interrupted, &mut |_| {})
+        })?;
+        let (measured, _) = played?;
         if measured.interrupted {
             return Err(Error::Interrupted);
         }
@@ -115,7 +110,6 @@ impl Played {
         self.measured.recorded.traces.intended_from(self.plan.warmup_ns())
     }
 
-    /// Requests that the plan has in its measured window.
     pub(super) fn planned(&self) -> u64 {
         self.planned_between(self.plan.warmup_ns(), self.plan.send_end_ns())
     }
@@ -132,7 +126,6 @@ fn percentile(latencies: &LatencyHistogram, quantile: f64) -> u64 {
     latencies.percentile(quantile).or(latencies.max()).unwrap_or(0)
 }
 
-/// How many values are above `ns`.
 pub(super) fn above(latencies: &LatencyHistogram, ns: u64) -> u64 {
     let histogram = latencies.histogram();
     histogram.len() - histogram.count_between(0, ns)
@@ -142,11 +135,6 @@ pub(super) fn above(latencies: &LatencyHistogram, ns: u64) -> u64 {
 pub(super) fn median(mut values: Vec<u64>) -> Option<u64> {
     values.sort_unstable();
     values.get(values.len() / 2).copied()
-}
-
-/// A name with what it is of: `in_worker, median`.
-pub(super) fn of(engine: impl Display, name: &str) -> String {
-    format!("{engine}: {name}")
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@ const SCENARIO: &str = "load = { rate = '100/s', payload = '256KiB' }\nclients =
                         run = { duration = '1500ms', drain = '3s' }\n\
                         sockets = { sndhwm = 1, rcvhwm = 0, sndbuf = '64KiB', rcvbuf = '64KiB' }";
 
-/// What the trial measured.
 #[derive(Debug, Clone)]
 struct Seen {
     stalled_ns: u64,

@@ -32,7 +32,6 @@ struct Kind {
     make: fn(&Bench<'_>) -> Result<Found, Error>,
 }
 
-/// What a trial found.
 #[derive(Debug, Clone, PartialEq)]
 struct Found {
     figures: Vec<Figure>,
@@ -54,11 +53,9 @@ const KINDS: [Kind; 10] = [
     twin::KIND,
 ];
 
-/// Why a trial has failed.
 const WRONG: &str = "what was seen is not what was planted: do not trust measurements on this machine until the cause is \
                      known";
 
-/// How often a trial is made at most.
 const ATTEMPTS: u32 = 2;
 
 /// Makes all trials; says before each which of how many it is, and its name. Ends early when `interrupted` becomes true.

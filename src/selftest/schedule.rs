@@ -22,7 +22,6 @@ const RATE: u64 = 500;
 const SCENARIO: &str = "load = { rate = '500/s', arrivals = 'poisson' }\nclients = { count = 3 }\n\
                         run = { duration = '3s', drain = '2s' }";
 
-/// What is known of the sending.
 struct Seen {
     planned: u64,
     /// Requests that the server took and the plan has.

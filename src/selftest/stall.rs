@@ -23,7 +23,6 @@ const REQUESTS: u64 = 2_000;
 const SCENARIO: &str = "load = { rate = '1k/s' }\nclients = { count = 1 }\nrun = { duration = '2s', drain = '3s' }\n\
                         sockets = { sndhwm = 0, rcvhwm = 0 }";
 
-/// What the trial measured.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     /// How long the server stalled by its own clock.

@@ -20,7 +20,6 @@ const REQUESTS: u64 = 150_000;
 const LAMBDA: f64 = 300.0;
 const MU: f64 = 500.0;
 
-/// What the twin found, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     requests: u64,

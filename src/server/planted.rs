@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::side;
+use super::ended;
 use crate::Error;
 use crate::machine::{Clock, Stop, limits, rehearsal::Threads, threads};
 use crate::wire::{Context, Errno, Frame, Header, Socket, sockets};
@@ -24,7 +24,6 @@ pub(crate) enum Fault {
     LoseAndDouble { lose_every: u64, double_every: u64 },
 }
 
-/// What a planted server witnessed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Witness {
     /// The key of each request of zload that it took, and when by its own clock, in nanoseconds.
@@ -61,7 +60,7 @@ impl Planted {
     pub(crate) fn finish(mut self) -> Result<Witness, Error> {
         self.end();
         let thread = self.thread.take().expect("the thread is taken only here and in drop");
-        side::ended("the planted server", thread).map_err(Error::Failed)
+        ended("the planted server", thread).map_err(Error::Failed)
     }
 
     fn end(&self) {

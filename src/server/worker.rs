@@ -15,14 +15,12 @@ use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{DelayBy, MOST_FRAMES};
 use zload_core::text;
 
-/// What all workers of a server share.
 pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
     pub(super) stop: Arc<Stop>,
     pub(super) delay_by: DelayBy,
     /// The clock that delays are kept by; that of the stations, if there are any.
     pub(super) clock: Clock,
-    /// Where sampled requests are stamped.
     pub(super) stations: Option<Arc<Stations>>,
     /// Requests of foreign clients so far: they carry no key, so each gets the draws of its place in this order.
     pub(super) foreign: AtomicU64,

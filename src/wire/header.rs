@@ -70,8 +70,8 @@ mod tests {
 
         #[test]
         fn anything_can_be_decoded(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let starts_as_ours = bytes.starts_with(&MAGIC) && bytes.len() >= HEADER_SIZE;
-            prop_assert_eq!(Header::decode(&bytes).is_some(), starts_as_ours);
+            let starts_as_one = bytes.starts_with(&MAGIC) && bytes.len() >= HEADER_SIZE;
+            prop_assert_eq!(Header::decode(&bytes).is_some(), starts_as_one);
         }
     }
 

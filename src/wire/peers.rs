@@ -28,7 +28,6 @@ pub(crate) struct Connection {
     descriptor: RawFd,
     /// Bytes that the peer sent.
     received: u64,
-    /// Bytes that it took.
     taken: u64,
 }
 
@@ -48,7 +47,6 @@ fn number_of(descriptor: RawFd) -> Option<u64> {
     name.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// All descriptors of this process.
 fn descriptors() -> impl Iterator<Item = RawFd> {
     numbers_in("/proc/self/fd")
 }

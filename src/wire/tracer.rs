@@ -15,7 +15,6 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// A tracer that begins now.
     pub(crate) fn start() -> Self {
         Self { clock: Clock::start(), out: Mutex::new(std::io::stderr()) }
     }

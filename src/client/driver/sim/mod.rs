@@ -29,7 +29,6 @@ const MOST_PASSES: u64 = 5_000_000;
 /// Seeds that every test run plays.
 const SEEDS: u64 = 250;
 
-/// What a seed decides.
 struct Case {
     plan: Arc<Plan>,
     workers: usize,
@@ -94,7 +93,7 @@ impl Case {
 
     /// One driver in a world without faults and costs.
     fn faultless(text: &str, workers: usize) -> Self {
-        let (plan, faults) = (plan(text), Faults::NONE);
+        let (plan, faults) = (plan(text), Faults::none());
         Self { plan, workers, drivers: 1, stamped: true, faults, stop_ns: None, seed: 1 }
     }
 
@@ -190,7 +189,6 @@ impl Case {
     }
 }
 
-/// Every exchange that a driver holds.
 fn held(driver: &Driver<Sim>) -> impl Iterator<Item = &Exchange> {
     driver.clients.iter().flat_map(|client| client.outstanding.iter())
 }

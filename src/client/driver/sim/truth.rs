@@ -10,7 +10,6 @@ use zload_core::record::{Exchange, Ledger, Recorded};
 const MOST_SENT: u64 = 256;
 const MOST_TAKEN: u64 = 256 + 8;
 
-/// What came to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A reply to this request, or a copy of one.
@@ -92,7 +91,6 @@ impl Truth {
         assert!(self.turn.1 <= MOST_SENT, "sends without end while others wait");
     }
 
-    /// A client took a message.
     pub(super) fn taken(&mut self, index: u32, kind: Kind) {
         let request = match kind {
             Kind::Garbled => usize::MAX,
@@ -114,7 +112,6 @@ impl Truth {
         }
     }
 
-    /// When a client's request left.
     pub(super) fn sent_ns(&self, index: u32, request: u64) -> u64 {
         let request = usize::try_from(request).expect("requests fit into memory");
         self.clients[index as usize].requests[request].sent_ns
