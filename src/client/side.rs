@@ -4,12 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
-use super::connect::connect;
 use super::driver::{Driver, Surroundings};
-use super::sockets_world::SocketsWorld;
-use super::state::Client;
-use super::tracker::Tracker;
 use super::{DriverCounters, Event, Settings};
+use super::{connect::connect, sockets_world::SocketsWorld, state::Client, tracker::Tracker};
 use crate::Error;
 use crate::machine::{self, Clock, Stop, Sum, ThreadId, host::CLIENT_THREADS, threads};
 use crate::wire::{Context, Observation, Stations};

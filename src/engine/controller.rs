@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::gauge::Gauge;
-use super::memory::Memory;
 use super::watch::{Sample, Watch};
+use super::{gauge::Gauge, memory::Memory};
 use crate::Error;
 use crate::client::{Clients, Event, Settings};
 use crate::machine::host::{self, Reading};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::machine::limits::Needs;
+use crate::machine::{limits::Needs, threads::processors};
 use crate::{client, process, server};
 use zload_core::plan::Plan;
 use zload_core::scenario::{Engine, Model, Nanos, Scenario, Threads};
@@ -81,8 +81,7 @@ fn drivers(scenario: &Scenario) -> u32 {
     match scenario.clients.threads {
         Threads::Fixed(threads) => threads.min(clients),
         Threads::Auto => {
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            let half = u32::try_from(cores / 2).unwrap_or(u32::MAX).max(1);
+            let half = u32::try_from(processors() / 2).unwrap_or(u32::MAX).max(1);
             clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half)
         }
     }

@@ -7,9 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::Clock;
-use super::stop::Stop;
-use super::threads;
+use super::{clock::Clock, stop::Stop, threads};
 use crate::Error;
 use zload_core::record::LatencyHistogram;
 

@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::clock::Clock;
-use super::stop::Stop;
-use super::threads::STACK;
+use super::{clock::Clock, stop::Stop, threads::STACK};
 use crate::Error;
 
 /// Threads that are needed: of libzmq's, which take the system's usual stack, and our own.

@@ -49,9 +49,14 @@ pub(crate) fn start<T: Send + 'static>(
         .map_err(|source| Error::Thread { started, source })
 }
 
+/// How many processors this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Calls `work` on every processor at the same time, and returns when all are done.
 pub(crate) fn together(work: &(dyn Fn() + Sync)) {
-    let others = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) - 1;
+    let others = processors() - 1;
     std::thread::scope(|scope| {
         // Where threads are short, those that there are do what is left.
         let start = |_| Builder::new().spawn_scoped(scope, work).ok();

@@ -20,8 +20,7 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::launch;
-use super::tree::descendants;
+use super::{launch, tree::descendants};
 use crate::machine::{Clock, clock::nanos, stop::timespec};
 
 /// How often abandoned processes are looked for while the server runs.

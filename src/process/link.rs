@@ -14,8 +14,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::guard::{Ending, Report, STOP};
-use super::launch::OWN_PROGRAM;
-use super::tail::Tail;
+use super::{launch::OWN_PROGRAM, tail::Tail};
 use signal_hook::low_level::signal_name;
 
 use crate::Error;

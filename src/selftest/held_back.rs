@@ -67,24 +67,16 @@ fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
     let (half, margin) = (seen.stalled_ns / 2 / GAP_NS, 1 + tolerance_ns / GAP_NS);
     // Whoever was due in the first half of the stall waits for more than the other half, wherever it waits.
     let few = half.saturating_sub(margin);
-    let held_back: Vec<Lateness> =
-        seen.lateness.iter().copied().filter(|one| one.witnessed_ns > tolerance_ns).collect();
+    let fewest = few.saturating_sub(MOST_HELD);
+    let held_back = seen.lateness.iter().copied().filter(|one| one.witnessed_ns > tolerance_ns);
+    let difference_ns = disagreement_ns(&held_back.collect::<Vec<_>>());
     vec![
         Figure::exactly("requests answered", REQUESTS, seen.answered),
         Figure::time_from("stall by the server's clock", STALL_NS, Some(seen.stalled_ns)),
         Figure::count("slower than half the stall", few, half + margin, seen.slow),
-        Figure::count(
-            "left late by more than half of it",
-            few.saturating_sub(MOST_HELD),
-            half + margin,
-            seen.late,
-        ),
+        Figure::count("left late by more than half of it", fewest, half + margin, seen.late),
         Figure::time("lateness, longest", least_ns, most_ns, seen.latest_ns),
-        Figure::time_to(
-            "difference from the server's witness",
-            tolerance_ns,
-            disagreement_ns(&held_back),
-        ),
+        Figure::time_to("difference from the server's witness", tolerance_ns, difference_ns),
     ]
 }
 

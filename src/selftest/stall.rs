@@ -68,26 +68,18 @@ fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
     let tolerance_ns = stalled_ns / 20 + allowance_ns;
     let near = |name: &str, below: u64, found: Option<u64>| {
         let expected_ns = stalled_ns.saturating_sub(below * GAP_NS);
-        Figure::time(
-            name,
-            expected_ns.saturating_sub(tolerance_ns),
-            expected_ns + tolerance_ns,
-            found,
-        )
+        let least_ns = expected_ns.saturating_sub(tolerance_ns);
+        Figure::time(name, least_ns, expected_ns + tolerance_ns, found)
     };
     let (slow, margin) = (stalled_ns / 2 / GAP_NS, tolerance_ns / GAP_NS);
+    let few = slow.saturating_sub(margin);
     vec![
         Figure::exactly("requests answered", REQUESTS, seen.answered),
         Figure::time_from("stall by the server's clock", STALL_NS, Some(stalled_ns)),
         near("response time, longest", 0, seen.max_ns),
         near("response time, p99", REQUESTS / 100, seen.p99_ns),
         near("response time, p90", REQUESTS / 10, seen.p90_ns),
-        Figure::count(
-            "requests slower than half the stall",
-            slow - margin.min(slow),
-            slow + margin,
-            seen.slow,
-        ),
+        Figure::count("requests slower than half the stall", few, slow + margin, seen.slow),
         Figure::time_to("p99 of a client that waits", stalled_ns / 4, seen.waiting_p99_ns),
     ]
 }

@@ -60,12 +60,8 @@ fn judge(seen: &Seen) -> Vec<Figure> {
     // The mean of n successive waits in M/M/1 varies by rho (2 + 5 rho - 4 rho^2 + rho^3) / (mu^2 (1 - rho)^4 n) (Whitt,
     // "Planning queueing simulations", 1989): here by 1 % of the mean, of which these are three.
     let near = |name: &str, expected: f64, error: f64, seen: Option<u64>| {
-        Figure::time(
-            name,
-            rounded(expected * (1.0 - error)),
-            rounded(expected * (1.0 + error)),
-            seen,
-        )
+        let [least_ns, most_ns] = [1.0 - error, 1.0 + error].map(|of| rounded(expected * of));
+        Figure::time(name, least_ns, most_ns, seen)
     };
     let whole = |value: f64| Some(rounded(value));
     // A Poisson count of 150,000 varies by 387.

@@ -17,9 +17,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, IntoRawFd as _};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::address;
-use super::errno::Errno;
 use super::ipc::{self, Listening, SocketFile};
+use super::{address, errno::Errno};
 use crate::Error;
 use crate::machine::limits::open_descriptors;
 

@@ -7,8 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::errno::Errno;
-use super::frame::Frame;
+use super::{errno::Errno, frame::Frame};
 use crate::machine::Clock;
 use zload_core::record::Timestamps;
 
