@@ -3,17 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
-use zload_core::print::formats::NotPrinted;
-use zload_core::problem::Problem;
-use zload_core::text;
+use zload_core::{print::formats::NotPrinted, problem::Problem, text};
 
 /// Anything that stops a command. The text says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The scenario cannot be meant; the problem points at its place in the file.
+    /// The scenario is invalid; the problem points at its place in the file.
     #[error("{0}")]
     Scenario(Box<Problem>),
-    /// Several of the scenarios given cannot be meant.
+    /// Several of the scenarios given are invalid.
     #[error("{} scenarios are wrong", .0.len())]
     Several(Vec<Error>),
     /// A file cannot be read.
@@ -69,7 +67,7 @@ pub enum Error {
         /// How long they tried, as the scenario says it.
         timeout: String,
     },
-    /// A server of the user's own cannot be measured.
+    /// An external server cannot be measured.
     #[error("{what}{}", last_words(output))]
     Server {
         /// What it did or did not do.

@@ -11,22 +11,20 @@ use zload_core::text;
 /// Where no terminal is, a line at most this often.
 const LINE_EVERY_NS: u64 = 5_000_000_000;
 
-/// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// A bar that moves, for a terminal.
     Bar,
     /// A plain line now and then.
     Lines,
-    /// Not at all.
     Quiet,
 }
 
-/// Shows how a run goes.
 #[derive(Debug)]
 pub(crate) struct Progress {
     mode: Mode,
     bar: ProgressBar,
+    /// Which of several runs this is, or the piece of work that the last line was about.
     run: String,
     /// The phase and its elapsed time when the last line was written.
     last_line: Option<(Phase, u64)>,
@@ -44,7 +42,6 @@ impl Mode {
 }
 
 impl Progress {
-    /// Nothing shown yet.
     pub(crate) fn new(mode: Mode) -> Self {
         let bar = match mode {
             Mode::Bar => ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()),
@@ -64,58 +61,53 @@ impl Progress {
 
     /// Shows the run as it is now.
     pub(crate) fn update(&mut self, snapshot: &Snapshot) {
-        let prefix = format!("{}{}", self.run, name(snapshot.phase));
-        match self.mode {
-            Mode::Quiet => {}
-            Mode::Bar => {
-                self.bar.set_length(snapshot.total_ns.max(1));
-                self.bar.set_position(snapshot.elapsed_ns.min(snapshot.total_ns.max(1)));
-                self.bar.set_prefix(prefix);
-                self.bar.set_message(in_words(snapshot));
-            }
-            Mode::Lines => {
-                let due = self.last_line.is_none_or(|(phase, at_ns)| {
-                    phase != snapshot.phase || snapshot.elapsed_ns >= at_ns + LINE_EVERY_NS
-                });
-                if due {
-                    self.last_line = Some((snapshot.phase, snapshot.elapsed_ns));
-                    // A log that was closed wants no more lines; the run goes on.
-                    let _closed = writeln!(std::io::stderr(), "{prefix}: {}", in_words(snapshot));
-                }
-            }
+        let &Snapshot { phase, elapsed_ns, total_ns, .. } = snapshot;
+        let due = self
+            .last_line
+            .is_none_or(|(last, at_ns)| last != phase || elapsed_ns >= at_ns + LINE_EVERY_NS);
+        if due {
+            self.last_line = Some((phase, elapsed_ns));
         }
+        let total_ns = total_ns.max(1);
+        let prefix = format!("{}{}", self.run, name(phase));
+        let place = Some((elapsed_ns.min(total_ns), total_ns));
+        self.show(place, prefix, in_words(snapshot), due);
     }
 
     /// Says which of several steps begins.
-    pub(crate) fn step(&mut self, step: usize, steps: usize, name: &str) {
-        let name = text::shown(name);
-        match self.mode {
-            Mode::Quiet => {}
-            Mode::Bar => {
-                self.bar.set_length(steps as u64);
-                self.bar.set_position(step as u64 - 1);
-                self.bar.set_prefix(format!("{step}/{steps}"));
-                self.bar.set_message(name.into_owned());
-            }
-            Mode::Lines => {
-                // A log that was closed wants no more lines; the steps go on.
-                let _closed = writeln!(std::io::stderr(), "{step}/{steps}: {name}");
-            }
-        }
+    pub(crate) fn step(&self, step: usize, steps: usize, name: &str) {
+        let place = Some((step as u64 - 1, steps as u64));
+        self.show(place, format!("{step}/{steps}"), text::shown(name).into_owned(), true);
     }
 
     /// Says that what was measured is held against the simulated plan.
-    pub(crate) fn simulate(&mut self) {
-        let (name, what) = ("simulating", "the same plan in an ideal topology");
+    pub(crate) fn simulate(&self) {
+        let what = "the same plan in an ideal topology";
+        self.show(None, "simulating".to_owned(), what.to_owned(), true);
+    }
+
+    /// Shows how far a long piece of work is: `done` of `of` parts, and how long it will still take.
+    pub(crate) fn toward(&mut self, (done, of): (u32, u32), name: &str, left_ns: u64) {
+        let name = text::shown(name).into_owned();
+        let is_new = self.run != name;
+        self.run.clone_from(&name);
+        let left = format!("{} left", duration(left_ns));
+        self.show(Some((done.into(), of.into())), name, left, is_new);
+    }
+
+    /// Shows the bar with what is done of the whole, if that is known; or writes a line, if one is due.
+    fn show(&self, place: Option<(u64, u64)>, name: String, what: String, line: bool) {
         match self.mode {
-            Mode::Quiet => {}
             Mode::Bar => {
+                if let Some((done, of)) = place {
+                    self.bar.set_length(of);
+                    self.bar.set_position(done);
+                }
                 self.bar.set_prefix(name);
                 self.bar.set_message(what);
             }
-            Mode::Lines => {
-                let _closed = writeln!(std::io::stderr(), "{name}: {what}");
-            }
+            Mode::Lines if line => say(&format!("{name}: {what}")),
+            Mode::Lines | Mode::Quiet => {}
         }
     }
 
@@ -124,41 +116,19 @@ impl Progress {
         let text = text::lines(text);
         match self.mode {
             Mode::Quiet => {}
-            Mode::Bar => self.bar.suspend(|| {
-                // Whoever closed the stream wants no more words.
-                let _closed = writeln!(std::io::stderr(), "{text}");
-            }),
-            Mode::Lines => {
-                let _closed = writeln!(std::io::stderr(), "{text}");
-            }
+            Mode::Bar => self.bar.suspend(|| say(&text)),
+            Mode::Lines => say(&text),
         }
     }
 
-    /// Shows how far a long piece of work is: `done` of `of` parts, and how long it will still take.
-    pub(crate) fn toward(&mut self, (done, of): (u32, u32), name: &str, left_ns: u64) {
-        let name = text::shown(name);
-        let message = format!("{} left", duration(left_ns));
-        match self.mode {
-            Mode::Quiet => {}
-            Mode::Bar => {
-                self.bar.set_length(u64::from(of));
-                self.bar.set_position(u64::from(done));
-                self.bar.set_prefix(name.into_owned());
-                self.bar.set_message(message);
-            }
-            Mode::Lines => {
-                if self.run != name {
-                    let _closed = writeln!(std::io::stderr(), "{name}: {message}");
-                    self.run = name.into_owned();
-                }
-            }
-        }
-    }
-
-    /// Takes the bar away.
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Writes a line. A log that was closed wants no more of them; the work goes on.
+fn say(line: &str) {
+    let _closed = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Whether the terminal can neither move its cursor nor show colours.

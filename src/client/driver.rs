@@ -14,13 +14,11 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::counters::DriverCounters;
-use super::event::Event;
 use super::state::{Client, Departure, Received};
 use super::tracker::Tracker;
 use super::world::{Message, World};
-use crate::wire::errno::Errno;
-use crate::wire::tracer::Tracer;
+use super::{DriverCounters, Event};
+use crate::wire::{Errno, Tracer};
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{Recorded, Recorder};
 
@@ -56,14 +54,12 @@ pub(super) struct Surroundings {
     pub(super) tracer: Option<Arc<Tracer>>,
 }
 
-/// The event loop and what it carries.
 pub(super) struct Driver<W: World> {
     world: W,
     around: Surroundings,
     clients: Vec<Client>,
     recorder: Recorder,
     tracker: Tracker,
-    /// Clients to serve in this pass, by index.
     ready: VecDeque<u32>,
     /// When which client has something to send.
     timers: BinaryHeap<Reverse<(u64, u32)>>,
@@ -71,7 +67,6 @@ pub(super) struct Driver<W: World> {
     timeouts: BinaryHeap<Reverse<(u64, u32)>>,
     /// Clients of which the last wait brought news.
     moved: Vec<u32>,
-    /// What was received last.
     inbox: [Message<W::Body>; INBOX],
     /// What is sent next, unless it is written over a reply.
     request_body: W::Body,
@@ -146,7 +141,6 @@ impl<W: World> Driver<W> {
         Ok(self.is_over(now_ns))
     }
 
-    /// Puts the first request of every client on the agenda.
     fn begin(&mut self) {
         for index in 0..u32::try_from(self.clients.len()).expect("clients are counted in 32 bits") {
             let client = &mut self.clients[index as usize];

@@ -3,9 +3,7 @@
 //! Invariant: a driver, its clients and its tracker touch nothing but a `World`.
 
 mod connect;
-mod counters;
 mod driver;
-mod event;
 mod side;
 mod sockets_world;
 mod state;
@@ -13,5 +11,50 @@ pub(crate) mod tracker;
 mod waiter;
 mod world;
 
-pub(crate) use event::Event;
+use std::sync::Arc;
+
+use crate::Error;
+use crate::machine::{Sum, ThreadId};
+use crate::wire::Errno;
+use zload_core::plan::Plan;
+use zload_core::record::{Recorded, SecondSlice};
+use zload_core::scenario::{Nanos, Sockets};
+
 pub(crate) use side::Clients;
+
+/// What the clients' side depends on.
+pub(crate) struct Settings {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) endpoint: String,
+    pub(crate) sockets: Sockets,
+    pub(crate) io_threads: u32,
+    pub(crate) drivers: u32,
+    pub(crate) connect_timeout: Nanos,
+}
+
+/// What a driver tells whoever watches the run.
+pub(crate) enum Event {
+    Connected(ThreadId),
+    NotConnected(Error),
+    /// Not all clients' handshakes were done in time.
+    TimedOut,
+    Second(SecondSlice),
+    Ended(Box<Result<Recorded, Errno>>),
+}
+
+/// What one driver has done, for those who watch it. Aligned so that two writers never share a cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct DriverCounters {
+    /// Clients whose handshake is done.
+    pub(crate) connected: Sum,
+    /// Requests sent, warm-up included.
+    pub(crate) requests: Sum,
+    /// Messages received, whatever they are.
+    pub(crate) replies: Sum,
+    /// Bytes of the bodies of both.
+    pub(crate) bytes: Sum,
+    pub(crate) in_flight: Sum,
+    /// Returns from waiting.
+    pub(crate) wakes: Sum,
+}

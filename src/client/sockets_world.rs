@@ -5,15 +5,10 @@ use std::sync::Arc;
 
 use super::waiter::Waiter;
 use super::world::{Before, Body, Message, Possible, Taken, World};
-use crate::machine::clock::Clock;
-use crate::machine::stop::Stop;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::frame::Frame;
-use crate::wire::stations::Tag;
+use crate::machine::{Clock, Stop};
+use crate::wire::{Errno, Frame, Socket, Tag};
 use zload_core::plan::Plan;
 
-/// One driver's sockets, and what it waits with.
 pub(super) struct SocketsWorld {
     sockets: Vec<Socket>,
     clock: Clock,
@@ -118,13 +113,10 @@ impl Body for Frame {
 /// Hands a frame to ZeroMQ; false if it takes no more.
 #[inline]
 fn hand_over(socket: &Socket, frame: &mut Frame, flags: i32) -> Result<bool, Errno> {
-    loop {
-        match frame.send(socket, zmq::DONTWAIT | flags) {
-            Ok(()) => return Ok(true),
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Ok(false),
-            Err(errno) => return Err(errno),
-        }
+    match frame.send(socket, zmq::DONTWAIT | flags) {
+        Ok(()) => Ok(true),
+        Err(Errno::AGAIN) => Ok(false),
+        Err(errno) => Err(errno),
     }
 }
 
@@ -133,16 +125,13 @@ fn hand_over(socket: &Socket, frame: &mut Frame, flags: i32) -> Result<bool, Err
 fn take_message(socket: &Socket, message: &mut Message<Frame>) -> Result<usize, Errno> {
     message.before = Before::Nothing;
     loop {
-        match message.body.receive(socket, zmq::DONTWAIT) {
-            Ok(size) if !message.body.more() => return Ok(size),
-            Ok(_) => {
-                message.before = match (message.before, Tag::of(&message.body)) {
-                    (Before::Nothing, Some(_)) => Before::Tag,
-                    _ => Before::Other,
-                };
-            }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
+        let size = message.body.receive(socket, zmq::DONTWAIT)?;
+        if !message.body.more() {
+            return Ok(size);
         }
+        message.before = match (message.before, Tag::of(&message.body)) {
+            (Before::Nothing, Some(_)) => Before::Tag,
+            _ => Before::Other,
+        };
     }
 }

@@ -7,8 +7,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use super::world::{Before, Body, Message};
-use crate::wire::errno::Errno;
-use crate::wire::header::{HEADER_SIZE, Header};
+use crate::wire::{Errno, Header, header::HEADER_SIZE};
 use zload_core::plan::{ClientKey, DrawKey, Plan, RequestPlan, Schedule};
 use zload_core::record::{Exchange, Outstanding, Recorder};
 
@@ -22,9 +21,7 @@ static FILLED: [u8; 4096] = [FILLING; 4096];
 pub(super) struct Client {
     /// Its number among all clients of the run.
     pub(super) number: u32,
-    /// What ROUTER knows it by.
     pub(super) identity: String,
-    /// Requests that are owed a reply.
     pub(super) outstanding: Outstanding,
     /// In the driver's queue of clients to serve.
     pub(super) queued: bool,
@@ -34,7 +31,6 @@ pub(super) struct Client {
     pub(super) watched: bool,
     /// There is no room for a request; the world tells when there is again.
     pub(super) blocked: bool,
-    /// Messages that have come for it.
     pub(super) messages: u64,
     /// Requests that were due until then waited because there was no room.
     pub(super) held_until_ns: u64,
@@ -48,28 +44,21 @@ pub(super) struct Client {
     agenda: Agenda,
 }
 
-/// What a client sends next.
 enum Agenda {
-    /// What the plan's schedule says.
     Open(Schedule),
     /// A request for each slot that is free, intended at the instant at which it became so.
     Closed(VecDeque<u64>),
 }
 
-/// How a request leaves.
 #[derive(Clone, Copy)]
 pub(super) struct Departure {
-    /// What the plan decides about it.
     pub(super) planned: RequestPlan,
-    /// When the plan wanted it to leave.
     pub(super) intended_ns: u64,
-    /// When it leaves.
     pub(super) sent_ns: u64,
     /// Where its trace is followed, if it is.
     pub(super) track: Option<NonZeroU32>,
 }
 
-/// What a received message was.
 pub(super) enum Received {
     /// A reply that was owed: the exchange as it is with it.
     Reply(Exchange),
@@ -125,7 +114,6 @@ impl Client {
         }
     }
 
-    /// The number that the next request will have.
     #[inline]
     pub(super) fn next_request(&self) -> u64 {
         self.next_request
@@ -137,7 +125,6 @@ impl Client {
         self.key.request(request)
     }
 
-    /// What the plan decides about the next request.
     #[inline]
     pub(super) fn next_planned(&self, plan: &Plan) -> RequestPlan {
         plan.request_of(self.key(self.next_request))
@@ -151,7 +138,7 @@ impl Client {
         }
     }
 
-    /// Writes the next request into `body`: over what it holds, if that is a body of the right size that was ours.
+    /// Writes the next request into `body`: over what it holds, if that is a body of the right size that it filled before.
     #[inline]
     pub(super) fn write<B: Body>(&self, planned: &RequestPlan, body: &mut B) -> Result<(), Errno> {
         if body.bytes().len() != planned.payload {
@@ -292,7 +279,7 @@ impl Client {
     }
 }
 
-/// Whether these bytes are the filling of a body of ours, as memory is compared fastest: by the block, of which most
+/// Whether these bytes are the filling of a body, as memory is compared fastest: by the block, of which most
 /// bodies have one.
 #[inline]
 fn is_filling(bytes: &[u8]) -> bool {

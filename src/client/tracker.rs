@@ -8,7 +8,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::wire::stations::{Stations, Tag};
+use crate::wire::{Stations, Tag};
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::record::{Exchange, Trace, Traces};
 
@@ -19,7 +19,7 @@ const SAMPLED_PER_S: f64 = 8192.0;
 
 /// One driver's share of the sample.
 pub(super) struct Tracker {
-    /// Absent where the server is not ours: only the client's own instants are known then.
+    /// Absent of an external server: only the client's own instants are known then.
     stations: Option<Arc<Stations>>,
     /// What the stations' clock read when the plan began.
     zero_ns: u64,
@@ -33,7 +33,7 @@ pub(super) struct Tracker {
     traces: Traces,
 }
 
-/// The stations of a server of ours, for all drivers of a run.
+/// The stations of a built-in server, for all drivers of a run.
 pub(crate) fn stations() -> Stations {
     Stations::new(SLOTS)
 }
@@ -126,13 +126,11 @@ impl Tracker {
         self.free.push(index);
     }
 
-    /// How many requests are being followed.
     #[cfg(test)]
     pub(super) fn following(&self) -> usize {
         self.first_received_ns.len() - self.free.len()
     }
 
-    /// The sample.
     pub(super) fn finish(self) -> Traces {
         self.traces
     }
@@ -194,6 +192,13 @@ mod tests {
         Plan::new(&Scenario::parse("test.toml", text, &[]).unwrap())
     }
 
+    /// An exchange that is followed and owed two replies.
+    fn begun(tracker: &mut Tracker, key: DrawKey) -> Exchange {
+        let tag = tracker.begin(key).unwrap();
+        let track = tracker.track(tag);
+        Exchange { request: 0, intended_ns: 10, sent_ns: 20, owed: 2, received: 0, track }
+    }
+
     #[test]
     fn a_light_load_is_sampled_whole_and_a_heavy_one_in_part() {
         assert_eq!(one_in(&plan("load = { rate = '2k/s' }")), 1);
@@ -232,16 +237,9 @@ mod tests {
         let plan = plan("load = { rate = '1/s' }\nworkers = { replies = 2 }");
         let mut tracker = Tracker::new(&plan, None, 0, (1, 2));
         let key = plan.key(3, 0);
-        let tag = tracker.begin(key).unwrap();
-        assert_eq!(tag.slot, tracker.first_slot);
-        let mut exchange = Exchange {
-            request: 0,
-            intended_ns: 10,
-            sent_ns: 20,
-            owed: 2,
-            received: 1,
-            track: tracker.track(tag),
-        };
+        let mut exchange = begun(&mut tracker, key);
+        assert_eq!(exchange.track, NonZeroU32::new(1));
+        exchange.received = 1;
         tracker.reply(3, key, &exchange, 100);
         exchange.received = 2;
         tracker.reply(3, key, &exchange, 300);
@@ -257,27 +255,20 @@ mod tests {
         let plan = plan("load = { rate = '1/s' }\nworkers = { replies = 2 }");
         let mut tracker = Tracker::new(&plan, None, 0, (0, 1));
         for request in 0..20_000 {
-            let tag = tracker.begin(plan.key(0, request)).unwrap();
-            let mut exchange = Exchange {
-                request,
-                intended_ns: 10,
-                sent_ns: 20,
-                owed: 2,
-                received: 0,
-                track: tracker.track(tag),
-            };
+            let key = plan.key(0, request);
+            let mut exchange = begun(&mut tracker, key);
             if request % 2 == 0 {
                 exchange.received = 1;
-                tracker.reply(0, plan.key(0, request), &exchange, 100);
+                tracker.reply(0, key, &exchange, 100);
             }
-            tracker.given_up(0, plan.key(0, request), &exchange);
+            tracker.given_up(0, key, &exchange);
         }
         assert_eq!(tracker.following(), 0);
         let traces = tracker.finish();
         assert_eq!(
             (traces.kept().len(), traces.skipped()),
             (10_000, 0),
-            "with a first reply, a trace"
+            "one for each first reply"
         );
     }
 

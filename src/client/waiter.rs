@@ -10,14 +10,12 @@ use rustix::event::{PollFd, PollFlags, epoll, poll};
 
 use super::connect::STOP_EVENT;
 use crate::machine::stop::timespec;
-use crate::wire::errno::Errno;
-use zload_core::plan::Plan;
-use zload_core::quantity::saturating;
+use crate::wire::Errno;
+use zload_core::{plan::Plan, quantity::saturating};
 
 /// The longest time before a send that is spent awake: about what a sleeping thread is woken late on a virtual machine.
 const LONGEST_SPIN_NS: u64 = 100_000;
 
-/// Waits on one driver's epoll instance.
 pub(super) struct Waiter {
     epoll: OwnedFd,
     events: Vec<epoll::Event>,

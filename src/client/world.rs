@@ -4,8 +4,7 @@
 //! (`sim`), and loses, delays and refuses what it likes. Clients are named by their index at the driver. The driver
 //! pulls and the world answers, so that an instant is read where the message is.
 
-use crate::wire::errno::Errno;
-use crate::wire::stations::Tag;
+use crate::wire::{Errno, Tag};
 
 /// A body as its world keeps it.
 pub(super) trait Body: Default {
@@ -17,7 +16,6 @@ pub(super) trait Body: Default {
     fn bytes_mut(&mut self) -> Option<&mut [u8]>;
 }
 
-/// A message that came.
 #[derive(Default)]
 pub(super) struct Message<B> {
     /// Its last frame.
@@ -29,10 +27,8 @@ pub(super) struct Message<B> {
 /// The frames of a message that came before its body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Before {
-    /// There was none.
     #[default]
     Nothing,
-    /// One, and it was a tag.
     Tag,
     /// Something that no request carries.
     Other,
@@ -41,11 +37,8 @@ pub(super) enum Before {
 /// What one taking brought.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
-    /// Messages taken.
     pub(super) count: usize,
-    /// Bytes of their bodies.
     pub(super) bytes: u64,
-    /// There was no more.
     pub(super) emptied: bool,
 }
 
@@ -62,7 +55,6 @@ pub(super) struct Possible {
 /// that names the connection may swallow it. Whoever waits must have seen before that nothing is left to do: the last
 /// call for a connection is a [`World::take`] that emptied it, or [`World::possible`] that saw nothing.
 pub(super) trait World {
-    /// How it keeps bodies.
     type Body: Body;
 
     /// Nanoseconds since the plan began; 0 before that.
@@ -90,6 +82,5 @@ pub(super) trait World {
         moved: &mut Vec<u32>,
     ) -> Result<bool, Errno>;
 
-    /// Whether the end was asked for.
     fn stop_requested(&self) -> bool;
 }

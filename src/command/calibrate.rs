@@ -8,7 +8,7 @@ use crate::Error;
 use crate::cli::CalibrateArgs;
 use crate::experiment::Design;
 use crate::files::{Destination, Inputs, load};
-use crate::machine::processors::keep_on;
+use crate::machine::threads::keep_on;
 use crate::progress::{Mode, Progress};
 use zload_core::compare::calibrate as noise;
 use zload_core::print::formats;

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::cli::{CompareArgs, FailOn};
 use crate::experiment::{Contender, Design};
 use crate::files::{Destination, Input, Inputs, input, load};
-use crate::machine::processors::keep_on;
+use crate::machine::threads::keep_on;
 use crate::progress::{Mode, Progress};
 use zload_core::compare::{Questions, Side, blocks_for, compare_saved};
 use zload_core::print::{self, formats};

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::cli::RunArgs;
 use crate::engine;
 use crate::files::{Destination, Inputs};
-use crate::machine::processors::keep_on;
+use crate::machine::threads::keep_on;
 use crate::machine::{environment, threads};
 use crate::process::ServerProcess;
 use crate::progress::{Mode, Progress};

@@ -16,7 +16,7 @@ pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, E
     // There is no scenario that the result could replace.
     let destination = Destination::reserve(args.output.output.as_deref(), &Inputs::default())?;
     let interrupted = interruption()?;
-    let mut progress = Progress::new(Mode::choose(args.output.quiet));
+    let progress = Progress::new(Mode::choose(args.output.quiet));
     let result = selftest::run(environment::describe(), &interrupted, &mut |step, steps, name| {
         progress.step(step, steps, name);
     })?;

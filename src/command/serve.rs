@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{deliver, exit_code, interruption, load};
 use crate::Error;
 use crate::cli::ServeArgs;
-use crate::engine::{self, Serving};
+use crate::engine;
 use crate::files::{Destination, Inputs, input};
 use crate::machine::environment;
 use crate::progress::{Mode, Progress};
@@ -36,12 +36,6 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
-    let serving = Serving {
-        scenario: &scenario,
-        duration_ns: args.duration.map(|duration| duration.0),
-        tracer: args.trace,
-        interrupted: &interrupted,
-    };
     // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
     let listening = |frontend: &str| {
         let _closed = writeln!(std::io::stderr(), "listening on {}", text::shown(frontend));
@@ -50,7 +44,15 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
             let _closed = writeln!(std::io::stderr(), "{warning}");
         }
     };
-    let served = engine::serve(&serving, listening, &mut |snapshot| progress.update(snapshot))?;
+    let duration_ns = args.duration.map(|duration| duration.0);
+    let served = engine::serve(
+        &scenario,
+        duration_ns,
+        args.trace,
+        &interrupted,
+        listening,
+        &mut |snapshot| progress.update(snapshot),
+    )?;
     progress.finish();
     let result = ServeResult::new(&scenario, environment, &served);
     deliver(&result, &args.output, destination, out)?;

@@ -15,7 +15,6 @@ use crate::cli::SlicesArgs;
 use crate::engine;
 use crate::files::load;
 use crate::machine::environment;
-use crate::process::ServerProcess;
 use zload_core::plan::Plan;
 use zload_core::result::{RunResult, STEPS_BESIDE_A_SLICE};
 use zload_core::scenario::load::Override;
@@ -23,13 +22,13 @@ use zload_core::twin::Limits;
 
 pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let ended = Arc::new(AtomicBool::new(false));
-    // A server of the user's own serves all slices.
+    // An external server serves all slices.
     let mut server = None;
     for line in lines(&ended)? {
         let scenario = load::scenario(&args.scenario, &settings(&args.set, &line)?)?;
         let plan = Arc::new(Plan::new(&scenario));
         if server.is_none() {
-            server = ServerProcess::start(&scenario, &plan, &ended)?;
+            server = engine::start_process(&scenario, &plan, &ended)?;
         }
         let measured =
             engine::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;

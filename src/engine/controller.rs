@@ -5,25 +5,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::gauge::Gauge;
-use super::memory::Memory;
 use super::watch::{Sample, Watch};
+use super::{gauge::Gauge, memory::Memory};
 use crate::Error;
-use crate::client::{Clients, Event};
-use crate::machine::clock::Clock;
-use crate::machine::host;
-use crate::machine::stop::Stop;
-use crate::machine::threads::ThreadId;
+use crate::client::{Clients, Event, Settings};
+use crate::machine::host::{self, Reading};
+use crate::machine::{Clock, Stop, ThreadId};
 use crate::process::ServerProcess;
-use crate::server::Server;
-use crate::server::counters::WorkerState;
+use crate::server::{Server, counters::WorkerState};
 use crate::wire::peers;
 use zload_core::facts::{
     Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread,
 };
-use zload_core::plan::Plan;
 use zload_core::record::{Recorded, Series};
-use zload_core::scenario::{Engine, Scenario};
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -32,25 +26,24 @@ const GAUGE_EVERY_NS: u64 = 45_000_000;
 /// Time for all drivers to be told the start before it comes.
 const START_IN: Duration = Duration::from_millis(20);
 
-/// Watches a run from outside.
 pub(super) struct Controller<'a> {
-    pub(super) scenario: &'a Scenario,
-    pub(super) plan: &'a Plan,
+    pub(super) settings: &'a Settings,
+    /// The built-in server, or an external one that zload started, if there is either.
     pub(super) server: Option<&'a Server>,
-    /// A server of the user's own.
     pub(super) process: Option<&'a ServerProcess<'a>>,
     pub(super) stop: &'a Stop,
     pub(super) interrupted: &'a AtomicBool,
     pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
     pub(super) clients: Clients,
     pub(super) memory: Memory,
+    pub(super) watch: Watch,
 }
 
-/// Everything that only grows, at one instant.
-#[derive(Clone, Default)]
-struct Look {
+/// Everything that only grows, at an edge of the window.
+#[derive(Clone)]
+struct Edge {
     at_ns: u64,
-    host: Option<host::Look>,
+    host: Reading,
     server: Option<ServerTotals>,
     drivers: DriverFigures,
 }
@@ -70,21 +63,20 @@ struct Playing {
     /// Drivers that have not ended, and how many have ended without a word.
     left: usize,
     missed: usize,
-    begin: Option<Look>,
-    end: Option<Look>,
-    /// For the rates that a watcher sees: the look before.
+    begin: Option<Edge>,
+    end: Option<Edge>,
+    /// For the rates that a watcher sees: when it last saw them, and the counts.
     shown: (u64, u64, u64),
-    watch: Watch,
     failure: Option<String>,
 }
 
 impl Controller<'_> {
     pub(super) fn play(&mut self) -> Result<Measured, Error> {
-        let drivers = self.clients.threads.len();
+        let (drivers, plan) = (self.clients.threads.len(), &*self.settings.plan);
         let Some(threads) = self.await_connections()? else {
-            return Ok(Measured::nothing(self.plan, &self.clients.endpoint, drivers));
+            return Ok(Measured::nothing(plan, &self.settings.endpoint, drivers));
         };
-        let connected = (self.scenario.proxy.engine == Engine::External).then(peers::connected);
+        let connected = self.server.is_none().then(peers::connected);
         let clock = Clock::zero_in(START_IN);
         for start in &self.clients.start {
             // A driver that died is noticed below, by its thread.
@@ -104,14 +96,13 @@ impl Controller<'_> {
             begin: None,
             end: None,
             shown: (0, 0, 0),
-            watch: Watch::new(self.scenario),
             failure: None,
         };
         while playing.left > 0 {
             self.tick(&mut playing);
         }
         let mut measured = self.measured(playing);
-        measured.connections = connected.and_then(|begun| since(&begun, self.plan.clients()));
+        measured.connections = connected.and_then(|begun| since(&begun, plan.clients()));
         self.clients.close();
         Ok(measured)
     }
@@ -134,12 +125,12 @@ impl Controller<'_> {
             let ended = self.clients.ended();
             match self.clients.events.recv_timeout(TICK) {
                 Ok(Event::Connected(thread)) => threads.push(thread),
-                Ok(Event::NotConnected(Error::Connect { endpoint, timeout, .. })) => {
+                Ok(Event::TimedOut) => {
                     return Err(Error::Connect {
                         connected: self.connected(),
-                        clients: self.plan.clients(),
-                        endpoint,
-                        timeout,
+                        clients: self.settings.plan.clients(),
+                        endpoint: self.settings.endpoint.clone(),
+                        timeout: self.settings.connect_timeout.to_string(),
                     });
                 }
                 Ok(Event::NotConnected(error)) => return Err(error),
@@ -152,7 +143,7 @@ impl Controller<'_> {
                     ));
                 }
             }
-            let total_ns = self.scenario.clients.connect_timeout.0;
+            let total_ns = self.settings.connect_timeout.0;
             let snapshot = Snapshot { total_ns, ..self.snapshot(Phase::Connect, clock.now_ns()) };
             (self.watcher)(&snapshot);
         }
@@ -162,26 +153,26 @@ impl Controller<'_> {
     /// Takes in what drivers tell, looks at everything once, and waits a little.
     fn tick(&mut self, playing: &mut Playing) {
         let now_ns = playing.clock.now_ns();
+        let (warmup_ns, send_end_ns) = self.edges_ns();
         if self.interrupted.load(Ordering::Relaxed) && !self.stop.requested() {
             self.stop.request();
         }
-        if playing.begin.is_none() && now_ns >= self.plan.warmup_ns() {
-            playing.begin = Some(self.look(now_ns, playing));
+        if playing.begin.is_none() && now_ns >= warmup_ns {
+            playing.begin = Some(self.edge(now_ns, playing));
         }
-        let over = now_ns >= self.plan.send_end_ns() || self.stop.requested();
+        let over = now_ns >= send_end_ns || self.stop.requested();
         if playing.end.is_none() && over && playing.begin.is_some() {
-            playing.end = Some(self.look(now_ns, playing));
+            playing.end = Some(self.edge(now_ns, playing));
         }
         self.gauge(now_ns, playing);
         if playing.failure.is_none()
-            && let Some(failure) = self.trouble(now_ns, playing)
+            && let Some(failure) = self.failure(now_ns, playing)
         {
             playing.failure = Some(failure);
             self.stop.request();
         }
         self.show(now_ns, playing);
-        let next_edge_ns = [self.plan.warmup_ns(), self.plan.send_end_ns()];
-        let wait = next_edge_ns
+        let wait = [warmup_ns, send_end_ns]
             .into_iter()
             .filter(|&edge_ns| edge_ns > now_ns)
             .map(|edge_ns| playing.clock.until(edge_ns))
@@ -199,7 +190,7 @@ impl Controller<'_> {
                     }
                 }
             }
-            Ok(Event::Connected(_) | Event::NotConnected(_)) => {}
+            Ok(Event::Connected(_) | Event::NotConnected(_) | Event::TimedOut) => {}
             Err(silence) => {
                 // Those that tell of their end wait for ours: a thread that is gone, and had nothing to tell, panicked.
                 let missed = match silence {
@@ -219,7 +210,7 @@ impl Controller<'_> {
     }
 
     /// Why the run cannot go on, if it cannot.
-    fn trouble(&mut self, now_ns: u64, playing: &mut Playing) -> Option<String> {
+    fn failure(&mut self, now_ns: u64, playing: &Playing) -> Option<String> {
         if let Some(death) = self.process.and_then(ServerProcess::died) {
             return Some(death);
         }
@@ -232,16 +223,12 @@ impl Controller<'_> {
             return Some("a thread of the server ended in the middle of the run".to_owned());
         }
         let totals = server.totals();
-        let sent = self.clients.sum(|counters| counters.requests.get());
-        let received = self.clients.sum(|counters| counters.replies.get());
-        let sample = Sample {
-            moved: totals.requests + totals.replies + totals.messages_out.unwrap_or(0) + received,
-            untaken: sent.saturating_sub(totals.requests),
-            delaying: server.workers_in(WorkerState::Delaying),
-            sending: server.workers_in(WorkerState::Sending),
-            workers: server.workers(),
-        };
-        playing.watch.look(now_ns, &sample, || host::io_ns(&playing.all_threads))
+        let sent = self.clients.sum(|of| &of.requests);
+        let received = self.clients.sum(|of| &of.replies);
+        let mut sample = Sample::of(server, &totals);
+        sample.moved += received;
+        sample.untaken = sent.saturating_sub(totals.requests);
+        self.watch.look(now_ns, &sample, || host::io_ns(&playing.all_threads))
     }
 
     /// Looks at what goes up and down, in the window.
@@ -250,7 +237,7 @@ impl Controller<'_> {
             return;
         }
         playing.gauge_at_ns = now_ns + GAUGE_EVERY_NS;
-        let in_flight = self.clients.sum(|counters| counters.in_flight.get());
+        let in_flight = self.clients.sum(|of| &of.in_flight);
         playing.in_flight.look(in_flight as f64);
         if let Some(server) = self.server {
             let idle = server.workers_in(WorkerState::Idle);
@@ -258,37 +245,34 @@ impl Controller<'_> {
         }
     }
 
-    fn look(&self, at_ns: u64, playing: &Playing) -> Look {
+    fn edge(&self, at_ns: u64, playing: &Playing) -> Edge {
         let threads = &playing.threads;
-        Look {
+        let server_cpu_ns = self.process.and_then(ServerProcess::cpu_ns);
+        Edge {
             at_ns,
-            host: Some(host::Look::at(
-                &playing.all_threads,
-                self.process.and_then(ServerProcess::cpu_ns),
-            )),
+            host: Reading::take(&playing.all_threads, server_cpu_ns),
             server: self.server.map(Server::totals),
             drivers: DriverFigures {
                 cpu_ns: threads.iter().map(|thread| thread.cpu_ns()).collect(),
-                requests: self.clients.sum(|counters| counters.requests.get()),
-                replies: self.clients.sum(|counters| counters.replies.get()),
-                bytes: self.clients.sum(|counters| counters.bytes.get()),
-                wakes: self.clients.sum(|counters| counters.wakes.get()),
+                requests: self.clients.sum(|of| &of.requests),
+                replies: self.clients.sum(|of| &of.replies),
+                bytes: self.clients.sum(|of| &of.bytes),
+                wakes: self.clients.sum(|of| &of.wakes),
             },
         }
     }
 
-    /// Shows the watcher where the run is.
     fn show(&mut self, now_ns: u64, playing: &mut Playing) {
-        let (warmup_ns, send_end_ns) = (self.plan.warmup_ns(), self.plan.send_end_ns());
+        let (warmup_ns, send_end_ns) = self.edges_ns();
         let (phase, since_ns, until_ns) = if now_ns < warmup_ns {
             (Phase::Warmup, 0, warmup_ns)
         } else if now_ns < send_end_ns && !self.stop.requested() {
             (Phase::Measure, warmup_ns, send_end_ns)
         } else {
-            (Phase::Drain, send_end_ns, send_end_ns + self.plan.drain_ns())
+            (Phase::Drain, send_end_ns, send_end_ns + self.settings.plan.drain_ns())
         };
-        let requests = self.clients.sum(|counters| counters.requests.get());
-        let replies = self.clients.sum(|counters| counters.replies.get());
+        let requests = self.clients.sum(|of| &of.requests);
+        let replies = self.clients.sum(|of| &of.replies);
         let (shown_at_ns, shown_requests, shown_replies) = playing.shown;
         let passed_ns = now_ns.saturating_sub(shown_at_ns);
         if passed_ns < 100_000_000 {
@@ -308,50 +292,54 @@ impl Controller<'_> {
         (self.watcher)(&snapshot);
     }
 
+    /// When the measured window begins and ends by the plan.
+    fn edges_ns(&self) -> (u64, u64) {
+        (self.settings.plan.warmup_ns(), self.settings.plan.send_end_ns())
+    }
+
     fn snapshot(&self, phase: Phase, elapsed_ns: u64) -> Snapshot {
         Snapshot {
             elapsed_ns,
-            in_flight: self.clients.sum(|counters| counters.in_flight.get()),
+            in_flight: self.clients.sum(|of| &of.in_flight),
             connected: self.connected(),
-            ..Snapshot::begin(phase, self.plan.clients())
+            ..Snapshot::begin(phase, self.settings.plan.clients())
         }
     }
 
     fn connected(&self) -> u32 {
-        u32::try_from(self.clients.sum(|counters| counters.connected.get())).unwrap_or(u32::MAX)
+        u32::try_from(self.clients.sum(|of| &of.connected)).unwrap_or(u32::MAX)
     }
 
     fn measured(&self, playing: Playing) -> Measured {
         let now_ns = playing.clock.now_ns();
-        let begin = playing.begin.clone().unwrap_or_else(|| self.look(now_ns, &playing));
+        let begin = playing.begin.clone().unwrap_or_else(|| self.edge(now_ns, &playing));
         let end = playing.end.clone().unwrap_or_else(|| begin.clone());
-        let host =
-            begin.host.zip(end.host).map(|(begin, end)| end.since(&begin, &playing.all_threads));
+        let host = end.host.since(&begin.host, &playing.all_threads);
         let (series, heat_map) = playing.series.finish();
         Measured {
             interrupted: self.interrupted.load(Ordering::Relaxed),
             failure: playing.failure,
-            window_ns: playing.recorded.window_end_ns.saturating_sub(self.plan.warmup_ns()),
+            window_ns: playing.recorded.window_end_ns.saturating_sub(self.edges_ns().0),
             recorded: playing.recorded,
             series,
             heat_map,
-            frontend: self.clients.endpoint.clone(),
+            frontend: self.settings.endpoint.clone(),
             identities: self.clients.identities,
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
             server_in_all: None,
             server_process: None,
             server_window_ns: end.at_ns - begin.at_ns,
             drivers: end.drivers.since(&begin.drivers),
-            sent_in_all: self.clients.sum(|counters| counters.requests.get()),
-            received_in_all: self.clients.sum(|counters| counters.replies.get()),
+            sent_in_all: self.clients.sum(|of| &of.requests),
+            received_in_all: self.clients.sum(|of| &of.replies),
             played_ns: now_ns,
-            in_flight: playing.in_flight.finish(),
-            workers_busy: mean(&playing.workers_busy.finish()),
-            process_cpu_ns: host.as_ref().map(|host| host.process_cpu_ns),
+            in_flight: playing.in_flight.values,
+            workers_busy: mean(&playing.workers_busy.values),
+            process_cpu_ns: Some(host.process_cpu_ns),
             cut_off: self.memory.cut_off(),
             connections: None,
             resident_bytes: host::resident_bytes(),
-            host,
+            host: Some(host),
             clock_resolution_ns: host::clock_resolution_ns(),
         }
     }
@@ -371,9 +359,9 @@ fn since(begun: &HashSet<u64>, clients: u32) -> Option<Connections> {
 
 /// Messages that clients sent and that are not answered yet, or replies that are owed, whichever are more.
 fn under_way(clients: &Clients) -> u64 {
-    let received = clients.sum(|counters| counters.replies.get());
-    let sent = clients.sum(|counters| counters.requests.get());
-    sent.saturating_sub(received).max(clients.sum(|counters| counters.in_flight.get()))
+    let received = clients.sum(|of| &of.replies);
+    let sent = clients.sum(|of| &of.requests);
+    sent.saturating_sub(received).max(clients.sum(|of| &of.in_flight))
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
@@ -385,6 +373,8 @@ mod tests {
     use std::sync::{Arc, mpsc};
 
     use super::*;
+    use crate::engine::setup;
+    use zload_core::{plan::Plan, scenario::Scenario};
 
     /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is told to start; the other
     /// goes on until it is told to stop.
@@ -392,16 +382,11 @@ mod tests {
         let text = "load = { rate = '1/s' }\nrun = { duration = '10m' }\n\
                     clients = { connect_timeout = '10m' }";
         let scenario = Scenario::parse("test.toml", text, &[]).unwrap();
-        let (plan, stop) = (Plan::new(&scenario), Arc::new(Stop::new().unwrap()));
+        let (plan, stop) = (Arc::new(Plan::new(&scenario)), Arc::new(Stop::new().unwrap()));
         let (tell, events) = mpsc::channel();
-        let mut clients = Clients {
-            endpoint: String::new(),
-            identities: plan.identities(1),
-            threads: vec![],
-            counters: vec![],
-            start: vec![],
-            events,
-        };
+        let identities = plan.identities(1);
+        let mut clients =
+            Clients { identities, threads: vec![], counters: vec![], start: vec![], events };
         for panics in [true, false] {
             let (tell, stop) = (tell.clone(), Arc::clone(&stop));
             let (start, told) = mpsc::channel();
@@ -418,14 +403,14 @@ mod tests {
             }));
         }
         let mut controller = Controller {
-            scenario: &scenario,
-            plan: &plan,
+            settings: &setup::clients(&scenario, &plan, String::new()),
             server: None,
             process: None,
             stop: &stop,
             interrupted: &AtomicBool::new(false),
             watcher: &mut |_| {},
             memory: Memory::of_run(&scenario, 2),
+            watch: Watch::new(&scenario),
             clients,
         };
         let outcome = controller.play();

@@ -5,13 +5,11 @@
 //! there was at the beginning, what each connection and thread may need, and the messages that are under way. Above
 //! that, the peer that sent most is cut off, whereupon libzmq drops what it had sent of its message.
 
-use std::fmt::Write as _;
-
+use super::setup::{has_server, mark};
 use crate::machine::host::resident_bytes;
 use crate::wire::peers::{Connection, connections, give_back, greediest};
-use zload_core::facts::ServerTotals;
-use zload_core::quantity::saturating;
-use zload_core::scenario::{Bytes, Engine, Scenario};
+use zload_core::scenario::{Bytes, Scenario};
+use zload_core::{facts::ServerTotals, quantity::saturating};
 
 /// What may come beside all that is counted: recorders, the sample, an allocator that keeps what it was given back.
 const ALLOWANCE: u64 = 256 << 20;
@@ -26,8 +24,6 @@ const PER_EXCHANGE: u64 = 512;
 const BODIES_PER_DRIVER: u64 = 10;
 /// Beyond this multiple of the mean, a body is too rare to count on.
 const RARE: f64 = 64.0;
-/// libzmq's own high-water mark.
-const DEFAULT_HWM: i32 = 1_000;
 /// A peer that sent less than this is not what fills the memory, in bytes.
 const LEAST_SENT: u64 = 1 << 10;
 /// How long the kernel's counts are compared over before a peer is blamed, in nanoseconds.
@@ -40,7 +36,6 @@ const PATIENCE_NS: u64 = 5_000_000_000;
 /// So much more than what is explained is not waited for where nobody could be cut off, as over ipc.
 const HOPELESS: u64 = 512 << 20;
 
-/// Watches the memory of this process.
 pub(super) struct Memory {
     /// What is explained without a message under way, in bytes; nothing is watched if the kernel does not say what there
     /// was at the beginning.
@@ -48,7 +43,6 @@ pub(super) struct Memory {
     /// What a message under way explains, in bytes.
     each: u64,
     above: Option<Above>,
-    /// Peers that were cut off.
     cut_off: u64,
 }
 
@@ -66,11 +60,11 @@ impl Memory {
     pub(super) fn of_run(scenario: &Scenario, drivers: usize) -> Self {
         let body = usual_body(scenario);
         let clients = u64::from(scenario.clients.count.0);
-        let ours = scenario.proxy.engine != Engine::External;
-        let workers = if ours { u64::from(scenario.workers.count.0) } else { 0 };
+        let built_in = has_server(scenario);
+        let workers = if built_in { u64::from(scenario.workers.count.0) } else { 0 };
         let bodies = BODIES_PER_DRIVER * drivers as u64 + workers + 2 * clients;
-        // on its way to a server of ours a body is in two places.
-        let each = if ours { 2 * body + PER_MESSAGE } else { body + PER_EXCHANGE };
+        // On its way to the built-in server a body is in two places.
+        let each = if built_in { 2 * body + PER_MESSAGE } else { body + PER_EXCHANGE };
         Self::new((clients + workers) * PER_CONNECTION + bodies.saturating_mul(body), each)
     }
 
@@ -87,7 +81,6 @@ impl Memory {
         Self { at_rest, each, above: None, cut_off: 0 }
     }
 
-    /// How many peers were cut off.
     pub(super) fn cut_off(&self) -> u64 {
         self.cut_off
     }
@@ -148,11 +141,10 @@ impl Memory {
     }
 }
 
-/// Messages that may honestly wait in a server of ours with this many connections. High-water marks bound them where
+/// Messages that may honestly wait in a built-in server with this many connections. High-water marks bound them where
 /// there are any; a mark of 0 is a queue without limit by the user's own choice, so there all is explained that passed
 /// the proxy and did not pass a worker, and all replies.
 pub(super) fn queued_in_server(scenario: &Scenario, totals: &ServerTotals) -> u64 {
-    let mark = |set: Option<i32>| u64::from(set.unwrap_or(DEFAULT_HWM).unsigned_abs());
     let (send, receive) = (mark(scenario.sockets.sndhwm), mark(scenario.sockets.rcvhwm));
     let connections = connections().len() as u64;
     let at_workers = match totals.messages_in {
@@ -174,16 +166,14 @@ fn usual_body(scenario: &Scenario) -> u64 {
 
 fn in_words(resident: u64, explained: u64, cut_off: u64) -> String {
     let mebibytes = |bytes: u64| Bytes(bytes >> 20 << 20);
-    let mut text = format!(
+    let helped = match cut_off {
+        0 => "none could be told from the others to cut it off".to_owned(),
+        _ => format!("cutting off {cut_off} connections did not help"),
+    };
+    format!(
         "memory has grown to {}, and the plan explains {} of it: a peer sends a message without end, or messages that \
-         are far larger than the plan's",
+         are far larger than the plan's, and {helped}",
         mebibytes(resident),
         mebibytes(explained)
-    );
-    let said = match cut_off {
-        0 => write!(text, ", and none could be told from the others to cut it off"),
-        _ => write!(text, ", and cutting off {cut_off} connections did not help"),
-    };
-    said.expect("writing to a string cannot fail");
-    text
+    )
 }

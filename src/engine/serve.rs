@@ -6,55 +6,43 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::memory::{Memory, queued_in_server};
+use super::setup;
 use super::watch::{Sample, Watch};
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::host;
-use crate::machine::limits::{self, Sides};
-use crate::machine::stop::Stop;
+use crate::machine::limits::{self, Needs};
+use crate::machine::{Clock, Stop, host};
 use crate::server::Server;
-use crate::server::counters::WorkerState;
-use crate::wire::context;
-use crate::wire::observation::Observation;
-use crate::wire::tracer::Tracer;
+use crate::wire::{Observation, Tracer, context};
 use zload_core::facts::{Phase, Served, ServerTotals, Snapshot};
-use zload_core::plan::Plan;
-use zload_core::scenario::Scenario;
+use zload_core::{plan::Plan, scenario::Scenario};
 
 /// How often the server is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
 
-/// How a server is to run.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Serving<'a> {
-    /// What to run.
-    pub(crate) scenario: &'a Scenario,
-    /// How long, in nanoseconds; until interrupted if absent.
-    pub(crate) duration_ns: Option<u64>,
-    /// Show each message.
-    pub(crate) tracer: bool,
-    /// Ends it when it becomes true.
-    pub(crate) interrupted: &'a AtomicBool,
-}
-
-/// Serves until told to end. Says where it listens through `listening`, and shows itself to `watcher`.
+/// Serves for `duration_ns`, or until `interrupted` if that is `None`. Says where it listens through `listening`, and shows
+/// itself to `watcher`; each message too, if `tracer`.
 pub(crate) fn serve(
-    serving: &Serving<'_>,
+    scenario: &Scenario,
+    duration_ns: Option<u64>,
+    tracer: bool,
+    interrupted: &AtomicBool,
     listening: impl FnOnce(&str),
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Served, Error> {
-    let Serving { scenario, duration_ns, tracer, interrupted } = *serving;
-    limits::ensure(scenario, Sides::Serve, context::descriptors_per_socket)?;
+    // Nobody knows how many clients come.
+    let needs = Needs { clients: 0, drivers: 0, ..setup::needs(scenario) };
+    limits::ensure(needs, context::descriptors_per_socket)?;
     let stop = Arc::new(Stop::new()?);
     let plan = Arc::new(Plan::new(scenario));
     let tracer = tracer.then(|| Arc::new(Tracer::start()));
     let observed = Observation { tracer: tracer.as_ref(), stations: None };
-    let server = match Server::start(scenario, &plan, &stop, interrupted, observed) {
+    let settings = setup::server(scenario, &plan).expect("an external server is not served");
+    let server = match Server::start(&settings, &stop, interrupted, observed) {
         Err(Error::Interrupted) => {
             return Ok(Served {
                 interrupted: true,
                 failure: None,
-                frontend: scenario.proxy.frontend.clone(),
+                frontend: settings.frontend,
                 window_ns: 0,
                 cut_off: 0,
                 totals: ServerTotals::default(),
@@ -74,9 +62,18 @@ pub(crate) fn serve(
         if left == Duration::ZERO {
             break;
         }
-        failure = trouble(&server, scenario, now_ns, &mut watch, &mut memory);
+        let totals = server.totals();
+        failure = if server.died() {
+            Some("a thread of the server ended while it served".to_owned())
+        } else {
+            watch_memory(&mut memory, now_ns, || queued_in_server(scenario, &totals)).or_else(
+                || {
+                    let sample = Sample::of(&server, &totals);
+                    watch.look(now_ns, &sample, || host::io_ns(&host::threads()))
+                },
+            )
+        };
         if now_ns - shown.0 >= 100_000_000 {
-            let totals = server.totals();
             watcher(&snapshot(now_ns, duration_ns, &shown, &totals));
             shown = (now_ns, totals);
         }
@@ -94,37 +91,18 @@ pub(crate) fn serve(
     })
 }
 
-fn trouble(
-    server: &Server,
-    scenario: &Scenario,
-    now_ns: u64,
-    watch: &mut Watch,
-    memory: &mut Memory,
-) -> Option<String> {
-    if server.died() {
-        return Some("a thread of the server ended while it served".to_owned());
-    }
-    let totals = server.totals();
+/// Looks at the memory once, and says so if it cuts a peer off.
+fn watch_memory(memory: &mut Memory, now_ns: u64, queued: impl FnOnce() -> u64) -> Option<String> {
     let cut_off = memory.cut_off();
-    if let Some(reason) = memory.look(now_ns, || queued_in_server(scenario, &totals)) {
-        return Some(reason);
-    }
-    if memory.cut_off() > cut_off {
+    let failure = memory.look(now_ns, queued);
+    if failure.is_none() && memory.cut_off() > cut_off {
         // Nobody else says so before the end, and somebody may wonder; a closed stream is no reason to end.
         let _closed = writeln!(
             std::io::stderr(),
             "a peer sent a message without end, or far larger ones than the plan's: its connection was closed"
         );
     }
-    let sample = Sample {
-        moved: totals.requests + totals.replies + totals.messages_out.unwrap_or(0),
-        // How many requests clients elsewhere have sent is not known here.
-        untaken: 0,
-        delaying: server.workers_in(WorkerState::Delaying),
-        sending: server.workers_in(WorkerState::Sending),
-        workers: server.workers(),
-    };
-    watch.look(now_ns, &sample, || host::io_ns(&host::threads()))
+    failure
 }
 
 fn snapshot(

@@ -1,14 +1,11 @@
 //! How long, how often, how many: what an experiment needs so that its answer is worth something, and the time it takes.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-use crate::Error;
+use crate::{Error, machine};
 use zload_core::compare::{CONFIDENCE, Questions, Sample};
-use zload_core::plan::Plan;
-use zload_core::quantity;
-use zload_core::result::Method;
 use zload_core::scenario::{Engine, Nanos, Scenario};
+use zload_core::{plan::Plan, quantity, result::Method};
 
 /// How thorough a comparison is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,7 +221,8 @@ impl Design {
             warmup,
             first: slice.min(LONGEST_FIRST),
             cpus: overrides.cpus,
-            seed: fresh_seed(),
+            // Exact in every reader of JSON.
+            seed: machine::unique_number() >> 11,
             longest: Duration::from_nanos(slice.0.saturating_add(warmup.0))
                 + scenarios.iter().map(patience).max().unwrap_or_default()
                 + Duration::from_secs(30),
@@ -270,20 +268,19 @@ fn start_overhead(first: Nanos) -> f64 {
 /// The slice that holds requests enough, and is long enough for what it takes to serve one; in seconds.
 fn shortest_slice(scenario: &Scenario) -> f64 {
     let summary = Plan::new(scenario).summary();
-    let served = match scenario.proxy.engine {
-        Engine::External => f64::INFINITY,
-        _ => f64::from(scenario.workers.count.0) * 1e9 / summary.work_ns_mean,
-    };
-    let answered = summary.most_requests_per_s().min(served) * summary.replies_mean.min(1.0);
+    let served = summary.most_requests_per_s().min(capacity_per_s(scenario, summary.work_ns_mean));
+    let answered = served * summary.replies_mean.min(1.0);
     let requests = if answered > 0.0 { REQUESTS / answered } else { 0.0 };
     let work = (summary.work_ns_mean + summary.think_ns_mean) / 1e9;
     requests.max(work * WORKS).min(60.0)
 }
 
-/// A seed that no other experiment has, exact in every reader of JSON.
-fn fresh_seed() -> u64 {
-    // The keys of `RandomState` are the system's randomness once a thread, then counted on: each call gives others.
-    RandomState::new().hash_one(std::process::id()) >> 11
+/// Requests per second that the workers can serve, if it is known how many there are.
+fn capacity_per_s(scenario: &Scenario, work_ns_mean: f64) -> f64 {
+    match scenario.proxy.engine {
+        Engine::External => f64::INFINITY,
+        _ => f64::from(scenario.workers.count.0) * 1e9 / work_ns_mean,
+    }
 }
 
 /// Requests per second that get a reply, by the plan: rather fewer than more.
@@ -294,10 +291,7 @@ fn answered_per_s(scenario: &Scenario) -> f64 {
         let turn = (summary.work_ns_mean + summary.think_ns_mean) / 1e9 + ROUND_TRIP;
         (summary.in_flight.unwrap_or(0) as f64 / turn).min(MOST_PER_S)
     });
-    let capacity = match scenario.proxy.engine {
-        Engine::External => f64::INFINITY,
-        _ => f64::from(scenario.workers.count.0) / (summary.work_ns_mean / 1e9),
-    };
+    let capacity = capacity_per_s(scenario, summary.work_ns_mean);
     let answered =
         (0..u64::from(LOOKED_AT)).filter(|request| plan.request(0, *request).replies > 0);
     offered.min(capacity) * answered.count() as f64 / f64::from(LOOKED_AT)
@@ -312,7 +306,6 @@ pub fn in_minutes(time: Nanos) -> String {
     }
 }
 
-/// A number of slices.
 fn whole(number: f64) -> u32 {
     u32::try_from(quantity::saturating(number)).unwrap_or(u32::MAX)
 }
@@ -327,13 +320,11 @@ mod tests {
     use super::*;
     use zload_core::compare::metric_named;
 
-    fn throughput() -> Questions {
-        asked("throughput.replies_per_s", &[])
-    }
-
-    fn scenario(text: &str) -> Scenario {
-        Scenario::parse("test", text, &[]).unwrap()
-    }
+    const OPEN: &str = "load.rate = \"300/s\"";
+    const CLOSED: &str = "load.model = \"closed\"";
+    const NONE: DesignOverrides =
+        DesignOverrides { blocks: None, slices: None, slice: None, cpus: None };
+    const SLICE: Option<Nanos> = Some(Nanos(100_000_000));
 
     fn asked(primary: &str, gates: &[&str]) -> Questions {
         Questions {
@@ -343,121 +334,83 @@ mod tests {
         }
     }
 
-    fn design(
-        text: &str,
+    /// A quick comparison of these two scenarios.
+    fn quick(
+        texts: [&str; 2],
         overrides: DesignOverrides,
         questions: &Questions,
     ) -> Result<Design, String> {
-        let one = scenario(text);
-        Design::new(&[&one, &one], Profile::Quick, overrides, questions)
+        let [one, other] = texts.map(|text| Scenario::parse("test", text, &[]).unwrap());
+        Design::new(&[&one, &other], Profile::Quick, overrides, questions)
             .map_err(|error| error.to_string())
     }
 
     #[test]
     fn slices_are_long_enough_for_what_is_asked() {
-        let open = "load.rate = \"300/s\"";
-        let p99 = design(open, DesignOverrides::default(), &asked("first_reply.p99", &[])).unwrap();
-        assert!(p99.slice.as_secs_f64() * f64::from(p99.slices) * 300.0 > 726.0, "{p99:?}");
-        let slices = Some(30);
-        let p99 = design(
-            open,
-            DesignOverrides { slices, ..DesignOverrides::default() },
-            &asked("first_reply.p50", &["first_reply.p99"]),
-        );
-        assert!(p99.unwrap().slice.as_secs_f64() * 30.0 * 300.0 > 726.0);
-        let slice = Some(Nanos(100_000_000));
-        let p99 = design(
-            open,
-            DesignOverrides { slice, ..DesignOverrides::default() },
-            &asked("first_reply.p99", &[]),
-        )
-        .unwrap();
-        assert!(p99.slices > 24 && Some(p99.slice) == slice, "{p99:?}");
-        let each = design(open, DesignOverrides::default(), &asked("service.p99", &[])).unwrap();
-        assert!(each.slice.as_secs_f64() * 300.0 > 726.0, "every slice for itself: {each:?}");
-        let half = "load.rate = \"300/s\"\nworkers.replies = { choice = [[1, 0], [1, 2]] }";
-        let half =
-            design(half, DesignOverrides::default(), &asked("first_reply.p99", &[])).unwrap();
-        assert!(half.slice.as_secs_f64() * f64::from(half.slices) * 150.0 > 726.0, "{half:?}");
+        let half = format!("{OPEN}\nworkers.replies = {{ choice = [[1, 0], [1, 2]] }}");
+        let (p99, each) = (asked("first_reply.p99", &[]), asked("service.p99", &[]));
+        let gate = asked("first_reply.p50", &["first_reply.p99"]);
+        let slices = DesignOverrides { slices: Some(30), ..NONE };
+        // Every slice for itself has to hold enough where service times are asked for, and else a block of them.
+        for (text, overrides, questions, of_block, answered_per_s) in [
+            (OPEN, NONE, &p99, true, 300.0),
+            (OPEN, slices, &gate, true, 300.0),
+            (OPEN, DesignOverrides { slice: SLICE, ..NONE }, &p99, true, 300.0),
+            (OPEN, NONE, &each, false, 300.0),
+            (&half, NONE, &p99, true, 150.0),
+        ] {
+            let design = quick([text; 2], overrides, questions).unwrap();
+            let slices = if of_block { f64::from(design.slices) } else { 1.0 };
+            assert!(design.slice.as_secs_f64() * slices * answered_per_s > 726.0, "{design:?}");
+            assert!(overrides.slices.is_none_or(|slices| slices == design.slices), "{design:?}");
+            assert!(overrides.slice.is_none_or(|slice| slice == design.slice), "{design:?}");
+        }
     }
 
     #[test]
     fn what_cannot_be_answered_is_refused_with_what_can() {
-        let open = "load.rate = \"300/s\"";
-        let (slices, slice) = (Some(2), Some(Nanos(100_000_000)));
-        let none = DesignOverrides::default();
-        for (text, overrides, questions, said) in [
-            (
-                open,
-                DesignOverrides { slices, slice, ..none },
-                asked("first_reply.p99", &[]),
-                "--slice 1344ms",
-            ),
-            (
-                open,
-                DesignOverrides { slice, ..none },
-                asked("service.p99", &[]),
-                "in each slice, and by the plan there are 30",
-            ),
-            ("load.rate = \"1/s\"", none, asked("first_reply.p99", &[]), "that takes long"),
-            (
-                "load.rate = \"9/s\"\nworkers.replies = 0",
-                none,
-                asked("first_reply.p50", &[]),
-                "no request of the plan",
-            ),
-            (
-                open,
-                DesignOverrides { blocks: Some(9), ..none },
-                asked("first_reply.p50", &["service.p50"]),
-                "--blocks 1",
-            ),
-            (open, none, asked("server.cpu_ns_per_message", &[]), "no [server]"),
-            (
-                "load.model = \"closed\"",
-                none,
-                asked("ideal.excess.first_reply.p50", &[]),
-                "has no ideal",
-            ),
+        let short = DesignOverrides { slice: SLICE, ..NONE };
+        let few = DesignOverrides { slices: Some(2), ..short };
+        let blocks = DesignOverrides { blocks: Some(9), ..NONE };
+        let silent = "load.rate = \"9/s\"\nworkers.replies = 0";
+        let excess = "ideal.excess.first_reply.p50";
+        for (text, overrides, primary, gates, said) in [
+            (OPEN, few, "first_reply.p99", &[][..], "--slice 1344ms"),
+            (OPEN, short, "service.p99", &[], "in each slice, and by the plan there are 30"),
+            ("load.rate = \"1/s\"", NONE, "first_reply.p99", &[], "that takes long"),
+            (silent, NONE, "first_reply.p50", &[], "no request of the plan"),
+            (OPEN, blocks, "first_reply.p50", &["service.p50"], "--blocks 1"),
+            (OPEN, NONE, "server.cpu_ns_per_message", &[], "no [server]"),
+            (CLOSED, NONE, excess, &[], "has no ideal"),
         ] {
-            let error = design(text, overrides, &questions).unwrap_err();
+            let error = quick([text; 2], overrides, &asked(primary, gates)).unwrap_err();
             assert!(error.contains(said), "{said}: {error}");
         }
-        assert!(design(open, none, &asked("first_reply.p50", &["service.p50"])).is_ok());
+        assert!(quick([OPEN; 2], NONE, &asked("first_reply.p50", &["service.p50"])).is_ok());
     }
 
     #[test]
     fn a_quick_comparison_takes_a_minute_and_a_slow_scenario_longer() {
-        let hot = scenario("load.model = \"closed\"");
-        let quick =
-            Design::new(&[&hot, &hot], Profile::Quick, DesignOverrides::default(), &throughput())
-                .unwrap();
-        assert_eq!((quick.blocks, quick.slice), (12, Nanos(100_000_000)));
-        let seconds = quick.estimate(2).as_secs_f64();
+        let throughput = asked("throughput.replies_per_s", &[]);
+        let design = quick([CLOSED; 2], NONE, &throughput).unwrap();
+        assert_eq!((design.blocks, design.slice), (12, Nanos(100_000_000)));
+        let seconds = design.estimate(2).as_secs_f64();
         assert!((55.0..70.0).contains(&seconds), "{seconds}");
-        let slow = scenario("load.rate = \"3/s\"\nworkers.delay = \"1s\"");
-        let design =
-            Design::new(&[&hot, &slow], Profile::Quick, DesignOverrides::default(), &throughput())
-                .unwrap();
+        let slow = "load.rate = \"3/s\"\nworkers.delay = \"1s\"";
+        let design = quick([CLOSED, slow], NONE, &throughput).unwrap();
         assert!(design.slice.as_secs_f64() > 13.0, "40 requests at 3 per second: {design:?}");
         assert_eq!(design.slices, 1);
     }
 
     #[test]
     fn wishes_go_before_the_profile() {
-        let hot = scenario("load.model = \"closed\"");
-        let overrides = DesignOverrides {
-            blocks: Some(9),
-            slices: Some(3),
-            slice: Some(Nanos(100_000_000)),
-            cpus: Some(1),
-        };
-        let design =
-            Design::new(&[&hot, &hot], Profile::Thorough, overrides, &throughput()).unwrap();
-        assert_eq!((design.blocks, design.slices, design.slice.0), (9, 3, 100_000_000));
-        let again =
-            Design::new(&[&hot, &hot], Profile::Thorough, overrides, &throughput()).unwrap();
-        assert_ne!(design.seed, again.seed, "no comparison repeats another's luck");
-        assert_eq!(design.slices_in_all(2), 54);
+        let overrides =
+            DesignOverrides { blocks: Some(9), slices: Some(3), slice: SLICE, cpus: Some(1) };
+        let throughput = asked("throughput.replies_per_s", &[]);
+        let design = || quick([CLOSED; 2], overrides, &throughput).unwrap();
+        let (one, other) = (design(), design());
+        assert_eq!((one.blocks, one.slices, one.slice.0), (9, 3, 100_000_000));
+        assert_ne!(one.seed, other.seed, "no comparison repeats another's luck");
+        assert_eq!(one.slices_in_all(2), 54);
     }
 }

@@ -7,24 +7,22 @@
 mod design;
 mod player;
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rand::Rng as _;
-use rand::SeedableRng as _;
-use rand::seq::SliceRandom as _;
+use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::SplitMix64;
 
 pub use design::{Design, DesignOverrides, Profile, in_minutes};
 
 use crate::Error;
-use crate::machine::clock::Clock;
-use player::{Player, SliceResult};
+use crate::machine::Clock;
+use player::Player;
 use zload_core::compare::{Experiment, Round, Run, Side};
-use zload_core::result::Steadiness;
-use zload_core::scenario::Nanos;
+use zload_core::{result::Steadiness, scenario::Nanos};
 
 /// One of the things that are compared, and how it is started.
 #[derive(Debug, Clone)]
@@ -102,6 +100,9 @@ pub fn play(
     Ok(Ended { experiment, interrupted: interrupted.load(Ordering::Relaxed), failure })
 }
 
+/// The player of each side, by its index.
+type Players = BTreeMap<usize, Player>;
+
 /// Everything that an experiment under way holds.
 struct Table<'a> {
     contenders: &'a [Contender],
@@ -117,18 +118,20 @@ impl Table<'_> {
     /// Plays one block; `None` if the end was asked for.
     fn block(&mut self) -> Result<Option<Vec<Round>>, Error> {
         self.standing.block += 1;
-        let mut players: Vec<Option<Player>> = self.contenders.iter().map(|_| None).collect();
+        let mut players = BTreeMap::new();
         let rounds = self.rounds(&mut players);
         // All of them before the first is waited for.
         let hurry = rounds.is_err() || self.interrupted.load(Ordering::Relaxed);
-        players.iter_mut().flatten().for_each(|player| player.dismiss(hurry));
+        for player in players.values_mut() {
+            player.dismiss(hurry);
+        }
         rounds
     }
 
-    fn rounds(&mut self, players: &mut [Option<Player>]) -> Result<Option<Vec<Round>>, Error> {
+    fn rounds(&mut self, players: &mut Players) -> Result<Option<Vec<Round>>, Error> {
         let warmup_seed = self.random.next_u64() >> 1;
         for side in self.order() {
-            let player = players[side].insert(Player::start(&self.contenders[side])?);
+            let player = players.entry(side).or_insert(Player::start(&self.contenders[side])?);
             // The first slice of a process is its warm-up: pages are touched, code is loaded.
             let settings = settings(warmup_seed, Nanos::ZERO, self.design.first);
             if player.play(&settings, self.design.patience(), self.interrupted)?.is_none() {
@@ -143,34 +146,29 @@ impl Table<'_> {
         Ok(Some(rounds))
     }
 
-    fn round(
-        &mut self,
-        slice: u32,
-        players: &mut [Option<Player>],
-    ) -> Result<Option<Round>, Error> {
+    fn round(&mut self, slice: u32, players: &mut Players) -> Result<Option<Round>, Error> {
         let seed = self.random.next_u64() >> 1;
         let settings = settings(seed, self.design.warmup, self.design.slice);
-        let mut runs: Vec<Option<(u64, Run)>> = players.iter().map(|_| None).collect();
+        let mut runs = BTreeMap::new();
         for side in self.order() {
             let offset_ns = self.clock.now_ns();
             self.standing.elapsed_ns = offset_ns;
             (self.watch)(self.standing);
-            let player = players[side].as_mut().expect("every side has a player");
+            let player = players.get_mut(&side).expect("every side has a player");
             let told = player.play(&settings, self.design.patience(), self.interrupted)?;
-            let Some(SliceResult(result)) = told else { return Ok(None) };
+            let Some(result) = told else { return Ok(None) };
             let run = Run::of(&result).map_err(|reason| {
                 Error::Failed(format!(
                     "the result of {} cannot be used: {reason}",
                     self.contenders[side].exe.display()
                 ))
             })?;
-            runs[side] = Some((offset_ns, run));
+            runs.insert(side, (offset_ns, run));
             self.standing.slices += 1;
         }
-        Ok(Some(Round { slice, seed, runs: runs.into_iter().flatten().collect() }))
+        Ok(Some(Round { slice, seed, runs: runs.into_values().collect() }))
     }
 
-    /// All sides in random order.
     fn order(&mut self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.contenders.len()).collect();
         order.shuffle(&mut self.random);

@@ -17,8 +17,7 @@ use serde_json::Value;
 
 use super::Contender;
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::stop::timespec;
+use crate::machine::{Clock, clock::nanos, stop::timespec, threads};
 use zload_core::scenario::Bytes;
 
 /// How often it is looked whether the end was asked for.
@@ -46,15 +45,6 @@ pub(super) struct Player {
     end: Duration,
 }
 
-/// What a slice found.
-pub(super) struct SliceResult(pub(super) Value);
-
-/// Starts a thread that reads to the end of a pipe, and then ends by itself.
-fn reader(read: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    let started = std::thread::Builder::new().spawn(read);
-    started.map(drop).map_err(|source| Error::Thread { started: 0, source })
-}
-
 impl Player {
     pub(super) fn start(contender: &Contender) -> Result<Self, Error> {
         let mut command = Command::new(&contender.exe);
@@ -71,8 +61,10 @@ impl Player {
         let (tell_line, lines) = sync_channel(0);
         let (tell_errors, errors) = channel();
         if let (Some(stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) {
-            reader(move || tell_lines(BufReader::new(stdout), &tell_line))?;
-            reader(move || {
+            // Both end by themselves with the pipe that they read.
+            let lines = move || tell_lines(BufReader::new(stdout), &tell_line);
+            threads::start("zload/lines", 0, lines)?;
+            threads::start("zload/errors", 1, move || {
                 let mut text = Vec::new();
                 // Whatever could be read until then is what there is to say.
                 let _broken = stderr.by_ref().take(MOST_ERRORS).read_to_end(&mut text);
@@ -81,25 +73,24 @@ impl Player {
             })?;
         }
         let server = contender.side.scenario.server.as_ref();
-        let stop =
-            server.map_or(Duration::ZERO, |server| Duration::from_nanos(server.stop_timeout.0));
+        let stop_ns = server.map_or(0, |server| server.stop_timeout.0);
         Ok(Self {
             name: exe.to_string(),
             input: child.stdin.take(),
             child,
             lines,
             errors,
-            end: END + stop,
+            end: END + Duration::from_nanos(stop_ns),
         })
     }
 
-    /// Plays one slice; `None` if the end was asked for.
+    /// Plays one slice, and gives what `zload run` would save of it; `None` if the end was asked for.
     pub(super) fn play(
         &mut self,
         settings: &[String],
         patience: Duration,
         interrupted: &AtomicBool,
-    ) -> Result<Option<SliceResult>, Error> {
+    ) -> Result<Option<Value>, Error> {
         let mut line = Value::from(settings).to_string();
         line.push('\n');
         if let Some(input) = &mut self.input {
@@ -114,9 +105,7 @@ impl Player {
             match self.lines.recv_timeout(TICK) {
                 Ok(line) => return self.parsed(&line).map(Some),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.died()),
-                Err(RecvTimeoutError::Timeout)
-                    if u128::from(clock.now_ns()) > patience.as_nanos() =>
-                {
+                Err(RecvTimeoutError::Timeout) if clock.now_ns() > nanos(patience) => {
                     return Err(Error::Failed(format!(
                         "a slice of {} has not ended after {} s and was given up",
                         self.name,
@@ -136,7 +125,7 @@ impl Player {
         drop(self.input.take());
     }
 
-    fn parsed(&self, line: &[u8]) -> Result<SliceResult, Error> {
+    fn parsed(&self, line: &[u8]) -> Result<Value, Error> {
         if line.is_empty() {
             return Err(Error::Failed(format!(
                 "{} answers with more than {}, which is no result",
@@ -144,17 +133,13 @@ impl Player {
                 Bytes(LONGEST_LINE)
             )));
         }
+        let name = &self.name;
         let result: Value = serde_json::from_slice(line).map_err(|error| {
-            Error::Failed(format!(
-                "{} answers with something that is no result: {error}",
-                self.name
-            ))
+            Error::Failed(format!("{name} answers with something that is no result: {error}"))
         })?;
         match result.get("failure").and_then(Value::as_str) {
-            Some(failure) => {
-                Err(Error::Failed(format!("a slice of {} failed: {failure}", self.name)))
-            }
-            None => Ok(SliceResult(result)),
+            Some(failure) => Err(Error::Failed(format!("a slice of {name} failed: {failure}"))),
+            None => Ok(result),
         }
     }
 
@@ -183,8 +168,7 @@ impl Drop for Player {
         // has started in its process group with it.
         let pid = Pid::from_child(&self.child);
         let over = pidfd_open(pid, PidfdFlags::empty());
-        let (clock, end_ns) =
-            (Clock::start(), u64::try_from(self.end.as_nanos()).unwrap_or(u64::MAX));
+        let (clock, end_ns) = (Clock::start(), nanos(self.end));
         let mut gone = false;
         while let Ok(over) = &over
             && !gone

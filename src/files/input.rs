@@ -15,7 +15,6 @@ use zload_core::text;
 /// The text of something that was given by its path.
 #[derive(Debug, Clone)]
 pub(crate) struct Input {
-    /// As it was given.
     pub(crate) path: PathBuf,
     /// What it holds: any bytes.
     pub(crate) bytes: Vec<u8>,

@@ -27,6 +27,13 @@ impl Leftover {
         removals.insert(number, removal);
         Ok((value, Self(number)))
     }
+
+    /// Removes the file now.
+    pub(crate) fn remove(&self) {
+        if let Some(remove) = removals().get(&self.0) {
+            remove();
+        }
+    }
 }
 
 impl Drop for Leftover {

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::input::{self, Input};
 use crate::Error;
-use zload_core::result::Saved;
-use zload_core::scenario::load::Override;
 use zload_core::scenario::{LONGEST_NAME, Scenario, ValueError};
-use zload_core::text::short;
+use zload_core::{result::Saved, scenario::load::Override, text::short};
 
 /// A scenario file is a page of text; anything much larger is a mistake.
 const LARGEST_SCENARIO: u64 = 1 << 20;

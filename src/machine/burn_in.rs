@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
-use crate::machine::clock::Clock;
+use super::{clock::Clock, threads::processors};
 use zload_core::result::Steadiness;
 
 /// How long each processor works, in nanoseconds.
@@ -18,11 +18,10 @@ const UNFIT: f64 = 2.0;
 /// Burns for a second; shorter if interrupted.
 pub(crate) fn burn_in(interrupted: &AtomicBool) -> Steadiness {
     let rounds = rounds_of_a_piece();
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let times: Vec<Vec<u64>> = std::thread::scope(|scope| {
         // Where threads are short, what follows says so; until then fewer of them must do.
         let start = |_| Builder::new().spawn_scoped(scope, || pieces(rounds, interrupted)).ok();
-        let burners: Vec<_> = (0..processors).filter_map(start).collect();
+        let burners: Vec<_> = (0..processors()).filter_map(start).collect();
         burners.into_iter().filter_map(|burner| burner.join().ok()).collect()
     });
     fitness(&times)
@@ -44,7 +43,6 @@ fn fitness(times: &[Vec<u64>]) -> Steadiness {
     Steadiness { fit: p90_ratio <= UNFIT, p90_ratio, p99_ratio }
 }
 
-/// How long each piece took, in nanoseconds.
 fn pieces(rounds: u64, interrupted: &AtomicBool) -> Vec<u64> {
     let clock = Clock::start();
     let mut times = Vec::new();

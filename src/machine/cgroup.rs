@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// Where control groups are mounted.
 const MOUNT: &str = "/sys/fs/cgroup";
 
 /// A limit, and how much of it is in use.

@@ -8,12 +8,9 @@ pub struct Clock {
     origin: Instant,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
 impl Clock {
     /// A clock that reads 0 now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the system's clock"
-    )]
     pub fn start() -> Self {
         Self { origin: Instant::now() }
     }
@@ -26,15 +23,11 @@ impl Clock {
     /// What `other`, which began earlier, read when this clock read 0.
     pub fn origin_in(self, other: Self) -> u64 {
         let between = self.origin.saturating_duration_since(other.origin);
-        u64::try_from(between.as_nanos()).unwrap_or(u64::MAX)
+        nanos(between)
     }
 
     /// Nanoseconds since the origin; 0 before it.
     #[inline]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the system's clock"
-    )]
     #[expect(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]
     pub fn now_ns(self) -> u64 {
         Instant::now().saturating_duration_since(self.origin).as_nanos() as u64
@@ -42,11 +35,12 @@ impl Clock {
 
     /// How long until the clock reads `instant_ns`; zero if it is past.
     #[inline]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the system's clock"
-    )]
     pub fn until(self, instant_ns: u64) -> Duration {
         (self.origin + Duration::from_nanos(instant_ns)).saturating_duration_since(Instant::now())
     }
+}
+
+/// A time in nanoseconds; 584 years and more are the most there is.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

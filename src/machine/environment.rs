@@ -3,10 +3,8 @@
 use jiff::Timestamp;
 
 use super::cgroup;
-use zload_core::facts::Revision;
-use zload_core::result::Environment;
+use zload_core::{facts::Revision, result::Environment};
 
-/// Looks at the machine.
 pub(crate) fn describe() -> Environment {
     let system = rustix::system::uname();
     Environment {
@@ -26,7 +24,6 @@ pub(crate) fn describe() -> Environment {
     }
 }
 
-/// Version of the libzmq that is linked.
 fn libzmq_version() -> String {
     let (major, minor, patch) = zmq::version();
     format!("{major}.{minor}.{patch}")

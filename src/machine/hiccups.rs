@@ -1,51 +1,27 @@
 //! What the machine itself does to whoever uses its clock and its timers: the floor under every measurement.
 //!
-//! [`Hiccups`] are a thread that asks to be woken every millisecond and notes how late it was, while something else is
-//! measured: the same seconds and the same neighbours. Gil Tene's jHiccup does so for the JVM.
+//! A thread asks to be woken every millisecond and notes how late it was, while something else is measured: the same
+//! seconds and the same neighbours. Gil Tene's jHiccup does so for the JVM.
 //! Invariant: takes no lock and less than a hundredth of a processor.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::clock::Clock;
-use super::stop::Stop;
-use super::threads;
+use super::{clock::Clock, stop::Stop, threads};
 use crate::Error;
 use zload_core::record::LatencyHistogram;
 
 /// The sleep whose end is watched.
 const SLEEP_NS: u64 = 1_000_000;
 
-/// A thread that watches how late it is woken.
-pub(crate) struct Hiccups {
-    stop: Arc<Stop>,
-    thread: Option<JoinHandle<LatencyHistogram>>,
-}
-
-impl Hiccups {
-    /// Begins to watch.
-    pub(crate) fn start() -> Result<Self, Error> {
-        let stop = Arc::new(Stop::new()?);
-        let stopped = Arc::clone(&stop);
-        let thread = threads::start("zload/hiccups", 0, move || watch(&stopped))?;
-        Ok(Self { stop, thread: Some(thread) })
-    }
-
-    /// Ends the watch: by how much each sleep was too long, in nanoseconds.
-    pub(crate) fn finish(mut self) -> LatencyHistogram {
-        self.stop.request();
-        let thread = self.thread.take().expect("the thread is taken only here and in drop");
-        thread.join().unwrap_or_default()
-    }
-}
-
-impl Drop for Hiccups {
-    fn drop(&mut self) {
-        self.stop.request();
-        // It ends by itself now; what it saw is of no use any more.
-        let _ended = self.thread.take().map(JoinHandle::join);
-    }
+/// Does `work`, and says by how much each sleep meanwhile was too long, in nanoseconds.
+pub(crate) fn during<T>(work: impl FnOnce() -> T) -> Result<(T, LatencyHistogram), Error> {
+    let stop = Arc::new(Stop::new()?);
+    let stopped = Arc::clone(&stop);
+    let thread = threads::start("zload/hiccups", 0, move || watch(&stopped))?;
+    let done = work();
+    stop.request();
+    Ok((done, thread.join().unwrap_or_default()))
 }
 
 fn watch(stop: &Stop) -> LatencyHistogram {
@@ -91,7 +67,8 @@ mod tests {
         stop.request();
         // Asleep for no time at all, unless the machine made it a millisecond each time.
         assert!((0..100).any(|_| overshoot_ns(clock, &stop).is_none()));
-        drop(Hiccups::start().unwrap());
+        let (done, late) = during(|| stop.requested()).unwrap();
+        assert!(done && late.histogram().len() < 1_000);
     }
 
     #[test]

@@ -17,7 +17,6 @@ pub(crate) const CLIENT_THREADS: u32 = 1;
 /// The same for the server's context.
 pub(crate) const SERVER_THREADS: u32 = 2;
 
-/// What a thread of this name is for.
 fn role_of(name: &str) -> Role {
     match name {
         "zload/driver" => Role::Driver,
@@ -34,9 +33,7 @@ fn role_of(name: &str) -> Role {
 
 /// The threads of this process that are running now, in the order of their numbers.
 pub(crate) fn threads() -> Vec<Thread> {
-    let Ok(entries) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut threads: Vec<Thread> = ids
+    let mut threads: Vec<Thread> = numbers_in("/proc/self/task")
         .filter_map(|id: u32| {
             // A thread may end between the listing and this look at it.
             let name = read_to_string(format!("/proc/self/task/{id}/comm")).ok()?;
@@ -48,10 +45,15 @@ pub(crate) fn threads() -> Vec<Thread> {
     threads
 }
 
-/// What a thread has cost so far.
+/// The numbers that are names in a folder of `/proc`: of threads, of descriptors.
+pub(crate) fn numbers_in<T: FromStr>(folder: &str) -> impl Iterator<Item = T> + use<T> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 fn cost_of(thread: &Thread) -> Option<ThreadCost> {
     let folder = format!("/proc/self/task/{}", thread.id);
-    let (cpu_ns, wait_ns) = schedstat(&read_to_string(format!("{folder}/schedstat")).ok()?)?;
+    let (cpu_ns, wait_ns) = times_ns(&folder)?;
     let status = (thread.role != Role::Worker)
         .then(|| read_to_string(format!("{folder}/status")).ok())
         .flatten()
@@ -70,15 +72,18 @@ pub(crate) fn io_ns(threads: &[Thread]) -> u64 {
     threads
         .iter()
         .filter(|thread| matches!(thread.role, Role::ClientIo | Role::ServerIo))
-        .filter_map(|thread| {
-            let text = read_to_string(format!("/proc/self/task/{}/schedstat", thread.id)).ok()?;
-            schedstat(&text).map(|(cpu_ns, wait_ns)| cpu_ns + wait_ns)
-        })
+        .filter_map(|thread| times_ns(&format!("/proc/self/task/{}", thread.id)))
+        .map(|(cpu_ns, wait_ns)| cpu_ns + wait_ns)
         .sum()
 }
 
-/// CPU time and waiting time in nanoseconds, from `/proc/<pid>/schedstat` (kernel: Documentation/scheduler/sched-stats).
-pub(crate) fn schedstat(text: &str) -> Option<(u64, u64)> {
+/// CPU time and waiting time of the thread with this folder in `/proc`, in nanoseconds.
+pub(crate) fn times_ns(folder: &str) -> Option<(u64, u64)> {
+    schedstat(&read_to_string(format!("{folder}/schedstat")).ok()?)
+}
+
+/// The same from the file's text (kernel: Documentation/scheduler/sched-stats).
+fn schedstat(text: &str) -> Option<(u64, u64)> {
     let mut numbers = text.split_whitespace().map(u64::from_str);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
@@ -111,9 +116,9 @@ impl MachineTicks {
     }
 }
 
-/// Everything that only grows, at one instant.
+/// What the machine's counters read, at one instant.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub(crate) struct Reading {
     monotonic_ns: u64,
     realtime_ns: u64,
     boottime_ns: u64,
@@ -124,9 +129,9 @@ pub(crate) struct Look {
     threads: Vec<Option<ThreadCost>>,
 }
 
-impl Look {
-    /// Looks at the machine, its clocks and these threads; `server_cpu_ns` is what a server of the user's own has used.
-    pub(crate) fn at(threads: &[Thread], server_cpu_ns: Option<u64>) -> Self {
+impl Reading {
+    /// Of the machine, its clocks and these threads; `server_cpu_ns` is what an external server has used.
+    pub(crate) fn take(threads: &[Thread], server_cpu_ns: Option<u64>) -> Self {
         Self {
             monotonic_ns: read(ClockId::Monotonic),
             realtime_ns: read(ClockId::Realtime),
@@ -139,7 +144,7 @@ impl Look {
         }
     }
 
-    /// What happened between `begin` and this look, both at the same `threads`.
+    /// What happened between `begin` and this reading, both of the same `threads`.
     pub(crate) fn since(&self, begin: &Self, threads: &[Thread]) -> HostUse {
         let span_ns = self.monotonic_ns.saturating_sub(begin.monotonic_ns);
         let real_ns = self.realtime_ns.cast_signed() - begin.realtime_ns.cast_signed();
@@ -257,15 +262,15 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_of_the_users_own_used_is_not_other_load() {
+    fn what_an_external_server_used_is_not_other_load() {
         let tick_ns = 1_000_000_000 / clock_ticks_per_second();
-        let look = |server_cpu_ns, busy| Look {
+        let reading = |server_cpu_ns, busy| Reading {
             machine: Some(MachineTicks { all: 2 * busy, busy, steal: 0 }),
             process_cpu_ns: 0,
-            ..Look::at(&[], server_cpu_ns)
+            ..Reading::take(&[], server_cpu_ns)
         };
         let other = |begin, end| {
-            look(end, 1_100).since(&look(begin, 1_000), &[]).machine.unwrap().other_share
+            reading(end, 1_100).since(&reading(begin, 1_000), &[]).machine.unwrap().other_share
         };
         assert!((other(None, None) - 0.5).abs() < 1e-9);
         assert!((other(Some(0), Some(80 * tick_ns)) - 0.1).abs() < 1e-9);
@@ -277,16 +282,12 @@ mod tests {
         let threads = threads();
         let here = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
         assert!(threads.iter().any(|thread| thread.id == here), "{threads:?}");
-        let begin = Look::at(&threads, None);
+        let begin = Reading::take(&threads, None);
         // The kernel brings its figures up to date at every tick.
         while read(ClockId::ThreadCPUTime) < 30_000_000 {}
-        let used = Look::at(&threads, None).since(&begin, &threads);
+        let used = Reading::take(&threads, None).since(&begin, &threads);
         let (_, cost) = used.threads.iter().find(|(thread, _)| thread.id == here).unwrap();
-        assert!(
-            cost.cpu_ns > 0 && used.share(cost.cpu_ns) > 0.0,
-            "{cost:?} in {} ns",
-            used.span_ns
-        );
+        assert!(cost.cpu_ns > 0 && used.share(cost.cpu_ns) > 0.0, "{cost:?} in {used:?}");
         assert_eq!(used.suspended_ns / 1_000_000_000, 0);
     }
 

@@ -4,23 +4,21 @@
 //! so that those who follow have all the room that was found.
 
 use std::io;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, RwLock};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::clock::Clock;
-use super::stop::Stop;
-use super::threads::STACK;
+use super::{clock::Clock, stop::Stop, threads::STACK};
 use crate::Error;
 
-/// Threads that are needed: of libzmq's, which take the system's usual stack, and of ours.
+/// Threads that are needed: of libzmq's, which take the system's usual stack, and our own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Threads {
     pub(crate) of_libzmq: u32,
-    pub(crate) of_ours: u32,
+    pub(crate) own: u32,
 }
 
 /// What a thread takes of the address space at most besides its stack: the allocator makes it a heap of its own of 64 MiB,
@@ -34,9 +32,10 @@ const GONE_WITHIN_NS: u64 = 1_000_000_000;
 /// Starts this many threads and ends them. Where address space is limited, also makes sure that `memory` bytes are left.
 pub(crate) fn rehearse(threads: Threads, memory: u64) -> Result<(), Error> {
     let before = living();
-    let usual = usual_stack();
+    // The stack of a thread whose starter asks for none in particular (`pthread_create(3)`).
+    let usual = getrlimit(Resource::Stack).current.unwrap_or(2 << 20);
     let stacks =
-        (0..threads.of_libzmq).map(|_| usual).chain((0..threads.of_ours).map(|_| STACK as u64));
+        (0..threads.of_libzmq).map(|_| usual).chain((0..threads.own).map(|_| STACK as u64));
     let scarce = [Resource::As, Resource::Data].iter().any(|of| getrlimit(*of).current.is_some());
     // Threads wait as long as this is held.
     let gate = Arc::new(RwLock::new(()));
@@ -49,7 +48,13 @@ pub(crate) fn rehearse(threads: Threads, memory: u64) -> Result<(), Error> {
             result = Err(error);
             break;
         }
-        match start(stack, &gate, tell.clone()) {
+        let (gate, tell) = (Arc::clone(&gate), tell.clone());
+        let size = usize::try_from(stack).unwrap_or(usize::MAX);
+        let started_one = Builder::new().stack_size(size).spawn(move || {
+            let _heard = tell.send(());
+            drop(gate.read());
+        });
+        match started_one {
             Ok(thread) => started.push(thread),
             Err(source) => {
                 result = Err(shortage(threads, started.len(), &source));
@@ -70,19 +75,6 @@ pub(crate) fn rehearse(threads: Threads, memory: u64) -> Result<(), Error> {
     result
 }
 
-fn start(stack: u64, gate: &Arc<RwLock<()>>, tell: Sender<()>) -> io::Result<JoinHandle<()>> {
-    let gate = Arc::clone(gate);
-    Builder::new().stack_size(usize::try_from(stack).unwrap_or(usize::MAX)).spawn(move || {
-        let _heard = tell.send(());
-        drop(gate.read());
-    })
-}
-
-/// The stack of a thread whose starter asks for none in particular (`pthread_create(3)`), in bytes.
-fn usual_stack() -> u64 {
-    getrlimit(Resource::Stack).current.unwrap_or(2 << 20)
-}
-
 /// Whether so many bytes can be had at once.
 fn room_for(bytes: u64) -> Result<(), Error> {
     let size = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -96,7 +88,7 @@ fn room_for(bytes: u64) -> Result<(), Error> {
 }
 
 fn shortage(threads: Threads, started: usize, source: &io::Error) -> Error {
-    let all = threads.of_libzmq + threads.of_ours;
+    let all = threads.of_libzmq + threads.own;
     Error::Limit(format!(
         "a thread cannot be started: {all} are needed, and after {started} of them: {source}. Raise the limit (of the user: \
          ulimit -u; of a container: pids.max; of memory: ulimit -v), or lower workers.count, clients.threads or \
@@ -124,13 +116,13 @@ mod tests {
 
     #[test]
     fn all_live_at_once_and_are_gone_afterwards() {
-        rehearse(Threads { of_libzmq: 3, of_ours: 200 }, 1 << 20).unwrap();
+        rehearse(Threads { of_libzmq: 3, own: 200 }, 1 << 20).unwrap();
     }
 
     #[test]
     fn a_shortage_says_how_many_and_what_to_do() {
         let source = io::Error::from(rustix::io::Errno::AGAIN);
-        let text = shortage(Threads { of_libzmq: 4, of_ours: 8 }, 5, &source).to_string();
+        let text = shortage(Threads { of_libzmq: 4, own: 8 }, 5, &source).to_string();
         assert!(
             text.contains("12 are needed, and after 5 of them: Resource temporarily"),
             "{text}"

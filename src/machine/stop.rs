@@ -17,7 +17,6 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// No request yet.
     pub(crate) fn new() -> Result<Self, Error> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| Error::Limit(format!("no descriptor for the stop event: {error}")))?;
@@ -32,7 +31,6 @@ impl Stop {
             .expect("an eventfd takes a small value");
     }
 
-    /// Whether the end was asked for.
     #[inline]
     pub(crate) fn requested(&self) -> bool {
         self.requested.load(Ordering::Relaxed)

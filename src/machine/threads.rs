@@ -1,19 +1,35 @@
-//! Threads of a run: starting them, and what they cost.
+//! Threads of a run: on which processors they are, starting them, and what they cost.
 
 use std::num::NonZeroU64;
 use std::thread::{Builder, JoinHandle};
 
-use rustix::thread::{Pid, gettid, set_current_timer_slack};
+use rustix::thread::{
+    CpuSet, Pid, gettid, sched_getaffinity, sched_setaffinity, set_current_timer_slack,
+};
 
-use super::host::schedstat;
+use super::host::times_ns;
 use crate::Error;
-use zload_core::scenario::{Scenario, Threads};
 
 /// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
 pub(crate) const STACK: usize = 256 << 10;
 
-/// Clients that one automatic driver carries before another is worth its thread.
-const CLIENTS_PER_DRIVER: u32 = 2_000;
+/// Keeps this process, and those it starts, from now on on `count` of the processors that it may use: the last ones, since
+/// the first have the machine's interrupts.
+pub(crate) fn keep_on(count: u32) -> Result<(), Error> {
+    let allowed = sched_getaffinity(None)
+        .map_err(|errno| Error::Limit(format!("the processors cannot be read: {errno}")))?;
+    let available: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let (wanted, most) = (count as usize, available.len());
+    if wanted > most {
+        return Err(Error::Limit(format!(
+            "--cpus {count}: this process may use {most} processors"
+        )));
+    }
+    let mut chosen = CpuSet::new();
+    available.iter().rev().take(wanted).for_each(|cpu| chosen.set(*cpu));
+    sched_setaffinity(None, &chosen)
+        .map_err(|errno| Error::Limit(format!("the processors cannot be chosen: {errno}")))
+}
 
 /// Starts a named thread that is woken from timed waits as exactly as the kernel can.
 pub(crate) fn start<T: Send + 'static>(
@@ -33,9 +49,14 @@ pub(crate) fn start<T: Send + 'static>(
         .map_err(|source| Error::Thread { started, source })
 }
 
+/// How many processors this process may use.
+pub(crate) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
 /// Calls `work` on every processor at the same time, and returns when all are done.
 pub(crate) fn together(work: &(dyn Fn() + Sync)) {
-    let others = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) - 1;
+    let others = processors() - 1;
     std::thread::scope(|scope| {
         // Where threads are short, those that there are do what is left.
         let start = |_| Builder::new().spawn_scoped(scope, work).ok();
@@ -79,32 +100,17 @@ fn set_scheduling(policy: i32) {
 pub(crate) struct ThreadId(Pid);
 
 impl ThreadId {
-    /// The calling thread.
     pub(crate) fn current() -> Self {
         Self(gettid())
     }
 
     /// CPU time the thread has used so far, in nanoseconds; `None` once it has ended or where the kernel does not say.
     ///
-    /// From `/proc/self/task/<id>/schedstat`, which the kernel brings up to date at every scheduling tick: a few
-    /// milliseconds, so it is for windows of a second and more.
+    /// The kernel brings it up to date at every scheduling tick: a few milliseconds, so it is for windows of a second and
+    /// more.
     pub(crate) fn cpu_ns(self) -> Option<u64> {
-        let path = format!("/proc/self/task/{}/schedstat", self.0.as_raw_nonzero());
-        schedstat(&std::fs::read_to_string(path).ok()?).map(|(cpu_ns, _)| cpu_ns)
-    }
-}
-
-/// How many drivers: as asked, or one for every 2,000 clients but never more than half the processors, which the
-/// proxy and the workers need as well.
-pub(crate) fn drivers(scenario: &Scenario) -> u32 {
-    let clients = scenario.clients.count.0;
-    match scenario.clients.threads {
-        Threads::Fixed(threads) => threads.min(clients),
-        Threads::Auto => {
-            let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            let half = u32::try_from(cores / 2).unwrap_or(u32::MAX).max(1);
-            clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half)
-        }
+        let folder = format!("/proc/self/task/{}", self.0.as_raw_nonzero());
+        times_ns(&folder).map(|(cpu_ns, _)| cpu_ns)
     }
 }
 

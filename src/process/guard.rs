@@ -1,4 +1,4 @@
-//! The guard: zload's program once more, between zload and a server of the user's own, so that no server outlives zload.
+//! The guard: zload's program once more, between zload and an external server, so that no server outlives zload.
 //!
 //! Its standard input is a pipe from zload: a byte asks it to stop the server, and the end of it, which comes however zload
 //! ended (also by SIGKILL), to kill the server at once. Both guard and server have process groups of their own, so that
@@ -20,10 +20,8 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::launch;
-use super::tree::descendants;
-use crate::machine::clock::Clock;
-use crate::machine::stop::timespec;
+use super::{launch, tree::descendants};
+use crate::machine::{Clock, clock::nanos, stop::timespec};
 
 /// How often abandoned processes are looked for while the server runs.
 const TICK: Duration = Duration::from_secs(1);
@@ -44,15 +42,12 @@ pub(super) enum Report {
     Ended(Ending),
 }
 
-/// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ending {
     /// Its exit status, or the signal that killed it; neither if it was lost sight of.
     pub(super) status: Option<i32>,
     pub(super) signal: Option<i32>,
-    /// It ended before that was asked for.
     pub(super) by_itself: bool,
-    /// It did not end in time when it was asked to.
     pub(super) had_to_be_killed: bool,
     /// Processes that were left when it had ended, and were killed.
     pub(super) left_behind: u32,
@@ -83,7 +78,6 @@ fn tell(reports: &mut dyn Write, report: &Report) {
     let _gone = writeln!(reports, "{line}").and_then(|()| reports.flush());
 }
 
-/// The server, while it is watched.
 struct Watched {
     pid: Pid,
     /// Readable when the server has ended.
@@ -123,8 +117,7 @@ impl Watched {
                     let _gone = kill_process_group(self.pid, Signal::TERM);
                     // One that somebody has stopped would never hear of it.
                     let _gone = kill_process_group(self.pid, Signal::CONT);
-                    let timeout_ns = u64::try_from(stop_timeout.as_nanos()).unwrap_or(u64::MAX);
-                    killed_at_ns = Some(clock.now_ns().saturating_add(timeout_ns));
+                    killed_at_ns = Some(clock.now_ns().saturating_add(nanos(stop_timeout)));
                 }
             }
         }

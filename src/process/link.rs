@@ -14,13 +14,11 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::guard::{Ending, Report, STOP};
-use super::launch::OWN_PROGRAM;
-use super::tail::Tail;
+use super::{launch::OWN_PROGRAM, tail::Tail};
 use signal_hook::low_level::signal_name;
 
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::threads;
+use crate::machine::{Clock, clock::nanos, threads};
 use zload_core::facts::ServerEnd;
 use zload_core::scenario::{Nanos, in_words};
 
@@ -35,7 +33,6 @@ const REST_OF_OUTPUT: Duration = Duration::from_secs(1);
 /// How often it is looked whether the end was asked for.
 const TICK: Duration = Duration::from_millis(20);
 
-/// The line to a guard, and through it to a server.
 pub(super) struct Link<'a> {
     guard: Child,
     /// Closed, it has the server killed.
@@ -44,7 +41,6 @@ pub(super) struct Link<'a> {
     output: Arc<Mutex<Tail>>,
     /// Hangs up when the output is over.
     output_ends: Receiver<()>,
-    /// The server's process group.
     group: u32,
     stop_timeout: Nanos,
     interrupted: &'a AtomicBool,
@@ -108,7 +104,7 @@ impl<'a> Link<'a> {
     }
 
     fn await_start(&mut self, command: &[String]) -> Result<u32, Error> {
-        let program = program(command);
+        let program = in_words(&command[..1]);
         let what = match self.next_report(AT_ONCE, Duration::ZERO) {
             Ok(Report::Started(group)) => return Ok(group),
             Ok(Report::NotStarted(errno, words)) => {
@@ -131,8 +127,7 @@ impl<'a> Link<'a> {
     /// What the guard tells next, within so long; once the user has asked for the end, `hurried` is left.
     fn next_report(&self, within: Duration, hurried: Duration) -> Result<Report, RecvTimeoutError> {
         let clock = Clock::start();
-        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let mut end_ns = ns(within);
+        let mut end_ns = nanos(within);
         loop {
             let left = clock.until(end_ns);
             match self.reports.recv_timeout(left.min(TICK)) {
@@ -140,12 +135,11 @@ impl<'a> Link<'a> {
                 told_or_over => return told_or_over,
             }
             if self.interrupted() {
-                end_ns = end_ns.min(clock.now_ns().saturating_add(ns(hurried)));
+                end_ns = end_ns.min(clock.now_ns().saturating_add(nanos(hurried)));
             }
         }
     }
 
-    /// Whether the user has asked for the end of everything.
     pub(super) fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
@@ -155,7 +149,6 @@ impl<'a> Link<'a> {
         self.guard.id()
     }
 
-    /// How the server ended, if it has.
     pub(super) fn ended(&self) -> Option<&ServerEnd> {
         if self.end.get().is_none() {
             match self.reports.try_recv() {
@@ -266,11 +259,6 @@ fn exit_in_words(ending: Option<Ending>) -> String {
 /// A server of which nothing can be measured.
 pub(super) fn failed(what: &str, end: &ServerEnd) -> Error {
     Error::Server { what: format!("{what}: {}", end.exit), output: end.last_output.clone() }
-}
-
-/// The program of a command as it is shown in an error.
-fn program(command: &[String]) -> String {
-    in_words(&command[..1])
 }
 
 #[cfg(test)]

@@ -1,21 +1,16 @@
 //! Whether a server answers: requests of a client of its own, which is gone before a run begins.
 //!
 //! A connection that is accepted says little (the kernel does it), so the proof is a whole way: handshake, request, reply.
-//! A request may rightly get no reply, as the server may draw its fan-out by itself, and one that is not answered yet is
+//! A request may legitimately get no reply, as the server may draw its fan-out by itself, and one that is not answered yet is
 //! work that the server still has to do: so more of them are sent, in pauses that double.
 
-use super::endpoint;
 use super::link::{Link, failed};
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::wire::context::Context;
-use crate::wire::errno::Errno;
-use crate::wire::header::Header;
-use crate::wire::sockets;
+use crate::machine::Clock;
+use crate::wire::{Context, Errno, Header, address, sockets};
 use zload_core::plan::{DrawKey, Plan};
-use zload_core::scenario::{Nanos, Scenario};
+use zload_core::scenario::{Nanos, Sockets};
 
-/// First pause between requests, in nanoseconds.
 const FIRST_PAUSE_NS: u64 = 100_000_000;
 /// How often the server is looked at while nothing comes, in milliseconds.
 const LOOK_EVERY_MS: i64 = 10;
@@ -24,15 +19,15 @@ const RETRY_MS: i32 = 10;
 /// The plan's requests among which the lightest is chosen.
 const CHOSEN_FROM: u64 = 256;
 
-/// Returns when the server has answered a request.
 pub(super) fn await_answer(
-    scenario: &Scenario,
-    plan: &Plan,
     endpoint: &str,
+    options: &Sockets,
+    plan: &Plan,
+    timeout: Nanos,
     link: &mut Link<'_>,
 ) -> Result<(), Error> {
     let context = Context::new(1, 16)?;
-    let socket = sockets::open_connecting(&context, &scenario.sockets_in_use())?;
+    let socket = sockets::open_connecting(&context, options)?;
     let option = |error: zmq::Error| {
         Errno::from(error).failed("an option of the socket that waits for the server")
     };
@@ -41,7 +36,6 @@ pub(super) fn await_answer(
     socket.set_identity(format!("zload-probe-{token:08X}").as_bytes()).map_err(option)?;
     socket.dial(endpoint)?;
     let key = lightest(plan);
-    let timeout = scenario.server.as_ref().map_or(0, |server| server.ready_timeout.0);
     let (clock, mut sent, mut connected) = (Clock::start(), 0_u64, false);
     let (mut send_at_ns, mut pause_ns) = (0, FIRST_PAUSE_NS);
     loop {
@@ -52,10 +46,10 @@ pub(super) fn await_answer(
             return Err(failed("the server ended before it answered a request", end));
         }
         let now_ns = clock.now_ns();
-        if now_ns >= timeout {
+        if now_ns >= timeout.0 {
             // Before it is stopped: this also looks at who listens.
             let why = no_answer(endpoint, connected, sent);
-            let what = format!("{why} within {} (server.ready_timeout)", Nanos(timeout));
+            let what = format!("{why} within {timeout} (server.ready_timeout)");
             let output = link.stop().last_output.clone();
             return Err(Error::Server { what, output });
         }
@@ -96,7 +90,7 @@ fn no_answer(endpoint: &str, connected: bool, sent: u64) -> String {
             "somebody listens at {endpoint} and answered none of {sent} requests: the server must send the body of a \
              request back to the client that it came from. None did"
         )
-    } else if endpoint::is_taken(endpoint) {
+    } else if address::is_taken(endpoint) {
         format!("what listens at {endpoint} does not speak ZeroMQ: no handshake came about")
     } else {
         format!(
@@ -110,6 +104,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use zload_core::scenario::Scenario;
 
     #[test]
     fn the_probe_asks_for_little_work_and_for_a_reply() {

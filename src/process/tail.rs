@@ -4,21 +4,17 @@ use std::collections::VecDeque;
 
 use zload_core::text;
 
-/// The last bytes that are kept.
 const MOST_BYTES: usize = 64 << 10;
-/// The last lines that are shown.
 const MOST_LINES: usize = 20;
 /// The length at which a line is cut, in characters.
 const LONGEST_LINE: usize = 200;
 
-/// The end of what has come.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     bytes: VecDeque<u8>,
 }
 
 impl Tail {
-    /// Takes in what came next.
     pub(super) fn push(&mut self, more: &[u8]) {
         let more = &more[more.len().saturating_sub(MOST_BYTES)..];
         let beyond = (self.bytes.len() + more.len()).saturating_sub(MOST_BYTES);

@@ -9,12 +9,11 @@ use std::fs::read_to_string;
 
 use rustix::param::clock_ticks_per_second;
 
-use crate::machine::host::{field, schedstat};
+use crate::machine::host::{field, numbers_in, times_ns};
 
 /// What all processes below one have cost since they began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// CPU time, in nanoseconds.
     pub(super) cpu_ns: u64,
     /// Memory, each process at its own peak, in bytes.
     pub(super) peak_bytes: u64,
@@ -43,11 +42,8 @@ impl Usage {
 
 /// CPU time of the threads that a process has now, in nanoseconds.
 fn threads_cpu_ns(id: u32) -> u64 {
-    let cpu_ns = |thread: u32| {
-        let text = read_to_string(format!("/proc/{id}/task/{thread}/schedstat")).ok()?;
-        schedstat(&text).map(|(cpu_ns, _)| cpu_ns)
-    };
-    threads(id).into_iter().filter_map(cpu_ns).sum()
+    let times = threads(id).filter_map(|thread| times_ns(&format!("/proc/{id}/task/{thread}")));
+    times.map(|(cpu_ns, _)| cpu_ns).sum()
 }
 
 /// The processes below this one, not itself, in no particular order.
@@ -69,12 +65,11 @@ fn children(process: u32) -> Vec<u32> {
         let text = read_to_string(path).unwrap_or_default();
         text.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()
     };
-    threads(process).into_iter().flat_map(of_thread).collect()
+    threads(process).flat_map(of_thread).collect()
 }
 
-fn threads(process: u32) -> Vec<u32> {
-    let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+fn threads(process: u32) -> impl Iterator<Item = u32> {
+    numbers_in(&format!("/proc/{process}/task"))
 }
 
 /// CPU times of a process as the kernel counts them in ticks, in nanoseconds.

@@ -1,43 +1,37 @@
-//! What every trial uses: playing a scenario, with a planted server or our own, and what the machine allowed meanwhile.
+//! What every trial uses: playing a scenario, with a planted server or a built-in one, and what the machine allowed meanwhile.
 //!
 //! Invariant: a run that was interrupted or failed is an error, so that no trial judges a part for the whole.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::Error;
 use crate::engine;
-use crate::machine::hiccups::{Hiccups, clock_read_ns};
+use crate::machine::hiccups::{self, clock_read_ns};
 use crate::machine::host::clock_resolution_ns;
 use crate::server::planted::{Fault, Planted, Witness};
-use zload_core::facts::Measured;
-use zload_core::plan::Plan;
 use zload_core::record::{LatencyHistogram, Trace};
 use zload_core::result::{Environment, Floor, RunResult};
 use zload_core::scenario::{Scenario, Sockets};
+use zload_core::{facts::Measured, plan::Plan};
 
-/// One millisecond, in nanoseconds.
 pub(super) const MS: u64 = 1_000_000;
 
-/// One client, one request at a time back to back, through our own proxy and a worker that answers at once.
-const IDLE: &str = "load = { model = 'closed', in_flight = 1 }\nclients = { count = 1 }\n\
-                    run = { duration = '1s', warmup = '200ms' }\nproxy = { engine = 'batch', frontend = 'tcp://127.0.0.1:*' }\n\
+/// One client, one request at a time back to back, through the built-in proxy and a worker that answers at once.
+const IDLE: &str = "load = { model = 'closed', in_flight = 1 }\nclients.count = 1\n\
+                    run = { duration = '1s', warmup = '200ms' }\nproxy.engine = 'batch'\n\
                     workers = { count = 1, replies = 1 }";
 
 /// The same, with a rest of 10 ms before each request, in which processors fall asleep.
-const RESTED: &str = "load = { model = 'closed', in_flight = 1, think = '10ms' }\nclients = { count = 1 }\n\
-                      run = { duration = '2s' }\nproxy = { engine = 'batch', frontend = 'tcp://127.0.0.1:*' }\n\
-                      workers = { count = 1, replies = 1 }";
+const RESTED: &str = "load = { model = 'closed', in_flight = 1, think = '10ms' }\nclients.count = 1\n\
+                      run = { duration = '2s' }\nproxy.engine = 'batch'\nworkers = { count = 1, replies = 1 }";
 
-/// What trials are made with.
 pub(super) struct Bench<'a> {
     pub(super) environment: &'a Environment,
     pub(super) interrupted: &'a AtomicBool,
     pub(super) floor: Floor,
 }
 
-/// A scenario that was played.
 pub(super) struct Played {
     pub(super) plan: Arc<Plan>,
     pub(super) measured: Measured,
@@ -46,35 +40,53 @@ pub(super) struct Played {
     sleep_overshoot: LatencyHistogram,
 }
 
-impl<'a> Bench<'a> {
-    /// Measures the machine's floor.
-    pub(super) fn new(
-        environment: &'a Environment,
-        interrupted: &'a AtomicBool,
-    ) -> Result<Self, Error> {
-        let floor = floor(environment, interrupted)?;
-        Ok(Self { environment, interrupted, floor })
-    }
-
-    /// Measures the machine's floor again.
-    pub(super) fn renew_floor(&mut self) -> Result<(), Error> {
-        self.floor = floor(self.environment, self.interrupted)?;
+impl Bench<'_> {
+    pub(super) fn measure_floor(&mut self) -> Result<(), Error> {
+        let (rested, idle) = (self.play(RESTED)?, self.play(IDLE)?);
+        let late = &rested.sleep_overshoot;
+        let [rested, idle] = [&rested, &idle].map(|played| &played.measured.recorded.first_reply);
+        self.floor = Floor {
+            clock_read_ns: clock_read_ns(),
+            clock_resolution_ns: clock_resolution_ns(),
+            sleep_overshoot_p50_ns: percentile(late, 0.5),
+            sleep_overshoot_p99_ns: percentile(late, 0.99),
+            idle_round_trip_p50_ns: percentile(idle, 0.5),
+            idle_round_trip_p90_ns: percentile(idle, 0.9),
+            rested_round_trip_p50_ns: percentile(rested, 0.5),
+            rested_round_trip_p90_ns: percentile(rested, 0.9),
+        };
         Ok(())
     }
 
-    /// Plays a scenario with our own server.
     pub(super) fn play(&self, text: &str) -> Result<Played, Error> {
-        play(text, self.environment, self.interrupted)
+        let scenario = Scenario::parse("selftest", text, &[])?;
+        let plan = Arc::new(Plan::new(&scenario));
+        let (played, sleep_overshoot) = hiccups::during(|| {
+            engine::run(&scenario, &plan, false, self.interrupted, &mut |_| {})
+        })?;
+        let (measured, _) = played?;
+        if measured.interrupted {
+            return Err(Error::Interrupted);
+        }
+        if let Some(failure) = measured.failure {
+            return Err(Error::Failed(failure));
+        }
+        let runs = [measured];
+        let (result, _) = RunResult::new(&scenario, &[&plan], self.environment.clone(), &runs);
+        let [measured] = runs;
+        Ok(Played { plan, measured, result, sleep_overshoot })
     }
 
-    /// Plays a scenario, whose text must leave out `proxy`, against a server with this fault.
+    /// Plays a scenario, whose text must leave out `proxy`, against a server with this fault. The server's socket has the
+    /// same options: as many messages may wait at either end of a direction as the scenario says.
     pub(super) fn play_against(
         &self,
         fault: Fault,
-        options: &Sockets,
         text: &str,
     ) -> Result<(Played, Witness), Error> {
-        let planted = Planted::start(fault, options)?;
+        let sockets = Scenario::parse("selftest", text, &[])?.sockets;
+        let (sndhwm, rcvhwm) = (sockets.rcvhwm, sockets.sndhwm);
+        let planted = Planted::start(fault, &Sockets { sndhwm, rcvhwm, ..sockets })?;
         let proxy = format!("proxy = {{ engine = 'external', frontend = '{}' }}", planted.endpoint);
         let played = self.play(&format!("{proxy}\n{text}"))?;
         Ok((played, planted.finish()?))
@@ -98,7 +110,6 @@ impl Played {
         self.measured.recorded.traces.intended_from(self.plan.warmup_ns())
     }
 
-    /// Requests that the plan has in its measured window.
     pub(super) fn planned(&self) -> u64 {
         self.planned_between(self.plan.warmup_ns(), self.plan.send_end_ns())
     }
@@ -110,47 +121,11 @@ impl Played {
     }
 }
 
-fn floor(environment: &Environment, interrupted: &AtomicBool) -> Result<Floor, Error> {
-    let rested = play(RESTED, environment, interrupted)?;
-    let idle = play(IDLE, environment, interrupted)?;
-    let late = &rested.sleep_overshoot;
-    let [rested, idle] = [&rested, &idle].map(|played| &played.measured.recorded.first_reply);
-    Ok(Floor {
-        clock_read_ns: clock_read_ns(),
-        clock_resolution_ns: clock_resolution_ns(),
-        sleep_overshoot_p50_ns: percentile(late, 0.5),
-        sleep_overshoot_p99_ns: percentile(late, 0.99),
-        idle_round_trip_p50_ns: percentile(idle, 0.5),
-        idle_round_trip_p90_ns: percentile(idle, 0.9),
-        rested_round_trip_p50_ns: percentile(rested, 0.5),
-        rested_round_trip_p90_ns: percentile(rested, 0.9),
-    })
-}
-
-fn play(text: &str, environment: &Environment, interrupted: &AtomicBool) -> Result<Played, Error> {
-    let scenario = Scenario::parse("selftest", text, &[])?;
-    let plan = Arc::new(Plan::new(&scenario));
-    let hiccups = Hiccups::start()?;
-    let (measured, _) = engine::run(&scenario, &plan, false, interrupted, &mut |_| {})?;
-    let sleep_overshoot = hiccups.finish();
-    if measured.interrupted {
-        return Err(Error::Interrupted);
-    }
-    if let Some(failure) = measured.failure {
-        return Err(Error::Failed(failure));
-    }
-    let runs = [measured];
-    let (result, _) = RunResult::new(&scenario, &[&plan], environment.clone(), &runs);
-    let [measured] = runs;
-    Ok(Played { plan, measured, result, sleep_overshoot })
-}
-
 /// The percentile, or of a sample that is too small to carry it the largest value, which it cannot exceed.
 fn percentile(latencies: &LatencyHistogram, quantile: f64) -> u64 {
     latencies.percentile(quantile).or(latencies.max()).unwrap_or(0)
 }
 
-/// How many values are above `ns`.
 pub(super) fn above(latencies: &LatencyHistogram, ns: u64) -> u64 {
     let histogram = latencies.histogram();
     histogram.len() - histogram.count_between(0, ns)
@@ -162,29 +137,9 @@ pub(super) fn median(mut values: Vec<u64>) -> Option<u64> {
     values.get(values.len() / 2).copied()
 }
 
-/// A name with what it is of: `in_worker, median`.
-pub(super) fn of(engine: impl Display, name: &str) -> String {
-    format!("{engine}: {name}")
-}
-
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-
-    /// An environment for results that nobody looks at.
-    pub(in crate::selftest) fn environment() -> Environment {
-        Environment {
-            zload: String::new(),
-            build: "release".to_owned(),
-            libzmq: String::new(),
-            kernel: String::new(),
-            cpu_model: String::new(),
-            cores: 2,
-            cpu_quota: None,
-            load_average: 0.0,
-            time: String::new(),
-        }
-    }
 
     #[test]
     fn a_small_sample_gives_its_largest_value() {

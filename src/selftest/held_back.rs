@@ -7,7 +7,6 @@ use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
 use zload_core::result::Figure;
-use zload_core::scenario::{Bytes, Sockets};
 
 pub(super) const KIND: Kind = Kind {
     name: "known slip",
@@ -26,7 +25,6 @@ const SCENARIO: &str = "load = { rate = '100/s', payload = '256KiB' }\nclients =
                         run = { duration = '1500ms', drain = '3s' }\n\
                         sockets = { sndhwm = 1, rcvhwm = 0, sndbuf = '64KiB', rcvbuf = '64KiB' }";
 
-/// What the trial measured.
 #[derive(Debug, Clone)]
 struct Seen {
     stalled_ns: u64,
@@ -40,16 +38,8 @@ struct Seen {
 }
 
 fn make(bench: &Bench<'_>) -> Result<Found, Error> {
-    let buffer = Some(Bytes(64 << 10));
-    let options = Sockets {
-        sndhwm: Some(0),
-        rcvhwm: Some(1),
-        sndbuf: buffer,
-        rcvbuf: buffer,
-        ..Sockets::default()
-    };
     let fault = Fault::Stall { after: REQUESTS / 3, for_ns: STALL_NS };
-    let (played, witness) = bench.play_against(fault, &options, SCENARIO)?;
+    let (played, witness) = bench.play_against(fault, SCENARIO)?;
     let allowance_ns = bench.allowance_ns(&played);
     let figures = judge(&Seen::of(&played, &witness), allowance_ns);
     Ok(Found { figures, allowance: Some((allowance_ns, STALL_NS / 8)) })
@@ -77,24 +67,16 @@ fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
     let (half, margin) = (seen.stalled_ns / 2 / GAP_NS, 1 + tolerance_ns / GAP_NS);
     // Whoever was due in the first half of the stall waits for more than the other half, wherever it waits.
     let few = half.saturating_sub(margin);
-    let held_back: Vec<Lateness> =
-        seen.lateness.iter().copied().filter(|one| one.witnessed_ns > tolerance_ns).collect();
+    let fewest = few.saturating_sub(MOST_HELD);
+    let held_back = seen.lateness.iter().copied().filter(|one| one.witnessed_ns > tolerance_ns);
+    let difference_ns = disagreement_ns(&held_back.collect::<Vec<_>>());
     vec![
         Figure::exactly("requests answered", REQUESTS, seen.answered),
         Figure::time_from("stall by the server's clock", STALL_NS, Some(seen.stalled_ns)),
         Figure::count("slower than half the stall", few, half + margin, seen.slow),
-        Figure::count(
-            "left late by more than half of it",
-            few.saturating_sub(MOST_HELD),
-            half + margin,
-            seen.late,
-        ),
+        Figure::count("left late by more than half of it", fewest, half + margin, seen.late),
         Figure::time("lateness, longest", least_ns, most_ns, seen.latest_ns),
-        Figure::time_to(
-            "difference from the server's witness",
-            tolerance_ns,
-            disagreement_ns(&held_back),
-        ),
+        Figure::time_to("difference from the server's witness", tolerance_ns, difference_ns),
     ]
 }
 
@@ -123,12 +105,9 @@ mod tests {
         }
     }
 
-    fn hold(seen: &Seen) -> bool {
-        judge(seen, MS).iter().all(|figure| figure.holds)
-    }
-
     #[test]
     fn lateness_that_is_not_recorded_is_noticed() {
+        let hold = |seen: &Seen| crate::selftest::hold(&judge(seen, MS));
         let truth = seen(|late_ns| late_ns);
         assert!(hold(&truth));
         assert!(!hold(&seen(|_| 0)), "none of it is recorded");

@@ -21,7 +21,7 @@ const GROUP: usize = 5;
 
 /// Every request is at a worker of its own, so that nothing but the draws decides what it takes: 50 workers at 2,000/s get one each 25 ms.
 const SCENARIO: &str = "load = { rate = '2k/s' }\nclients = { count = 1 }\nrun = { duration = '60ms' }\n\
-                        proxy = { engine = 'batch', frontend = 'tcp://127.0.0.1:*' }\n\
+                        proxy.engine = 'batch'\n\
                         workers = { count = 50, replies = 1, delay = { uniform = ['0s', '20ms'] } }";
 const MEDIAN_NS: u64 = 10 * MS;
 /// Of a share of a half, among 120 values that are spread over 20 ms: 2 · 1.96 · √(1/4 / 120) · 20 ms.

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::Error;
 use bench::Bench;
 use zload_core::quantity::duration;
-use zload_core::result::{Environment, Figure, SelftestResult, Trial};
+use zload_core::result::{Environment, Figure, Floor, SelftestResult, Trial};
 
 /// A trial: its name, what is planted, and how it is made.
 struct Kind {
@@ -32,7 +32,6 @@ struct Kind {
     make: fn(&Bench<'_>) -> Result<Found, Error>,
 }
 
-/// What a trial found.
 #[derive(Debug, Clone, PartialEq)]
 struct Found {
     figures: Vec<Figure>,
@@ -54,7 +53,9 @@ const KINDS: [Kind; 10] = [
     twin::KIND,
 ];
 
-/// How often a trial is made at most.
+const WRONG: &str = "what was seen is not what was planted: do not trust measurements on this machine until the cause is \
+                     known";
+
 const ATTEMPTS: u32 = 2;
 
 /// Makes all trials; says before each which of how many it is, and its name. Ends early when `interrupted` becomes true.
@@ -65,13 +66,13 @@ pub(crate) fn run(
 ) -> Result<SelftestResult, Error> {
     let steps = KINDS.len() + 1;
     begins(1, steps, "the machine's floor");
-    let mut bench = match Bench::new(&environment, interrupted) {
-        Ok(bench) => bench,
+    let mut bench = Bench { environment: &environment, interrupted, floor: Floor::default() };
+    match bench.measure_floor() {
         Err(Error::Interrupted) => {
             return Ok(SelftestResult::new(environment, None, Vec::new(), false));
         }
-        Err(error) => return Err(error),
-    };
+        measured => measured?,
+    }
     let mut trials = Vec::new();
     for (step, kind) in (2..).zip(&KINDS) {
         begins(step, steps, kind.name);
@@ -94,7 +95,7 @@ impl Kind {
                 break;
             }
             // The machine may have been busy then, or be so now.
-            let again = bench.renew_floor().and_then(|()| (self.make)(bench));
+            let again = bench.measure_floor().and_then(|()| (self.make)(bench));
             let again = self.judged(attempt, again);
             // What was seen to be wrong is not made good by a machine that is too busy to see.
             if again.judged || !trial.judged {
@@ -105,14 +106,14 @@ impl Kind {
     }
 
     fn judged(&self, attempts: u32, found: Result<Found, Error>) -> Trial {
-        let (found, reason) = match found {
-            Ok(found) => {
-                let reason = found.too_busy().or_else(|| found.wrong());
-                (found, reason)
-            }
+        let (found, error) = match found {
+            Ok(found) => (found, None),
             Err(error) => (Found { figures: Vec::new(), allowance: None }, Some(error.to_string())),
         };
-        let judged = found.too_busy().is_none();
+        let too_busy = found.too_busy();
+        let judged = too_busy.is_none();
+        let reason =
+            error.or(too_busy).or_else(|| (!hold(&found.figures)).then(|| WRONG.to_owned()));
         Trial {
             name: self.name.to_owned(),
             planted: self.planted.to_owned(),
@@ -138,14 +139,10 @@ impl Found {
             duration(most_ns)
         ))
     }
+}
 
-    /// Why the trial has failed, if it has.
-    fn wrong(&self) -> Option<String> {
-        self.figures.iter().any(|figure| !figure.holds).then(|| {
-            "what was seen is not what was planted: do not trust measurements on this machine until the cause is known"
-                .to_owned()
-        })
-    }
+fn hold(figures: &[Figure]) -> bool {
+    figures.iter().all(|figure| figure.holds)
 }
 
 #[cfg(test)]
@@ -154,6 +151,10 @@ mod tests {
 
     fn judged(figures: Vec<Figure>, allowance: Option<(u64, u64)>) -> Trial {
         delay::KIND.judged(2, Ok(Found { figures, allowance }))
+    }
+
+    fn result(trials: Vec<Trial>, all: bool) -> SelftestResult {
+        SelftestResult::new(crate::machine::environment::describe(), None, trials, all)
     }
 
     #[test]
@@ -169,15 +170,10 @@ mod tests {
         let busy = judged(vec![Figure::exactly("x", 1, 1)], Some((11, 10)));
         assert!(!busy.passed && !busy.judged);
         assert!(busy.reason.clone().unwrap().starts_with("this machine was too busy"));
-        let result = |trials| SelftestResult::new(bench::tests::environment(), None, trials, true);
-        let of_busy = result(vec![busy.clone()]);
-        assert_eq!(
-            (of_busy.passed, of_busy.failed()),
-            (false, 0),
-            "what was not judged has not failed"
-        );
+        let of_busy = result(vec![busy.clone()], true);
+        assert!(!of_busy.passed && of_busy.failed() == 0, "what was not judged has not failed");
         let wrong = judged(vec![Figure::exactly("x", 1, 2)], None);
-        assert_eq!(result(vec![busy, wrong]).failed(), 1);
+        assert_eq!(result(vec![busy, wrong], true).failed(), 1);
     }
 
     #[test]
@@ -189,8 +185,7 @@ mod tests {
     #[test]
     fn a_selftest_with_a_trial_missing_has_not_passed() {
         let trial = judged(vec![Figure::exactly("x", 1, 1)], None);
-        let environment = bench::tests::environment;
-        assert!(SelftestResult::new(environment(), None, vec![trial.clone()], true).passed);
-        assert!(!SelftestResult::new(environment(), None, vec![trial], false).passed);
+        assert!(result(vec![trial.clone()], true).passed);
+        assert!(!result(vec![trial], false).passed);
     }
 }

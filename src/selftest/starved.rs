@@ -6,7 +6,6 @@ use crate::Error;
 use crate::server::planted::Fault;
 use zload_core::record::Ledger;
 use zload_core::result::{Figure, RunResult};
-use zload_core::scenario::Sockets;
 use zload_core::verdict::{CheckStatus, Status};
 
 pub(super) const KIND: Kind = Kind {
@@ -26,30 +25,12 @@ const PLANNED: u64 = 2_000_000;
 const LIGHT: &str = "load = { rate = '200/s' }\nclients = { count = 1 }\nrun = { duration = '1s' }";
 
 fn make(bench: &Bench<'_>) -> Result<Found, Error> {
-    let options = Sockets { sndhwm: Some(0), rcvhwm: Some(0), ..Sockets::default() };
-    let (starved, _) = bench.play_against(SWALLOW, &options, TOO_MUCH)?;
-    let (light, _) = bench.play_against(Fault::None, &options, LIGHT)?;
+    let (starved, _) = bench.play_against(SWALLOW, TOO_MUCH)?;
+    let (light, _) = bench.play_against(Fault::None, LIGHT)?;
     let allowance = Some((bench.allowance_ns(&light), 10 * MS));
-    let figures = judge(&Seen::of(&starved.result), &Seen::of(&light.result));
-    Ok(Found { figures, allowance })
-}
-
-/// What a result says of the generator.
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    ledger: Ledger,
-    slip_p50_ns: Option<u64>,
-    named: bool,
-}
-
-impl Seen {
-    fn of(result: &RunResult) -> Self {
-        Self {
-            ledger: result.ledger,
-            slip_p50_ns: result.latency.slip.p50_ns,
-            named: names_the_generator(result),
-        }
-    }
+    let RunResult { ledger, latency, .. } = &starved.result;
+    let named = [&starved, &light].map(|played| names_the_generator(&played.result));
+    Ok(Found { figures: judge(ledger, latency.slip.p50_ns, named), allowance })
 }
 
 /// Whether the verdict says that the generator did not send what was planned, when it was planned.
@@ -60,15 +41,16 @@ fn names_the_generator(result: &RunResult) -> bool {
         && failed.into_iter().any(|check| CHECKS.contains(&check.name.as_str()))
 }
 
-fn judge(starved: &Seen, light: &Seen) -> Vec<Figure> {
-    let Ledger { requests_planned, requests_sent, requests_unsent, .. } = starved.ledger;
+/// Judges the starved run, and whether the generator is named in it and in the light one.
+fn judge(starved: &Ledger, slip_p50_ns: Option<u64>, named: [bool; 2]) -> Vec<Figure> {
+    let Ledger { requests_planned, requests_sent, requests_unsent, .. } = *starved;
     vec![
         Figure::exactly("requests planned", PLANNED, requests_planned),
         Figure::exactly("requests sent and unsent", PLANNED, requests_sent + requests_unsent),
         Figure::count("requests unsent", PLANNED / 100, PLANNED - 1, requests_unsent),
-        Figure::time_from("lateness, median", MS, starved.slip_p50_ns),
-        Figure::truth("the generator is named", true, starved.named),
-        Figure::truth("it is named under the light load", false, light.named),
+        Figure::time_from("lateness, median", MS, slip_p50_ns),
+        Figure::truth("the generator is named", true, named[0]),
+        Figure::truth("it is named under the light load", false, named[1]),
     ]
 }
 
@@ -76,28 +58,22 @@ fn judge(starved: &Seen, light: &Seen) -> Vec<Figure> {
 mod tests {
     use super::*;
 
-    /// What is seen if so many requests did not leave, the others this late, and the verdict names the generator or not.
-    fn seen(unsent: u64, late_ns: u64, named: bool) -> Seen {
-        let ledger = Ledger {
-            requests_planned: PLANNED,
-            requests_sent: PLANNED - unsent,
-            requests_unsent: unsent,
-            ..Ledger::default()
-        };
-        Seen { ledger, slip_p50_ns: Some(late_ns), named }
-    }
-
     #[test]
     fn a_generator_that_was_late_is_named_and_no_other() {
-        let hold = |starved, light| judge(&starved, &light).iter().all(|figure| figure.holds);
-        let (starved, light) = (seen(PLANNED / 2, 50 * MS, true), seen(0, 1_000, false));
-        assert!(hold(starved, light));
-        assert!(!hold(seen(0, 50 * MS, true), light), "it claims to have sent all of it");
-        assert!(
-            !hold(seen(PLANNED / 2, 1_000, true), light),
-            "it claims that what left was in time"
-        );
-        assert!(!hold(starved, seen(0, 1_000, true)), "it blames itself where there is no cause");
-        assert!(!hold(seen(PLANNED / 2, 50 * MS, false), light), "it says nothing of it");
+        let hold = |unsent, late_ns, named| {
+            let ledger = Ledger {
+                requests_planned: PLANNED,
+                requests_sent: PLANNED - unsent,
+                requests_unsent: unsent,
+                ..Ledger::default()
+            };
+            crate::selftest::hold(&judge(&ledger, Some(late_ns), named))
+        };
+        let (half, late_ns) = (PLANNED / 2, 50 * MS);
+        assert!(hold(half, late_ns, [true, false]));
+        assert!(!hold(0, late_ns, [true, false]), "it claims to have sent all of it");
+        assert!(!hold(half, 1_000, [true, false]), "it claims that what left was in time");
+        assert!(!hold(half, late_ns, [true, true]), "it blames itself where there is no cause");
+        assert!(!hold(half, late_ns, [false, false]), "it says nothing of it");
     }
 }

@@ -5,11 +5,8 @@
 use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
-use zload_core::plan::Plan;
-use zload_core::quantity::rounded;
-use zload_core::result::Figure;
-use zload_core::scenario::Scenario;
 use zload_core::twin::{Ideal, Limits, Policy, Pool, ideal};
+use zload_core::{plan::Plan, quantity::rounded, result::Figure, scenario::Scenario};
 
 pub(super) const KIND: Kind = Kind {
     name: "ideal twin",
@@ -23,7 +20,6 @@ const REQUESTS: u64 = 150_000;
 const LAMBDA: f64 = 300.0;
 const MU: f64 = 500.0;
 
-/// What the twin found, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     requests: u64,
@@ -64,12 +60,8 @@ fn judge(seen: &Seen) -> Vec<Figure> {
     // The mean of n successive waits in M/M/1 varies by rho (2 + 5 rho - 4 rho^2 + rho^3) / (mu^2 (1 - rho)^4 n) (Whitt,
     // "Planning queueing simulations", 1989): here by 1 % of the mean, of which these are three.
     let near = |name: &str, expected: f64, error: f64, seen: Option<u64>| {
-        Figure::time(
-            name,
-            rounded(expected * (1.0 - error)),
-            rounded(expected * (1.0 + error)),
-            seen,
-        )
+        let [least_ns, most_ns] = [1.0 - error, 1.0 + error].map(|of| rounded(expected * of));
+        Figure::time(name, least_ns, most_ns, seen)
     };
     let whole = |value: f64| Some(rounded(value));
     // A Poisson count of 150,000 varies by 387.
@@ -95,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_twin_that_errs_by_a_tenth_is_noticed() {
-        let hold = |seen: Seen| judge(&seen).iter().all(|figure| figure.holds);
+        let hold = |seen: Seen| crate::selftest::hold(&judge(&seen));
         assert!(hold(TRUE));
         assert!(!hold(Seen { requests: 140_000, ..TRUE }));
         assert!(!hold(Seen { exponential_mean: 5.5e6, ..TRUE }));

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::machine::counter::Sum;
+use crate::machine::Sum;
 
 /// What the proxy has moved.
 #[derive(Debug, Default)]

@@ -7,51 +7,30 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::side;
+use super::ended;
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::rehearsal::Threads;
-use crate::machine::stop::Stop;
-use crate::machine::{limits, threads};
-use crate::wire::context::{Context, Socket};
-use crate::wire::errno::Errno;
-use crate::wire::frame::Frame;
-use crate::wire::header::Header;
-use crate::wire::sockets;
-use zload_core::plan::DrawKey;
-use zload_core::scenario::Sockets;
+use crate::machine::{Clock, Stop, limits, rehearsal::Threads, threads};
+use crate::wire::{Context, Errno, Frame, Header, Socket, sockets};
+use zload_core::{plan::DrawKey, scenario::Sockets};
 
 /// What is wrong with a planted server. Requests are counted from 1 as they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Nothing: each request is answered once and at once.
     None,
-    /// It takes one request and then neither takes nor answers anything for a while.
-    Stall {
-        /// After it has taken this one.
-        after: u64,
-        /// How long, in nanoseconds.
-        for_ns: u64,
-    },
-    /// It leaves some requests unanswered and answers others twice; what is both is left unanswered.
-    LoseAndDouble {
-        /// Each so many-th is left unanswered.
-        lose_every: u64,
-        /// Each so many-th is answered twice.
-        double_every: u64,
-    },
+    /// It takes request number `after` and then neither takes nor answers anything for `for_ns`.
+    Stall { after: u64, for_ns: u64 },
+    /// It leaves each so many-th request unanswered and answers others twice; what is both is left unanswered.
+    LoseAndDouble { lose_every: u64, double_every: u64 },
 }
 
-/// What a planted server witnessed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Witness {
     /// The key of each request of zload that it took, and when by its own clock, in nanoseconds.
     pub(crate) taken: Vec<(DrawKey, u64)>,
-    /// Requests that it left unanswered.
+    /// Requests that it left unanswered, and that it answered twice.
     pub(crate) unanswered: u64,
-    /// Requests that it answered twice.
     pub(crate) doubled: u64,
-    /// How long it stalled, in nanoseconds.
     pub(crate) stalled_ns: u64,
 }
 
@@ -67,12 +46,12 @@ pub(crate) struct Planted {
 impl Planted {
     /// Starts a server with this fault and these socket options on a free port of the loopback.
     pub(crate) fn start(fault: Fault, options: &Sockets) -> Result<Self, Error> {
-        limits::ensure_threads(Threads { of_libzmq: 2, of_ours: 1 }, 0)?;
+        limits::ensure_threads(Threads { of_libzmq: 2, own: 1 }, 0)?;
         let stop = Arc::new(Stop::new()?);
         let context = Context::new(1, 8)?;
         let router = sockets::open(&context, zmq::ROUTER, options)?;
         let endpoint = router.listen("tcp://127.0.0.1:*")?;
-        let serving = Serving { router, fault, stop: Arc::clone(&stop), clock: Clock::start() };
+        let serving = Loop { router, fault, stop: Arc::clone(&stop), clock: Clock::start() };
         let thread = threads::start("zload/planted", 0, move || serving.serve())?;
         Ok(Self { endpoint, context, stop, thread: Some(thread) })
     }
@@ -81,7 +60,7 @@ impl Planted {
     pub(crate) fn finish(mut self) -> Result<Witness, Error> {
         self.end();
         let thread = self.thread.take().expect("the thread is taken only here and in drop");
-        side::outcome("the planted server", thread.join()).map_err(Error::Failed)
+        ended("the planted server", thread).map_err(Error::Failed)
     }
 
     fn end(&self) {
@@ -98,14 +77,14 @@ impl Drop for Planted {
     }
 }
 
-struct Serving {
+struct Loop {
     router: Socket,
     fault: Fault,
     stop: Arc<Stop>,
     clock: Clock,
 }
 
-impl Serving {
+impl Loop {
     fn serve(self) -> Result<Witness, Errno> {
         let mut witness = Witness::default();
         for number in 1.. {
@@ -147,11 +126,7 @@ impl Serving {
         let mut frames = Vec::new();
         loop {
             let mut frame = Frame::new();
-            match frame.receive(&self.router, 0) {
-                Ok(_) => {}
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(errno),
-            }
+            frame.receive(&self.router, 0)?;
             let more = frame.more();
             frames.push(frame);
             if !more {
@@ -164,12 +139,7 @@ impl Serving {
         let last = message.len() - 1;
         for (position, frame) in message.iter_mut().enumerate() {
             let flags = if position < last { zmq::SNDMORE } else { 0 };
-            let mut copy = frame.share();
-            while let Err(errno) = copy.send(&self.router, flags) {
-                if errno != Errno::INTR {
-                    return Err(errno);
-                }
-            }
+            frame.share().send(&self.router, flags)?;
         }
         Ok(())
     }
@@ -195,6 +165,14 @@ fn answers(number: u64, lose_every: u64, double_every: u64) -> u32 {
 mod tests {
     use super::*;
 
+    fn with_a_client(fault: Fault) -> (Planted, Socket) {
+        let planted = Planted::start(fault, &Sockets::default()).unwrap();
+        let dealer = Context::new(1, 4).unwrap().socket(zmq::DEALER).unwrap();
+        dealer.set_rcvtimeo(10_000).unwrap();
+        dealer.dial(&planted.endpoint).unwrap();
+        (planted, dealer)
+    }
+
     #[test]
     fn what_is_both_lost_and_doubled_is_lost() {
         let all: Vec<u32> = (1..=14).map(|number| answers(number, 2, 7)).collect();
@@ -204,11 +182,7 @@ mod tests {
     #[test]
     fn a_planted_server_answers_as_it_was_told_and_says_so() {
         let fault = Fault::LoseAndDouble { lose_every: 3, double_every: 2 };
-        let planted = Planted::start(fault, &Sockets::default()).unwrap();
-        let context = Context::new(1, 4).unwrap();
-        let dealer = context.socket(zmq::DEALER).unwrap();
-        dealer.set_rcvtimeo(10_000).unwrap();
-        dealer.dial(&planted.endpoint).unwrap();
+        let (planted, dealer) = with_a_client(fault);
         let mut body = [0; 24];
         for request in 1..=4 {
             Header { token: 1, request, key: DrawKey(request) }.encode(&mut body);
@@ -227,10 +201,7 @@ mod tests {
     #[test]
     fn a_server_that_stalls_ends_at_once_when_it_is_dropped() {
         let fault = Fault::Stall { after: 1, for_ns: 3_600_000_000_000 };
-        let planted = Planted::start(fault, &Sockets::default()).unwrap();
-        let context = Context::new(1, 4).unwrap();
-        let dealer = context.socket(zmq::DEALER).unwrap();
-        dealer.dial(&planted.endpoint).unwrap();
+        let (planted, dealer) = with_a_client(fault);
         dealer.send("x", 0).unwrap();
         drop(planted);
     }

@@ -9,26 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::counters::{WorkerCounters, WorkerState};
-use crate::machine::clock::Clock;
-use crate::machine::stop::Stop;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::frame::Frame;
-use crate::wire::header::Header;
-use crate::wire::stations::{Station, Stations, Tag};
-use crate::wire::tracer::Tracer;
+use crate::machine::{Clock, Stop};
+use crate::wire::{Errno, Frame, Header, Socket, Station, Stations, Tag, Tracer};
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{DelayBy, MOST_FRAMES};
 use zload_core::text;
 
-/// What all workers of a server share.
 pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
     pub(super) stop: Arc<Stop>,
     pub(super) delay_by: DelayBy,
     /// The clock that delays are kept by; that of the stations, if there are any.
     pub(super) clock: Clock,
-    /// Where sampled requests are stamped.
     pub(super) stations: Option<Arc<Stations>>,
     /// Requests of foreign clients so far: they carry no key, so each gets the draws of its place in this order.
     pub(super) foreign: AtomicU64,
@@ -50,7 +42,7 @@ pub(super) struct Worker {
 const LEAD_STEP_NS: u64 = 2_000;
 /// The longest lead: no delay spends more than this awake.
 const LONGEST_LEAD_NS: u64 = 100_000;
-/// A tracer shows so many bytes of a body that is not ours.
+/// A tracer shows so many bytes of a foreign body.
 const LONGEST_SHOWN: usize = 200;
 
 /// A request as it came: who sent it, and everything after that.
@@ -194,14 +186,14 @@ impl Request {
     /// address: nothing of it is sent back.
     #[inline]
     fn receive(&mut self, socket: &Socket) -> Result<u64, Errno> {
-        let mut size = receive_frame(&mut self.address, socket)?;
+        let mut size = self.address.receive(socket, 0)?;
         let mut frames = 0;
         let mut more = self.address.more();
         while more {
             if self.body.len() == frames {
                 self.body.push(Frame::new());
             }
-            size = receive_frame(&mut self.body[frames], socket)?;
+            size = self.body[frames].receive(socket, 0)?;
             more = self.body[frames].more();
             // The last place is overwritten by all that have none.
             frames += usize::from(frames < MOST_FRAMES);
@@ -219,32 +211,12 @@ impl Request {
         {
             let flags = if position < count { zmq::SNDMORE } else { 0 };
             if last {
-                send_frame(frame, socket, flags)?;
+                frame.send(socket, flags)?;
             } else {
-                send_frame(&mut frame.share(), socket, flags)?;
+                frame.share().send(socket, flags)?;
             }
         }
         Ok(())
-    }
-}
-
-#[inline]
-fn receive_frame(frame: &mut Frame, socket: &Socket) -> Result<usize, Errno> {
-    loop {
-        match frame.receive(socket, 0) {
-            Err(Errno::INTR) => {}
-            outcome => return outcome,
-        }
-    }
-}
-
-#[inline]
-fn send_frame(frame: &mut Frame, socket: &Socket, flags: i32) -> Result<(), Errno> {
-    loop {
-        match frame.send(socket, flags) {
-            Err(Errno::INTR) => {}
-            outcome => return outcome,
-        }
     }
 }
 

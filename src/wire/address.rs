@@ -1,4 +1,4 @@
-//! What tcp endpoints mean on this machine: names of interfaces and of hosts.
+//! What endpoints mean on this machine: names of interfaces and of hosts, free ports, and whether somebody listens.
 //!
 //! libzmq as its crate builds it does not know interfaces, and tells nobody when a host's name cannot be resolved: it
 //! tries again for ever. So both are resolved here, once and before a socket sees the endpoint.
@@ -7,19 +7,23 @@
 
 use std::borrow::Cow;
 use std::ffi::CStr;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::ipc;
 use crate::Error;
-use crate::machine::clock::Clock;
-use crate::machine::threads;
+use crate::machine::{Clock, threads};
 use zload_core::scenario::Nanos;
 
 /// How often a wait for a name looks whether it is to end.
 const TICK: Duration = Duration::from_millis(20);
+
+/// How long a connection may take to be accepted.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(1);
 
 /// `endpoint` as libzmq can bind it: with the address of an interface in the place of its name.
 pub(crate) fn to_bind(endpoint: &str) -> Cow<'_, str> {
@@ -86,6 +90,35 @@ pub(crate) fn to_connect(
     }
 }
 
+/// `endpoint` with a free port in the place of `*`, and an address in the place of an interface, to which no client can
+/// connect.
+///
+/// The port is free when this returns, and nothing holds it until the server binds it. Another process may take it in
+/// between; the kernel gives out such ports in an order that makes this unlikely, and the server would end by saying that
+/// its address is in use.
+pub(crate) fn to_listen(endpoint: &str) -> Result<String, Error> {
+    let endpoint = &*to_bind(endpoint);
+    let Some(host) = endpoint.strip_prefix("tcp://").and_then(|rest| rest.strip_suffix(":*"))
+    else {
+        return Ok(endpoint.to_owned());
+    };
+    let port = TcpListener::bind(format!("{host}:0"))
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| Error::Limit(format!("there is no free port for {endpoint}: {error}")))?
+        .port();
+    Ok(format!("tcp://{host}:{port}"))
+}
+
+/// Whether somebody accepts connections at `endpoint`.
+pub(crate) fn is_taken(endpoint: &str) -> bool {
+    if let Some(address) = endpoint.strip_prefix("tcp://") {
+        let Ok(mut addresses) = address.to_socket_addrs() else { return false };
+        return addresses
+            .any(|address| TcpStream::connect_timeout(&address, ACCEPTED_WITHIN).is_ok());
+    }
+    endpoint.strip_prefix("ipc://").is_some_and(ipc::is_taken)
+}
+
 /// Without any address for IPv4 it must be said that IPv6 is meant.
 fn best(endpoint: &str, addresses: &[SocketAddr]) -> String {
     match addresses.first() {
@@ -100,7 +133,6 @@ fn host_and_port(endpoint: &str) -> Option<(&str, &str)> {
     endpoint.strip_prefix("tcp://")?.rsplit_once(':')
 }
 
-/// The addresses of the interface of this name.
 fn of_interface(name: &str) -> Vec<IpAddr> {
     let mut first = std::ptr::null_mut();
     // SAFETY: the pointer is written to only; it is freed below, exactly once.
@@ -143,6 +175,7 @@ fn of_interface(name: &str) -> Vec<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::context::Context;
 
     #[test]
     fn an_interface_is_bound_by_its_address_and_all_else_as_it_is() {
@@ -180,5 +213,34 @@ mod tests {
         }
         let only: [SocketAddr; 1] = ["[::1]:5".parse().unwrap()];
         assert_eq!(best("tcp://six:5", &only), "tcp://[::1]:5");
+    }
+
+    #[test]
+    fn only_a_star_becomes_another_port() {
+        for fixed in ["tcp://127.0.0.1:5570", "tcp://[::1]:5570", "ipc://here.sock", "ipc:///a:*"] {
+            assert_eq!(to_listen(fixed).unwrap(), fixed);
+        }
+        let free = to_listen("tcp://127.0.0.1:*").unwrap();
+        let port = free.strip_prefix("tcp://127.0.0.1:").unwrap();
+        assert_ne!(port.parse::<u16>().unwrap(), 0);
+        let error = to_listen("tcp://no.such.host.invalid:*").unwrap_err().to_string();
+        assert!(error.contains("no free port for tcp://no.such.host.invalid:*"), "{error}");
+    }
+
+    #[test]
+    fn a_server_that_listens_is_seen_and_one_that_has_gone_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let context = Context::new(1, 16).unwrap();
+        for endpoint in [
+            to_listen("tcp://127.0.0.1:*").unwrap(),
+            format!("ipc://{}", path.display()),
+            format!("ipc://@zload-test-{}", std::process::id()),
+        ] {
+            assert!(!is_taken(&endpoint), "{endpoint}");
+            let socket = context.socket(zmq::ROUTER).unwrap();
+            socket.listen(&endpoint).unwrap();
+            assert!(is_taken(&endpoint), "{endpoint}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! A ZeroMQ context of our own.
+//! A ZeroMQ context that can be shut down.
 //!
 //! The zmq crate's context stops at 1,023 sockets and cannot be shut down, so blocked threads could not be woken.
 //! This one owns the raw context: sockets are made from it and wrapped in the crate's safe [`zmq::Socket`].
@@ -10,16 +10,15 @@
 )]
 
 use std::cell::RefCell;
-use std::ffi::{CString, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::fmt;
 use std::ops::Deref;
 use std::os::fd::{AsRawFd as _, BorrowedFd, IntoRawFd as _};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::address;
-use super::errno::Errno;
 use super::ipc::{self, Listening, SocketFile};
+use super::{address, errno::Errno};
 use crate::Error;
 use crate::machine::limits::open_descriptors;
 
@@ -145,13 +144,7 @@ impl Socket {
     }
 
     fn bind(&self, endpoint: &str) -> Result<String, Error> {
-        let what = || format!("cannot bind {endpoint}");
-        let name = c_name(endpoint, what)?;
-        self.allow_ipv6(endpoint)?;
-        // SAFETY: socket and name are valid for the call.
-        if unsafe { zmq_sys::zmq_bind(self.raw(), name.as_ptr()) } != 0 {
-            return Err(failed(&what()));
-        }
+        self.call("cannot bind", endpoint, zmq_sys::zmq_bind)?;
         match self.get_last_endpoint() {
             Ok(Ok(bound)) => Ok(bound),
             Ok(Err(_)) | Err(_) => Ok(endpoint.to_owned()),
@@ -160,23 +153,31 @@ impl Socket {
 
     /// Connects; over tcp and ipc the connection is made in the background.
     pub fn dial(&self, endpoint: &str) -> Result<(), Error> {
-        let what = || format!("cannot connect to {endpoint}");
-        let name = c_name(endpoint, what)?;
-        self.allow_ipv6(endpoint)?;
-        // SAFETY: socket and name are valid for the call.
-        match unsafe { zmq_sys::zmq_connect(self.raw(), name.as_ptr()) } {
-            0 => Ok(()),
-            _ => Err(failed(&what())),
-        }
+        self.call("cannot connect to", endpoint, zmq_sys::zmq_connect)
     }
 
-    /// libzmq takes addresses such as `[::1]` only from sockets that were told to expect them.
-    fn allow_ipv6(&self, endpoint: &str) -> Result<(), Error> {
-        if !endpoint.starts_with("tcp://[") {
-            return Ok(());
+    /// Calls what libzmq does with an endpoint; on failure it is what `cannot` says.
+    fn call(
+        &self,
+        cannot: &str,
+        endpoint: &str,
+        function: unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int,
+    ) -> Result<(), Error> {
+        let what = format!("{cannot} {endpoint}");
+        let Ok(name) = CString::new(endpoint) else {
+            return Err(Errno(zmq_sys::errno::EINVAL).failed(what));
+        };
+        // libzmq takes addresses such as `[::1]` only from sockets that were told to expect them.
+        if endpoint.starts_with("tcp://[") {
+            self.set_ipv6(true).map_err(|error| {
+                Errno::from(error).failed(format!("allowing IPv6 for {endpoint}"))
+            })?;
         }
-        self.set_ipv6(true)
-            .map_err(|error| Errno::from(error).failed(format!("allowing IPv6 for {endpoint}")))
+        // SAFETY: socket and name are valid for the call, which both functions take and nothing else.
+        match unsafe { function(self.raw(), name.as_ptr()) } {
+            0 => Ok(()),
+            _ => Err(failed(&what)),
+        }
     }
 
     /// The descriptor that tells when something may have changed (`ZMQ_FD`); to wait for, not to read from.
@@ -186,6 +187,11 @@ impl Socket {
             .map_err(|error| Errno::from(error).failed("the descriptor of a client's socket"))?;
         // SAFETY: the descriptor belongs to this socket, which is open as long as it is borrowed.
         Ok(unsafe { BorrowedFd::borrow_raw(fd) })
+    }
+
+    /// Whether a message could be sent: of a socket that connects, whether its handshake is done (see `sockets.rs`).
+    pub(crate) fn is_writable(&self) -> bool {
+        self.get_events().is_ok_and(|events| events.contains(zmq::POLLOUT))
     }
 
     /// The pointer for calls that the crate does not wrap; valid as long as `self`.
@@ -229,10 +235,6 @@ pub(crate) fn last_errno() -> Errno {
 
 fn failed(what: &str) -> Error {
     last_errno().failed(what)
-}
-
-fn c_name(endpoint: &str, what: impl Fn() -> String) -> Result<CString, Error> {
-    CString::new(endpoint).map_err(|_| Errno(zmq_sys::errno::EINVAL).failed(what()))
 }
 
 /// How many descriptors a socket takes: one where libzmq has eventfd, else two.

@@ -15,7 +15,7 @@ pub struct Errno(pub i32);
 impl Errno {
     /// Nothing to receive, or no room to send.
     pub const AGAIN: Self = Self(zmq_sys::errno::EAGAIN);
-    /// A signal came: try again.
+    /// A signal came: try again. Frames do so by themselves.
     pub const INTR: Self = Self(zmq_sys::errno::EINTR);
     /// The context was shut down: the run is over.
     pub const TERM: Self = Self(zmq_sys::errno::ETERM);

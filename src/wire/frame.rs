@@ -2,7 +2,8 @@
 //!
 //! The zmq crate's `Message` is consumed by a send, even by one that ZeroMQ refuses: a proxy that must not block could
 //! not keep what it could not send. This frame stays with its owner when a send is refused, and needs no new
-//! allocation after one that was taken. Invariant: the wrapped message is always initialized.
+//! allocation after one that was taken. A call that a signal interrupted is made again.
+//! Invariant: the wrapped message is always initialized.
 
 #![expect(
     unsafe_code,
@@ -107,18 +108,29 @@ impl Frame {
     /// Receives into this frame, which loses what it held; gives the number of bytes.
     #[inline]
     pub fn receive(&mut self, from: &Socket, flags: i32) -> Result<usize, Errno> {
-        // SAFETY: message and socket are valid; libzmq releases the old content.
-        let received = unsafe { zmq_sys::zmq_msg_recv(&raw mut self.message, from.raw(), flags) };
-        usize::try_from(received).map_err(|_| last_errno())
+        loop {
+            // SAFETY: message and socket are valid; libzmq releases the old content.
+            let received =
+                unsafe { zmq_sys::zmq_msg_recv(&raw mut self.message, from.raw(), flags) };
+            match usize::try_from(received).map_err(|_| last_errno()) {
+                Err(Errno::INTR) => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Sends the content. Taken: the frame is empty. Refused: it is as it was.
     #[inline]
     pub fn send(&mut self, to: &Socket, flags: i32) -> Result<(), Errno> {
-        // SAFETY: message and socket are valid; on success libzmq leaves an empty, initialized message.
-        match unsafe { zmq_sys::zmq_msg_send(&raw mut self.message, to.raw(), flags) } {
-            -1 => Err(last_errno()),
-            _ => Ok(()),
+        loop {
+            // SAFETY: message and socket are valid; on success libzmq leaves an empty, initialized message.
+            match unsafe { zmq_sys::zmq_msg_send(&raw mut self.message, to.raw(), flags) } {
+                -1 => match last_errno() {
+                    Errno::INTR => {}
+                    errno => return Err(errno),
+                },
+                _ => return Ok(()),
+            }
         }
     }
 }

@@ -4,8 +4,7 @@
 //! magic (4 bytes), token of run and client (4), number of the request (8), key of its draws (8); then filling.
 //! Invariant: decoding never panics, whatever the bytes.
 
-use zload_core::plan::DrawKey;
-use zload_core::scenario::MIN_PAYLOAD;
+use zload_core::{plan::DrawKey, scenario::MIN_PAYLOAD};
 
 const MAGIC: [u8; 4] = *b"zld1";
 
@@ -71,8 +70,8 @@ mod tests {
 
         #[test]
         fn anything_can_be_decoded(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let starts_as_ours = bytes.starts_with(&MAGIC) && bytes.len() >= HEADER_SIZE;
-            prop_assert_eq!(Header::decode(&bytes).is_some(), starts_as_ours);
+            let starts_as_one = bytes.starts_with(&MAGIC) && bytes.len() >= HEADER_SIZE;
+            prop_assert_eq!(Header::decode(&bytes).is_some(), starts_as_one);
         }
     }
 

@@ -9,7 +9,6 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags};
@@ -19,13 +18,12 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use super::errno::Errno;
 use crate::Error;
 use crate::files::leftovers::{Leftover, Removal};
-use crate::machine::stop::Stop;
+use crate::machine::Stop;
 
 /// How often the lock on a folder is asked for; whoever is as long at it as all of these is no zload that binds.
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// A Unix socket that listens.
 pub(crate) struct Listening {
     pub(crate) socket: OwnedFd,
     /// The endpoint that others connect to.
@@ -35,12 +33,7 @@ pub(crate) struct Listening {
 }
 
 /// The file of a socket that zload made. Dropped, which must be before the socket is closed, it is removed.
-pub(crate) struct SocketFile {
-    made: Arc<Made>,
-    /// Watched over as long as it is there.
-    #[expect(dead_code, reason = "held for its drop")]
-    leftover: Leftover,
-}
+pub(crate) struct SocketFile(Leftover);
 
 struct Made {
     path: CString,
@@ -50,7 +43,6 @@ struct Made {
     folder: Option<CString>,
 }
 
-/// What lies at a path.
 #[derive(Debug, PartialEq, Eq)]
 enum Occupant {
     Nobody,
@@ -88,7 +80,6 @@ pub(crate) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
     Ok(Listening { socket, endpoint: format!("ipc://{}", path.display()), file: Some(file) })
 }
 
-/// Whether somebody listens at `address`.
 pub(crate) fn is_taken(address: &str) -> bool {
     match address.strip_prefix('@') {
         Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes())
@@ -113,14 +104,12 @@ pub(crate) fn ensure_no_other(address: &str) -> Result<(), Error> {
 fn watched(
     listen: impl FnOnce() -> Result<(OwnedFd, Made), Error>,
 ) -> Result<(OwnedFd, SocketFile), Error> {
-    let ((socket, made), leftover) = Leftover::make(|| {
+    let (socket, leftover) = Leftover::make(|| {
         let (socket, made) = listen()?;
-        let made = Arc::new(made);
-        let its_own = Arc::clone(&made);
-        let remove: Removal = Box::new(move || its_own.remove());
-        Ok::<_, Error>(((socket, made), remove))
+        let remove: Removal = Box::new(move || made.remove());
+        Ok::<_, Error>((socket, remove))
     })?;
-    Ok((socket, SocketFile { made, leftover }))
+    Ok((socket, SocketFile(leftover)))
 }
 
 fn listen_at(
@@ -222,7 +211,7 @@ fn no_socket(endpoint: &str, kind: &str) -> Error {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        self.made.remove();
+        self.0.remove();
     }
 }
 

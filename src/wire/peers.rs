@@ -17,6 +17,8 @@ use libc::{
     IPPROTO_TCP, SHUT_RDWR, SO_LINGER, SOL_SOCKET, TCP_INFO, c_void, linger, socklen_t, tcp_info,
 };
 
+use crate::machine::host::numbers_in;
+
 /// The state of a TCP connection that both ends keep up (`TCP_ESTABLISHED` of the kernel's `tcp_states.h`).
 const ESTABLISHED: u8 = 1;
 
@@ -26,7 +28,6 @@ pub(crate) struct Connection {
     descriptor: RawFd,
     /// Bytes that the peer sent.
     received: u64,
-    /// Bytes that it took.
     taken: u64,
 }
 
@@ -38,17 +39,16 @@ pub(crate) fn connections() -> Vec<Connection> {
 /// The sockets of this process that have a peer, TCP or Unix, by a number that the kernel gives to no other as long as
 /// one of both is there: a connection that ends and is made again has another. None where the kernel does not say.
 pub(crate) fn connected() -> HashSet<u64> {
-    let number_of = |descriptor| {
-        let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
-        name.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-    };
     descriptors().filter(|descriptor| has_peer(*descriptor)).filter_map(number_of).collect()
 }
 
-/// All descriptors of this process.
+fn number_of(descriptor: RawFd) -> Option<u64> {
+    let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
+    name.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
 fn descriptors() -> impl Iterator<Item = RawFd> {
-    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    numbers_in("/proc/self/fd")
 }
 
 /// Whether a descriptor is a socket whose peer is there: over TCP, one that has said something, as ZeroMQ's do at once.
@@ -175,11 +175,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_made_again_is_another_and_one_without_a_peer_is_none() {
-        let number = |descriptor: RawFd| {
-            let name = std::fs::read_link(format!("/proc/self/fd/{descriptor}")).unwrap();
-            let name = name.to_str().unwrap().to_owned();
-            name.trim_start_matches("socket:[").trim_end_matches(']').parse::<u64>().unwrap()
-        };
+        let number = |descriptor| number_of(descriptor).unwrap();
         let (mut out, mut peer) = pair();
         let tcp = number(out.as_raw_fd());
         assert!(!connected().contains(&tcp), "nothing came from the peer");

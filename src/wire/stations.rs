@@ -2,17 +2,15 @@
 //!
 //! A sampled request carries a [`Tag`] in a frame of its own before its body, which proxy and workers pass on as any
 //! frame; whoever sees it timestamps the slot that it names. Requests without a tag cost the server nothing, because no body
-//! is looked at. Tags travel only between the two sides of one process: a server that is not ours never gets one.
+//! is looked at. Tags travel only between the two sides of one process: an external server never gets one.
 //! Invariant: a slot is stamped only under the serial number of its present request, and each station once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::errno::Errno;
-use super::frame::Frame;
-use crate::machine::clock::Clock;
+use super::{errno::Errno, frame::Frame};
+use crate::machine::Clock;
 use zload_core::record::Timestamps;
 
-/// What a tag's frame begins with.
 const MAGIC: [u8; 8] = *b"zld\0tag1";
 const TAG_SIZE: usize = 16;
 

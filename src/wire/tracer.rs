@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{Stderr, Write as _};
 use std::sync::Mutex;
 
-use crate::machine::clock::Clock;
+use crate::machine::Clock;
 use zload_core::text;
 
 /// Writes a line per event to standard error, one at a time, with the time since the tracer began.
@@ -15,7 +15,6 @@ pub(crate) struct Tracer {
 }
 
 impl Tracer {
-    /// A tracer that begins now.
     pub(crate) fn start() -> Self {
         Self { clock: Clock::start(), out: Mutex::new(std::io::stderr()) }
     }

@@ -5,13 +5,10 @@
 //! what keeps it from the deadlock of loops that block. Towards the clients no send is ever refused: ROUTER drops what
 //! a client has no room for.
 
-use super::direction;
-use super::tally::Tally;
-use super::waiting::wait;
+use super::direction::{self, Tally};
+use super::wait;
 use crate::server::counters::ProxyCounters;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::stations::Stations;
+use crate::wire::{Errno, Socket, Stations};
 
 /// Messages that one side may move before the other has its turn.
 const BURST: u32 = 256;
@@ -36,7 +33,7 @@ pub(super) fn run(
                     events[from] |= zmq::POLLIN;
                 }
             }
-            wait([(frontend, events[0]), (backend, events[1])], -1)?;
+            wait([(frontend, events[0]), (backend, events[1])])?;
             tally.wakes += 1;
         }
     }

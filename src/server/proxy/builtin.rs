@@ -1,7 +1,6 @@
 //! Engine `builtin`: libzmq's `zmq_proxy`, which counts nothing that can be read from outside.
 
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
+use crate::wire::{Errno, Socket};
 
 pub(super) fn run(frontend: &Socket, backend: &Socket) -> Result<(), Errno> {
     loop {

@@ -2,11 +2,27 @@
 //!
 //! Invariant: the frames of a message stay together and in order, whatever is refused on the way.
 
-use super::tally::Tally;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::frame::Frame;
-use crate::wire::stations::{Station, Stations, Tag};
+use crate::server::counters::ProxyCounters;
+use crate::wire::{Errno, Frame, Socket, Station, Stations, Tag};
+
+/// What an engine has moved, summed without atomics and published after each wake.
+#[derive(Default)]
+pub(super) struct Tally {
+    messages_in: u64,
+    messages_out: u64,
+    bytes: u64,
+    pub(super) wakes: u64,
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn publish(&self, counters: &ProxyCounters) {
+        counters.messages_in.set(self.messages_in);
+        counters.messages_out.set(self.messages_out);
+        counters.bytes.set(self.bytes);
+        counters.wakes.set(self.wakes);
+    }
+}
 
 /// A direction, and the frame that is on its way.
 pub(super) struct Direction<'a> {
@@ -51,7 +67,7 @@ impl Direction<'_> {
     pub(super) fn drain(&mut self, most: u32, tally: &mut Tally) -> Result<u32, Errno> {
         for moved in 0..most {
             if !self.held {
-                match uninterrupted(|| self.frame.receive(self.from, zmq::DONTWAIT)) {
+                match self.frame.receive(self.from, zmq::DONTWAIT) {
                     Ok(_) => tally.messages_in += 1,
                     Err(Errno::AGAIN) => return Ok(moved),
                     Err(errno) => return Err(errno),
@@ -60,7 +76,7 @@ impl Direction<'_> {
             // The sign that more frames follow stays with a frame that was refused.
             let more = self.frame.more();
             let flags = if more { zmq::DONTWAIT | zmq::SNDMORE } else { zmq::DONTWAIT };
-            match uninterrupted(|| self.frame.send(self.to, flags)) {
+            match self.frame.send(self.to, flags) {
                 Ok(()) => self.held = false,
                 Err(Errno::AGAIN) => {
                     self.hold();
@@ -76,12 +92,12 @@ impl Direction<'_> {
     /// Moves one message, however long that takes.
     #[inline]
     pub(super) fn forward(&mut self, tally: &mut Tally) -> Result<(), Errno> {
-        uninterrupted(|| self.frame.receive(self.from, 0))?;
+        self.frame.receive(self.from, 0)?;
         tally.messages_in += 1;
         // The send may wait for room, and that wait is the proxy's.
         self.held_since_ns = self.stations.map(|stations| stations.clock().now_ns());
         let more = self.frame.more();
-        uninterrupted(|| self.frame.send(self.to, if more { zmq::SNDMORE } else { 0 }))?;
+        self.frame.send(self.to, if more { zmq::SNDMORE } else { 0 })?;
         self.forward_rest(more, tally)
     }
 
@@ -101,7 +117,7 @@ impl Direction<'_> {
     fn forward_rest(&mut self, mut more: bool, tally: &mut Tally) -> Result<(), Errno> {
         let mut tag = None;
         while more {
-            let size = uninterrupted(|| self.frame.receive(self.from, 0))?;
+            let size = self.frame.receive(self.from, 0)?;
             more = self.frame.more();
             if more {
                 // Few messages have a frame between address and body: a sampled request's tag, or a foreign one's own.
@@ -112,7 +128,7 @@ impl Direction<'_> {
                     stations.stamp(tag, self.handed_on, stations.clock().now_ns());
                 }
             }
-            uninterrupted(|| self.frame.send(self.to, if more { zmq::SNDMORE } else { 0 }))?;
+            self.frame.send(self.to, if more { zmq::SNDMORE } else { 0 })?;
         }
         self.held_since_ns = None;
         tally.messages_out += 1;
@@ -126,16 +142,5 @@ impl Direction<'_> {
         let taken_ns = self.held_since_ns.unwrap_or_else(|| stations.clock().now_ns());
         stations.stamp(tag, self.taken, taken_ns);
         Some(tag)
-    }
-}
-
-/// Repeats a call that a signal interrupted.
-#[inline]
-fn uninterrupted<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            outcome => return outcome,
-        }
     }
 }

@@ -6,14 +6,22 @@ mod batch;
 mod builtin;
 mod direction;
 mod poll;
-mod tally;
-mod waiting;
 
 use super::counters::ProxyCounters;
-use crate::wire::context::Socket;
-use crate::wire::errno::Errno;
-use crate::wire::stations::Stations;
+use crate::wire::{Errno, Socket, Stations};
 use zload_core::scenario::Engine;
+
+/// Waits for any of these events at frontend and backend, as long as it takes; says which came.
+fn wait(sides: [(&Socket, zmq::PollEvents); 2]) -> Result<[zmq::PollEvents; 2], Errno> {
+    let mut items = sides.map(|(socket, events)| socket.as_poll_item(events));
+    loop {
+        match zmq::poll(&mut items, -1) {
+            Ok(_) => return Ok([items[0].get_revents(), items[1].get_revents()]),
+            Err(zmq::Error::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
 
 /// Moves messages until the context is shut down, and timestamps sampled requests at `stations`.
 pub fn run(

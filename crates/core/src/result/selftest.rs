@@ -29,7 +29,7 @@ pub struct SelftestResult {
 }
 
 /// What the machine itself costs every measurement: figures, not judged.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Floor {
     /// What reading the clock once costs.
     pub clock_read_ns: f64,

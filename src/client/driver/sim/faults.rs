@@ -4,7 +4,7 @@ use rand::Rng as _;
 use rand_xoshiro::SplitMix64;
 
 /// How often and by how much. A share is "one in so many", and 0 is never.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Faults {
     pub(super) request_lost: u64,
     pub(super) reply_lost: u64,
@@ -33,23 +33,9 @@ pub(super) struct Faults {
 
 impl Faults {
     /// A world in which nothing goes wrong and nothing costs anything.
-    pub(super) const NONE: Self = Self {
-        request_lost: 0,
-        reply_lost: 0,
-        duplicated: 0,
-        garbled: 0,
-        delayed: 0,
-        longest_delay_ns: 0,
-        at_timeout: 0,
-        transit_ns: 0,
-        room: usize::MAX,
-        raced: 0,
-        spurious: 0,
-        call_ns: 0,
-        woken_late_ns: 0,
-        starved: 0,
-        starved_ns: 0,
-    };
+    pub(super) fn none() -> Self {
+        Self { room: usize::MAX, ..Self::default() }
+    }
 
     /// Each fault is in every other world.
     pub(super) fn drawn(random: &mut SplitMix64) -> Self {

@@ -15,11 +15,9 @@ use rand_xoshiro::SplitMix64;
 use self::faults::Faults;
 use self::world::{Sim, ZERO_NS};
 use super::{Driver, Surroundings};
-use crate::client::counters::DriverCounters;
-use crate::client::state::Client;
 use crate::client::tracker::{self, Tracker};
-use crate::client::world::World as _;
-use crate::wire::stations::Stations;
+use crate::client::{DriverCounters, state::Client, world::World as _};
+use crate::wire::Stations;
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{Exchange, Recorded};
 use zload_core::scenario::Scenario;
@@ -31,7 +29,6 @@ const MOST_PASSES: u64 = 5_000_000;
 /// Seeds that every test run plays.
 const SEEDS: u64 = 250;
 
-/// What a seed decides.
 struct Case {
     plan: Arc<Plan>,
     workers: usize,
@@ -92,6 +89,12 @@ impl Case {
             stop_ns: (draw(3) == 0).then(|| draw((ends_ms + 300) * MS)),
             seed,
         }
+    }
+
+    /// One driver in a world without faults and costs.
+    fn faultless(text: &str, workers: usize) -> Self {
+        let (plan, faults) = (plan(text), Faults::none());
+        Self { plan, workers, drivers: 1, stamped: true, faults, stop_ns: None, seed: 1 }
     }
 
     /// Plays the case and checks everything; gives what all drivers recorded.
@@ -186,7 +189,6 @@ impl Case {
     }
 }
 
-/// Every exchange that a driver holds.
 fn held(driver: &Driver<Sim>) -> impl Iterator<Item = &Exchange> {
     driver.clients.iter().flat_map(|client| client.outstanding.iter())
 }
@@ -202,11 +204,8 @@ impl Drop for Seed {
     #[expect(clippy::print_stderr, reason = "the line that whoever sees the failure needs")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!(
-                "play it again: ZLOAD_SIM_SEEDS={0}..{1} cargo test --lib sim",
-                self.0,
-                self.0 + 1
-            );
+            let (from, to) = (self.0, self.0 + 1);
+            eprintln!("play it again: ZLOAD_SIM_SEEDS={from}..{to} cargo test --lib sim");
         }
     }
 }
@@ -249,15 +248,7 @@ fn without_faults_and_costs_the_world_is_the_twin() {
             "run = {{ warmup = '40ms', duration = '500ms', drain = '30s' }}\nclients.count = 5\nworkers.replies = {{ uniform = [0, 3] }}\n\
              workers.delay = {{ lognormal = {{ median = '1ms', p99 = '9ms' }} }}\n[load]\n{load}\n"
         );
-        let case = Case {
-            plan: plan(&text),
-            workers: 4,
-            drivers: 1,
-            stamped: true,
-            faults: Faults::NONE,
-            stop_ns: None,
-            seed: 1,
-        };
+        let case = Case::faultless(&text, 4);
         let (recorded, mut responses) = case.play_driver(0);
         let mut ideal = Vec::new();
         let pool = Pool { workers: 4, policy: Policy::RoundRobin };
@@ -300,16 +291,7 @@ fn a_load_in_lockstep_has_the_rate_of_its_cycle_in_any_window() {
             draw(0, 2) * 100_000,
         );
         let slots = clients * in_flight;
-        let case = Case {
-            plan: plan(&text),
-            workers: usize::try_from(slots).expect("few"),
-            drivers: 1,
-            stamped: false,
-            faults: Faults::NONE,
-            stop_ns: None,
-            seed,
-        };
-        let carried = case.play().carried;
+        let carried = Case::faultless(&text, usize::try_from(slots).expect("few")).play().carried;
         let expected = slots as f64 * window_us as f64 / cycle_us as f64;
         assert!((carried.requests / expected - 1.0).abs() < 1e-9, "{carried:?}, not {expected}");
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::wire::header::{HEADER_SIZE, Header};
+use crate::wire::{Header, header::HEADER_SIZE};
 use zload_core::plan::{Offered, Plan, Schedule};
 use zload_core::record::{Exchange, Ledger, Recorded};
 
@@ -10,7 +10,6 @@ use zload_core::record::{Exchange, Ledger, Recorded};
 const MOST_SENT: u64 = 256;
 const MOST_TAKEN: u64 = 256 + 8;
 
-/// What came to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A reply to this request, or a copy of one.
@@ -92,7 +91,6 @@ impl Truth {
         assert!(self.turn.1 <= MOST_SENT, "sends without end while others wait");
     }
 
-    /// A client took a message.
     pub(super) fn taken(&mut self, index: u32, kind: Kind) {
         let request = match kind {
             Kind::Garbled => usize::MAX,
@@ -114,7 +112,6 @@ impl Truth {
         }
     }
 
-    /// When a client's request left.
     pub(super) fn sent_ns(&self, index: u32, request: u64) -> u64 {
         let request = usize::try_from(request).expect("requests fit into memory");
         self.clients[index as usize].requests[request].sent_ns
@@ -194,11 +191,8 @@ impl Truth {
         for trace in recorded.traces.kept() {
             let legs = trace.legs();
             if trace.is_ordered() && legs.iter().all(Option::is_some) {
-                assert_eq!(
-                    legs.into_iter().flatten().sum::<u64>(),
-                    trace.response_ns(),
-                    "{trace:?}"
-                );
+                let sum: u64 = legs.into_iter().flatten().sum();
+                assert_eq!(sum, trace.response_ns(), "{trace:?}");
             }
         }
     }
@@ -213,18 +207,13 @@ impl Truth {
                 (recorded.ledger.requests_sent, recorded.ledger.replies_received)
             }
         };
-        let (requests_off, replies_off) = (
-            (recorded.carried.requests - counted as f64).abs(),
-            (recorded.carried.replies - replies as f64).abs(),
-        );
+        let carried = recorded.carried;
+        let requests_off = (carried.requests - counted as f64).abs();
+        let replies_off = (carried.replies - replies as f64).abs();
         let most_owed = self.clients.iter().flat_map(|client| &client.requests).map(|of| of.owed);
         let most_owed = most_owed.max().unwrap_or(0);
-        assert!(requests_off <= slots as f64 + 1e-6, "{:?} of {counted}", recorded.carried);
-        assert!(
-            replies_off <= (slots * most_owed) as f64 + 1e-6,
-            "{:?} of {replies}",
-            recorded.carried
-        );
+        assert!(requests_off <= slots as f64 + 1e-6, "{carried:?} of {counted}");
+        assert!(replies_off <= (slots * most_owed) as f64 + 1e-6, "{carried:?} of {replies}");
     }
 
     fn check_counts(&self, ledger: &Ledger, drain_end_ns: u64, stop_ns: Option<u64>) {
@@ -234,10 +223,8 @@ impl Truth {
         let all = || self.clients.iter().flat_map(|client| client.requests.iter()).filter(counted);
         assert_eq!(ledger.requests_sent, all().count() as u64);
         assert_eq!(ledger.replies_expected, all().map(|request| request.owed).sum::<u64>());
-        assert_eq!(
-            ledger.requests_silent,
-            all().filter(|request| request.owed == 0).count() as u64
-        );
+        let silent = all().filter(|request| request.owed == 0).count() as u64;
+        assert_eq!(ledger.requests_silent, silent);
         let heard = |at_ns: &&u64| **at_ns <= drain_end_ns;
         let garbled = self.garbled_ns.iter().filter(heard).count() as u64;
         assert_eq!(ledger.replies_unexpected, garbled);

@@ -15,9 +15,7 @@ use rand_xoshiro::SplitMix64;
 use super::faults::Faults;
 use super::truth::{Kind, Truth};
 use crate::client::world::{Before, Body, Message, Possible, Taken, World};
-use crate::wire::errno::Errno;
-use crate::wire::header::Header;
-use crate::wire::stations::{Station, Stations, Tag};
+use crate::wire::{Errno, Header, Station, Stations, Tag};
 use zload_core::plan::Plan;
 
 /// What the stations' clock reads when the plan begins.
@@ -25,7 +23,6 @@ pub(super) const ZERO_NS: u64 = 1_000;
 /// How far from now what races with a call may be.
 const LONGEST_RACE_NS: u64 = 100_000;
 
-/// The simulated world of one driver.
 pub(super) struct Sim {
     plan: Arc<Plan>,
     stations: Option<Arc<Stations>>,
@@ -85,21 +82,17 @@ enum Event {
     Reply(u32, Mail),
 }
 
-/// A body that is a vector.
-#[derive(Debug, Default)]
-pub(super) struct Bytes(Vec<u8>);
-
-impl Body for Bytes {
+impl Body for Vec<u8> {
     fn filled(size: usize, filling: u8) -> Result<Self, Errno> {
-        Ok(Self(vec![filling; size]))
+        Ok(vec![filling; size])
     }
 
     fn bytes(&self) -> &[u8] {
-        &self.0
+        self
     }
 
     fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        Some(&mut self.0)
+        Some(self)
     }
 }
 
@@ -132,7 +125,6 @@ impl Sim {
         }
     }
 
-    /// The time, at no cost.
     pub(super) fn now(&self) -> u64 {
         self.now_ns.get()
     }
@@ -142,7 +134,6 @@ impl Sim {
         self.pending.push(Some(event));
     }
 
-    /// A number below `below`.
     fn draw(&mut self, below: u64) -> u64 {
         self.random.next_u64() % below.max(1)
     }
@@ -319,7 +310,7 @@ impl Connection {
 }
 
 impl World for Sim {
-    type Body = Bytes;
+    type Body = Vec<u8>;
 
     fn now_ns(&self) -> u64 {
         self.cost();
@@ -331,7 +322,7 @@ impl World for Sim {
 
     fn await_start(&mut self) {}
 
-    fn send(&mut self, client: u32, tag: Option<Tag>, body: &mut Bytes) -> Result<bool, Errno> {
+    fn send(&mut self, client: u32, tag: Option<Tag>, body: &mut Vec<u8>) -> Result<bool, Errno> {
         self.call();
         // ZeroMQ looks for commands only when some time has passed since it last did.
         let looks = self.chance(2);
@@ -348,13 +339,13 @@ impl World for Sim {
         let last_ns = connection.last_ns;
         let at_ns = last_ns.max(self.now_ns.get() + self.draw(self.faults.transit_ns));
         self.connections[client as usize].last_ns = at_ns;
-        let sent = std::mem::take(&mut body.0);
+        let sent = std::mem::take(body);
         self.truth.sent(client, &sent, self.read_ns.get(), self.stop_requested());
         self.plan_event(at_ns, Event::Request(client, tag, sent));
         Ok(true)
     }
 
-    fn take(&mut self, client: u32, into: &mut [Message<Bytes>]) -> Result<Taken, Errno> {
+    fn take(&mut self, client: u32, into: &mut [Message<Vec<u8>>]) -> Result<Taken, Errno> {
         let most = into.len();
         let mut bytes = 0;
         for (count, message) in into.iter_mut().enumerate() {
@@ -369,7 +360,7 @@ impl World for Sim {
             let mail = connection.unread.pop_front().expect("it is readable");
             self.truth.taken(client, mail.kind);
             bytes += mail.body.len() as u64;
-            *message = Message { body: Bytes(mail.body), before: mail.before };
+            *message = Message { body: mail.body, before: mail.before };
         }
         Ok(Taken { count: most, bytes, emptied: false })
     }

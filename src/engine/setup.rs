@@ -1,0 +1,118 @@
+//! Start-up: a scenario resolved into what each room that plays it depends on.
+
+use std::sync::Arc;
+
+use crate::machine::{limits::Needs, threads::processors};
+use crate::{client, process, server};
+use zload_core::plan::Plan;
+use zload_core::scenario::{Engine, Model, Nanos, Scenario, Threads};
+
+/// Clients that one automatic driver handles before another is worth its thread.
+const CLIENTS_PER_DRIVER: u32 = 2_000;
+/// libzmq's own high-water mark.
+const USUAL_MARK: i32 = 1_000;
+
+/// The clients of a run, which connect to `endpoint`.
+pub(super) fn clients(
+    scenario: &Scenario,
+    plan: &Arc<Plan>,
+    endpoint: String,
+) -> Arc<client::Settings> {
+    Arc::new(client::Settings {
+        plan: Arc::clone(plan),
+        endpoint,
+        sockets: scenario.sockets_in_use(),
+        io_threads: scenario.proxy.io_threads.0,
+        drivers: drivers(scenario),
+        connect_timeout: scenario.clients.connect_timeout,
+    })
+}
+
+/// The built-in server, unless an external one is to be measured.
+pub(super) fn server(scenario: &Scenario, plan: &Arc<Plan>) -> Option<server::Settings> {
+    has_server(scenario).then(|| server::Settings {
+        plan: Arc::clone(plan),
+        engine: scenario.proxy.engine,
+        frontend: scenario.proxy.frontend.clone(),
+        backend: scenario.proxy.backend.clone(),
+        io_threads: scenario.proxy.io_threads.0,
+        workers: scenario.workers.count.0,
+        delay_by: scenario.workers.delay_by,
+        sockets: scenario.sockets_in_use(),
+        connect_timeout: scenario.clients.connect_timeout,
+    })
+}
+
+/// The external server that is to be started, if there is one.
+pub(super) fn process(scenario: &Scenario) -> Option<process::Settings> {
+    scenario.server.clone().map(|command| process::Settings {
+        command,
+        frontend: scenario.proxy.frontend.clone(),
+        sockets: scenario.sockets_in_use(),
+    })
+}
+
+/// What a run takes of the machine.
+pub(super) fn needs(scenario: &Scenario) -> Needs {
+    Needs {
+        clients: scenario.clients.count.0,
+        drivers: drivers(scenario),
+        workers: has_server(scenario).then_some(scenario.workers.count.0),
+        io_threads: scenario.proxy.io_threads.0,
+        backend_connects: !scenario.proxy.backend.starts_with("inproc:"),
+        bodies_of_a_client: bodies_of_a_client(scenario),
+        starts_process: false,
+    }
+}
+
+pub(super) fn has_server(scenario: &Scenario) -> bool {
+    scenario.proxy.engine != Engine::External
+}
+
+/// A high-water mark as it is in force; 0 is none.
+pub(super) fn mark(set: Option<i32>) -> u64 {
+    u64::from(set.unwrap_or(USUAL_MARK).unsigned_abs())
+}
+
+/// How many drivers: as asked, or one for every 2,000 clients but never more than half the processors, which the
+/// proxy and the workers need as well.
+fn drivers(scenario: &Scenario) -> u32 {
+    let clients = scenario.clients.count.0;
+    match scenario.clients.threads {
+        Threads::Fixed(threads) => threads.min(clients),
+        Threads::Auto => {
+            let half = u32::try_from(processors() / 2).unwrap_or(u32::MAX).max(1);
+            clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half)
+        }
+    }
+}
+
+/// Bytes of the requests that a client without pauses has in flight at any time, as far as marks let it.
+fn bodies_of_a_client(scenario: &Scenario) -> u64 {
+    let load = &scenario.load;
+    let pauses = load.think.as_ref().is_some_and(|think| think.greatest() != Some(Nanos::ZERO));
+    if load.model == Model::Open || pauses {
+        return 0;
+    }
+    let mut in_flight = load.in_flight.map_or(1, |in_flight| u64::from(in_flight.0));
+    let mark = mark(scenario.sockets.sndhwm);
+    if mark > 0 {
+        in_flight = in_flight.min(mark);
+    }
+    in_flight.saturating_mul(load.payload.least().map_or(0, |least| least.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_those_that_are_certain_to_be_in_flight() {
+        let bodies =
+            |load: &str| bodies_of_a_client(&Scenario::parse("a.toml", load, &[]).unwrap());
+        let closed = "load={model='closed', in_flight=5000, payload='1MiB'}";
+        assert_eq!(bodies(closed), 1000 << 20, "the mark holds the rest back");
+        assert_eq!(bodies(&format!("{closed}\nsockets.sndhwm=0")), 5000 << 20);
+        assert_eq!(bodies("load={rate='1/s'}"), 0);
+    }
+}
