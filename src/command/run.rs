@@ -4,11 +4,11 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load};
+use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load_from};
 use crate::Error;
 use crate::cli::RunArgs;
 use crate::engine;
-use crate::files::{Destination, Inputs};
+use crate::files::{Destination, Inputs, load::read_scenario, quick};
 use crate::machine::processors::keep_on;
 use crate::machine::{environment, threads};
 use crate::process::ServerProcess;
@@ -27,8 +27,12 @@ use zload_core::verdict::Status;
 const LEAST_WAYS: usize = 4096;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    let scenario = load(&args.scenario, &args.overrides())?;
-    let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
+    let input = match &args.scenario {
+        Some(path) => read_scenario(path)?,
+        None => quick::for_command(args.server.first().map_or("", String::as_str)),
+    };
+    let scenario = load_from(&input, &args.overrides())?;
+    let inputs = Inputs::of([&input.path]).and_server(&scenario);
     let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
     let trace_out = Destination::reserve(args.trace_out.as_deref(), &inputs)?;
     let html = Destination::reserve(args.html.as_deref(), &inputs)?;

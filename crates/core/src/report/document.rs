@@ -11,11 +11,14 @@ pub struct Document {
     pub(crate) title: Words,
     /// The same in a sentence, if its author wrote one.
     pub(crate) lead: String,
-    /// The answer, beside the title where only one line is seen.
+    /// The answer, beside the title where only one line is seen, and how good it is.
     pub(crate) word: String,
+    pub(crate) tone: Tone,
     /// The version of zload that measured.
     pub(crate) made_by: String,
     pub(crate) sections: Vec<Section>,
+    /// What fits on one screen of a terminal, of reports that are longer.
+    pub(crate) short: Vec<Section>,
 }
 
 /// What is said about one thing.
@@ -243,8 +246,10 @@ impl Document {
             title,
             lead: String::new(),
             word: String::new(),
+            tone: Tone::Plain,
             made_by: made_by.to_owned(),
             sections,
+            short: Vec::new(),
         }
     }
 }
