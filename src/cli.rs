@@ -31,7 +31,7 @@ pub struct Cli {
 /// When a report has colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal that knows them, unless NO_COLOR is set
+    /// On a terminal that knows them, unless `NO_COLOR` is set
     Auto,
     /// Always, as for a CI log that shows them
     Always,
@@ -155,9 +155,6 @@ pub struct RunArgs {
     /// Where the result goes
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Save the report as a page to this file, with plots; it opens offline
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
     /// Show each message as it passes, on stderr; for small runs
     #[arg(long)]
     pub trace: bool,
@@ -266,7 +263,7 @@ pub struct SelftestArgs {
 pub struct ShowArgs {
     /// The saved result; - is standard input
     pub result: PathBuf,
-    /// Save the report as a page to this file, with plots; of results of `zload run` and `zload compare`
+    /// Save the report as a page to this file, with plots; it opens offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// In which form
@@ -304,9 +301,6 @@ pub struct CompareArgs {
     /// What `zload calibrate -o FILE` saved: chooses the blocks, and says how far saved results may have drifted
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
-    /// Save the report as a page to this file, with plots; it opens offline
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
     /// Exit with 1 if the whole is this bad
     #[arg(long, value_enum, value_name = "ANSWER")]
     pub fail_on: Option<FailOn>,
@@ -406,6 +400,9 @@ pub struct OutputArgs {
     /// Save the result as JSON to this file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Save the report as a page to this file, with plots; it opens offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// The form of what is printed
     #[arg(long, value_parser = format(), default_value = "text")]
     pub format: Format,

@@ -26,11 +26,12 @@ use interruption::interruption;
 
 use crate::Error;
 use crate::cli::{Cli, Color, Command, OutputArgs};
-use crate::files::{Destination, Input, load as files};
+use crate::files::{Destination, Input, Inputs, load as files};
 use crate::machine::environment;
 use crate::progress;
-use zload_core::print::Style;
 use zload_core::print::formats::{self, Printable};
+use zload_core::print::{Style, html};
+use zload_core::report;
 use zload_core::result::to_json;
 use zload_core::scenario::Scenario;
 use zload_core::scenario::load::Override;
@@ -119,16 +120,34 @@ fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
     }
 }
 
-/// Saves and prints a result. The file comes first: a closed pipe must not cost the figures.
+/// Where a result and its page go.
+struct Places {
+    result: Option<Destination>,
+    page: Option<Destination>,
+}
+
+impl Places {
+    /// Proves that both can be written, before anything is measured.
+    fn reserve(output: &OutputArgs, inputs: &Inputs) -> Result<Self, Error> {
+        let result = Destination::reserve(output.output.as_deref(), inputs)?;
+        let page = Destination::reserve(output.html.as_deref(), inputs)?;
+        Destination::ensure_distinct(&[&result, &page])?;
+        Ok(Self { result, page })
+    }
+}
+
+/// Saves and prints a result. The files come first: a closed pipe must not cost the figures.
 fn deliver<T: Serialize + Printable>(
     result: &T,
     output: &OutputArgs,
-    destination: Option<Destination>,
+    places: Places,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let saved = destination.map_or(Ok(()), |destination| destination.save(&to_json(result)));
+    let saved = places.result.map_or(Ok(()), |place| place.save(&to_json(result)));
+    let page = places.page.map_or(Ok(()), |place| place.save(&html(&report::of(result))));
     let printed = text_of(result, output).and_then(|text| print(out, text.as_bytes()));
     saved?;
+    page?;
     printed.map(|_| ())
 }
 

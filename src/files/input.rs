@@ -104,7 +104,7 @@ fn suggestion(path: &Path, error: &io::Error) -> String {
         }
         io::ErrorKind::IsADirectory => {
             let mut names = names(path);
-            names.retain(|name| name.ends_with(".toml"));
+            names.retain(|name| Path::new(name).extension() == Some("toml".as_ref()));
             names.truncate(MOST_NAMED);
             if names.is_empty() {
                 String::new()

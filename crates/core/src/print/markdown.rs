@@ -75,7 +75,7 @@ fn of_block(block: &Block) -> String {
             let names: Vec<String> = figures.iter().map(|(name, ..)| safe(name)).collect();
             let values: Vec<String> = figures.iter().map(|(_, figure, _)| words(figure)).collect();
             let line = "|--:".repeat(figures.len());
-            format!("{}{line}|\n{}\n{}\n", row(&names), row(&values), safe(meaning))
+            format!("{}{line}|\n{}\n{}\n", row(&names), row(&values), words(meaning))
         }
         Block::Table(table) => of_table(table),
         Block::Verbatim(text) => verbatim(text),

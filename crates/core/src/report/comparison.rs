@@ -34,6 +34,7 @@ impl Reported for ComparisonResult {
             word,
             tone,
             short: short::comparison(self),
+            origin: machine(&self.b.environment),
             ..Document::new(title(self), &self.b.environment.zload, sections)
         }
     }
@@ -51,6 +52,7 @@ fn sides(result: &ComparisonResult) -> [(&'static str, &SideFigures); 2] {
 fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
     let named = |name: &str| format!("{id}{name}");
     let mut blocks = vec![Block::Status(status(result))];
+    blocks.extend(primary(path, result));
     blocks.extend(Block::remarks(Mark::Warn, &result.notes));
     let id = if path.is_empty() { "metrics-table" } else { "" };
     let metrics = vec![Block::Table(metrics(id, path, result))];
@@ -61,6 +63,21 @@ fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
     ];
     sections.extend(quantiles(&named("quantile-by-quantile"), path, result));
     sections
+}
+
+/// The metric that decides, large where there is room.
+fn primary(path: &str, result: &ComparisonResult) -> Option<Block> {
+    let (number, of) =
+        result.metrics.iter().enumerate().find(|(_, of)| of.name == result.primary)?;
+    let field = |name: &str| format!("{path}metrics.{number}.{name}");
+    let figures = vec![
+        ("a", metric(field("a"), of.a, of.unit), Tone::Plain),
+        ("b", metric(field("b"), of.b, of.unit), Tone::Plain),
+        ("change", change(field("effect_percent"), of.effect_percent), word(result).1),
+    ];
+    let meaning =
+        format!("a is {}, b is {}, by {}.", result.a.name, result.b.name, short(&of.name));
+    of.effect_percent.map(|_| Block::Figures(figures, meaning.into()))
 }
 
 /// The answer in a word, and how good it is.

@@ -16,6 +16,8 @@ pub struct Document {
     pub(crate) tone: Tone,
     /// The version of zload that measured.
     pub(crate) made_by: String,
+    /// Where and when, below the title of a page that is sent around.
+    pub(crate) origin: String,
     pub(crate) sections: Vec<Section>,
     /// What fits on one screen of a terminal, of reports that are longer.
     pub(crate) short: Vec<Section>,
@@ -63,7 +65,7 @@ pub(crate) enum Block {
     /// Names and what is said of each.
     Settings(Vec<(Words, Words)>),
     /// The figures that most readers look for, which stand below, too: a name and a figure each, and what they are.
-    Figures(Vec<(&'static str, Words, Tone)>, &'static str),
+    Figures(Vec<(&'static str, Words, Tone)>, Words),
     Table(Table),
     /// A text of several lines as it is.
     Verbatim(String),
@@ -248,6 +250,7 @@ impl Document {
             word: String::new(),
             tone: Tone::Plain,
             made_by: made_by.to_owned(),
+            origin: String::new(),
             sections,
             short: Vec::new(),
         }

@@ -12,7 +12,7 @@ use super::scale::nanos;
 use super::short;
 use super::time::over_time;
 use super::value::{counted, mean_time, per_second, percentile, time};
-use super::verdict::{headline, thresholds, verdict};
+use super::verdict::{checks, headline, thresholds, verdict};
 use super::{Reported, machine, scenario_text};
 use crate::quantity::{self, bytes, bytes_per_second, count, duration, percent};
 use crate::result::{GeneratorFigures, Kind as Quantile, ProxyFigures, RunResult, ServerFigures};
@@ -28,6 +28,7 @@ impl Reported for RunResult {
             Some(verdict(&self.verdict)),
             thresholds(self),
             Some(key_figures(self)),
+            Some(checks(&self.verdict)),
             Some(what_was_run(self)),
             Some(throughput(self)),
             Some(latency(self, marked)),
@@ -47,6 +48,7 @@ impl Reported for RunResult {
             word: word.to_owned(),
             tone,
             made_by: self.environment.zload.clone(),
+            origin: machine(&self.environment),
             sections: sections.into_iter().flatten().collect(),
             short: short::run(self),
         }
@@ -90,7 +92,7 @@ fn key_figures(result: &RunResult) -> Section {
     ];
     let meaning = "Response times are from the intended send time to the first reply; \
                    CPU is that of the whole process.";
-    Section::bare("figures", Depth::Answer, vec![Block::Figures(figures, meaning)])
+    Section::bare("figures", Depth::Answer, vec![Block::Figures(figures, meaning.into())])
 }
 
 fn what_was_run(result: &RunResult) -> Section {

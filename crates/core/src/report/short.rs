@@ -212,7 +212,7 @@ fn found(path: &str, result: &ComparisonResult) -> Vec<Block> {
         };
         blocks.push(Block::List(sides.filter_map(reason).collect()));
     }
-    blocks.extend(Block::remarks(Mark::Warn, &result.notes[..result.notes.len().min(2)]));
+    blocks.extend(Block::remarks(Mark::Warn, &result.notes[..result.notes.len().min(3)]));
     if result.valid {
         blocks.push(Block::Table(comparison::decisive(path, result)));
     }

@@ -6,9 +6,15 @@ use crate::quantity::counted;
 use crate::result::{RunResult, ThresholdOutcome};
 use crate::verdict::{self, Check, CheckStatus, Verdict};
 
-/// The status first of all, then what did not pass, then how much did.
+/// The answer in a word.
 pub(super) fn verdict(verdict: &Verdict) -> Section {
     let (word, meaning, tone) = headline(verdict.status);
+    let status = Status { of: None, word: word.to_owned(), meaning: meaning.into(), tone };
+    Section::bare("verdict", Depth::Answer, vec![Block::Status(status)])
+}
+
+/// What did not pass, then how much did.
+pub(super) fn checks(verdict: &Verdict) -> Section {
     let findings = verdict.findings();
     let found = |check: &&Check| {
         let (mark, words) = item(check);
@@ -18,16 +24,8 @@ pub(super) fn verdict(verdict: &Verdict) -> Section {
     said.extend(verdict.ceiling.iter().map(|of| (Mark::Dot, of.sentence.as_str().into())));
     let is_other = |check: &&Check| findings.iter().all(|found| found.name != check.name);
     let others = verdict.checks.iter().filter(is_other).map(item).collect();
-    let status = Status { of: None, word: word.to_owned(), meaning: meaning.into(), tone };
-    Section::bare(
-        "verdict",
-        Depth::Answer,
-        vec![
-            Block::Status(status),
-            Block::List(said),
-            Block::Folded(tally(verdict).into(), vec![Block::List(others)]),
-        ],
-    )
+    let others = Block::Folded(tally(verdict).into(), vec![Block::List(others)]);
+    Section::new("checks", "Checks", Depth::Answer, vec![Block::List(said), others])
 }
 
 /// A status, what it means, and how good that is.
