@@ -20,9 +20,23 @@ use zload_core::twin::Policy;
                         3 the measurement must not be used · 130 interrupted"
 )]
 pub struct Cli {
+    /// Colours and bold letters
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// When a report has colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal that knows them, unless `NO_COLOR` is set
+    Auto,
+    /// Always, as for a CI log that shows them
+    Always,
+    /// Never
+    Never,
 }
 
 /// What zload can do.
@@ -30,6 +44,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a scenario: progress on stderr, the report on stdout
     Run(RunArgs),
+    /// Write a scenario with a comment at every key, to begin with
+    Init(InitArgs),
     /// Run the server side alone (proxy and workers), for clients elsewhere
     Serve(ServeArgs),
     /// Validate scenarios and print the plan of each with its hash; starts nothing
@@ -96,17 +112,34 @@ pub struct LoadOverrides {
     pub clients: Option<String>,
 }
 
+/// `zload init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The file, which is not there yet
+    #[arg(default_value = "zload.toml")]
+    pub file: PathBuf,
+}
+
 /// `zload run`
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  zload run scenario.toml -o result.json
+  zload run tcp://127.0.0.1:5555 --rate 1k/s       a ROUTER that is listening
+  zload run --rate 1k/s -- python3 echo.py {frontend}       a server that zload starts
+  zload init                                       a scenario to begin with")]
 pub struct RunArgs {
-    /// The scenario file; - is standard input
-    pub scenario: PathBuf,
+    /// The scenario file, or the endpoint of a ROUTER that listens; - is standard input
+    #[arg(required_unless_present = "server")]
+    pub scenario: Option<PathBuf>,
     /// What to put in place of the scenario's settings
     #[command(flatten)]
     pub overrides: Overrides,
     /// What to put in place of the scenario's load
     #[command(flatten)]
     pub load: LoadOverrides,
+    /// Your own server: zload starts it, waits until it answers, and stops it; {frontend} becomes the endpoint to bind
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub server: Vec<String>,
     /// Run the plan this many times and pool the figures
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
@@ -122,9 +155,6 @@ pub struct RunArgs {
     /// Where the result goes
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Save the report as a page to this file, with plots; it opens offline
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
     /// Show each message as it passes, on stderr; for small runs
     #[arg(long)]
     pub trace: bool,
@@ -233,12 +263,15 @@ pub struct SelftestArgs {
 pub struct ShowArgs {
     /// The saved result; - is standard input
     pub result: PathBuf,
-    /// Save the report as a page to this file, with plots; of results of `zload run` and `zload compare`
+    /// Save the report as a page to this file, with plots; it opens offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// In which form
     #[arg(long, value_parser = format(), default_value = "text")]
     pub format: Format,
+    /// The whole report: intervals, every check, where the time went, the ledger, the cost
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// `zload compare`
@@ -268,9 +301,6 @@ pub struct CompareArgs {
     /// What `zload calibrate -o FILE` saved: chooses the blocks, and says how far saved results may have drifted
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
-    /// Save the report as a page to this file, with plots; it opens offline
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
     /// Exit with 1 if the whole is this bad
     #[arg(long, value_enum, value_name = "ANSWER")]
     pub fail_on: Option<FailOn>,
@@ -370,12 +400,18 @@ pub struct OutputArgs {
     /// Save the result as JSON to this file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Save the report as a page to this file, with plots; it opens offline
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// The form of what is printed
     #[arg(long, value_parser = format(), default_value = "text")]
     pub format: Format,
     /// No progress on stderr
     #[arg(short, long)]
     pub quiet: bool,
+    /// The whole report: intervals, every check, where the time went, the ledger, the cost
+    #[arg(short, long)]
+    pub verbose: bool,
 }
 
 /// Whose schema is asked for.
@@ -430,6 +466,13 @@ impl RunArgs {
     /// All overrides in the order in which they take effect: thresholds are added to what the others leave.
     pub fn overrides(&self) -> Vec<Override> {
         let mut all = self.overrides.with(&self.load);
+        if !self.server.is_empty() {
+            // A list of JSON strings is one of TOML, too.
+            all.push(Override::new(
+                "server.command",
+                &serde_json::Value::from(&self.server[..]).to_string(),
+            ));
+        }
         all.extend(self.thresholds.iter().map(|text| Override::threshold(text)));
         all
     }

@@ -15,10 +15,12 @@ pub enum Error {
     #[error("{} scenarios are wrong", .0.len())]
     Several(Vec<Error>),
     /// A file cannot be read.
-    #[error("{}: cannot be read: {source}", text::path(path))]
+    #[error("{}: cannot be read: {source}{help}", text::path(path))]
     Read {
         /// The file.
         path: PathBuf,
+        /// What may have been meant, after a semicolon, if that is known.
+        help: String,
         /// What the system says.
         source: io::Error,
     },

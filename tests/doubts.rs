@@ -10,7 +10,8 @@ fn shown(result: &Value, format: &str) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("result.json");
     std::fs::write(&path, result.to_string()).expect("writing");
-    let ended = Zload::new(&["show", "--format", format, path.to_str().expect("UTF-8")]).end();
+    let ended =
+        Zload::new(&["show", "-v", "--format", format, path.to_str().expect("UTF-8")]).end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     ended.stdout
 }
@@ -39,11 +40,11 @@ fn a_percentile_that_is_no_estimate_is_marked_where_people_look_and_left_out_of_
         ["latency.first_reply.p90", "latency.first_reply.p50", "latency.reply.p90"].map(cell),
         ["true", "", ""]
     );
-    assert!(markdown.contains(" | \\~") && markdown.contains("\n\\~ seen, "), "{markdown}");
+    assert!(markdown.contains(" | \\~") && markdown.contains("\n\\~ observed, "), "{markdown}");
     assert!(!shown(&plain, "markdown").contains('~'));
     let text = figure("text");
-    assert_eq!(text.matches("\n  ~ seen, and no estimate").count(), 1, "{text}");
-    assert!(!shown(&plain, "text").contains("no estimate"));
+    assert_eq!(text.matches("\n  ~ observed, not estimated").count(), 1, "{text}");
+    assert!(!shown(&plain, "text").contains("not estimated"));
     for format in ["bencher", "github-action-benchmark-smaller", "go-bench"] {
         let (with, without) = (shown(&plain, format), figure(format));
         assert!(
@@ -73,7 +74,7 @@ fn a_plan_with_work_says_its_luck_unless_runs_have_seeds_of_their_own() {
     let in_words =
         |result: &Value| shown(result, "text").split_whitespace().collect::<Vec<_>>().join(" ");
     let text = in_words(&result);
-    assert!(text.contains(" seeds ") && text.contains("by the ideals of 150 of them"), "{text}");
+    assert!(text.contains(" seeds ") && text.contains("by simulation of 150"), "{text}");
     for (scenario, repeat) in [
         (queue, &["--repeat", "2", "--vary-seed"][..]),
         // Nothing is left to chance.
@@ -85,6 +86,6 @@ fn a_plan_with_work_says_its_luck_unless_runs_have_seeds_of_their_own() {
         let result = Zload::run(scenario).args(repeat).result(0);
         assert!(result["ideal"].get("other_seeds").is_none());
         assert!(result["latency"]["reply"].get("other_seeds").is_none());
-        assert!(!in_words(&result).contains("other draws"));
+        assert!(!in_words(&result).contains("other seeds"));
     }
 }

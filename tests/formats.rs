@@ -114,7 +114,7 @@ fn shown(result: &Value, format: &str) -> Ended {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("result.json");
     std::fs::write(&path, result.to_string()).expect("writing");
-    Zload::new(&["show", "--format", format, path.to_str().expect("UTF-8")]).end()
+    Zload::new(&["show", "-v", "--format", format, path.to_str().expect("UTF-8")]).end()
 }
 
 /// The same, which must end well; kept for `scripts/formats`.

@@ -140,8 +140,10 @@ fn the_page_of_a_run_shows_what_its_result_says() {
     let (result, page) = run(FULL, &[]);
     check(&page, &result, &PLOTS_OF_A_RUN);
     let document = parse(&page);
-    let text: String =
-        by_id(&document, "verdict").descendants().filter_map(|node| node.text()).collect();
+    let text: String = ["verdict", "checks"]
+        .iter()
+        .flat_map(|id| by_id(&document, id).descendants().filter_map(|node| node.text()))
+        .collect();
     assert!(text.contains(result["verdict"]["status"].as_str().expect("a status")), "{text}");
     for check in result["verdict"]["checks"].as_array().expect("an array") {
         let sentence = check["sentence"].as_str().expect("a sentence");
@@ -288,17 +290,22 @@ fn figures_that_no_run_has_do_no_harm() {
 }
 
 #[test]
-fn only_runs_and_comparisons_have_pages() {
+fn every_result_has_a_page() {
     let folder = TempDir::new().expect("a temporary folder");
-    let [json, html] = ["served.json", "served.html"].map(|name| path_in(&folder, name));
+    let [json, html, other] =
+        ["served.json", "served.html", "ideal.html"].map(|name| path_in(&folder, name));
     let served = Zload::with_scenario("serve", "load = { rate = '1/s' }")
         .args(&["-q", "--duration", "50ms", "-o", utf8(&json)])
         .end();
     assert_eq!(served.code, Some(0), "{}", served.stderr);
     let shown = Zload::new(&["show", utf8(&json), "--html", utf8(&html)]).end();
-    assert_eq!(shown.code, Some(2));
-    assert!(shown.stderr.contains("--html"), "{}", shown.stderr);
-    assert!(!html.exists());
+    let ideal = Zload::with_scenario("ideal", "load = { rate = '1k/s' }\nrun.duration = '1s'")
+        .args(&["-q", "--html", utf8(&other)])
+        .end();
+    assert_eq!((shown.code, ideal.code), (Some(0), Some(0)), "{}{}", shown.stderr, ideal.stderr);
+    for page in [html, other] {
+        asks_for_nothing(&parse(&fs::read_to_string(page).expect("the page")));
+    }
 }
 
 #[test]

@@ -62,13 +62,31 @@ impl Seen {
     /// A result in every format that there is of it.
     fn result<T: Printable>(&self, name: &str, result: &T) {
         let revision = Revision { branch: "main".to_owned(), commit: "c0ffee".to_owned() };
-        let wide = print::text(&report::of(result), Style::new(false).wide(120));
-        self.text(&format!("{name}.text-120"), &wide);
+        let (report, all) = (report::of(result), Style::new(false).verbose(true));
+        self.text(&format!("{name}.text-120"), &print::text(&report, all.wide(120)));
+        for (columns, which) in [(60, "-60"), (80, ""), (120, "-120"), (200, "-200")] {
+            let short = print::text(&report, Style::new(false).wide(columns));
+            let lines: Vec<usize> = short.lines().map(|line| line.chars().count()).collect();
+            let widest = lines.iter().max().copied().unwrap_or(0);
+            let is_short = short != print::text(&report, all.wide(columns));
+            assert!(
+                widest <= columns || !is_short && columns < 80,
+                "{name}: {widest} of {columns}:\n{short}"
+            );
+            if is_short {
+                assert!(
+                    columns < 80 || lines.len() <= 24,
+                    "{name} has {} lines:\n{short}",
+                    lines.len()
+                );
+                self.text(&format!("{name}.short{which}"), &short);
+            }
+        }
         for (format, format_name, _) in FORMATS {
             if format == Format::Json || formats::ensure::<T>(format).is_err() {
                 continue;
             }
-            let text = match formats::form(result, format, Style::new(false), &revision) {
+            let text = match formats::form(result, format, all, &revision) {
                 Err(why @ NotPrinted::MustNotBeUsed { .. }) => format!("error: {why}"),
                 text => text.expect("there is this format of it"),
             };

@@ -44,7 +44,7 @@ fn shown(result: &Value, formats: &[&str]) -> Vec<String> {
     let path = folder.path().join("result.json");
     std::fs::write(&path, result.to_string()).expect("writing");
     let shown = |format: &&str| {
-        let ended = Zload::new(&["show", utf8(&path), "--format", format]).end();
+        let ended = Zload::new(&["show", "-v", utf8(&path), "--format", format]).end();
         assert_eq!(ended.code, Some(0), "{format}: {}", ended.stderr);
         ended.stdout
     };

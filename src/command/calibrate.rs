@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use super::experiment::{contender, play, questions};
-use super::{DONE, INTERRUPTED, INVALID, deliver, interruption};
+use super::{DONE, INTERRUPTED, INVALID, Places, deliver, interruption};
 use crate::Error;
 use crate::cli::CalibrateArgs;
 use crate::experiment::Design;
-use crate::files::{Destination, Inputs, load};
+use crate::files::{Inputs, load};
 use crate::machine::threads::keep_on;
 use crate::progress::{Mode, Progress};
 use zload_core::compare::calibrate as noise;
@@ -22,7 +22,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8,
     let input = load::read_scenario(&args.scenario)?;
     let one = contender(&input, &args.overrides.with(&args.load), None)?;
     let inputs = Inputs::of([&args.scenario]).and_server(&one.side.scenario);
-    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
+    let places = Places::reserve(&args.output, &inputs)?;
     let mut other = one.clone();
     other.side.name = format!("{} again", one.side.name);
     let scenario = one.side.scenario.clone();
@@ -41,7 +41,7 @@ pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8,
     let comparison =
         ended.experiment.compare(&questions, &notes, ended.interrupted, ended.failure.as_deref());
     let result = noise(&ended.experiment, comparison, &questions, compared);
-    deliver(&result, &args.output, destination, out)?;
+    deliver(&result, &args.output, places, out)?;
     match &result.comparison.failure {
         Some(failure) => Err(Error::Failed(failure.clone())),
         None if ended.interrupted => Ok(INTERRUPTED),

@@ -4,16 +4,15 @@ use std::io::Write;
 use std::path::Path;
 
 use super::experiment::{contender, play, questions, saved_side, tell_apart};
-use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
+use super::{DONE, INTERRUPTED, INVALID, NO, Places, deliver, interruption};
 use crate::Error;
 use crate::cli::{CompareArgs, FailOn};
 use crate::experiment::{Contender, Design};
-use crate::files::{Destination, Input, Inputs, input, load};
+use crate::files::{Input, Inputs, input, load};
 use crate::machine::threads::keep_on;
 use crate::progress::{Mode, Progress};
 use zload_core::compare::{Questions, Side, blocks_for, compare_saved};
-use zload_core::print::{self, formats};
-use zload_core::report;
+use zload_core::print::formats;
 use zload_core::result::{Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value};
 use zload_core::scenario::Scenario;
 
@@ -35,16 +34,13 @@ pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Err
     let inputs = Inputs::of(args.files.iter().chain(&args.calibration)).and_programs(&args.exe);
     let sides = contenders.iter().map(|contender| &contender.side.scenario);
     let inputs = sides.fold(inputs, Inputs::and_server);
-    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
-    let html = Destination::reserve(args.html.as_deref(), &inputs)?;
-    Destination::ensure_distinct(&[&destination, &html])?;
+    let places = Places::reserve(&args.output, &inputs)?;
     let result = if saved > 0 {
         of_saved(args, &files, calibration.as_ref())?
     } else {
         of_scenarios(args, contenders, calibration.as_ref())?
     };
-    let delivered = deliver(&result, &args.output, destination, out);
-    html.map_or(Ok(()), |html| html.save(&print::html(&report::of(&result))))?;
+    let delivered = deliver(&result, &args.output, places, out);
     match delivered {
         // How the comparison ended says more, and decides the exit code.
         Err(Error::NotPrinted(_)) if result.interrupted || result.failure.is_some() => {}

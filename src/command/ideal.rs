@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use super::{DONE, deliver, interruption, load};
+use super::{DONE, Places, deliver, interruption, load};
 use crate::Error;
 use crate::cli::IdealArgs;
-use crate::files::{Destination, Inputs, input};
+use crate::files::{Inputs, input};
 use zload_core::plan::Plan;
 use zload_core::print::formats;
 use zload_core::result::IdealResult;
@@ -18,7 +18,7 @@ pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> 
     formats::ensure::<IdealResult>(args.output.format)?;
     let scenario = load(&args.scenario, &args.overrides.with(&args.load))?;
     let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
-    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
+    let places = Places::reserve(&args.output, &inputs)?;
     let interrupted = interruption()?;
     let limits = Limits { most_steps: MOST_STEPS, stop: &interrupted };
     let plan = Plan::new(&scenario);
@@ -34,6 +34,6 @@ pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> 
             reason => Error::Failed(format!("{}: {reason}", input::name(&args.scenario))),
         })?;
     let result = IdealResult::new(&scenario, &plan, &ideals);
-    deliver(&result, &args.output, destination, out)?;
+    deliver(&result, &args.output, places, out)?;
     Ok(DONE)
 }

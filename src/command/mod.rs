@@ -6,6 +6,7 @@ mod compare;
 mod experiment;
 mod guard;
 mod ideal;
+mod init;
 mod interruption;
 mod run;
 mod schema;
@@ -18,17 +19,19 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use clap::CommandFactory as _;
+use colorchoice::ColorChoice;
 use serde::Serialize;
 
 use interruption::interruption;
 
 use crate::Error;
-use crate::cli::{Cli, Command, OutputArgs};
-use crate::files::{Destination, Input, load as files};
+use crate::cli::{Cli, Color, Command, OutputArgs};
+use crate::files::{Destination, Input, Inputs, load as files};
 use crate::machine::environment;
 use crate::progress;
-use zload_core::print::Style;
-use zload_core::print::formats::{self, Format, Printable};
+use zload_core::print::formats::{self, Printable};
+use zload_core::print::{Style, html};
+use zload_core::report;
 use zload_core::result::to_json;
 use zload_core::scenario::Scenario;
 use zload_core::scenario::load::Override;
@@ -45,8 +48,14 @@ const INTERRUPTED: u8 = 130;
 
 /// Carries out what the command line asks for; gives the exit code.
 pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => ColorChoice::Always.write_global(),
+        Color::Never => ColorChoice::Never.write_global(),
+    }
     match &cli.command {
         Command::Run(args) => run::run(args, out),
+        Command::Init(args) => init::init(args, out),
         Command::Serve(args) => serve::serve(args, out),
         Command::Check(args) => check::check(args, out),
         Command::Ideal(args) => ideal::ideal(args, out),
@@ -111,31 +120,59 @@ fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
     }
 }
 
-/// Saves and prints a result. The file comes first: a closed pipe must not cost the figures.
+/// Where a result and its page go.
+struct Places {
+    result: Option<Destination>,
+    page: Option<Destination>,
+}
+
+impl Places {
+    /// Proves that both can be written, before anything is measured.
+    fn reserve(output: &OutputArgs, inputs: &Inputs) -> Result<Self, Error> {
+        let result = Destination::reserve(output.output.as_deref(), inputs)?;
+        let page = Destination::reserve(output.html.as_deref(), inputs)?;
+        Destination::ensure_distinct(&[&result, &page])?;
+        Ok(Self { result, page })
+    }
+}
+
+/// Saves and prints a result. The files come first: a closed pipe must not cost the figures.
 fn deliver<T: Serialize + Printable>(
     result: &T,
     output: &OutputArgs,
-    destination: Option<Destination>,
+    places: Places,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let saved = destination.map_or(Ok(()), |destination| destination.save(&to_json(result)));
-    let printed = text_of(result, output.format).and_then(|text| print(out, text.as_bytes()));
+    let saved = places.result.map_or(Ok(()), |place| place.save(&to_json(result)));
+    let page = places.page.map_or(Ok(()), |place| place.save(&html(&report::of(result))));
+    let printed = text_of(result, output).and_then(|text| print(out, text.as_bytes()));
     saved?;
+    page?;
     printed.map(|_| ())
 }
 
 /// A result in the form that was asked for.
-fn text_of<T: Printable>(result: &T, format: Format) -> Result<String, Error> {
-    Ok(formats::form(result, format, style(), &environment::revision_of_ci())?)
+fn text_of<T: Printable>(result: &T, output: &OutputArgs) -> Result<String, Error> {
+    let style = style(output.verbose);
+    Ok(formats::form(result, output.format, style, &environment::revision_of_ci())?)
 }
 
-/// How a report on standard output may look.
-fn style() -> Style {
-    Style::new(wants_color(&io::stdout()))
+/// How a report on standard output may look: as wide as the terminal is, within what can be read.
+fn style(verbose: bool) -> Style {
+    let style = Style::new(wants_color(&io::stdout())).verbose(verbose);
+    match terminal_size::terminal_size_of(io::stdout()) {
+        Some((terminal_size::Width(columns), _)) => style.wide(usize::from(columns).clamp(60, 200)),
+        None => style,
+    }
 }
 
-/// Colours only for a terminal that knows them and has not asked for none.
+/// Colours only for a terminal that knows them and has not asked for none, unless the command line says otherwise.
 pub fn wants_color(stream: &impl IsTerminal) -> bool {
+    match ColorChoice::global() {
+        ColorChoice::Always | ColorChoice::AlwaysAnsi => return true,
+        ColorChoice::Never => return false,
+        ColorChoice::Auto => {}
+    }
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !no_color && !progress::is_dumb()
 }

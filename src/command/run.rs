@@ -4,20 +4,19 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{DONE, INVALID, NO, deliver, exit_code, interruption, load};
+use super::{DONE, INVALID, NO, Places, deliver, exit_code, interruption, load_from};
 use crate::Error;
 use crate::cli::RunArgs;
 use crate::engine;
-use crate::files::{Destination, Inputs};
+use crate::files::{Destination, Inputs, load::read_scenario, quick};
 use crate::machine::threads::keep_on;
 use crate::machine::{environment, threads};
 use crate::process::ServerProcess;
 use crate::progress::{Mode, Progress};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
-use zload_core::print::{self, formats};
+use zload_core::print::formats;
 use zload_core::record::Traces;
-use zload_core::report;
 use zload_core::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
 use zload_core::scenario::Scenario;
 use zload_core::twin::Limits;
@@ -27,12 +26,15 @@ use zload_core::verdict::Status;
 const LEAST_WAYS: usize = 4096;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    let scenario = load(&args.scenario, &args.overrides())?;
-    let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
-    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
+    let input = match &args.scenario {
+        Some(path) => read_scenario(path)?,
+        None => quick::for_command(args.server.first().map_or("", String::as_str)),
+    };
+    let scenario = load_from(&input, &args.overrides())?;
+    let inputs = Inputs::of([&input.path]).and_server(&scenario);
+    let places = Places::reserve(&args.output, &inputs)?;
     let trace_out = Destination::reserve(args.trace_out.as_deref(), &inputs)?;
-    let html = Destination::reserve(args.html.as_deref(), &inputs)?;
-    Destination::ensure_distinct(&[&destination, &trace_out, &html])?;
+    Destination::ensure_distinct(&[&places.result, &trace_out, &places.page])?;
     if let Some(cpus) = args.cpus {
         keep_on(cpus)?;
     }
@@ -48,7 +50,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let of = |runs: &[Measured]| RunResult::new(&scenario, &plans, environment.clone(), runs);
     let (mut result, mut sampled) = of(&runs);
     // What was measured is safe before anything else is waited for.
-    if let Some(destination) = &destination {
+    if let Some(destination) = &places.result {
         destination.save_so_far(|| to_json(&result));
     }
     if let (Some(server), Some(last)) = (server, runs.last_mut()) {
@@ -61,8 +63,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     result.add_other_seeds(limits, &threads::together);
     result.interrupted |= interrupted.load(Ordering::Relaxed);
     progress.finish();
-    let delivered = deliver(&result, &args.output, destination, out);
-    let shown = html.map_or(Ok(()), |html| html.save(&print::html(&report::of(&result))));
+    let delivered = deliver(&result, &args.output, places, out);
     if let (Some(trace_out), Some(last)) = (trace_out, runs.last()) {
         let plan = plan_of(&plans, runs.len());
         let mut traces = last.recorded.traces.intended_from(0);
@@ -74,7 +75,6 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         Err(Error::NotPrinted(_)) if result.interrupted || result.failure.is_some() => {}
         delivered => delivered?,
     }
-    shown?;
     let missed = result.thresholds.iter().any(|threshold| !threshold.met);
     let nothing_came = result.ledger.replies_expected > 0 && result.ledger.replies_received == 0;
     match exit_code(result.interrupted, result.failure.as_deref())? {

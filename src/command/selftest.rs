@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use super::{DONE, INTERRUPTED, INVALID, NO, deliver, interruption};
+use super::{DONE, INTERRUPTED, INVALID, NO, Places, deliver, interruption};
 use crate::cli::SelftestArgs;
-use crate::files::{Destination, Inputs};
+use crate::files::Inputs;
 use crate::machine::environment;
 use crate::progress::{Mode, Progress};
 use crate::{Error, selftest};
@@ -14,14 +14,14 @@ use zload_core::result::SelftestResult;
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
     formats::ensure::<SelftestResult>(args.output.format)?;
     // There is no scenario that the result could replace.
-    let destination = Destination::reserve(args.output.output.as_deref(), &Inputs::default())?;
+    let places = Places::reserve(&args.output, &Inputs::default())?;
     let interrupted = interruption()?;
     let progress = Progress::new(Mode::choose(args.output.quiet));
     let result = selftest::run(environment::describe(), &interrupted, &mut |step, steps, name| {
         progress.step(step, steps, name);
     })?;
     progress.finish();
-    deliver(&result, &args.output, destination, out)?;
+    deliver(&result, &args.output, places, out)?;
     Ok(match (result.interrupted, result.passed) {
         (true, _) => INTERRUPTED,
         (false, true) => DONE,

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::{deliver, exit_code, interruption, load};
+use super::{Places, deliver, exit_code, interruption, load};
 use crate::Error;
 use crate::cli::ServeArgs;
 use crate::engine;
-use crate::files::{Destination, Inputs, input};
+use crate::files::{Inputs, input};
 use crate::machine::environment;
 use crate::progress::{Mode, Progress};
 use zload_core::print::formats;
@@ -31,7 +31,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
         ));
     }
     let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
-    let destination = Destination::reserve(args.output.output.as_deref(), &inputs)?;
+    let places = Places::reserve(&args.output, &inputs)?;
     let interrupted = interruption()?;
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
@@ -55,6 +55,6 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     )?;
     progress.finish();
     let result = ServeResult::new(&scenario, environment, &served);
-    deliver(&result, &args.output, destination, out)?;
+    deliver(&result, &args.output, places, out)?;
     exit_code(result.interrupted, result.failure.as_deref())
 }

@@ -16,5 +16,8 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
         html.save(&forms::html(&report::of(&saved)))?;
     }
     let revision = environment::revision_of_ci();
-    print(out, formats::form_of_saved(&saved, args.format, style(), &revision)?.as_bytes())
+    print(
+        out,
+        formats::form_of_saved(&saved, args.format, style(args.verbose), &revision)?.as_bytes(),
+    )
 }

@@ -96,6 +96,12 @@ fn of_stdin() -> io::Result<Metadata> {
     File::from(io::stdin().as_fd().try_clone_to_owned()?).metadata()
 }
 
+/// Writes a file that is not there yet.
+pub(crate) fn create_new(path: &Path, text: &str) -> Result<(), Error> {
+    let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|source| Error::Write { path: path.to_owned(), source })
+}
+
 impl Destination {
     /// Proves that it can be written to, if what is made of `inputs` is to be saved at all, so that an unwritable place is
     /// found before anything is measured.

@@ -10,7 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Error;
+use zload_core::problem::nearest;
 use zload_core::text;
+
+/// So many entries of a folder are looked at for what may have been meant, and so many are named.
+const MOST_LOOKED_AT: usize = 1_000;
+const MOST_NAMED: usize = 6;
 
 /// The text of something that was given by its path.
 #[derive(Debug, Clone)]
@@ -33,7 +38,11 @@ pub(crate) fn name(path: &Path) -> String {
 impl Input {
     /// Reads at most so many bytes, which are whole MiB; fails if there are more, which `what` says that it then is not, as in `scenario`.
     pub(crate) fn read(path: &Path, most: u64, what: &str) -> Result<Self, Error> {
-        let unreadable = |source| Error::Read { path: name(path).into(), source };
+        let unreadable = |source: io::Error| Error::Read {
+            path: name(path).into(),
+            help: suggestion(path, &source),
+            source,
+        };
         let mut bytes = Vec::new();
         opened(path)
             .and_then(|from| from.take(most + 1).read_to_end(&mut bytes))
@@ -63,6 +72,46 @@ impl Input {
             Error::Failed(format!("{name} cannot be kept for those who play it: {source}"))
         })?;
         Ok((format!("/proc/{}/fd/{}", std::process::id(), copy.as_raw_fd()).into(), Some(copy)))
+    }
+}
+
+/// What may have been meant by a path that cannot be read: the file beside it whose name is nearest, or those in a folder.
+fn suggestion(path: &Path, error: &io::Error) -> String {
+    let names = |folder: &Path| -> Vec<String> {
+        let entries =
+            std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_LOOKED_AT);
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort_unstable();
+        names
+    };
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            let wanted = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
+            let with_ending = format!("{wanted}.toml");
+            let names = names(folder);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let found = names.iter().find(|name| **name == with_ending);
+            let found = found.copied().or_else(|| nearest(wanted, &names));
+            found.map_or_else(String::new, |found| {
+                format!("; did you mean {}?", text::path(&path.with_file_name(found)))
+            })
+        }
+        io::ErrorKind::IsADirectory => {
+            let mut names = names(path);
+            names.retain(|name| Path::new(name).extension() == Some("toml".as_ref()));
+            names.truncate(MOST_NAMED);
+            if names.is_empty() {
+                String::new()
+            } else {
+                format!("; it holds {}", text::shown(&names.join(", ")))
+            }
+        }
+        _ => String::new(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::input::{self, Input};
+use super::quick;
 use crate::Error;
 use zload_core::scenario::{LONGEST_NAME, Scenario, ValueError};
 use zload_core::{result::Saved, scenario::load::Override, text::short};
@@ -18,9 +19,13 @@ pub fn scenario(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> 
     scenario_of(&read_scenario(path)?, overrides, |_| None)
 }
 
-/// Reads what may be a scenario, and no more of it than one may have.
+/// Reads what may be a scenario, and no more of it than one may have. An endpoint is a scenario, too: a load on the ROUTER
+/// that listens there.
 pub(crate) fn read_scenario(path: &Path) -> Result<Input, Error> {
-    Input::read(path, LARGEST_SCENARIO, "scenario")
+    match quick::against(path) {
+        Some(input) => Ok(input),
+        None => Input::read(path, LARGEST_SCENARIO, "scenario"),
+    }
 }
 
 /// The scenario that was read, unless the reader has an `objection` that only it can know of.
@@ -32,6 +37,7 @@ pub(crate) fn scenario_of(
     let source_name = input::name(&input.path);
     let not_a_scenario = |reason: &str| Error::Read {
         path: PathBuf::from(&source_name),
+        help: String::new(),
         source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()),
     };
     if input.bytes.len() as u64 > LARGEST_SCENARIO {
@@ -65,10 +71,20 @@ pub(crate) fn saved_of(input: &Input) -> Result<Saved, Error> {
     std::str::from_utf8(&input.bytes)
         .map_err(|error| format!("not a JSON object: {error}"))
         .and_then(Saved::parse)
+        .map_err(
+            |reason| {
+                if is_scenario(input) { reason + "; zload run runs a scenario" } else { reason }
+            },
+        )
         .map_err(|reason| Error::Result {
             path: input::name(&input.path).into(),
             reason: short(&reason),
         })
+}
+
+/// Whether what was read is a scenario.
+fn is_scenario(input: &Input) -> bool {
+    !is_saved(input) && scenario_of(input, &[], |_| None).is_ok()
 }
 
 /// Whether what was read looks like a saved result: those are JSON objects, which no scenario begins like.

@@ -4,6 +4,7 @@ pub(crate) mod destination;
 pub(crate) mod input;
 pub(crate) mod leftovers;
 pub mod load;
+pub(crate) mod quick;
 
-pub(crate) use destination::{Destination, Inputs};
+pub(crate) use destination::{Destination, Inputs, create_new};
 pub(crate) use input::Input;

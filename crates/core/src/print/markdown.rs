@@ -11,12 +11,17 @@ use crate::report::document::{
 };
 use crate::text::shown;
 
+/// Columns of what is drawn with characters.
+const WIDTH: usize = 90;
+
 /// The report; of its sections all but those with the answer are folded away.
 pub fn markdown(report: &Document) -> String {
     let status =
         report.sections.iter().flat_map(|section| &section.blocks).find_map(Block::as_status);
-    let answer = status
-        .map_or_else(String::new, |of| format!(" · {}: {}", safe(&of.word), words(&of.meaning)));
+    let answer = status.map_or_else(String::new, |of| match of.word.as_str() {
+        "" => format!(" · {}", words(&of.meaning)),
+        word => format!(" · {}: {}", safe(word), words(&of.meaning)),
+    });
     let mut text = format!("**{}**{answer}\n", words(&report.title));
     if !report.lead.is_empty() {
         text += &format!("\n{}\n", begin(&safe(&report.lead)));
@@ -70,12 +75,12 @@ fn of_block(block: &Block) -> String {
             let names: Vec<String> = figures.iter().map(|(name, ..)| safe(name)).collect();
             let values: Vec<String> = figures.iter().map(|(_, figure, _)| words(figure)).collect();
             let line = "|--:".repeat(figures.len());
-            format!("{}{line}|\n{}\n{}\n", row(&names), row(&values), safe(meaning))
+            format!("{}{line}|\n{}\n{}\n", row(&names), row(&values), words(meaning))
         }
         Block::Table(table) => of_table(table),
         Block::Verbatim(text) => verbatim(text),
-        Block::Bars(of) => verbatim(&bars(of)),
-        Block::Sparks(of) => verbatim(&sparks(of)),
+        Block::Bars(of) => verbatim(&bars(of, WIDTH)),
+        Block::Sparks(of) => verbatim(&sparks(of, WIDTH)),
         Block::Folded(summary, blocks) => folded(summary, &of_blocks(blocks)),
         Block::Plot(_) => String::new(),
     }

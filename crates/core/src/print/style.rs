@@ -12,18 +12,30 @@ pub struct Style {
     color: bool,
     /// Columns that a line may have.
     width: usize,
+    /// Whether all is wanted, and not only what fits on a screen.
+    verbose: bool,
 }
 
 impl Style {
     /// Plain text, or with ANSI colours; 80 columns wide.
     pub fn new(color: bool) -> Self {
-        Self { color, width: WIDTH }
+        Self { color, width: WIDTH, verbose: false }
     }
 
     /// The same for so many columns.
     #[must_use]
     pub fn wide(self, width: usize) -> Self {
         Self { width, ..self }
+    }
+
+    /// The same with all that there is to say, where a report has a short form.
+    #[must_use]
+    pub fn verbose(self, verbose: bool) -> Self {
+        Self { verbose, ..self }
+    }
+
+    pub(super) fn is_verbose(self) -> bool {
+        self.verbose
     }
 
     pub(super) fn width(self) -> usize {

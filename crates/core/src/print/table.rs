@@ -13,18 +13,39 @@ const LEAST_OF_LARGEST: f64 = 3.0;
 /// A line of a table, and the group that it begins.
 pub(super) type Line = (Option<&'static str>, String);
 
-/// The table as lines, each indented by two blanks, or by fewer where it would be too wide. Effects are drawn where
-/// there is room.
+/// The table as lines, each indented by two blanks, or by fewer where it would be too wide. What has no room is left out:
+/// first drawings, then figures that belong to others.
 pub(super) fn lines(table: &Table, style: Style) -> Vec<Line> {
-    let is_shown = |kind: Kind| kind != Kind::Group;
-    let columns = || table.columns.iter().map(|column| column.kind).enumerate();
-    let all: Vec<usize> = columns().filter(|(_, kind)| is_shown(*kind)).map(|of| of.0).collect();
-    let (fits, drawn) = aligned(table, &all, style);
-    if fits {
-        return drawn;
+    let columns_but = |left_out: &[Kind]| -> Vec<usize> {
+        let columns = table.columns.iter().enumerate();
+        columns.filter(|(_, column)| !left_out.contains(&column.kind)).map(|of| of.0).collect()
+    };
+    let narrower = [
+        &[Kind::Group][..],
+        &[Kind::Group, Kind::Effect],
+        &[Kind::Group, Kind::Effect, Kind::Beneath],
+    ];
+    for left_out in narrower {
+        let (fits, drawn) = aligned(table, &columns_but(left_out), style);
+        if fits {
+            return drawn;
+        }
     }
-    let figures = columns().filter(|(_, kind)| is_shown(*kind) && *kind != Kind::Effect);
-    aligned(table, &figures.map(|of| of.0).collect::<Vec<_>>(), style).1
+    in_parts(table, &columns_but(narrower[narrower.len() - 1]), style)
+}
+
+/// A table that is too wide in several, one below the other, each beginning with the first column.
+fn in_parts(table: &Table, columns: &[usize], style: Style) -> Vec<Line> {
+    let Some((first, mut rest)) = columns.split_first() else { return Vec::new() };
+    let mut lines = Vec::new();
+    while !rest.is_empty() {
+        let part = |count: usize| [&[*first], &rest[..count]].concat();
+        let fits = |count: &usize| aligned(table, &part(*count), style).0;
+        let count = (1..=rest.len()).rev().find(fits).unwrap_or(1);
+        lines.extend(aligned(table, &part(count), style).1);
+        rest = &rest[count..];
+    }
+    lines
 }
 
 /// Whether these columns of the table fit, and their lines.

@@ -16,25 +16,54 @@ const MARK_INDENT: usize = 4;
 /// Characters of the name of a setting, and blanks before what is said of it.
 const NAME: usize = 10;
 const SETTING_INDENT: usize = INDENT + NAME;
+/// A title of which less than this is left stands on a line of its own.
+const LEAST_TITLE: usize = 20;
 /// The longest bar of a distribution, and the longest line of bars over time, which is condensed beyond.
 const LONGEST_BAR: usize = 36;
 const LONGEST_LINE: usize = 50;
+/// Columns that a bar or a line of bars leaves to what stands beside it.
+const BESIDE: usize = 42;
 
-/// The report, without what is looked up in other forms.
+/// The report, without what is looked up in other forms: what fits on a screen, if there is such a form of it and the
+/// style does not ask for all.
 pub fn text(document: &Document, style: Style) -> String {
-    let shown = document.sections.iter().filter(|section| section.depth != Depth::Appendix);
+    let is_short = !style.is_verbose() && !document.short.is_empty();
+    let (head, sections) = if is_short {
+        (headline(document, style), &document.short)
+    } else {
+        (String::new(), &document.sections)
+    };
+    let shown = sections.iter().filter(|section| section.depth != Depth::Appendix);
     let sections: Vec<String> = shown
-        .map(|section| of_section(document, section, style))
+        .map(|section| of_section(document, section, if is_short { INDENT } else { 0 }, style))
         .filter(|text| !text.is_empty())
         .collect();
     // What is painted comes from here, and all else was made safe: what is left is what a log takes for a command.
-    without_commands(&sections.join("\n")).into_owned()
+    without_commands(&(head + &sections.join("\n"))).into_owned()
 }
 
-/// A section, or nothing if it has nothing but what is drawn.
-fn of_section(document: &Document, section: &Section, style: Style) -> String {
+/// The title at the left and the answer at the right, on one line unless the answer alone fills it.
+fn headline(document: &Document, style: Style) -> String {
+    let Document { title, lead, word, tone, .. } = document;
+    let title = if lead.is_empty() { title.named() } else { format!("{}: {lead}", title.named()) };
+    let (title, word) = (shown(&title), shown(word));
+    let room = style.width().saturating_sub(word.chars().count() + 2);
+    let answer = style.toned(*tone, &word);
+    if room < LEAST_TITLE {
+        return format!("{}\n{answer}\n", style.heading(&style.wrapped(&title, 0)));
+    }
+    let mut title: String = title.into_owned();
+    if title.chars().count() > room {
+        title = title.chars().take(room - 1).chain(['…']).collect();
+    }
+    let blanks = " ".repeat(room + 2 - title.chars().count());
+    format!("{}{blanks}{answer}\n", style.heading(&title))
+}
+
+/// A section, or nothing if it has nothing but what is drawn; one without a heading is indented by `bare` blanks.
+fn of_section(document: &Document, section: &Section, bare: usize, style: Style) -> String {
     let (heading, indent) = match &section.heading {
-        Heading::None => (String::new(), 0),
+        Heading::None => (String::new(), bare),
         Heading::Words(words) => (style.heading(&style.words(words, 0)) + "\n", INDENT),
         Heading::Title(_) => (of_title(document, style), INDENT),
     };
@@ -66,8 +95,8 @@ fn of_block(block: &Block, indent: usize, style: Style) -> String {
         }
         Block::Table(table) => of_table(table, style),
         Block::Verbatim(text) => text.lines().map(|line| format!("  {}\n", shown(line))).collect(),
-        Block::Bars(of) => bars(of),
-        Block::Sparks(of) => sparks(of),
+        Block::Bars(of) => bars(of, style.width()),
+        Block::Sparks(of) => sparks(of, style.width()),
         Block::Folded(summary, _) => item(Mark::Dot, summary, style),
         // What a page draws or shows in large stands here in tables.
         Block::Plot(_) | Block::Figures(..) => String::new(),
@@ -116,19 +145,21 @@ fn of_table(table: &Table, style: Style) -> String {
 }
 
 /// A line for each bucket of a distribution.
-pub(super) fn bars(bars: &[Bar]) -> String {
+pub(super) fn bars(bars: &[Bar], width: usize) -> String {
+    let longest = width.saturating_sub(BESIDE).min(LONGEST_BAR);
     let line = |bar: &Bar| {
         let [low, high] = &bar.ends;
-        let drawn = eighths(bar.share, LONGEST_BAR);
-        format!("  {low:>7} – {high:<7} {drawn:<LONGEST_BAR$} {:>9}  {:>8}\n", bar.count, bar.up_to)
+        let drawn = eighths(bar.share, longest);
+        format!("  {low:>7} – {high:<7} {drawn:<longest$} {:>9}  {:>8}\n", bar.count, bar.up_to)
     };
     bars.iter().map(line).collect()
 }
 
 /// A line for each figure over time.
-pub(super) fn sparks(sparks: &[Spark]) -> String {
+pub(super) fn sparks(sparks: &[Spark], width: usize) -> String {
+    let longest = width.saturating_sub(BESIDE).min(LONGEST_LINE);
     let line = |spark: &Spark| {
-        format!("  {:<NAME$}{}  {}\n", spark.name, sparkline(&spark.values), spark.range)
+        format!("  {:<NAME$}{}  {}\n", spark.name, sparkline(&spark.values, longest), spark.range)
     };
     sparks.iter().map(line).collect()
 }
@@ -142,9 +173,9 @@ fn eighths(share: f64, longest: usize) -> String {
 }
 
 /// Values as a row of bars from 0 to the largest; groups stand for their largest where there are too many.
-fn sparkline(values: &[f64]) -> String {
+fn sparkline(values: &[f64], longest: usize) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let group = values.len().div_ceil(LONGEST_LINE).max(1);
+    let group = values.len().div_ceil(longest).max(1);
     let condensed: Vec<f64> =
         values.chunks(group).map(|chunk| chunk.iter().copied().fold(0.0, f64::max)).collect();
     let most = condensed.iter().copied().fold(f64::MIN_POSITIVE, f64::max);

@@ -12,17 +12,17 @@ impl Reported for CalibrationResult {
         let comparison = &self.comparison;
         let method = &comparison.method;
         let said = format!(
-            "{} of {} of {}. `block`: by how much the two sides of a block differ, although they are the same (standard \
-             deviation). `level`: by how much two blocks do, which is what not taking turns would cost. `alarms`: how \
-             often blocks and sides drawn at random are called better or worse. Then the smallest change that so many \
-             blocks find four times of five.",
+            "{} of {} of {}. `block`: how much the two sides of one block differ although they are the same (standard \
+             deviation). `level`: how much two blocks differ, which is the price of not interleaving. `alarms`: how often \
+             sides drawn at random are called better or worse. The last columns: the minimum detectable effect of so many \
+             blocks (80 % power).",
             counted(u64::from(method.blocks), "block"),
             counted(u64::from(method.slices_per_block), "pair"),
             duration(method.slice_ns),
         );
         let primary = self.noise.iter().find(|noise| noise.name == comparison.primary);
         let name = Span::name(&comparison.a.name);
-        let title = words!("the noise of this machine, by ", name, " against itself");
+        let title = words!("noise of this machine: ", name, " against itself");
         let begin = Block::remarks(Mark::Warn, &comparison.notes)
             .into_iter()
             .chain([Block::sentence(said)])

@@ -9,18 +9,19 @@ use super::ledger::ledger;
 use super::legs::side_by_side;
 use super::plot::Ink;
 use super::quantiles::{interval, quantiles};
+use super::short;
 use super::slices::slices;
 use super::value::{change, counted as number, metric, per_second, size};
 use super::{Reported, latency, machine, scenario_text};
 use crate::compare::short;
 use crate::quantity::{self, counted, duration};
 use crate::result::{
-    Answer, ComparisonResult, LatencySummary, MetricComparison, SideFigures, Steadiness,
+    Answer, ComparisonResult, Difference, LatencySummary, MetricComparison, SideFigures, Steadiness,
 };
 
 impl Reported for ComparisonResult {
     fn report(&self) -> Document {
-        let (word, _) = word(self);
+        let (word, tone) = word(self);
         let mut sections = pair("", "", self);
         for (number, other) in self.others.iter().enumerate() {
             sections.extend(pair(&format!("other-{number}-"), &format!("others.{number}."), other));
@@ -29,11 +30,17 @@ impl Reported for ComparisonResult {
         sections.extend(side_by_side(&self.a, &self.b));
         sections.extend(slices(self));
         sections.extend([ledgers(self), method(self), scenarios(self)]);
-        Document { word, ..Document::new(title(self), &self.b.environment.zload, sections) }
+        Document {
+            word,
+            tone,
+            short: short::comparison(self),
+            origin: machine(&self.b.environment),
+            ..Document::new(title(self), &self.b.environment.zload, sections)
+        }
     }
 }
 
-fn title(result: &ComparisonResult) -> Words {
+pub(super) fn title(result: &ComparisonResult) -> Words {
     words!(Span::name(&result.b.name), " against ", Span::name(&result.a.name))
 }
 
@@ -45,6 +52,7 @@ fn sides(result: &ComparisonResult) -> [(&'static str, &SideFigures); 2] {
 fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
     let named = |name: &str| format!("{id}{name}");
     let mut blocks = vec![Block::Status(status(result))];
+    blocks.extend(primary(path, result));
     blocks.extend(Block::remarks(Mark::Warn, &result.notes));
     let id = if path.is_empty() { "metrics-table" } else { "" };
     let metrics = vec![Block::Table(metrics(id, path, result))];
@@ -57,8 +65,23 @@ fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
     sections
 }
 
+/// The metric that decides, large where there is room.
+fn primary(path: &str, result: &ComparisonResult) -> Option<Block> {
+    let (number, of) =
+        result.metrics.iter().enumerate().find(|(_, of)| of.name == result.primary)?;
+    let field = |name: &str| format!("{path}metrics.{number}.{name}");
+    let figures = vec![
+        ("a", metric(field("a"), of.a, of.unit), Tone::Plain),
+        ("b", metric(field("b"), of.b, of.unit), Tone::Plain),
+        ("change", change(field("effect_percent"), of.effect_percent), word(result).1),
+    ];
+    let meaning =
+        format!("a is {}, b is {}, by {}.", result.a.name, result.b.name, short(&of.name));
+    of.effect_percent.map(|_| Block::Figures(figures, meaning.into()))
+}
+
 /// The answer in a word, and how good it is.
-fn word(result: &ComparisonResult) -> (String, Tone) {
+pub(super) fn word(result: &ComparisonResult) -> (String, Tone) {
     let (word, tone) = match result.verdict {
         _ if result.failure.is_some() => ("FAILED", Tone::Alarm),
         _ if !result.valid => ("INVALID", Tone::Alarm),
@@ -84,7 +107,7 @@ fn without_answer(result: &ComparisonResult) -> Option<String> {
 }
 
 /// The answer in a word, and in the words of the metric that matters.
-fn status(result: &ComparisonResult) -> Status {
+pub(super) fn status(result: &ComparisonResult) -> Status {
     let (mut word, tone) = word(result);
     if result.interrupted {
         word += ", interrupted";
@@ -93,8 +116,7 @@ fn status(result: &ComparisonResult) -> Status {
     let meaning = match (&result.failure, primary) {
         (Some(failure), _) => failure.clone(),
         _ if !result.valid => {
-            "too many runs must not be used, so no figure below may be: see a and b for the reasons"
-                .to_owned()
+            "too many runs were INVALID: do not use these figures; a and b below say why".to_owned()
         }
         (None, Some(metric)) => answer(metric, result.method.confidence_percent),
         (None, None) => String::new(),
@@ -127,7 +149,7 @@ fn answer(metric: &MetricComparison, confidence_percent: f64) -> String {
             format!("{name} is the same within ±{margin} %: {size} {direction} ({interval}).")
         }
         Answer::Unclear => format!(
-            "{name} is not shown to differ, nor to be the same within ±{margin} %: {size} {direction} ({interval}). {}",
+            "{name}: neither a difference nor equality within ±{margin} % is shown: {size} {direction} ({interval}). {}",
             capital(metric.sentence.trim_start_matches("unclear: "))
         ),
     }
@@ -144,13 +166,15 @@ fn compared(result: &ComparisonResult) -> Vec<(Words, Words)> {
     let mut rows: Vec<(Words, Words)> =
         sides(result).map(|(letter, of)| (letter.into(), side(letter, of))).into();
     rows.push(("method".into(), how(result).into()));
-    rows.extend(result.differences.iter().map(|difference| {
-        let value = |side: &Option<String>| side.as_deref().map_or(Span::Nothing, Span::code);
-        let key = Span::code(&difference.key);
-        let differs = words!(key, ": ", value(&difference.a), " → ", value(&difference.b));
-        ("differs".into(), differs)
-    }));
+    rows.extend(result.differences.iter().map(difference));
     rows
+}
+
+/// A key in which the scenarios differ.
+pub(super) fn difference(difference: &Difference) -> (Words, Words) {
+    let value = |side: &Option<String>| side.as_deref().map_or(Span::Nothing, Span::code);
+    let key = Span::code(&difference.key);
+    ("differs".into(), words!(key, ": ", value(&difference.a), " → ", value(&difference.b)))
 }
 
 fn side(letter: &str, side: &SideFigures) -> Words {
@@ -176,16 +200,16 @@ fn side(letter: &str, side: &SideFigures) -> Words {
     words
 }
 
-fn how(result: &ComparisonResult) -> String {
+pub(super) fn how(result: &ComparisonResult) -> String {
     let method = &result.method;
     let blocks = counted(u64::from(method.blocks), "block");
-    let sees = result
+    let detectable = result
         .metrics
         .iter()
         .find(|metric| metric.name == result.primary)
         .and_then(|metric| metric.smallest_visible_percent)
         .map_or_else(String::new, |percent| {
-            format!("; a change of {} is found four times of five", size(percent))
+            format!("; minimum detectable effect {} (80 % power)", size(percent))
         });
     if method.interleaved {
         let plan = if result.a.plan_hash == result.b.plan_hash {
@@ -194,13 +218,26 @@ fn how(result: &ComparisonResult) -> String {
             "the same seeds"
         };
         format!(
-            "{blocks} of {} of {}, in random order, {plan} on both sides{sees}",
+            "{blocks} of {} of {}, in random order, {plan} on both sides{detectable}",
             counted(u64::from(method.slices_per_block), "pair"),
             duration(method.slice_ns),
         )
     } else {
-        format!("{} of each, not in turn{sees}", counted(u64::from(method.blocks), "run"))
+        format!(
+            "{} of each, one after the other{detectable}",
+            counted(u64::from(method.blocks), "run")
+        )
     }
+}
+
+/// The metric that decides, as a row of its own.
+pub(super) fn decisive(path: &str, result: &ComparisonResult) -> Table {
+    let mut table = metrics("", path, result);
+    table.rows.retain(|row| row.is_primary);
+    for row in &mut table.rows {
+        (row.group, row.said) = ("", None);
+    }
+    table
 }
 
 /// All metrics, those that differ first.
@@ -240,7 +277,7 @@ fn metrics(id: &'static str, path: &str, result: &ComparisonResult) -> Table {
         ("change".into(), Kind::Figures),
         ("interval".into(), Kind::Beneath),
         ("answer".into(), Kind::Group),
-        ("sees".into(), Kind::Beneath),
+        ("MDE".into(), Kind::Beneath),
         ("".into(), Kind::Effect),
     ];
     let columns = columns.map(|(heading, kind)| Column { heading, kind, least: 0 });
@@ -309,7 +346,7 @@ fn ideals(result: &ComparisonResult) -> Vec<(&'static str, &LatencySummary)> {
 
 fn ledgers(result: &ComparisonResult) -> Section {
     let mut blocks =
-        vec![Block::sentence("Every message of the runs that entered, in exactly one place.")];
+        vec![Block::sentence("Every message of the runs that count, in exactly one place.")];
     for (letter, side) in sides(result) {
         let field = |name: &str| format!("{letter}.throughput.{name}");
         let requests = per_second(field("requests_per_s"), side.throughput.requests_per_s);
@@ -329,10 +366,10 @@ fn method(result: &ComparisonResult) -> Section {
     let order = if method.interleaved {
         "slices of both sides took turns at random"
     } else {
-        "one after the other: what changed on the machine between the two stands in the difference"
+        "one after the other, so the difference includes what changed on the machine in between"
     };
     let change = format!(
-        "by how much b is above a, with its {} % interval; within the margin, which is shaded, it counts as none",
+        "how much b is above a, with its {} % interval; inside the margin, which is shaded, it counts as none",
         method.confidence_percent
     );
     let slices = format!(
@@ -343,7 +380,7 @@ fn method(result: &ComparisonResult) -> Section {
         duration(method.slice_warmup_ns)
     );
     let cpus = match method.cpus {
-        Some(cpus) => format!("everything was kept on {cpus}"),
+        Some(cpus) => format!("all threads pinned to {cpus}"),
         None => "all".to_owned(),
     };
     let mut rows: Vec<(Words, Words)> = vec![
@@ -364,14 +401,14 @@ fn method(result: &ComparisonResult) -> Section {
         },
     ));
     let blocks = vec![Block::Settings(rows)];
-    Section::new("method", "How it was found out", Depth::Appendix, blocks)
+    Section::new("method", "Method", Depth::Appendix, blocks)
 }
 
 fn fit(fitness: &Steadiness) -> String {
-    let word = if fitness.fit { "fit" } else { "not fit to compare anything" };
+    let word = if fitness.fit { "fit" } else { "too noisy to compare anything" };
     format!(
-        "{word}: of equal pieces of work the slowest tenth took at least {:.2} times as long as the fastest, the slowest \
-         hundredth {:.2} times",
+        "{word}: the same piece of work, repeated, took {:.2} times its minimum at the 90th percentile and {:.2} times \
+         at the 99th",
         fitness.p90_ratio, fitness.p99_ratio
     )
 }

@@ -74,8 +74,8 @@ pub(super) fn plot(id: &'static str, curves: &[Curve]) -> Option<Plot> {
         id,
         title: "Response time by percentile".to_owned(),
         words: format!(
-            "The time within which so many per cent of the requests were answered. Dashed: seen, but too rare to be an \
-             estimate.{whiskers}"
+            "The time within which a percentage of the requests was answered. Dashed: observed, but too rare to be \
+             an estimate.{whiskers}"
         ),
         description: description.join("; "),
         keys: drawn.iter().map(|(curve, _)| (curve.ink, curve.name.clone())).collect(),

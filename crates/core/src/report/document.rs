@@ -11,11 +11,16 @@ pub struct Document {
     pub(crate) title: Words,
     /// The same in a sentence, if its author wrote one.
     pub(crate) lead: String,
-    /// The answer, beside the title where only one line is seen.
+    /// The answer, beside the title where only one line is seen, and how good it is.
     pub(crate) word: String,
+    pub(crate) tone: Tone,
     /// The version of zload that measured.
     pub(crate) made_by: String,
+    /// Where and when, below the title of a page that is sent around.
+    pub(crate) origin: String,
     pub(crate) sections: Vec<Section>,
+    /// What fits on one screen of a terminal, of reports that are longer.
+    pub(crate) short: Vec<Section>,
 }
 
 /// What is said about one thing.
@@ -60,7 +65,7 @@ pub(crate) enum Block {
     /// Names and what is said of each.
     Settings(Vec<(Words, Words)>),
     /// The figures that most readers look for, which stand below, too: a name and a figure each, and what they are.
-    Figures(Vec<(&'static str, Words, Tone)>, &'static str),
+    Figures(Vec<(&'static str, Words, Tone)>, Words),
     Table(Table),
     /// A text of several lines as it is.
     Verbatim(String),
@@ -243,8 +248,11 @@ impl Document {
             title,
             lead: String::new(),
             word: String::new(),
+            tone: Tone::Plain,
             made_by: made_by.to_owned(),
+            origin: String::new(),
             sections,
+            short: Vec::new(),
         }
     }
 }

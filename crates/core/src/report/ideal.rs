@@ -32,8 +32,8 @@ impl Reported for IdealResult {
             let price = price(self).map(|price| vec![Block::sentence(price)]);
             sections.extend(price.map(|price| Section::bare("price", Depth::Answer, price)));
         } else {
-            let sentence = "this plan has no work, so its ideal takes no time: whatever a run of it shows is what the \
-                            real proxy, network and scheduler cost";
+            let sentence = "this plan has no work, so its lower bound is zero: all of a measured response time is proxy, \
+                            network and scheduler";
             let sentence = vec![Block::sentence(sentence)];
             sections.push(Section::bare("price", Depth::Answer, sentence));
         }
@@ -43,10 +43,8 @@ impl Reported for IdealResult {
 }
 
 fn what_was_simulated(result: &IdealResult) -> Section {
-    let how = format!(
-        " (seed {}), simulated with a proxy, a network and a scheduler that cost nothing",
-        result.seed
-    );
+    let how =
+        format!(" (seed {}), simulated with no cost for proxy, network and scheduler", result.seed);
     let plan = words!(Span::code(&result.plan_hash), how);
     let mut rows = settings_of_the_plan(&result.scenario);
     rows.push(("plan".into(), plan));
@@ -70,8 +68,8 @@ fn load(result: &IdealResult) -> Section {
     let table = Table::of(headings).rows(rows);
     let grows = result.policies.iter().find(|figures| figures.queue_grows).map(|figures| {
         Block::alarm(format!(
-            "the plan asks for {} of what the workers can do: the queue grows as long as the plan lasts, so the times \
-             below are those of a plan of this length and of no other",
+            "the load is {} of the workers' capacity: the queue grows for as long as the plan lasts, so the times \
+             below hold for a plan of this length only",
             percent(figures.utilisation)
         ))
     });
@@ -113,7 +111,7 @@ fn drawing(result: &IdealResult) -> Option<Section> {
     let figures = result.policies.first()?;
     let bars = buckets::bars(&figures.first_reply)?;
     let policy = figures.policy.name();
-    let heading = format!("First reply with {policy} (requests, and per cent up to there)");
+    let heading = format!("First reply with {policy} (requests, cumulative per cent)");
     Some(Section::new("buckets", heading, Depth::Answer, vec![Block::Bars(bars)]))
 }
 
@@ -140,8 +138,8 @@ fn price(result: &IdealResult) -> Option<String> {
         )
     } else {
         format!(
-            "round-robin is by chance of this plan {} better at {at} than shared-queue: {turns} instead of {queue}; it \
-             is not so on average",
+            "round-robin happens to be {} better at {at} than shared-queue with this seed: {turns} instead of {queue}; on \
+             average it is not",
             duration(queue_ns - turns_ns)
         )
     })

@@ -30,21 +30,21 @@ pub(super) fn latency(result: &RunResult, elsewhere: bool) -> Section {
         .collect();
     let ideal = result.ideal.as_ref();
     let sentences = [
-        Some(legend(&named, one_reply_each(&result.latency))),
+        Some(legend(&named)),
         ideal.map(|_| {
-            "ideal is the first reply if proxy, network and scheduler cost nothing; excess is measured minus ideal, request \
-             by request"
+            "ideal: simulated lower bound, the same requests with no cost for proxy, network and scheduler; excess: \
+             measured minus ideal, request by request"
                 .to_owned()
         }),
         ideal.and_then(|ideal| sooner(&ideal.excess)),
         intervals.any().then(|| format!("from, to: {}", meaning_of_intervals(result))),
         next_run.map(|_| {
-            "next from, to: where another run would have them, with 95 % confidence".to_owned()
+            "next from, to: 95 % prediction interval for another run".to_owned()
         }),
         ideal.and_then(|ideal| ideal.other_seeds).map(|seeds| {
             format!(
-                "seeds, to: where 95 of 100 other draws of this plan (other seeds) would have the percentiles, by the \
-                 ideals of {seeds} of them: that much is the plan's luck, on whatever machine"
+                "seeds, to: 95 % of other seeds have their percentiles in this range, by simulation of {seeds}: so much is \
+                 the luck of this plan, on any machine"
             )
         }),
         waiting_client(result),
@@ -97,7 +97,7 @@ pub(super) fn too_few(mut missing: Vec<&'static str>) -> Option<Block> {
     missing.sort_unstable();
     missing.dedup();
     (!missing.is_empty())
-        .then(|| Block::note(format!("{NOTHING} too few samples for every {}", missing.join(", "))))
+        .then(|| Block::note(format!("{NOTHING} too few samples for {}", missing.join(", "))))
 }
 
 /// Distributions, one beneath the other, without the percentiles that none has.
@@ -135,18 +135,13 @@ fn range(
 }
 
 /// What counts from where, and which distributions have another number of values.
-fn legend(named: &[Named], one_reply_each: bool) -> String {
-    let replies = if one_reply_each {
-        "replies count"
-    } else {
-        "first reply, last reply and every reply count"
-    };
+fn legend(named: &[Named]) -> String {
     let (_, _, first) = &named[0];
     let others = named.iter().filter(|(_, _, other)| other.count != first.count);
     let others =
         others.map(|(name, _, other)| format!("; {}: {} values", name.plain(), count(other.count)));
     format!(
-        "{replies} from the intended instant, service from sent; slip is between{}",
+        "response times are from the intended send time, service from the actual one; slip is the send delay between{}",
         others.collect::<String>()
     )
 }
@@ -154,9 +149,9 @@ fn legend(named: &[Named], one_reply_each: bool) -> String {
 /// What the ends of the intervals say.
 fn meaning_of_intervals(result: &RunResult) -> &'static str {
     if result.repeat > 1 {
-        "where the mean over such runs of each run's percentile is, with 95 % confidence"
+        "95 % confidence interval of the mean over runs of each percentile"
     } else {
-        "how far chance within this run may have moved the percentiles, with 95 % confidence; other runs may differ by more"
+        "95 % confidence interval, from chance within this run; other runs may differ by more"
     }
 }
 
@@ -165,7 +160,7 @@ fn sooner(excess: &ExcessFigures) -> Option<String> {
     let ExcessFigures { first_reply, faster_first_replies: faster, .. } = excess;
     (*faster > 0).then(|| {
         format!(
-            "{} of the requests were faster than in the ideal: they lower the mean of the excess, and count as 0 in its percentiles",
+            "{} of the requests were faster than in the simulation: they lower the mean of the excess and count as 0 in its percentiles",
             percent(*faster as f64 / first_reply.count.max(1) as f64)
         )
     })
@@ -177,8 +172,7 @@ fn waiting_client(result: &RunResult) -> Option<String> {
     let (seen_ns, p99_ns) = seen.p99_ns.zip(result.latency.first_reply.p99_ns)?;
     (seen_ns.abs_diff(p99_ns) * 10 > p99_ns).then(|| {
         format!(
-            "a tool whose clients wait for each reply before they send again would have said: p99 {} (of {}; it would not \
-             have sent {} at all)",
+            "with coordinated omission (clients that wait for each reply), p99 would have read {} ({}, and {} never sent)",
             duration(seen_ns),
             counted(seen.counted, "request"),
             count(seen.left_out)

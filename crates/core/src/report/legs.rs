@@ -20,7 +20,7 @@ pub(super) fn legs(result: &RunResult) -> Option<Section> {
     let bars = hops.owners.iter().map(of_owners).collect();
     let words = "Each leg's share of the response times.";
     let plot = plot("Shares of the legs", words, bars, &|leg| hops.name(leg));
-    let mut blocks: Vec<Block> = owner(hops).map(Block::sentence).into_iter().collect();
+    let mut blocks: Vec<Block> = slowest(hops).map(Block::sentence).into_iter().collect();
     blocks.push(Block::Plot(plot));
     // Of two rows the bars say all.
     if !hops.hides_the_server() {
@@ -28,7 +28,7 @@ pub(super) fn legs(result: &RunResult) -> Option<Section> {
     }
     if hops.skipped > 0 {
         blocks.push(Block::note(format!(
-            "{} of the sample could not be followed, because too many were under way: what is shown is of the others",
+            "{} of the sample were not traced because too many were in flight; figures are of the others",
             counted(hops.skipped, "request")
         )));
     }
@@ -107,16 +107,16 @@ fn row(name: &str, path: &str, latencies: &LatencySummary) -> Row {
     ])
 }
 
-/// Who owns the slowest requests, in a sentence.
-fn owner(hops: &HopFigures) -> Option<String> {
+/// Which leg accounts for the most of the time of the slowest requests, in a sentence.
+pub(super) fn slowest(hops: &HopFigures) -> Option<String> {
     let slowest = hops.owners.last().filter(|owners| owners.slowest < 1.0)?;
     let (key, share) = slowest.shares.iter().max_by(|one, other| one.1.total_cmp(other.1))?;
     let leg = Leg::ALL.into_iter().find(|leg| leg.name() == key)?;
     Some(format!(
-        "{} owns the slowest {} %: {:.0} % of the time of {} of at least {}",
+        "{}: {:.0} % of the time in the slowest {} % ({}, ≥ {})",
         hops.name(leg),
-        slowest.slowest * 100.0,
         share * 100.0,
+        slowest.slowest * 100.0,
         counted(slowest.requests, "request"),
         duration(slowest.at_least_ns)
     ))

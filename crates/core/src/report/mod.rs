@@ -18,6 +18,7 @@ mod run;
 pub(crate) mod scale;
 mod selftest;
 mod serve;
+mod short;
 mod slices;
 mod time;
 mod value;

@@ -19,7 +19,7 @@ pub fn plan(scenario: &Scenario, plan: &Plan) -> Document {
     rows.push(("offers".into(), offers(scenario, plan).into()));
     let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 0.0);
     rows.extend(
-        utilisation.map(|of| ("busy".into(), format!("{} of the workers", percent(of)).into())),
+        utilisation.map(|of| ("workers".into(), format!("utilisation {}", percent(of)).into())),
     );
     rows.push(("accepts".into(), accepts(scenario).into()));
     let seed = format!(" (seed {})", scenario.seed);
@@ -64,8 +64,8 @@ fn warnings(scenario: &Scenario, plan: &Plan) -> Vec<String> {
     let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0);
     let overload = utilisation.map(|utilisation| {
         format!(
-            "the plan asks for {} of what the workers can do, so the queue grows without end: offer less, or have \
-             more workers or shorter delays",
+            "the load is {} of the workers' capacity, so the queue grows without end: offer less, or use more workers \
+             or shorter delays",
             percent(utilisation)
         )
     });
@@ -91,7 +91,7 @@ fn accepts(scenario: &Scenario) -> String {
 /// The parts of a scenario by name, each in a few words.
 pub(super) fn settings(scenario: &Scenario) -> Vec<(Words, Words)> {
     let workers = if scenario.proxy.engine == Engine::External {
-        format!("not ours; expected replies {}", spread(&scenario.workers.replies))
+        format!("external; expected replies {}", spread(&scenario.workers.replies))
     } else {
         workers(scenario)
     };
@@ -110,7 +110,7 @@ pub(super) fn settings(scenario: &Scenario) -> Vec<(Words, Words)> {
 pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
     let mut workers = workers(scenario);
     if scenario.proxy.engine == Engine::External {
-        workers += " (as the scenario says: the external server may have others)";
+        workers += " (of the scenario; the external server may differ)";
     }
     let phases = format!("{}, {} counted", warmup(scenario), scenario.run.duration);
     [
@@ -123,14 +123,48 @@ pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
     .into()
 }
 
+/// What is run, in one line.
+pub(super) fn in_a_line(scenario: &Scenario) -> String {
+    let load = &scenario.load;
+    let in_flight = load.in_flight.map_or(1, |in_flight| in_flight.0);
+    let load = match (load.model, load.rate, load.rate_per_client) {
+        (Model::Closed, ..) => format!("closed, {in_flight} in flight each,"),
+        (Model::Open, Some(rate), _) => format!("open, {}, {rate}", arrivals(scenario)),
+        (Model::Open, None, Some(each)) => format!("open, {}, {each} each,", arrivals(scenario)),
+        (Model::Open, None, None) => format!("open, {},", arrivals(scenario)),
+    };
+    let clients = counted(u64::from(scenario.clients.count.0), "client");
+    let server = match (scenario.proxy.engine, &scenario.server) {
+        (Engine::External, Some(_)) => "your own server".to_owned(),
+        (Engine::External, None) => format!("server at {}", scenario.proxy.frontend),
+        (engine, _) => {
+            let workers = counted(u64::from(scenario.workers.count.0), "worker");
+            format!("{} proxy · {workers}", name(engine))
+        }
+    };
+    format!("{load} for {} · {clients} · {server}", scenario.run.duration)
+}
+
+fn arrivals(scenario: &Scenario) -> &'static str {
+    match scenario.load.arrivals {
+        Some(Arrivals::Poisson) => "Poisson",
+        Some(Arrivals::Periodic) | None => "periodic",
+    }
+}
+
 fn load(scenario: &Scenario) -> String {
     let load = &scenario.load;
-    let model = match load.model {
+    let timeout =
+        load.timeout.map_or_else(String::new, |timeout| format!(", given up after {timeout}"));
+    format!("{}; payload {}{timeout}", model(scenario), spread(&load.payload))
+}
+
+/// When requests leave.
+fn model(scenario: &Scenario) -> String {
+    let load = &scenario.load;
+    match load.model {
         Model::Open => {
-            let arrivals = match load.arrivals {
-                Some(Arrivals::Poisson) => "Poisson",
-                Some(Arrivals::Periodic) | None => "periodic",
-            };
+            let arrivals = arrivals(scenario);
             match (load.rate, load.rate_per_client) {
                 (Some(total), _) => format!("open, {arrivals}, {total} over all clients"),
                 (None, Some(each)) => format!("open, {arrivals}, {each} from each client"),
@@ -145,10 +179,7 @@ fn load(scenario: &Scenario) -> String {
                 .map_or_else(String::new, |think| format!(", think {}", spread(think)));
             format!("closed, {in_flight} in flight from each client{think}")
         }
-    };
-    let timeout =
-        load.timeout.map_or_else(String::new, |timeout| format!(", given up after {timeout}"));
-    format!("{model}; payload {}{timeout}", spread(&load.payload))
+    }
 }
 
 fn clients(scenario: &Scenario) -> String {
@@ -159,16 +190,25 @@ fn clients(scenario: &Scenario) -> String {
     format!("{}{drivers}", count(u64::from(scenario.clients.count.0)))
 }
 
+fn name(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Poll => "poll",
+        Engine::Builtin => "builtin",
+        Engine::Batch => "batch",
+        Engine::External => "external",
+    }
+}
+
 fn proxy(scenario: &Scenario) -> String {
     let proxy = &scenario.proxy;
+    if proxy.engine == Engine::External {
+        let whose =
+            if scenario.server.is_some() { "your own server (external)" } else { "external" };
+        return format!("{whose}, at {}", proxy.frontend);
+    }
     let engine = match proxy.engine {
-        Engine::Poll => "poll",
         Engine::Builtin => "builtin (zmq_proxy)",
-        Engine::Batch => "batch",
-        Engine::External if scenario.server.is_some() => {
-            return format!("your own server's (external), at {}", proxy.frontend);
-        }
-        Engine::External => return format!("external, at {}", proxy.frontend),
+        engine => name(engine),
     };
     let sockets = serde_json::to_value(&scenario.sockets).unwrap_or_default();
     let options: Vec<String> = sockets

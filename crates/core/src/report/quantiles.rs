@@ -52,8 +52,8 @@ fn plot(result: &ComparisonResult, last: f64) -> Plot {
         id: "quantiles",
         title: "Difference by percentile".to_owned(),
         words: format!(
-            "By how much the response time of {} is above that of {}, at each percentile; the band is the {} % interval \
-             of each alone.",
+            "How much longer {} takes than {}, at each percentile; the band is the {} % interval of each percentile \
+             alone.",
             result.b.name, result.a.name, result.method.confidence_percent
         ),
         description: said.join(", "),

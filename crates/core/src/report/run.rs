@@ -11,9 +11,10 @@ use super::ledger::ledger;
 use super::legs::legs;
 use super::plan::settings;
 use super::scale::nanos;
+use super::short;
 use super::time::over_time;
 use super::value::{figure, mean_time};
-use super::verdict::{headline, thresholds, verdict};
+use super::verdict::{checks, headline, thresholds, verdict};
 use super::{Reported, machine, scenario_text};
 use crate::quantity::{self, bytes, bytes_per_second, count, duration, percent};
 use crate::result::{GeneratorFigures, ProxyFigures, RunResult, ServerFigures, figures, to_value};
@@ -21,14 +22,15 @@ use crate::scenario::in_words;
 
 impl Reported for RunResult {
     fn report(&self) -> Document {
-        let (word, ..) = headline(self.verdict.status);
+        let (word, _, tone) = headline(self.verdict.status);
         let (legs, runs) = (legs(self), runs(self));
         let marked = [&legs, &runs].into_iter().flatten().any(Section::is_marked);
         let sections = [
-            ended(self),
+            alarms(self),
             Some(verdict(&self.verdict)),
             thresholds(self),
             Some(key_figures(self)),
+            Some(checks(&self.verdict)),
             Some(what_was_run(self)),
             Some(throughput(self)),
             Some(latency(self, marked)),
@@ -46,20 +48,27 @@ impl Reported for RunResult {
             title: Span::name(&self.scenario.name).into(),
             lead: self.scenario.description.clone(),
             word: word.to_owned(),
+            tone,
             made_by: self.environment.zload.clone(),
+            origin: machine(&self.environment),
             sections: sections.into_iter().flatten().collect(),
+            short: short::run(self),
         }
     }
 }
 
 /// What a reader must know before any figure.
-fn ended(result: &RunResult) -> Option<Section> {
+pub(super) fn ended(result: &RunResult) -> Vec<Block> {
     let failed =
         result.failure.iter().map(|why| words!(Span::strong("FAILED"), ": ", why.as_str()));
     let interrupted = result.interrupted.then(|| {
         words!(Span::strong("INTERRUPTED"), ": ", "the figures cover the time until then")
     });
-    let alarms: Vec<Block> = failed.chain(interrupted).map(Block::alarm).collect();
+    failed.chain(interrupted).map(Block::alarm).collect()
+}
+
+fn alarms(result: &RunResult) -> Option<Section> {
+    let alarms = ended(result);
     (!alarms.is_empty()).then(|| Section::bare("alarms", Depth::Answer, alarms))
 }
 
@@ -84,9 +93,9 @@ fn key_figures(result: &RunResult) -> Section {
         let is_alarm = name == "ledger.requests_lost" && ledger.requests_lost > 0;
         (label, value, if is_alarm { Tone::Alarm } else { Tone::Plain })
     });
-    let meaning = "Response times are to the first reply, from the instant at which the plan wanted the request to leave; \
+    let meaning = "Response times are from the intended send time to the first reply; \
                    CPU is that of the whole process.";
-    Section::bare("figures", Depth::Answer, vec![Block::Figures(figures.into(), meaning)])
+    Section::bare("figures", Depth::Answer, vec![Block::Figures(figures.into(), meaning.into())])
 }
 
 fn what_was_run(result: &RunResult) -> Section {
@@ -133,12 +142,12 @@ fn throughput(result: &RunResult) -> Section {
 
 fn drawing(result: &RunResult) -> Option<Section> {
     let bars = buckets::bars(&result.latency.first_reply)?;
-    let heading = "Response time to the first reply (requests, and per cent up to there)";
+    let heading = "Response time to the first reply (requests, cumulative per cent)";
     Some(Section::new("buckets", heading, Depth::Detail, vec![Block::Bars(bars)]))
 }
 
 fn ledgers(result: &RunResult) -> Section {
-    let meaning = "every message of the measured part, in exactly one place";
+    let meaning = "every message of the measured window, in exactly one place";
     let blocks = vec![Block::note(meaning), ledger("ledger", &result.ledger)];
     Section::new("ledger", "Ledger", Depth::Detail, blocks)
 }
@@ -201,8 +210,11 @@ pub(super) fn proxy_line(proxy: &ProxyFigures) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let inside =
-        if known.is_empty() { "its inside is not known here".to_owned() } else { known.join(", ") };
+    let inside = if known.is_empty() {
+        "not zload's, so its inside is unknown".to_owned()
+    } else {
+        known.join(", ")
+    };
     format!("{} at {}, {inside}", proxy.engine, proxy.frontend)
 }
 
@@ -247,7 +259,7 @@ fn notes(result: &RunResult) -> Option<Section> {
 
 fn scenario(result: &RunResult) -> Section {
     let blocks = vec![
-        Block::sentence("With every default filled in: this file alone makes the run again."),
+        Block::sentence("With every default filled in; this file alone repeats the run."),
         Block::Verbatim(scenario_text(&result.scenario)),
     ];
     Section::new("scenario", "Scenario", Depth::Appendix, blocks)

@@ -34,7 +34,7 @@ fn headline(result: &SelftestResult) -> (String, Tone) {
         );
     }
     if result.passed {
-        let meaning = format!("zload measures truly on this machine: all {all} trials passed");
+        let meaning = format!("zload measures correctly on this machine: all {all} trials passed");
         return (meaning, Tone::Good);
     }
     let failed = result.failed() as u64;
@@ -42,10 +42,8 @@ fn headline(result: &SelftestResult) -> (String, Tone) {
     let of = |number: u64, what: &str| {
         (number > 0).then(|| format!("{} of {all} {what}", counted(number, "trial")))
     };
-    let said = [
-        of(failed, "failed: read why below"),
-        of(unjudged, "could not be judged: this machine was too busy"),
-    ];
+    let said =
+        [of(failed, "failed"), of(unjudged, "could not be judged: this machine was too busy")];
     let tone = if failed > 0 { Tone::Alarm } else { Tone::Doubt };
     (said.into_iter().flatten().collect::<Vec<_>>().join("; "), tone)
 }

@@ -15,8 +15,8 @@ pub fn warning_beyond_loopback(scenario: &Scenario) -> String {
     let replies = workers.replies.greatest().unwrap_or(MAX_REPLIES);
     let delay = workers.delay.greatest().unwrap_or(MAX_DELAY);
     format!(
-        "anybody who reaches it may send it work, as much as they like: a request may ask for {replies} replies of up to \
-         {} each, and for {delay} of a worker's time before each of them; tcp://127.0.0.1:* is for this machine alone",
+        "anyone who can reach this endpoint can make it work: a request may ask for {replies} replies of up to \
+         {} each, and for {delay} of a worker's time before each of them; tcp://127.0.0.1:* is local to this machine",
         scenario.message_limit()
     )
 }

@@ -105,7 +105,7 @@ fn over_time(result: &ComparisonResult) -> Option<Plot> {
     });
     Some(Plot {
         id: "slices-over-time",
-        title: "Throughput, slice by slice".to_owned(),
+        title: "Throughput by slice".to_owned(),
         words: "Replies per second of every slice, where it stood in time: what changed on the machine shows in both sides."
             .to_owned(),
         description: format!(

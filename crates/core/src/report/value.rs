@@ -16,7 +16,7 @@ pub(super) fn time(field: impl Into<String>, ns: Option<u64>) -> Words {
 
 /// What the mark of a percentile means.
 pub(super) const UNCERTAIN: &str =
-    "~ seen, and no estimate: too few of these values are independent of each other";
+    "~ observed, not estimated: too few independent samples for this percentile";
 
 /// A percentile of the distribution at this path, with its mark where it is no estimate.
 pub(super) fn percentile(path: &str, latencies: &LatencySummary, kind: &Kind) -> Words {

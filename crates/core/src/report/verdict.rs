@@ -6,9 +6,15 @@ use crate::quantity::counted;
 use crate::result::{RunResult, ThresholdOutcome};
 use crate::verdict::{self, Check, CheckStatus, Verdict};
 
-/// The status first of all, then what did not pass, then how much did.
+/// The answer in a word.
 pub(super) fn verdict(verdict: &Verdict) -> Section {
     let (word, meaning, tone) = headline(verdict.status);
+    let status = Status { of: None, word: word.to_owned(), meaning: meaning.into(), tone };
+    Section::bare("verdict", Depth::Answer, vec![Block::Status(status)])
+}
+
+/// What did not pass, then how much did.
+pub(super) fn checks(verdict: &Verdict) -> Section {
     let findings = verdict.findings();
     let found = |check: &&Check| {
         let (mark, words) = item(check);
@@ -18,30 +24,24 @@ pub(super) fn verdict(verdict: &Verdict) -> Section {
     said.extend(verdict.ceiling.iter().map(|of| (Mark::Dot, of.sentence.as_str().into())));
     let is_other = |check: &&Check| findings.iter().all(|found| found.name != check.name);
     let others = verdict.checks.iter().filter(is_other).map(item).collect();
-    let status = Status { of: None, word: word.to_owned(), meaning: meaning.into(), tone };
-    Section::bare(
-        "verdict",
-        Depth::Answer,
-        vec![
-            Block::Status(status),
-            Block::List(said),
-            Block::Folded(tally(verdict).into(), vec![Block::List(others)]),
-        ],
-    )
+    let others = Block::Folded(tally(verdict).into(), vec![Block::List(others)]);
+    Section::new("checks", "Checks", Depth::Answer, vec![Block::List(said), others])
 }
 
 /// A status, what it means, and how good that is.
 pub(super) fn headline(status: verdict::Status) -> (&'static str, &'static str, Tone) {
     match status {
-        verdict::Status::Valid => ("VALID", "nothing speaks against these figures", Tone::Good),
+        verdict::Status::Valid => {
+            ("VALID", "no check found a reason to doubt these figures", Tone::Good)
+        }
         verdict::Status::Suspect => {
-            ("SUSPECT", "read these figures with the doubts below", Tone::Doubt)
+            ("SUSPECT", "the checks below found reasons for doubt", Tone::Doubt)
         }
         verdict::Status::Invalid => ("INVALID", "do not use these figures", Tone::Alarm),
     }
 }
 
-fn item(check: &Check) -> (Mark, Words) {
+pub(super) fn item(check: &Check) -> (Mark, Words) {
     let mark = match check.status {
         CheckStatus::Pass => Mark::Pass,
         CheckStatus::NotApplicable => Mark::Unknown,
@@ -73,22 +73,30 @@ pub(super) fn thresholds(result: &RunResult) -> Option<Section> {
     let missed = outcomes.iter().filter(|outcome| !outcome.met).count();
     let invalid = result.verdict.status == verdict::Status::Invalid;
     let (meaning, tone) = match missed {
-        _ if invalid => {
-            ("none is met or missed: these figures must not be used".to_owned(), Tone::Alarm)
-        }
+        _ if invalid => ("not judged, because the run is INVALID".to_owned(), Tone::Alarm),
         0 => ("met".to_owned(), Tone::Good),
         missed => (format!("{missed} of {} missed", outcomes.len()), Tone::Alarm),
     };
-    let item = |ThresholdOutcome { limit, sentence, met, .. }: &ThresholdOutcome| {
-        let mark = match met {
-            _ if invalid => Mark::Dot,
-            true => Mark::Pass,
-            false => Mark::Fail,
-        };
-        (mark, words!(Span::strong(limit.as_str()), ": ", sentence.as_str()))
-    };
     let status = Status { of: None, word: "Thresholds".to_owned(), meaning: meaning.into(), tone };
-    let list = Block::List(outcomes.iter().map(item).collect());
+    let list = Block::List(outcomes.iter().map(|outcome| outcome_of(outcome, invalid)).collect());
     (!outcomes.is_empty())
         .then(|| Section::bare("thresholds", Depth::Answer, vec![Block::Status(status), list]))
+}
+
+/// A threshold with its figure; of a run that must not be used none is met or missed.
+fn outcome_of(outcome: &ThresholdOutcome, invalid: bool) -> (Mark, Words) {
+    let ThresholdOutcome { limit, sentence, met, .. } = outcome;
+    let mark = match met {
+        _ if invalid => Mark::Dot,
+        true => Mark::Pass,
+        false => Mark::Fail,
+    };
+    (mark, words!(Span::strong(limit.as_str()), ": ", sentence.as_str()))
+}
+
+/// All thresholds with their figures, the missed ones first.
+pub(super) fn outcomes(result: &RunResult) -> Vec<(Mark, Words)> {
+    let invalid = result.verdict.status == verdict::Status::Invalid;
+    let of = |met: bool| result.thresholds.iter().filter(move |outcome| outcome.met == met);
+    of(false).chain(of(true)).map(|outcome| outcome_of(outcome, invalid)).collect()
 }

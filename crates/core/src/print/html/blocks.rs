@@ -30,7 +30,7 @@ pub(super) fn of_block(block: &Block) -> Markup {
             dl.figures { @for (name, figure, tone) in figures {
                 div.(class_of(*tone)) { dt { (name) } dd { (of_words(figure)) } }
             } }
-            p.note { (meaning) }
+            p.note { (of_words(meaning)) }
         },
         Block::Table(table) => of_table(table),
         Block::Verbatim(text) => html! { pre { code { (text.trim_end()) } } },

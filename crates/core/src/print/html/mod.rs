@@ -37,6 +37,7 @@ pub fn html(report: &Document) -> String {
                     header {
                         h1 { (title) }
                         @if !report.lead.is_empty() { p.lead { (report.lead) } }
+                        @if !report.origin.is_empty() { p.note.origin { (report.origin) } }
                     }
                     @for section in &report.sections { (of_section(report, section)) }
                 }

@@ -1,0 +1,32 @@
+//! Scenarios without a file: an endpoint in place of one, or a server's command.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::input::Input;
+
+/// The load where nothing else is asked for: enough for percentiles, and little for a server.
+const LOAD: &str = "\
+[load]
+rate = \"1k/s\"
+arrivals = \"poisson\"
+[clients]
+count = 10
+[run]
+duration = \"10s\"
+";
+
+/// The scenario of a load on the ROUTER at the endpoint that stands where a file is expected; `None` if it is no endpoint.
+pub(crate) fn against(endpoint: &Path) -> Option<Input> {
+    let text = endpoint.to_str().filter(|text| text.contains("://"))?;
+    // A JSON string is one of TOML, too.
+    let frontend = Value::from(text);
+    let server = format!("[proxy]\nengine = \"external\"\nfrontend = {frontend}\n");
+    Some(Input { path: endpoint.to_owned(), bytes: format!("{LOAD}{server}").into_bytes() })
+}
+
+/// The scenario of the same load on a server whose command is told besides.
+pub(crate) fn for_command(program: &str) -> Input {
+    Input { path: program.into(), bytes: LOAD.to_owned().into_bytes() }
+}
