@@ -146,7 +146,11 @@ fn what_is_asked_for_is_answered_even_if_it_says_what_others_say() {
     let result = compare(&args).result(0);
     for name in ["latency.service.p50", "latency.first_reply.p90"] {
         let metric = metric(&result, name);
-        assert_eq!((&metric["gated"], &metric["answered"]), (&true.into(), &true.into()));
+        assert_eq!(
+            (&metric["gated"], &metric["answered"]),
+            (&true.into(), &true.into()),
+            "{metric}"
+        );
     }
 }
 
