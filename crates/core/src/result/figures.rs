@@ -49,22 +49,24 @@ const fn part(name: &'static str, why_null: &'static str) -> Part {
 
 const NOT_MEASURED: &str = "it could not be measured";
 
-/// The parts in the order in which they are read. What stands elsewhere says nothing of what the run was like as a whole.
+/// The parts in the order in which they are read. Other parts do not describe the run as a whole.
 pub const PARTS: &[Part] = &[
     part("throughput", NOT_MEASURED),
     part("latency", NOT_MEASURED),
     part("ledger", "nothing was sent"),
     part(
         "hops",
-        "no sampled request got a reply, or the engine or an external server hides this leg",
+        "no sampled request got a reply, or this leg cannot be measured with this engine or an external server",
     ),
     part(
         "ideal",
-        "an external server, a closed load without work, a run that was cut short and one of more than 20 million \
-         requests and replies have no ideal; the notes say which it is",
+        "there is no lower bound for an external server, a closed load without work, a run that was cut short or one of more than 20 million requests and replies; see the notes",
     ),
-    part("waiting_client", "there is one for open loads only, if every request is in the sample"),
-    part("proxy", "the engine or an external server hides it, or nothing crossed the proxy"),
+    part("waiting_client", "it needs an open load and a sample of every request"),
+    part(
+        "proxy",
+        "it cannot be measured with this engine or an external server, or nothing crossed the proxy",
+    ),
     part("generator", NOT_MEASURED),
     part("process", NOT_MEASURED),
     part("server", NOT_MEASURED),
@@ -79,7 +81,7 @@ impl Figure {
         Self { better: Some(better), ..self }
     }
 
-    /// Comparisons compare it, and a smaller difference than so many percent is none.
+    /// Comparisons compare it, and this many percent is the smallest difference that counts.
     const fn compared(self, better: Direction, margin_percent: f64) -> Self {
         Self { margin_percent: Some(margin_percent), ..self.better(better) }
     }
@@ -242,7 +244,7 @@ pub fn compared() -> impl Iterator<Item = Figure> {
     ROWS.iter().copied().filter(|figure| figure.margin_percent.is_some())
 }
 
-/// Those that are worth a history, in the order of its columns.
+/// Those that are kept as a history, in the order of its columns.
 pub fn kept() -> Vec<Figure> {
     let mut kept: Vec<Figure> =
         ROWS.iter().copied().filter(|figure| figure.column.is_some()).collect();
@@ -250,14 +252,14 @@ pub fn kept() -> Vec<Figure> {
     kept
 }
 
-/// The figure with this name, which people write with or without `_ns`, and without `latency.` if they like.
+/// The figure with this name, with or without `_ns` and `latency.`.
 pub fn named(name: &str) -> Option<&'static Figure> {
     let name = name.strip_suffix("_ns").unwrap_or(name);
     let find = |name: &str| FIGURES.iter().find(|figure| figure.name == name);
     find(name).or_else(|| find(&format!("{LATENCY}{name}")))
 }
 
-/// What may have been meant by a name that no figure has.
+/// The nearest name to one that no figure has.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let names = FIGURES.iter().map(|figure| figure.name);
     let known: Vec<&'static str> =
@@ -341,7 +343,7 @@ impl Figure {
         match parent["count"].as_u64() {
             Some(0) => "nothing was counted there".to_owned(),
             Some(count) => {
-                format!("{} are too few to carry a {last}", quantity::counted(count, "value"))
+                format!("{} are too few for {last}", quantity::counted(count, "value"))
             }
             None => {
                 let part = PARTS.iter().find(|part| part.name == self.part());
