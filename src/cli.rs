@@ -1,4 +1,4 @@
-//! The command line: its words and nothing else. Defaults that concern a run live in the scenario.
+//! The command line, and nothing else. Defaults that concern a run live in the scenario.
 
 mod meaning;
 
@@ -16,51 +16,51 @@ use zload_core::scenario::{Nanos, Percent};
 #[derive(Debug, Parser)]
 #[command(name = "zload", version, about, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done and fine · 1 the answer is no · 2 usage, scenario or run failure · \
+    after_help = "Exit codes: 0 success · 1 a check failed · 2 usage, scenario or run failure · \
                         3 the measurement must not be used · 130 interrupted"
 )]
 pub struct Cli {
-    /// Colours and bold letters
+    /// When to use colours and bold text
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// When a report has colours.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal that knows them, unless `NO_COLOR` is set
+    /// On a terminal that supports them, unless `NO_COLOR` is set
     Auto,
-    /// Always, as for a CI log that shows them
+    /// Always, as for CI logs that show them
     Always,
     /// Never
     Never,
 }
 
-/// What zload can do.
+/// The commands of zload.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a scenario: progress on stderr, the report on stdout
     Run(RunArgs),
-    /// Write a scenario with a comment at every key, to begin with
+    /// Write a scenario to start from, with a comment at every key
     Init(InitArgs),
-    /// Run the server side alone (proxy and workers), for clients elsewhere
+    /// Run only the server side (proxy and workers), for clients elsewhere
     Serve(ServeArgs),
-    /// Validate scenarios and print the plan of each with its hash; starts nothing
+    /// Validate scenarios and print the plan of each with its hash, without running it
     Check(CheckArgs),
-    /// Simulate the plan with a proxy, a network and a scheduler that cost nothing; starts nothing
+    /// Simulate the lower bound: the plan with no cost for proxy, network and scheduler
     Ideal(IdealArgs),
-    /// Prove on this machine, in half a minute, that what is measured is true
+    /// Check in half a minute that zload measures correctly on this machine
     Selftest(SelftestArgs),
-    /// Print a saved result again, in any form that there is of it
+    /// Print a saved result again, in any format
     Show(ShowArgs),
-    /// Hold two scenarios, builds or saved results against each other: better, worse, same or unclear
+    /// Compare two scenarios, builds or saved results: better, worse, same or unclear
     Compare(CompareArgs),
-    /// Compare a scenario with itself: the noise of this machine, and the smallest change that can be found
+    /// Compare a scenario with itself: the noise of this machine, and the minimum detectable effect
     Calibrate(CalibrateArgs),
-    /// Play slices of a scenario, as told on standard input; for `zload compare`
+    /// Run slices of a scenario on request from standard input; used by `zload compare`
     #[command(hide = true)]
     Slices(SlicesArgs),
     /// Print a shell's completion script
@@ -73,20 +73,20 @@ pub enum Command {
         /// The command
         command: Option<String>,
     },
-    /// Start a server and end it with zload; for zload itself
+    /// Start a server and end it with zload; used by zload itself
     #[command(hide = true)]
     Guard(GuardArgs),
     /// List every figure of a run with its unit and meaning, as thresholds and comparisons name it
     Metrics,
     /// Print the JSON Schema of scenarios or results
     Schema {
-        /// Whose schema
+        /// The kind of file
         #[arg(value_enum, default_value_t = SchemaOf::Scenario)]
         of: SchemaOf,
     },
 }
 
-/// Settings that take the place of the scenario's.
+/// Settings that override the scenario's.
 #[derive(Debug, Args)]
 pub struct Overrides {
     /// Override a key of the scenario by its dotted name, as in `clients.count=100`; repeatable
@@ -103,7 +103,7 @@ pub struct Overrides {
     pub workers: Option<String>,
 }
 
-/// Settings of the clients' side.
+/// Settings of the clients that override the scenario's.
 #[derive(Debug, Args)]
 pub struct LoadOverrides {
     /// Short for --set load.rate=RATE
@@ -117,7 +117,7 @@ pub struct LoadOverrides {
 /// `zload init`
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The file, which is not there yet
+    /// The file to create
     #[arg(default_value = "zload.toml")]
     pub file: PathBuf,
 }
@@ -128,36 +128,36 @@ pub struct InitArgs {
   zload run scenario.toml -o result.json
   zload run tcp://127.0.0.1:5555 --rate 1k/s       a ROUTER that is listening
   zload run --rate 1k/s -- python3 echo.py {frontend}       a server that zload starts
-  zload init                                       a scenario to begin with")]
+  zload init                                       a scenario to start from")]
 pub struct RunArgs {
     /// The scenario file, or the endpoint of a ROUTER that listens; - is standard input
     #[arg(required_unless_present = "server")]
     pub scenario: Option<PathBuf>,
-    /// What to put in place of the scenario's settings
+    /// Overrides of the scenario
     #[command(flatten)]
     pub overrides: Overrides,
-    /// What to put in place of the scenario's load
+    /// Overrides of the scenario's load
     #[command(flatten)]
     pub load: LoadOverrides,
-    /// Your own server: zload starts it, waits until it answers, and stops it; {frontend} becomes the endpoint to bind
+    /// An external server that zload starts and stops; {frontend} is replaced by the endpoint to bind
     #[arg(last = true, value_name = "PROGRAM")]
     pub server: Vec<String>,
     /// Run the plan this many times and pool the figures
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
-    /// With --repeat: each run plays a plan of its own, of the next seed, so that all requests are different ones
+    /// With --repeat: each run uses the next seed, and so has its own plan
     #[arg(long, requires = "repeat")]
     pub vary_seed: bool,
-    /// Keep everything on so many processors
+    /// Pin all threads to N CPUs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub cpus: Option<u32>,
-    /// What must hold for exit code 0, as in `first_reply.p99 < 5ms`, beside the scenario's thresholds; repeatable
+    /// A threshold besides the scenario's, as in `first_reply.p99 < 5ms`; a missed one is exit code 1; repeatable
     #[arg(long = "threshold", value_name = "LIMIT")]
     pub thresholds: Vec<String>,
-    /// Where the result goes
+    /// Output of the result
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Show each message as it passes, on stderr; for small runs
+    /// Print each message to stderr; for small runs
     #[arg(long)]
     pub trace: bool,
     /// Save the traces of the sampled requests in the Chrome trace format, for Perfetto
@@ -173,7 +173,7 @@ pub struct ServeArgs {
     /// Override a key of the scenario by its dotted name; repeatable
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<Override>,
-    /// Serve this long; until Ctrl-C if absent
+    /// Serve for this long; by default until Ctrl-C
     #[arg(long, value_name = "TIME")]
     pub duration: Option<Nanos>,
     /// Short for --set workers.count=N
@@ -182,21 +182,21 @@ pub struct ServeArgs {
     /// Short for --set seed=N
     #[arg(long, value_name = "N")]
     pub seed: Option<String>,
-    /// Where the result goes
+    /// Output of the result
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Show each message as it passes, on stderr; for small runs
+    /// Print each message to stderr; for small runs
     #[arg(long)]
     pub trace: bool,
 }
 
-/// `zload guard`, which only zload calls
+/// `zload guard`, used only by zload itself
 #[derive(Debug, Args)]
 pub struct GuardArgs {
     /// How long the server may take to end after SIGTERM
     #[arg(long, value_name = "TIME", default_value = "0s")]
     pub stop_timeout: Nanos,
-    /// Become the server of the guard with this process number
+    /// Become the server of the guard with this process id
     #[arg(long, value_name = "PID")]
     pub become_server_of: Option<i32>,
     /// Program and arguments
@@ -210,10 +210,10 @@ pub struct CheckArgs {
     /// The scenario files; - is standard input
     #[arg(required = true)]
     pub scenarios: Vec<PathBuf>,
-    /// What to put in place of the scenarios' settings
+    /// Overrides of the scenarios
     #[command(flatten)]
     pub overrides: Overrides,
-    /// What to put in place of the scenarios' load
+    /// Overrides of the scenarios' load
     #[command(flatten)]
     pub load: LoadOverrides,
 }
@@ -223,39 +223,39 @@ pub struct CheckArgs {
 pub struct IdealArgs {
     /// The scenario file; - is standard input
     pub scenario: PathBuf,
-    /// What to put in place of the scenario's settings
+    /// Overrides of the scenario
     #[command(flatten)]
     pub overrides: Overrides,
-    /// What to put in place of the scenario's load
+    /// Overrides of the scenario's load
     #[command(flatten)]
     pub load: LoadOverrides,
-    /// How requests find a worker
+    /// How requests are assigned to workers
     #[arg(long, value_enum, default_value_t = Policies::All)]
     pub policy: Policies,
-    /// Where the result goes
+    /// Output of the result
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
-/// Which policies are simulated.
+/// The policies to simulate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Policies {
-    /// The next worker in turn, whatever it has to do: what a DEALER backend does
+    /// The next worker in turn, busy or not: what a DEALER backend does
     RoundRobin,
-    /// One queue, served by the first worker that is free: the best there can be
+    /// One queue, served by the first free worker: the optimum
     SharedQueue,
     /// The worker with the fewest requests queued and running
     LeastLoaded,
-    /// The less loaded of two workers drawn at random
+    /// The less loaded of two random workers
     PowerOfTwo,
-    /// Each of them
+    /// All of these
     All,
 }
 
 /// `zload selftest`
 #[derive(Debug, Args)]
 pub struct SelftestArgs {
-    /// Where the result goes
+    /// Output of the result
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -268,7 +268,7 @@ pub struct ShowArgs {
     /// Save the report as a page to this file, with plots; it opens offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// In which form
+    /// The format
     #[arg(long, value_parser = format(), default_value = "text")]
     pub format: Format,
     /// The whole report: intervals, every check, where the time went, the ledger, the cost
@@ -279,34 +279,34 @@ pub struct ShowArgs {
 /// `zload compare`
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Two scenario files, or two results that `zload run --repeat N -o FILE` saved; more are held against the first
+    /// Two scenario files, or two results of `zload run --repeat N -o FILE`; further ones are compared with the first
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Compare builds: a zload that plays the scenario; give it twice or more, and one scenario
+    /// Compare builds: a zload that runs the scenario; give it twice or more, and one scenario
     #[arg(long, value_name = "ZLOAD")]
     pub exe: Vec<PathBuf>,
-    /// What to put in place of every scenario's settings
+    /// Overrides of every scenario
     #[command(flatten)]
     pub overrides: Overrides,
-    /// What to put in place of every scenario's load
+    /// Overrides of every scenario's load
     #[command(flatten)]
     pub load: LoadOverrides,
-    /// What is asked
+    /// The questions
     #[command(flatten)]
     pub questions: QuestionArgs,
-    /// How it is found out
+    /// The method
     #[command(flatten)]
     pub design: DesignArgs,
-    /// Compare saved results although their plans differ
+    /// Compare saved results even if their plans differ
     #[arg(long)]
     pub allow_different_load: bool,
-    /// What `zload calibrate -o FILE` saved: chooses the blocks, and says how far saved results may have drifted
+    /// A result of `zload calibrate -o FILE`: sets the number of blocks, and how far saved results may have drifted
     #[arg(long, value_name = "FILE")]
     pub calibration: Option<PathBuf>,
-    /// Exit with 1 if the whole is this bad
+    /// Exit with 1 if the overall answer is this bad
     #[arg(long, value_enum, value_name = "ANSWER")]
     pub fail_on: Option<FailOn>,
-    /// Where the result goes
+    /// Output of the result
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -316,19 +316,19 @@ pub struct CompareArgs {
 pub struct CalibrateArgs {
     /// The scenario file; - is standard input
     pub scenario: PathBuf,
-    /// What to put in place of the scenario's settings
+    /// Overrides of the scenario
     #[command(flatten)]
     pub overrides: Overrides,
-    /// What to put in place of the scenario's load
+    /// Overrides of the scenario's load
     #[command(flatten)]
     pub load: LoadOverrides,
-    /// What is asked
+    /// The questions
     #[command(flatten)]
     pub questions: QuestionArgs,
-    /// How it is found out
+    /// The method
     #[command(flatten)]
     pub design: DesignArgs,
-    /// Where the result goes
+    /// Output of the result
     #[command(flatten)]
     pub output: OutputArgs,
 }
@@ -343,27 +343,27 @@ pub struct SlicesArgs {
     pub set: Vec<Override>,
 }
 
-/// What is asked of a comparison.
+/// The questions of a comparison.
 #[derive(Debug, Args)]
 pub struct QuestionArgs {
-    /// The metric that matters most, as in `first_reply.p50`; default: throughput (closed load), median (open load)
+    /// The metric that decides, as in `first_reply.p50`; default: throughput (closed load), median (open load)
     #[arg(long, value_name = "METRIC")]
     pub primary: Option<String>,
-    /// Another metric whose answer counts for that of the whole; repeatable
+    /// Another metric that counts for the overall answer; repeatable
     #[arg(long, value_name = "METRIC")]
     pub gate: Vec<String>,
-    /// A smaller difference of the primary metric counts as none; default: 3%, 5% for a p75, p90 or p95, 10% for a p99
+    /// The smallest difference of the primary metric that counts as one; default: 3%, 5% for p75, p90 and p95, 10% for p99
     #[arg(long, value_name = "PERCENT")]
     pub margin: Option<Percent>,
 }
 
-/// How long, how often, how many.
+/// The method of a comparison.
 #[derive(Debug, Args)]
 pub struct DesignArgs {
-    /// How thorough; quick if absent
+    /// How thorough to be; default: quick
     #[arg(long, value_enum)]
     pub profile: Option<ProfileArg>,
-    /// Blocks, each a fresh start of all sides; 9 are the fewest that show anything
+    /// Blocks, each a fresh start of all sides; at least 9
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(9..=1000))]
     pub blocks: Option<u32>,
     /// Slices of each side in a block
@@ -372,8 +372,8 @@ pub struct DesignArgs {
     /// The measured part of a slice
     #[arg(long, value_name = "TIME")]
     pub slice: Option<Nanos>,
-    /// Keep everything on so many processors: with 1 the noise of a small machine is about half, and what is compared is
-    /// work and no longer how it spreads over cores
+    /// Pin all threads to N CPUs: with 1 a small machine has about half the noise, and the comparison is of the work itself,
+    /// not of how it scales over cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub cpus: Option<u32>,
 }
@@ -396,7 +396,7 @@ pub enum FailOn {
     Unclear,
 }
 
-/// Where a result goes.
+/// Output of a result.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
     /// Save the result as JSON to this file
@@ -405,7 +405,7 @@ pub struct OutputArgs {
     /// Save the report as a page to this file, with plots; it opens offline
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// The form of what is printed
+    /// The format of what is printed
     #[arg(long, value_parser = format(), default_value = "text")]
     pub format: Format,
     /// No progress on stderr
@@ -416,7 +416,7 @@ pub struct OutputArgs {
     pub verbose: bool,
 }
 
-/// Whose schema is asked for.
+/// The kind of file is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaOf {
     /// Scenario files
@@ -435,7 +435,7 @@ pub enum SchemaOf {
     Calibration,
 }
 
-/// The formats, each with what it is for.
+/// The formats, each with its use.
 fn format() -> impl TypedValueParser<Value = Format> {
     let values = FORMATS.map(|(_, name, help)| PossibleValue::new(name).help(help));
     PossibleValuesParser::new(values).map(|given| {

@@ -12,20 +12,20 @@ pub enum Error {
     #[error("{0}")]
     Scenario(Box<Problem>),
     /// Several of the scenarios given are invalid.
-    #[error("{} scenarios are wrong", .0.len())]
+    #[error("{} scenarios are invalid", .0.len())]
     Several(Vec<Error>),
     /// A file cannot be read.
-    #[error("{}: cannot be read: {source}{help}", text::path(path))]
+    #[error("{}: cannot read: {source}{help}", text::path(path))]
     Read {
         /// The file.
         path: PathBuf,
-        /// What may have been meant, after a semicolon, if that is known.
+        /// A suggestion, after a semicolon, if there is one.
         help: String,
         /// What the system says.
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("{}: cannot be written: {source}", text::path(path))]
+    #[error("{}: cannot write: {source}", text::path(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The report cannot be written.
-    #[error("the report cannot be written to standard output: {0}")]
+    #[error("cannot write the report to standard output: {0}")]
     Output(io::Error),
     /// A file is not a result that this zload can read.
     #[error("{}: not a usable result: {reason}", text::path(path))]
@@ -77,7 +77,7 @@ pub enum Error {
         /// The last lines of its output.
         output: Vec<String>,
     },
-    /// The run could not be carried through; what was measured has been reported.
+    /// The run failed; what was measured has been reported.
     #[error("{0}")]
     Failed(String),
     /// A result cannot be printed in the format that was asked for.
@@ -118,8 +118,7 @@ impl Error {
             }
             Self::Server { what, output } if !output.is_empty() => {
                 let lines: String = output.iter().map(|line| format!("\n    {line}")).collect();
-                text::lines(&format!("error: {what}\n  the last of its output:{lines}"))
-                    .into_owned()
+                text::lines(&format!("error: {what}\n  the end of its output:{lines}")).into_owned()
             }
             other => text::lines(&format!("error: {other}")).into_owned(),
         }
@@ -129,8 +128,8 @@ impl Error {
 /// The last line of a program's output, to follow a sentence about it.
 pub(crate) fn last_words(output: &[String]) -> String {
     match output.last() {
-        Some(line) => format!("; it last said \"{}\"", text::shown(line.trim())),
-        None => "; it said nothing".to_owned(),
+        Some(line) => format!("; its last output was \"{}\"", text::shown(line.trim())),
+        None => "; it printed nothing".to_owned(),
     }
 }
 

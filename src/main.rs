@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     // An allocation that fails later would be an abort.
     if !limits::has_memory_to_begin() {
         let _closed = std::io::stderr().write_all(
-            b"error: there is too little memory to begin: raise the limit (ulimit -v)\n",
+            b"error: there is too little memory to start: raise the limit (ulimit -v)\n",
         );
         return ExitCode::from(2);
     }

@@ -74,15 +74,15 @@ impl Progress {
         self.show(place, prefix, in_words(snapshot), due);
     }
 
-    /// Says which of several steps begins.
+    /// Says which of several steps starts.
     pub(crate) fn step(&self, step: usize, steps: usize, name: &str) {
         let place = Some((step as u64 - 1, steps as u64));
         self.show(place, format!("{step}/{steps}"), text::shown(name).into_owned(), true);
     }
 
-    /// Says that what was measured is held against the simulated plan.
+    /// Says that the lower bound is being simulated.
     pub(crate) fn simulate(&self) {
-        let what = "the same plan in an ideal topology";
+        let what = "simulating the lower bound";
         self.show(None, "simulating".to_owned(), what.to_owned(), true);
     }
 
@@ -126,7 +126,7 @@ impl Progress {
     }
 }
 
-/// Writes a line. A log that was closed wants no more of them; the work goes on.
+/// Writes a line. A closed log is not an error; the work goes on.
 fn say(line: &str) {
     let _closed = writeln!(std::io::stderr(), "{line}");
 }

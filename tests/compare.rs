@@ -107,7 +107,7 @@ fn a_scenario_that_is_slower_is_worse_and_the_other_way_round_better() {
 }
 
 #[test]
-fn more_files_are_each_held_against_the_first() {
+fn more_files_are_each_compared_with_the_first() {
     let files = Files::new();
     let (a, b, c) = (
         files.write("a.toml", &scenario("2ms")),
@@ -179,7 +179,7 @@ fn builds_are_compared_by_the_programs_that_are_given() {
     let silent = executable(&files, "silent", "#!/bin/sh\nexit 0\n");
     assert_error(
         &compare(&["--exe", own, "--exe", &silent, &file, "-q"]).args(&SHORT).end(),
-        "ended in the middle",
+        "ended during the comparison",
     );
     let old = executable(
         &files,
@@ -188,7 +188,7 @@ fn builds_are_compared_by_the_programs_that_are_given() {
     );
     assert_error(
         &compare(&["--exe", &old, "--exe", own, &file, "-q"]).args(&SHORT).end(),
-        "plays no slices",
+        "older than `zload compare`",
     );
     assert_error(
         &compare(&["--exe", own, "--exe", "/nowhere/zload", &file, "-q"]).end(),
@@ -197,7 +197,7 @@ fn builds_are_compared_by_the_programs_that_are_given() {
     let babbler = executable(&files, "babbler", "#!/bin/sh\nread line\necho hello\nread line\n");
     assert_error(
         &compare(&["--exe", own, "--exe", &babbler, &file, "-q"]).args(&SHORT).end(),
-        "no result",
+        "did not write a result",
     );
 }
 
@@ -296,12 +296,12 @@ fn wrong_input_is_refused_before_anything_runs() {
     let json = files.write("one.json", "{ \"schema\": \"zload.other/1\" }");
     for (args, part) in [
         (&[file.as_str()][..], "one file cannot be compared"),
-        (&[&file, "/nowhere.toml"], "/nowhere.toml: cannot be read"),
+        (&[&file, "/nowhere.toml"], "/nowhere.toml: cannot read"),
         (&[&file, &json], "two of a kind"),
         (&[&json, &json], "its schema is \"zload.other/1\""),
         (&[&file, &file, "--exe", "zload"], "give it twice"),
         (&[&file, &file, "--exe", "zload", "--exe", "zload"], "2 files were given"),
-        (&[&file, &file, "--gate", "proxy.cpu"], "no metric"),
+        (&[&file, &file, "--gate", "proxy.cpu"], "unknown metric"),
         (&[&file, &file, "--cpus", "4096"], "this process may use"),
         (&[&file, &file, "--calibration", &file], "not a usable result"),
         (&[&file, &file, "--margin", "3"], "ends in %"),
@@ -313,7 +313,7 @@ fn wrong_input_is_refused_before_anything_runs() {
     }
     let wrong =
         files.write("wrong.toml", &format!("{}\ncompare.primary = 'throughput'", scenario("1ms")));
-    assert_error(&compare(&[&wrong, &wrong]).end(), "no metric");
+    assert_error(&compare(&[&wrong, &wrong]).end(), "unknown metric");
 }
 
 /// The processes that a process started and that still are.

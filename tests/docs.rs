@@ -92,7 +92,7 @@ fn every_link_leads_somewhere() {
             let file = if file.is_empty() {
                 page.clone()
             } else {
-                page.parent().expect("a folder").join(file)
+                page.parent().expect("a directory").join(file)
             };
             assert!(file.exists(), "{} links to {link}", page.display());
             assert!(
@@ -182,7 +182,7 @@ fn shortened(command: &[String]) -> Vec<String> {
 /// Runs a page's commands one after the other in a folder of their own, so that what one saves the next may show. Each
 /// must be understood by the program's own parser and do what it is meant to: exit code 2 is the one that says it could not.
 fn play(page: &Path) -> usize {
-    let folder = TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("a directory");
     std::os::unix::fs::symlink(root().join("configs"), folder.path().join("configs"))
         .expect("a link to configs");
     let commands = commands(&text_of(page));
@@ -227,7 +227,7 @@ fn every_command_works() {
 
 #[test]
 fn every_piece_of_a_scenario_is_valid() {
-    let folder = TempDir::new().expect("a folder");
+    let folder = TempDir::new().expect("a directory");
     for page in pages() {
         let text = text_of(&page);
         for (_, lines) in parts(&text).1.into_iter().filter(|(language, _)| *language == "toml") {

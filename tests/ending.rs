@@ -77,8 +77,8 @@ fn what_earlier_runs_found_outlives_a_later_one_that_cannot_begin() {
     server.kill();
     let ended = running.end();
     let result = ended.result(2);
-    assert!(ended.stderr.contains("did not begin: 0 of 3 clients connected"), "{}", ended.stderr);
-    assert!(result["failure"].as_str().expect("a failure").contains("did not begin"));
+    assert!(ended.stderr.contains("did not start: 0 of 3 clients connected"), "{}", ended.stderr);
+    assert!(result["failure"].as_str().expect("a failure").contains("did not start"));
     assert!(number(&result, "ledger.requests_answered") >= 50);
 }
 
@@ -141,11 +141,11 @@ fn the_example_loop_deadlocks_under_small_marks_and_the_run_says_so() {
     let ended = Zload::run(scenario).end();
     let result = ended.result(2);
     assert!(
-        ended.stderr.contains("stopped moving") && ended.stderr.contains("batch"),
+        ended.stderr.contains("deadlock") && ended.stderr.contains("batch"),
         "{}",
         ended.stderr
     );
-    assert!(result["failure"].as_str().is_some_and(|failure| failure.contains("stopped moving")));
+    assert!(result["failure"].as_str().is_some_and(|failure| failure.contains("deadlock")));
     assert!(number(ledger(&result), "requests_sent") > 0);
 }
 

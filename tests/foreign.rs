@@ -30,7 +30,7 @@ fn every_reply_of_a_server_that_answers_twice_is_counted() {
 }
 
 #[test]
-fn replies_beyond_the_number_owed_are_duplicates() {
+fn replies_beyond_the_expected_number_are_duplicates() {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         vec![body.to_vec(); if number % 7 == 0 { 3 } else { 1 }]
     });
@@ -257,12 +257,12 @@ fn connections_that_do_not_come_back_are_named() {
     died.recv_timeout(Duration::from_secs(30)).expect("300 requests come");
     server.kill();
     let notes = running.end().result(0)["notes"].to_string();
-    let said = "3 of 3 connections ended during the run, and had not come back when it was over";
+    let said = "3 of 3 connections ended during the run, and none was back when it was over";
     assert!(notes.contains(said), "{notes}");
 }
 
 #[test]
-fn a_connection_that_is_cut_on_the_way_is_told_from_those_that_are_not() {
+fn a_connection_that_is_cut_on_the_way_is_distinguished_from_those_that_are_not() {
     let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let relay = format!("tcp://{}", listener.local_addr().expect("its address"));
@@ -427,8 +427,8 @@ fn a_note_says_what_unexpected_messages_are_and_none_speaks_of_workers_that_are_
     let result = Zload::run(&server.scenario(scenario)).result(0);
     assert_eq!(number(&result, "ledger.replies_unexpected"), 20);
     let notes = result["notes"].to_string();
-    assert!(notes.contains("20 messages answer nothing"), "{notes}");
-    assert!(!notes.contains("what the workers can do"), "{notes}");
+    assert!(notes.contains("20 messages answer no request"), "{notes}");
+    assert!(!notes.contains("the workers' capacity"), "{notes}");
 }
 
 #[test]
@@ -454,7 +454,7 @@ fn a_client_that_is_ignored_is_named_with_the_likely_cause() {
     let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
     assert!(number(ledger(&result), "replies_lost") >= 166, "{}", result["ledger"]);
     let checks = result["verdict"]["checks"].to_string();
-    assert!(checks.contains("1 of 3 clients") && checks.contains("identity another"), "{checks}");
+    assert!(checks.contains("1 of 3 clients") && checks.contains("identity is taken"), "{checks}");
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn form(result: &Value, kind: &str, format: &str) -> String {
     let ended = shown(result, format);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("formats");
-    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::create_dir_all(&folder).expect("a directory");
     std::fs::write(folder.join(format!("{kind}.{format}")), &ended.stdout).expect("writing");
     ended.stdout
 }
@@ -466,7 +466,7 @@ fn a_form_that_makes_no_sense_says_which_do() {
     let served = Zload::with_scenario("serve", scenario).args(&["--format", "bencher"]).end();
     for (ended, kind, there) in [
         (of_comparison, "a comparison", "csv, junit"),
-        (ideal, "an ideal", "text, json"),
+        (ideal, "a lower bound", "text, json"),
         (served, "a server", "text, json"),
     ] {
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));

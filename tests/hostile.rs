@@ -52,7 +52,7 @@ fn who_sends_a_message_without_end_is_cut_off_and_the_others_are_served() {
         ["--set", "proxy.engine=external", "--set", &format!("proxy.frontend={endpoint}")];
     let result = Zload::run(scenario).args(&overrides).end().result(0);
     assert_eq!(ledger(&result)["requests_answered"], 100);
-    serving.await_line("a peer sent a message without end");
+    serving.await_line("a peer sent an endless message");
     assert!(attack.join().expect("an end") < 8 << 30);
     serving.signal(Signal::INT);
     let result = serving.end().result(130);

@@ -36,7 +36,7 @@ fn start(folder: &TempDir, args: &[&str]) -> Running {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
+    let entries = fs::read_dir(folder).expect("a directory").map(|entry| entry.expect("an entry"));
     let mut names: Vec<String> =
         entries.map(|entry| entry.file_name().into_string().expect("UTF-8")).collect();
     names.sort();
@@ -101,7 +101,7 @@ fn a_file_that_may_not_grow_is_a_write_error() {
         format!("ulimit -f 4; exec {} run a.toml -q -o r.json", env!("CARGO_BIN_EXE_zload"));
     let ended = Zload::program("sh", &["-c", &script]).folder(folder.path()).end();
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
-    assert!(ended.stderr.contains("r.json: cannot be written"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("r.json: cannot write"), "{}", ended.stderr);
     assert_eq!(names(folder.path()), ["a.toml"]);
 }
 

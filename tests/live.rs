@@ -9,7 +9,7 @@ const FAN_OUT: &str = "load = { rate = '400/s' }\nrun = { duration = '1s' }\n\
                        workers = { replies = { uniform = [0, 4] }, delay = { uniform = ['0ms', '2ms'] } }\n";
 
 #[test]
-fn every_engine_carries_every_message() {
+fn every_engine_delivers_every_message() {
     for engine in ["poll", "builtin", "batch"] {
         let result =
             Zload::run(FAN_OUT).args(&["--set", &format!("proxy.engine={engine}")]).result(0);
@@ -182,7 +182,7 @@ fn the_batch_engine_neither_deadlocks_nor_loses_where_engines_that_block_do() {
     for engine in ["poll", "builtin"] {
         let ended = with(engine).end();
         assert_eq!(ended.code, Some(2), "{engine}");
-        assert!(ended.stderr.contains("stopped moving"), "{engine}: {}", ended.stderr);
+        assert!(ended.stderr.contains("deadlock"), "{engine}: {}", ended.stderr);
     }
 }
 

@@ -145,7 +145,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let mut bench =
-            Self { folder: tempfile::tempdir().expect("a folder"), results: Vec::new() };
+            Self { folder: tempfile::tempdir().expect("a directory"), results: Vec::new() };
         let scenario = bench.write("good.toml", RUN.as_bytes());
         bench.write("short.toml", SHORT.as_bytes());
         let good = bench.path("good.json");

@@ -161,7 +161,7 @@ fn no_file_that_is_read_or_run_is_replaced_by_whatever_name() {
                 let before = folder.text(input);
                 let ended = folder.fed("a.toml", false, &[args, &["-q", "-o", &target]].concat());
                 assert_eq!(ended.code, Some(2), "{args:?} -o {target}");
-                assert!(ended.stderr.contains("would be replaced"), "{}", ended.stderr);
+                assert!(ended.stderr.contains("would replace an input"), "{}", ended.stderr);
                 assert_eq!(folder.text(input), before);
             }
         }
@@ -172,17 +172,17 @@ fn no_file_that_is_read_or_run_is_replaced_by_whatever_name() {
         (&["compare", "b.toml", "a.toml"], "--html"),
     ] {
         let ended = folder.zload(&[args, &[option, "a.toml.hard"]].concat()).end();
-        assert!(ended.stderr.contains("would be replaced"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("would replace an input"), "{}", ended.stderr);
     }
     let ended = folder.zload(&["show", "r2.json", "--html", "r2.json.soft"]).end();
-    assert!(ended.stderr.contains("would be replaced"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("would replace an input"), "{}", ended.stderr);
 }
 
 #[test]
 fn a_link_to_nothing_is_followed_and_a_file_keeps_its_permissions() {
     let folder = Folder::new();
     let at = |name: &str| folder.0.path().join(name);
-    fs::create_dir(at("results")).expect("a folder");
+    fs::create_dir(at("results")).expect("a directory");
     symlink("results/new.json", at("second")).expect("a link");
     symlink("second", at("first")).expect("a link");
     let run = |target| assert_fine(&folder.zload(&["run", "a.toml", "-q", "-o", target]).end());
@@ -205,9 +205,9 @@ fn a_link_to_nothing_is_followed_and_a_file_keeps_its_permissions() {
 fn players_that_misbehave_are_given_up_with_a_sentence() {
     let folder = Folder::new();
     for (name, script, part) in [
-        ("deaf", "exec >&-; exec sleep 1000", "it said nothing"),
+        ("deaf", "exec >&-; exec sleep 1000", "it printed nothing"),
         ("endless", "exec cat /dev/zero", "more than 16MiB"),
-        ("chatty", "exec yes", "no result"),
+        ("chatty", "exec yes", "did not write a result"),
     ] {
         let path = folder.0.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("writing");

@@ -8,7 +8,7 @@ use support::Zload;
 const SCENARIO: &str = "load = { rate = '100/s' }\nrun = { duration = '300ms' }\nworkers = { count = 8, delay = { uniform = ['1ms', '3ms'] } }";
 
 #[test]
-fn copies_of_a_request_carry_no_percentile_and_different_ones_do() {
+fn copies_of_a_request_do_not_count_for_percentiles_and_different_ones_do() {
     let copies = Zload::run(SCENARIO).args(&["--repeat", "3"]).result(0);
     let reply = &copies["latency"]["first_reply"];
     assert_eq!(reply["count"], 90);

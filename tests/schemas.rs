@@ -48,7 +48,7 @@ fn without_descriptions(value: &mut Value) {
 }
 
 #[test]
-fn shapes_are_those_that_others_were_told_of() {
+fn schemas_have_the_published_shapes() {
     let renew = std::env::var_os("ZLOAD_RENEW").is_some();
     for (of, _) in SCHEMAS {
         let mut shape = printed(of);

@@ -185,3 +185,45 @@ fn nothing_is_left_behind() {
         }
     }
 }
+
+/// Words of this project's past, for which docs/glossary.md has the usual ones.
+const PRIVATE_WORDS: [&str; 21] = [
+    "as you like",
+    "carries",
+    "carry",
+    "cannot be meant",
+    "fit to compare",
+    "for there is no such",
+    "held against",
+    "in the air",
+    "is carried",
+    "of ours",
+    "of your own",
+    "ours",
+    "said to be",
+    "settle it",
+    "so many",
+    "speaks against",
+    "the begin",
+    "toss of a coin",
+    "user's own",
+    "whole gap",
+    "worth",
+];
+
+#[test]
+fn sentences_and_comments_use_the_words_of_the_glossary() {
+    for path in ["src", "crates"].into_iter().flat_map(files_below) {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        // Names with underscores are one word, and no sentence; a line ends no sentence.
+        let word = |sign: char| sign.is_alphanumeric() || sign == '_' || sign == '\'';
+        let text = text_of(&path).to_lowercase();
+        let words: Vec<&str> = text.split(|sign| !word(sign)).filter(|it| !it.is_empty()).collect();
+        let text = format!(" {} ", words.join(" "));
+        for private in PRIVATE_WORDS {
+            assert!(!text.contains(&format!(" {private} ")), "{} says {private}", path.display());
+        }
+    }
+}

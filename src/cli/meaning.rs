@@ -7,7 +7,7 @@ use zload_core::scenario::load::Override;
 use zload_core::twin::Policy;
 
 impl Policies {
-    /// Those that are meant.
+    /// The chosen policies.
     pub fn chosen(self) -> Vec<Policy> {
         match self {
             Self::RoundRobin => vec![Policy::RoundRobin],
@@ -61,7 +61,7 @@ impl ServeArgs {
 }
 
 impl DesignArgs {
-    /// The profile and what is wanted otherwise.
+    /// The profile and its overrides.
     pub fn overrides(&self) -> (Profile, DesignOverrides) {
         let profile = match self.profile {
             None | Some(ProfileArg::Quick) => Profile::Quick,

@@ -1,4 +1,4 @@
-//! The driver: one thread that carries many clients with an event loop. Hot path.
+//! The driver: one thread that runs many clients with an event loop. Hot path.
 //!
 //! One pass sends what is due, serves the clients of which there is news, and waits for the next instant or event. Its
 //! cost follows what moves and not the number of idle clients. Invariant: a client's turn is bounded, whatever it has to
@@ -24,14 +24,14 @@ use zload_core::record::{Recorded, Recorder};
 
 /// Requests that one client may send, and messages that it may receive, before the others have their turn.
 const BURST: usize = 256;
-/// Messages that are taken together at most, so that the clock is read once for all of them: for the first of so many
+/// Messages that are received together at most, so that the clock is read once for all of them: for the first of this many
 /// that is some 400 ns later than it could be, never earlier, and a message that comes alone is stamped alone.
 const INBOX: usize = 8;
 /// The longest wait: seconds that are over are handed out this often.
 const LONGEST_WAIT_NS: u64 = 100_000_000;
 /// How long after the end of the sending a late request may still leave.
 const LATE_SEND_NS: u64 = 250_000_000;
-/// The longest drain once the end was asked for: the report is owed within a second.
+/// The longest drain once the end was asked for: the report must come within a second.
 const STOPPED_DRAIN_NS: u64 = 200_000_000;
 /// Bodies longer than this take time to write: their request is stamped after that.
 const LONG_BODY: usize = 4 << 10;
@@ -120,7 +120,7 @@ impl<W: World> Driver<W> {
         }
     }
 
-    /// Plays the clients' part of the plan, from the clock's zero to the end of the drain; gives the world back.
+    /// Runs the clients' part of the plan, from the clock's zero to the end of the drain; gives the world back.
     pub(super) fn run(mut self) -> Result<(Recorded, W), Errno> {
         self.world.await_start();
         self.begin();
@@ -213,7 +213,7 @@ impl<W: World> Driver<W> {
         Ok(())
     }
 
-    /// Sends the requests of a client that are due, and sees to it that there is a timer for the first that is not.
+    /// Sends the requests of a client that are due, and sets a timer for the first that is not.
     fn send_due(&mut self, index: u32) -> Result<(), Errno> {
         let client = &mut self.clients[index as usize];
         if client.blocked {
@@ -241,7 +241,7 @@ impl<W: World> Driver<W> {
         Ok(())
     }
 
-    /// Sends a client's next request; false if its turn is over or the world takes no more.
+    /// Sends a client's next request; false if its turn is over or the send queue is full.
     ///
     /// `now_ns` is when the request counts as sent, unless its body takes long to write. It was read just before or, in a
     /// closed load, with the inbox whose reply freed the slot: never later than ZeroMQ had the request, and earlier by no
@@ -287,7 +287,10 @@ impl<W: World> Driver<W> {
                 tracker.cancel(tag);
             }
             if let Some(tracer) = &around.tracer {
-                tracer.show(format_args!("client {} finds no room for it", client.identity));
+                tracer.show(format_args!(
+                    "client {} cannot send it yet: the send queue is full",
+                    client.identity
+                ));
             }
             return Ok(false);
         }
@@ -321,7 +324,7 @@ impl<W: World> Driver<W> {
 
     /// Receives what has come for a client; true if nothing is left. A slot that frees is filled at once.
     ///
-    /// It begins with one message and takes twice as many each time, up to a full inbox: what comes alone waits for
+    /// It starts with one message and takes twice as many each time, up to a full inbox: what comes alone waits for
     /// nothing. The last receive must have found nothing after the last send (see [`World`]).
     fn receive(&mut self, index: u32) -> Result<bool, Errno> {
         let (mut most, mut left) = (1, BURST);
@@ -396,7 +399,7 @@ impl<W: World> Driver<W> {
 
     fn hand_out_seconds(&mut self, now_ns: u64) {
         while let Some(slice) = self.recorder.finished_second(now_ns) {
-            // The receiver goes first only when the run has failed: nobody wants the slice.
+            // The receiver is gone first only when the run has failed: the slice is not needed.
             let _gone = self.around.tell.send(Event::Second(slice));
         }
     }
@@ -463,7 +466,7 @@ impl<W: World> Driver<W> {
         let until_ns = plan.countable_until_ns(now_ns);
         let due_ns = match plan.offered() {
             Offered::Open { .. } => until_ns,
-            // What a slot would send after the end, nobody has planned.
+            // What a slot would send after the end is not planned.
             Offered::Closed { .. } => self.send_end_ns,
         };
         let unsent = |client: &Client| client.unsent(plan.warmup_ns(), due_ns);

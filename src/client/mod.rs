@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout: Nanos,
 }
 
-/// What a driver tells whoever watches the run.
+/// What a driver reports to the controller.
 pub(crate) enum Event {
     Connected(ThreadId),
     NotConnected(Error),

@@ -21,7 +21,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    /// Starts the drivers, which begin at once to connect.
+    /// Starts the drivers, which connect at once.
     pub(crate) fn start(
         settings: &Arc<Settings>,
         stop: &Arc<Stop>,
@@ -130,7 +130,7 @@ impl DriverThread {
     }
 
     /// The driver of these connections, and the line that says when to close them; the stations' clock read `zero_ns` when
-    /// the plan began.
+    /// the plan started.
     fn driver(self, world: SocketsWorld, zero_ns: u64) -> (Driver<SocketsWorld>, Receiver<Clock>) {
         let plan = &self.around.plan;
         let client = |(number, identity)| Client::new(number, identity, self.run_token, plan);

@@ -110,7 +110,7 @@ impl Body for Frame {
     }
 }
 
-/// Hands a frame to ZeroMQ; false if it takes no more.
+/// Hands a frame to ZeroMQ; false if its queue is full.
 #[inline]
 fn hand_over(socket: &Socket, frame: &mut Frame, flags: i32) -> Result<bool, Errno> {
     match frame.send(socket, zmq::DONTWAIT | flags) {

@@ -1,6 +1,6 @@
 //! One client: the requests it has in flight, and what it sends next. Hot path.
 //!
-//! Invariant: every request sent is in the recorder's ledger, and in `outstanding` for as long as it is owed a reply.
+//! Invariant: every request sent is in the recorder's ledger, and in `outstanding` for as long as it expects a reply.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,7 +16,7 @@ const FILLING: u8 = b'.';
 /// The same, to compare it with.
 static FILLED: [u8; 4096] = [FILLING; 4096];
 
-/// A client as its driver carries it.
+/// A client as its driver keeps it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact that its driver keeps by itself")]
 pub(super) struct Client {
     /// Its number among all clients of the run.
@@ -60,9 +60,9 @@ pub(super) struct Departure {
 }
 
 pub(super) enum Received {
-    /// A reply that was owed: the exchange as it is with it.
+    /// An expected reply: the exchange including it.
     Reply(Exchange),
-    /// A reply that was owed until its request's timeout, which has passed: to be given up before this is received again.
+    /// A reply that was expected until its request's timeout, which has passed: to be given up before this is received again.
     Overdue,
     /// Something else, which the ledger has counted.
     Other(&'static str),
@@ -182,7 +182,7 @@ impl Client {
         request
     }
 
-    /// Finds out what a received message answers, and records it. `tagged` is whether sampled requests carry a tag.
+    /// Finds out what a received message answers, and records it. `tagged` is whether sampled requests have a tag.
     #[inline]
     pub(super) fn receive<B: Body>(
         &mut self,
@@ -194,7 +194,7 @@ impl Client {
     ) -> Received {
         let Some(Header { request, .. }) = self.own_header(plan, message, tagged) else {
             recorder.unexpected();
-            return Received::Other("something that answers nothing");
+            return Received::Other("a message that answers no request");
         };
         let Some(exchange) = self.outstanding.get_mut(request) else {
             return self.beyond_owed(plan, request, recorder);
@@ -231,7 +231,7 @@ impl Client {
             .then_some(header)
     }
 
-    /// A reply to a request that is owed none, or none any more.
+    /// A reply to a request that expects none, or none any more.
     #[cold]
     fn beyond_owed(&mut self, plan: &Plan, request: u64, recorder: &mut Recorder) -> Received {
         if self.first_counted.is_none_or(|first| request < first) {

@@ -2,7 +2,7 @@
 //!
 //! Kept is what the client saw of many requests, all of them where the load is light: that costs nothing that could be measured. A tag
 //! goes along with fewer ([`Plan::follows`]), because it costs every station a look; how many follows from the scenario alone. Invariant: a slot belongs to one request from its
-//! sending until every owed reply has come or was given up; a request for which none is free is not followed, and
+//! sending until every expected reply has come or was given up; a request for which none is free is not traced, and
 //! counted as skipped.
 
 use std::num::NonZeroU32;
@@ -21,7 +21,7 @@ const SAMPLED_PER_S: f64 = 8192.0;
 pub(super) struct Tracker {
     /// Absent of an external server: only the client's own instants are known then.
     stations: Option<Arc<Stations>>,
-    /// What the stations' clock read when the plan began.
+    /// What the stations' clock read when the plan started.
     zero_ns: u64,
     first_slot: u32,
     free: Vec<u32>,
@@ -39,7 +39,7 @@ pub(crate) fn stations() -> Stations {
 }
 
 impl Tracker {
-    /// The share of the `driver`th of `drivers` drivers, for whom `plan` began when the stations' clock read `zero_ns`.
+    /// The share of the `driver`th of `drivers` drivers, for whom `plan` started when the stations' clock read `zero_ns`.
     pub(super) fn new(
         plan: &Plan,
         stations: Option<Arc<Stations>>,
@@ -87,13 +87,13 @@ impl Tracker {
         key.0 & self.unfollowed == 0
     }
 
-    /// Whether the request with this key carries its tag along.
+    /// Whether the request with this key has a tag.
     #[inline]
     pub(super) fn sends_tag(&self, key: DrawKey) -> bool {
         self.follows(key) && self.sends_tags()
     }
 
-    /// Whether any request carries a tag along.
+    /// Whether any request has a tag.
     #[inline]
     pub(super) fn sends_tags(&self) -> bool {
         self.stations.is_some()
@@ -116,7 +116,7 @@ impl Tracker {
         }
     }
 
-    /// Nobody waits any more for what a request is still owed.
+    /// The outstanding replies of a request are given up.
     pub(super) fn given_up(&mut self, client: u32, key: DrawKey, exchange: &Exchange) {
         let Some(index) = index(exchange) else { return };
         if self.first_received_ns[index as usize] > 0 {
@@ -192,7 +192,7 @@ mod tests {
         Plan::new(&Scenario::parse("test.toml", text, &[]).unwrap())
     }
 
-    /// An exchange that is followed and owed two replies.
+    /// An exchange that is traced and expects two replies.
     fn begun(tracker: &mut Tracker, key: DrawKey) -> Exchange {
         let tag = tracker.begin(key).unwrap();
         let track = tracker.track(tag);

@@ -1,6 +1,6 @@
 //! Waiting for many sockets and for the next instant of the plan, to the microsecond and without burning a core.
 //!
-//! Its cost follows the sockets that moved and not those that are idle. Invariant: it never waits longer than told.
+//! Its cost follows the sockets that moved and not those that are idle. Invariant: it never waits longer than asked.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What a driver stands on: the time, its clients' connections, and the wait for either. Hot path.
 //!
 //! A run's world is ZeroMQ's sockets and the monotonic clock ([`super::sockets_world`]); that of the tests is simulated
-//! (`sim`), and loses, delays and refuses what it likes. Clients are named by their index at the driver. The driver
+//! (`sim`), and loses, delays and refuses at random. Clients are named by their index at the driver. The driver
 //! pulls and the world answers, so that an instant is read where the message is.
 
 use crate::wire::{Errno, Tag};
@@ -12,7 +12,7 @@ pub(super) trait Body: Default {
     fn filled(size: usize, filling: u8) -> Result<Self, Errno>;
     /// The content.
     fn bytes(&self) -> &[u8];
-    /// The content, to be written over; `None` if somebody else holds it, too.
+    /// The content, to be written over; `None` if it is shared.
     fn bytes_mut(&mut self) -> Option<&mut [u8]>;
 }
 
@@ -30,7 +30,7 @@ pub(super) enum Before {
     #[default]
     Nothing,
     Tag,
-    /// Something that no request carries.
+    /// Something that is not in any request.
     Other,
 }
 
@@ -57,10 +57,10 @@ pub(super) struct Possible {
 pub(super) trait World {
     type Body: Body;
 
-    /// Nanoseconds since the plan began; 0 before that.
+    /// Nanoseconds since the plan started; 0 before that.
     fn now_ns(&self) -> u64;
 
-    /// Waits until the plan begins, or until a stop is asked for.
+    /// Waits until the plan starts, or until a stop is asked for.
     fn await_start(&mut self);
 
     /// Hands over a request, its tag before it; false if there is no room, and the body is then as it was.

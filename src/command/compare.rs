@@ -67,7 +67,7 @@ fn exit_code(result: &ComparisonResult, fail_on: Option<FailOn>) -> Result<u8, E
     }
 }
 
-/// Plays the scenarios, or one scenario with several programs, in turn.
+/// Runs the scenarios, or one scenario with several programs, alternately.
 fn of_scenarios(
     args: &CompareArgs,
     mut contenders: Vec<Contender>,
@@ -96,7 +96,7 @@ fn of_scenarios(
 }
 
 fn contenders(args: &CompareArgs, files: &[Input]) -> Result<Vec<Contender>, Error> {
-    // First, since the environment that a side has is that of its processors.
+    // First, since the environment that a side has is that of its CPUs.
     if let Some(cpus) = args.design.cpus {
         keep_on(cpus)?;
     }
@@ -125,7 +125,7 @@ fn beside(calibration: &CalibrationResult, side: &Side, needed: Option<u32>) -> 
     let calibrated = &calibration.comparison.a;
     if calibrated.plan_hash != side.plan_hash {
         notes.push(format!(
-            "the calibration was made with another plan ({}), whose noise may be another",
+            "the calibration was made with another plan ({}), whose noise may differ",
             calibrated.name
         ));
     }
@@ -136,10 +136,10 @@ fn beside(calibration: &CalibrationResult, side: &Side, needed: Option<u32>) -> 
     }
     match needed {
         None => notes.push(
-            "by the calibration no number of blocks finds a change of twice the margin here".to_owned(),
+            "by the calibration no number of blocks detects a change of twice the margin here".to_owned(),
         ),
         Some(blocks) if blocks > MOST_BLOCKS => notes.push(format!(
-            "by the calibration it takes {blocks} blocks to find a change of twice the margin; --blocks {blocks} plays them"
+            "by the calibration a change of twice the margin takes {blocks} blocks to detect: use --blocks {blocks}"
         )),
         Some(_) => {}
     }
@@ -178,8 +178,7 @@ fn of_saved(
     for (other, side) in results.iter().zip(&sides).skip(1) {
         if other.plan_hash != results[0].plan_hash && !args.allow_different_load {
             return Err(Error::Failed(format!(
-                "{} and {} played different plans ({} and {}), so a difference would be the load's; if the plans are what \
-                 is compared, say --allow-different-load",
+                "{} and {} have different plans ({} and {}), so a difference would come from the load; to compare the plans themselves, add --allow-different-load",
                 sides[0].source, side.source, results[0].plan_hash, other.plan_hash
             )));
         }
@@ -203,7 +202,7 @@ fn one_saved(
         if run.interrupted || run.failure.is_some() {
             result
                 .notes
-                .push(format!("{} was cut short, so its last run is not whole", side.source));
+                .push(format!("{} was cut short, so its last run is incomplete", side.source));
         }
     }
     Ok(result)
@@ -214,7 +213,7 @@ fn load_run(input: &Input) -> Result<RunResult, Error> {
         Saved::Run(result) => Ok(*result),
         _ => Err(Error::Result {
             path: input::name(&input.path).into(),
-            reason: "only what `zload run` saved can be compared".to_owned(),
+            reason: "only results of `zload run` can be compared".to_owned(),
         }),
     }
 }
@@ -224,7 +223,7 @@ fn load_calibration(path: &Path) -> Result<CalibrationResult, Error> {
         Saved::Calibration(result) => Ok(*result),
         _ => Err(Error::Result {
             path: path.to_owned(),
-            reason: "it is not what `zload calibrate -o FILE` saves".to_owned(),
+            reason: "it is not a result of `zload calibrate -o FILE`".to_owned(),
         }),
     }
 }

@@ -1,4 +1,4 @@
-//! What `zload compare` and `zload calibrate` share: from scenario files to an experiment that was played.
+//! What `zload compare` and `zload calibrate` share: from scenario files to a finished experiment.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use zload_core::scenario::{Percent, Scenario};
 /// Settings that slices take the place of.
 const NOT_USED: [&str; 2] = ["run.duration=", "run.warmup="];
 
-/// The scenario that was read as a contender that `exe` plays.
+/// The scenario that was read, as a contender for `exe`.
 pub(super) fn contender(
     input: &Input,
     overrides: &[Override],
@@ -33,14 +33,14 @@ pub(super) fn contender(
         settings.iter().find(|setting| NOT_USED.iter().any(|key| setting.starts_with(key)))
     {
         return Err(Error::Failed(format!(
-            "{setting} has no effect: slices have lengths of their own; --slice sets the measured part, of which a sixth more \
-             is warm-up"
+            "{setting} has no effect: slices have their own lengths; --slice sets the measured part, and warm-up adds a sixth"
         )));
     }
     let scenario = load_from(input, overrides)?;
     let (path, kept) = input.for_others()?;
-    let own = std::env::current_exe()
-        .map_err(|source| Error::Failed(format!("the program does not find itself: {source}")))?;
+    let own = std::env::current_exe().map_err(|source| {
+        Error::Failed(format!("zload cannot find its own program file: {source}"))
+    })?;
     let side = Side {
         name: exe.map_or_else(|| scenario.name.clone(), |exe| exe.display().to_string()),
         source: input::name(&input.path),
@@ -70,7 +70,7 @@ pub(super) fn saved_side(result: &RunResult, path: &Path) -> Side {
     }
 }
 
-/// Sides of the same name are told apart by their files, or by a number.
+/// Sides of the same name are distinguished by their files, or by a number.
 pub(super) fn tell_apart(sides: &mut [&mut Side]) {
     let names: Vec<String> = sides.iter().map(|side| side.name.clone()).collect();
     let sources: Vec<String> = sides.iter().map(|side| side.source.clone()).collect();
@@ -108,11 +108,10 @@ pub(super) fn questions(args: &QuestionArgs, scenario: &Scenario) -> Result<Ques
 }
 
 fn named(name: &str) -> Result<&'static Metric, Error> {
-    metric_named(name)
-        .map_err(|help| Error::Failed(format!("{name:?} is no metric of a comparison; {help}")))
+    metric_named(name).map_err(|help| Error::Failed(format!("unknown metric {name:?}; {help}")))
 }
 
-/// Looks at the machine and plays the design; what a reader must know first comes with it.
+/// Checks the machine and runs the design; returns it with notes.
 pub(super) fn play(
     contenders: &[Contender],
     design: &Design,
@@ -134,7 +133,7 @@ pub(super) fn play(
         experiment::in_minutes(estimate)
     ));
     let ended = experiment::play(contenders, design, machine, interrupted, &mut |standing| {
-        // The estimate, until what was played says better.
+        // The estimate, until the slices so far give a better one.
         let left_ns = match standing.slices {
             0 => estimate.0,
             played => standing.elapsed_ns / u64::from(played) * u64::from(standing.of - played),
@@ -149,14 +148,13 @@ fn notes(machine: Steadiness, design: &Design) -> Vec<String> {
     let mut notes = Vec::new();
     if !machine.fit {
         notes.push(format!(
-            "this machine is not fit to compare now: one in ten equal pieces of work took {:.1} times as long as the \
-             shortest, or longer; wait until others are done, or expect answers to be unclear",
+            "this machine is too noisy to compare right now: one in ten equal pieces of work took at least {:.1} times as long as the shortest; stop other programs, or expect unclear answers",
             machine.p90_ratio
         ));
     }
     if let Some(cpus) = design.cpus {
         notes.push(format!(
-            "everything was kept on {}: what is compared is the work that is done, not how it spreads over more",
+            "all threads are pinned to {}: this compares the work itself, not how it scales over more CPUs",
             quantity::counted(u64::from(cpus), "processor")
         ));
     }

@@ -1,7 +1,7 @@
 //! What ends a command early: signals. The first one asks for the end, the second one is the end.
 //!
 //! Every signal that would end a process and can be caught is such a request, so that none loses a result: also the one of
-//! a terminal that goes away (SIGHUP). One that was ignored when zload began (`nohup`) still is.
+//! a terminal that goes away (SIGHUP). One that was ignored when zload started (`nohup`) still is.
 
 use std::io;
 use std::sync::Arc;

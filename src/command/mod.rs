@@ -46,7 +46,7 @@ const INVALID: u8 = 3;
 /// Exit code of a run that was ended by Ctrl-C or another signal.
 const INTERRUPTED: u8 = 130;
 
-/// Carries out what the command line asks for; gives the exit code.
+/// Runs what the command line asks for; gives the exit code.
 pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
     match cli.color {
         Color::Auto => {}
@@ -92,9 +92,10 @@ fn man_page(command: Option<&str>) -> Result<Vec<u8>, Error> {
     zload.build();
     let of = match command {
         None => zload,
-        Some(name) => zload.find_subcommand(name).cloned().ok_or_else(|| {
-            Error::Failed(format!("there is no command {name:?}; see zload help"))
-        })?,
+        Some(name) => zload
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Error::Failed(format!("unknown command {name:?}; see zload help")))?,
     };
     let mut page = Vec::new();
     clap_mangen::Man::new(of).render(&mut page).expect("writing to memory cannot fail");

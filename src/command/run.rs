@@ -22,7 +22,7 @@ use zload_core::scenario::Scenario;
 use zload_core::twin::Limits;
 use zload_core::verdict::Status;
 
-/// Of each of many runs, at least so many traces are kept.
+/// Traces that are kept of each of many runs, at least.
 const LEAST_WAYS: usize = 4096;
 
 pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
@@ -78,7 +78,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let missed = result.thresholds.iter().any(|threshold| !threshold.met);
     let nothing_came = result.ledger.replies_expected > 0 && result.ledger.replies_received == 0;
     match exit_code(result.interrupted, result.failure.as_deref())? {
-        // That nothing was answered is certain, whatever figures would have been worth.
+        // That there is no answer is certain, whatever the verdict on the figures.
         DONE if missed && (result.verdict.status < Status::Invalid || nothing_came) => Ok(NO),
         DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
         code => Ok(code),
@@ -97,7 +97,7 @@ fn plan_of(plans: &[Arc<Plan>], run: usize) -> &Arc<Plan> {
     &plans[(run - 1) % plans.len()]
 }
 
-/// Plays the plan as often as asked, unless it is interrupted or fails. A server of the user's own still runs after the
+/// Runs the plan as often as asked, unless it is interrupted or fails. An external server still runs after the
 /// last time.
 fn measure<'a>(
     args: &RunArgs,
@@ -129,7 +129,7 @@ fn measure<'a>(
             // What the runs before this one found must not be lost with it.
             (Err(error), Some(last)) => {
                 last.failure =
-                    Some(format!("run {index} of {} did not begin: {error}", args.repeat));
+                    Some(format!("run {index} of {} did not start: {error}", args.repeat));
                 break;
             }
         };

@@ -20,8 +20,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let scenario = load(&args.scenario, &args.overrides())?;
     if scenario.proxy.engine == Engine::External {
         return Err(Error::Failed(format!(
-            "{}: proxy.engine is \"external\", so there is no server of ours to run: \
-             use --set proxy.engine=batch (or poll, builtin)",
+            "{}: proxy.engine is \"external\", so there is no built-in server to run: use --set proxy.engine=batch (or poll, builtin)",
             input::name(&args.scenario)
         )));
     }

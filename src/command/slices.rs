@@ -1,4 +1,4 @@
-//! `zload slices`: one side of a comparison, played slice by slice.
+//! `zload slices`: one side of a comparison, slice by slice.
 //!
 //! Each line of standard input is a JSON array of `key=value` settings; each is answered with the result of a run of the
 //! scenario with them, in one line. It ends when its input does, in the middle of a run if need be.
@@ -44,7 +44,7 @@ pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error
         text.push('\n');
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Error::Output)?;
     }
-    // There is no more to play, and no hurry: the server has the time that it may take to end.
+    // Nothing more is to run: the server has its time to end.
     ended.store(false, Ordering::Relaxed);
     Ok(DONE)
 }

@@ -23,7 +23,7 @@ use zload_core::record::{Recorded, Series};
 const TICK: Duration = Duration::from_millis(50);
 /// Gauges are looked at no more often than this: at most ticks, and not when an event ends one early.
 const GAUGE_EVERY_NS: u64 = 45_000_000;
-/// Time for all drivers to be told the start before it comes.
+/// Time for all drivers to learn the start before it comes.
 const START_IN: Duration = Duration::from_millis(20);
 
 pub(super) struct Controller<'a> {
@@ -48,7 +48,7 @@ struct Edge {
     drivers: DriverFigures,
 }
 
-/// What has been found while the drivers play.
+/// What has been found while the drivers run.
 struct Playing {
     clock: Clock,
     threads: Vec<ThreadId>,
@@ -60,12 +60,12 @@ struct Playing {
     gauge_at_ns: u64,
     series: Series,
     recorded: Recorded,
-    /// Drivers that have not ended, and how many have ended without a word.
+    /// Drivers that have not ended, and how many have ended without a report.
     left: usize,
     missed: usize,
     begin: Option<Edge>,
     end: Option<Edge>,
-    /// For the rates that a watcher sees: when it last saw them, and the counts.
+    /// For the rates shown as progress: when they were last computed, and the counts then.
     shown: (u64, u64, u64),
     failure: Option<String>,
 }
@@ -121,7 +121,7 @@ impl Controller<'_> {
             if let Some(reason) = self.memory.look(clock.now_ns(), || 0) {
                 return Err(Error::Failed(reason));
             }
-            // Whatever a thread told that has ended by now is heard below, before silence is.
+            // What a thread reported before it ended is received below, before the end of its channel.
             let ended = self.clients.ended();
             match self.clients.events.recv_timeout(TICK) {
                 Ok(Event::Connected(thread)) => threads.push(thread),
@@ -138,7 +138,7 @@ impl Controller<'_> {
                 Ok(_) => {}
                 Err(_) => {
                     return Err(Error::Failed(
-                        "a driver panicked before it was connected, which is a defect of zload"
+                        "a driver panicked before it was connected; please report this bug"
                             .to_owned(),
                     ));
                 }
@@ -192,7 +192,7 @@ impl Controller<'_> {
             }
             Ok(Event::Connected(_) | Event::NotConnected(_) | Event::TimedOut) => {}
             Err(silence) => {
-                // Those that tell of their end wait for ours: a thread that is gone, and had nothing to tell, panicked.
+                // Threads that report their end wait for the controller's: one that is gone without a report has panicked.
                 let missed = match silence {
                     RecvTimeoutError::Timeout => ended - playing.missed,
                     RecvTimeoutError::Disconnected => playing.left,
@@ -202,7 +202,7 @@ impl Controller<'_> {
                     playing.left -= missed;
                     playing
                         .failure
-                        .get_or_insert("a driver panicked, which is a defect of zload".to_owned());
+                        .get_or_insert("a driver panicked; please report this bug".to_owned());
                     self.stop.request();
                 }
             }
@@ -220,7 +220,7 @@ impl Controller<'_> {
         }
         let server = self.server?;
         if server.died() {
-            return Some("a thread of the server ended in the middle of the run".to_owned());
+            return Some("a thread of the server ended during the run".to_owned());
         }
         let totals = server.totals();
         let sent = self.clients.sum(|of| &of.requests);
@@ -292,7 +292,7 @@ impl Controller<'_> {
         (self.watcher)(&snapshot);
     }
 
-    /// When the measured window begins and ends by the plan.
+    /// When the measured window starts and ends by the plan.
     fn edges_ns(&self) -> (u64, u64) {
         (self.settings.plan.warmup_ns(), self.settings.plan.send_end_ns())
     }
@@ -345,7 +345,7 @@ impl Controller<'_> {
     }
 }
 
-/// What became of the clients' connections since there were these sockets, if the kernel says. A few are somebody else's,
+/// What became of the clients' connections since there were these sockets, if the kernel says. A few belong to others,
 /// and stay.
 fn since(begun: &HashSet<u64>, clients: u32) -> Option<Connections> {
     let now = peers::connected();
@@ -357,7 +357,7 @@ fn since(begun: &HashSet<u64>, clients: u32) -> Option<Connections> {
     })
 }
 
-/// Messages that clients sent and that are not answered yet, or replies that are owed, whichever are more.
+/// Messages that clients sent and that are not answered yet, or replies outstanding, whichever are more.
 fn under_way(clients: &Clients) -> u64 {
     let received = clients.sum(|of| &of.replies);
     let sent = clients.sum(|of| &of.requests);
@@ -376,8 +376,8 @@ mod tests {
     use crate::engine::setup;
     use zload_core::{plan::Plan, scenario::Scenario};
 
-    /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is told to start; the other
-    /// goes on until it is told to stop.
+    /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is to start; the other
+    /// runs until it is stopped.
     fn with_a_driver_that_panics(connected: bool) -> Result<Measured, Error> {
         let text = "load = { rate = '1/s' }\nrun = { duration = '10m' }\n\
                     clients = { connect_timeout = '10m' }";

@@ -1,7 +1,7 @@
 //! The memory watch: finds a peer that makes this process hold ever more, and cuts it off.
 //!
 //! ZeroMQ bounds the size of a frame and the number of whole messages in a pipe, but not the frames of a message that has
-//! no end: those it keeps until the last one comes. So what is resident is held against what the plan can explain: what
+//! no end: those it keeps until the last one comes. So resident memory is compared with what the plan can explain: what
 //! there was at the beginning, what each connection and thread may need, and the messages that are under way. Above
 //! that, the peer that sent most is cut off, whereupon libzmq drops what it had sent of its message.
 
@@ -33,7 +33,7 @@ const LET_GO_NS: u64 = 500_000_000;
 const GROWS_ON: u64 = 64 << 20;
 /// How long memory may stay above what is explained, in nanoseconds.
 const PATIENCE_NS: u64 = 5_000_000_000;
-/// So much more than what is explained is not waited for where nobody could be cut off, as over ipc.
+/// The excess over what is explained at which the run ends where no peer could be cut off, as over ipc.
 const HOPELESS: u64 = 512 << 20;
 
 pub(super) struct Memory {
@@ -142,7 +142,7 @@ impl Memory {
 }
 
 /// Messages that may honestly wait in a built-in server with this many connections. High-water marks bound them where
-/// there are any; a mark of 0 is a queue without limit by the user's own choice, so there all is explained that passed
+/// there are any; a mark of 0 is a queue without limit by choice, so there all is explained that passed
 /// the proxy and did not pass a worker, and all replies.
 pub(super) fn queued_in_server(scenario: &Scenario, totals: &ServerTotals) -> u64 {
     let (send, receive) = (mark(scenario.sockets.sndhwm), mark(scenario.sockets.rcvhwm));
@@ -167,12 +167,11 @@ fn usual_body(scenario: &Scenario) -> u64 {
 fn in_words(resident: u64, explained: u64, cut_off: u64) -> String {
     let mebibytes = |bytes: u64| Bytes(bytes >> 20 << 20);
     let helped = match cut_off {
-        0 => "none could be told from the others to cut it off".to_owned(),
+        0 => "no single peer could be identified and cut off".to_owned(),
         _ => format!("cutting off {cut_off} connections did not help"),
     };
     format!(
-        "memory has grown to {}, and the plan explains {} of it: a peer sends a message without end, or messages that \
-         are far larger than the plan's, and {helped}",
+        "memory has grown to {}, and the plan explains {} of it: a peer sends an endless message, or messages far larger than planned, and {helped}",
         mebibytes(resident),
         mebibytes(explained)
     )

@@ -36,7 +36,7 @@ pub(crate) fn serve(
     let plan = Arc::new(Plan::new(scenario));
     let tracer = tracer.then(|| Arc::new(Tracer::start()));
     let observed = Observation { tracer: tracer.as_ref(), stations: None };
-    let settings = setup::server(scenario, &plan).expect("an external server is not served");
+    let settings = setup::server(scenario, &plan).expect("zload cannot serve an external server");
     let server = match Server::start(&settings, &stop, interrupted, observed) {
         Err(Error::Interrupted) => {
             return Ok(Served {
@@ -64,7 +64,7 @@ pub(crate) fn serve(
         }
         let totals = server.totals();
         failure = if server.died() {
-            Some("a thread of the server ended while it served".to_owned())
+            Some("a thread of the server ended".to_owned())
         } else {
             watch_memory(&mut memory, now_ns, || queued_in_server(scenario, &totals)).or_else(
                 || {
@@ -96,10 +96,10 @@ fn watch_memory(memory: &mut Memory, now_ns: u64, queued: impl FnOnce() -> u64) 
     let cut_off = memory.cut_off();
     let failure = memory.look(now_ns, queued);
     if failure.is_none() && memory.cut_off() > cut_off {
-        // Nobody else says so before the end, and somebody may wonder; a closed stream is no reason to end.
+        // Nothing else says so before the end; a closed stream is no reason to end.
         let _closed = writeln!(
             std::io::stderr(),
-            "a peer sent a message without end, or far larger ones than the plan's: its connection was closed"
+            "a peer sent an endless message, or messages far larger than planned: its connection was closed"
         );
     }
     failure

@@ -7,7 +7,7 @@ use crate::{client, process, server};
 use zload_core::plan::Plan;
 use zload_core::scenario::{Engine, Model, Nanos, Scenario, Threads};
 
-/// Clients that one automatic driver handles before another is worth its thread.
+/// Clients that one automatic driver handles before another thread pays off.
 const CLIENTS_PER_DRIVER: u32 = 2_000;
 /// libzmq's own high-water mark.
 const USUAL_MARK: i32 = 1_000;
@@ -74,7 +74,7 @@ pub(super) fn mark(set: Option<i32>) -> u64 {
     u64::from(set.unwrap_or(USUAL_MARK).unsigned_abs())
 }
 
-/// How many drivers: as asked, or one for every 2,000 clients but never more than half the processors, which the
+/// How many drivers: as asked, or one for every 2,000 clients but never more than half the CPUs, which the
 /// proxy and the workers need as well.
 fn drivers(scenario: &Scenario) -> u32 {
     let clients = scenario.clients.count.0;

@@ -14,7 +14,7 @@ const PATIENCE_NS: u64 = 3_000_000_000;
 /// The I/O threads' work is judged over this long.
 const WINDOW_NS: u64 = 1_000_000_000;
 /// I/O threads that together run, or wait for a CPU, for at least this share of the time are moving something. Stuck ones
-/// sleep: sockets that are full on both ends wake nobody. Whoever copies is at its core's limit or waits for it, far above.
+/// sleep: sockets that are full on both ends wake no thread. Whoever copies is at its core's limit or waits for it, far above.
 const LIVELY: f64 = 0.05;
 /// What a heartbeat may cost them, on both ends together, in nanoseconds: two small messages, some 10 us each.
 const HEARTBEAT_NS: f64 = 50_000.0;
@@ -109,8 +109,7 @@ impl Sample {
     fn in_words(&self) -> String {
         let Self { untaken, sending, workers, .. } = self;
         format!(
-            "the topology has stopped moving: for {} s no message moved, while {untaken} requests wait for a worker \
-             and {sending} of {workers} workers wait for room to send a reply",
+            "deadlock: for {} s no message moved, while {untaken} requests wait for a worker and {sending} of {workers} workers wait to send a reply",
             PATIENCE_NS / 1_000_000_000
         )
     }
@@ -120,13 +119,11 @@ impl Sample {
 fn advice(scenario: &Scenario) -> String {
     let lift: Vec<String> = scenario.sockets.marks().map(|name| format!("{name} = 0")).collect();
     if scenario.proxy.engine == Engine::Batch || lift.is_empty() {
-        return "Neither a proxy that blocks nor a high-water mark explains it: see whether a process is stopped or a \
-                connection stalls"
+        return "Neither a blocking proxy nor a high-water mark explains it: check for a stopped process or a stalled connection"
             .to_owned();
     }
     format!(
-        "With finite high-water marks a proxy that blocks in a send waits for its workers while they wait for it: set {}, \
-         or use proxy.engine = \"batch\"",
+        "With finite high-water marks a proxy that blocks in a send and its workers wait for each other: set {}, or use proxy.engine = \"batch\"",
         lift.join(" and ")
     )
 }
@@ -144,7 +141,7 @@ mod tests {
         Watch::new(&Scenario::parse("test.toml", &text, &[]).unwrap())
     }
 
-    /// What each of so many seconds says, in each of which the I/O threads work for `io_ns`.
+    /// What each of these seconds says, in each of which the I/O threads work for `io_ns`.
     fn verdicts(watch: &mut Watch, sample: Sample, io_ns: u64) -> Vec<bool> {
         (0..6).map(|second| watch.look(second * S, &sample, || second * io_ns).is_some()).collect()
     }
@@ -152,7 +149,7 @@ mod tests {
     const STUCK: Sample = Sample { moved: 7, untaken: 12, delaying: 0, sending: 2, workers: 2 };
 
     #[test]
-    fn stuck_is_work_that_nobody_moves() {
+    fn stuck_is_work_that_does_not_move() {
         let stuck = [false, false, false, true, true, true];
         assert_eq!(verdicts(&mut watch(""), STUCK, 0), stuck);
         assert_eq!(verdicts(&mut watch(""), STUCK, S / 100), stuck, "idle threads wake at times");
@@ -181,7 +178,7 @@ mod tests {
             for (ms, moves, delaying, idle, copying) in looks {
                 let passed_ns = ms * 1_000_000;
                 now_ns += passed_ns;
-                // Mostly nothing moves, nobody delays, work waits, and nobody copies.
+                // Mostly nothing moves, no worker delays, work waits, and no thread copies.
                 let (moves, delaying) = (moves.saturating_sub(38), delaying.saturating_sub(38));
                 let (has_work, copies) = (idle > 0, copying == 0);
                 moved += moves;

@@ -1,4 +1,4 @@
-//! How long, how often, how many: what an experiment needs so that its answer is worth something, and the time it takes.
+//! How long, how often, how many: what an experiment needs so that its answer can be used, and the time it takes.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub enum Profile {
     Thorough,
 }
 
-/// What the user wants otherwise than the profile.
+/// What the user overrides of the profile.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DesignOverrides {
     /// Blocks.
@@ -38,7 +38,7 @@ pub struct Design {
     pub slices: u32,
     /// The measured part of a slice.
     pub slice: Nanos,
-    /// Served before that in each slice, and not counted.
+    /// The warm-up of a slice, not counted.
     pub warmup: Nanos,
     /// The first slice of a process, which is its warm-up.
     pub first: Nanos,
@@ -51,13 +51,13 @@ pub struct Design {
     longest: Duration,
 }
 
-/// The shortest slice that is worth its handshakes, in seconds. Measured with a saturated proxy against itself: in the same
+/// The shortest slice that justifies its handshakes, in seconds. Measured with a saturated proxy against itself: in the same
 /// time, the sides of blocks of 13 slices of 100 ms differ by 1.6 to 6.1 %, of 8 slices of 200 ms by 1.3 to 6.5 %.
 const SHORTEST_SLICE: f64 = 0.1;
 /// Requests that a slice should hold, so that its median is one, and that one more or less moves its rate by less than the
 /// margin of 3 %.
 const REQUESTS: f64 = 40.0;
-/// A slice should last so many times as long as a request is worked at.
+/// A slice should last this many times as long as the work of a request.
 const WORKS: f64 = 5.0;
 /// What a slice takes besides its own time: handshakes, the drain, the result. Measured: 30 ms.
 const SLICE_OVERHEAD: f64 = 0.03;
@@ -66,7 +66,7 @@ const START_OVERHEAD: f64 = 0.03;
 /// The warm-up of a process is as long as a slice, but not longer than this.
 const LONGEST_FIRST: Nanos = Nanos(500_000_000);
 const MOST_SLICES: f64 = 50.0;
-/// What is asked may make an experiment so many times as long as its profile; whoever wants a longer one says so.
+/// The questions may make an experiment this many times as long as its profile; a longer one must be asked for with `--slice`.
 const MOST_GROWTH: f64 = 10.0;
 /// What a request of a closed load takes beside its work, in seconds, and the most per second: far more and far fewer than
 /// is usual, since slices must not turn out too short.
@@ -110,7 +110,8 @@ impl Design {
         let per_s =
             scenarios.iter().map(|scenario| answered_per_s(scenario)).fold(f64::INFINITY, f64::min);
         if let Some(sample) = samples.first().filter(|_| per_s <= 0.0) {
-            let why = format!("{} has no figure: no request of the plan gets a reply", sample.name);
+            let why =
+                format!("{} cannot be measured: no request of the plan gets a reply", sample.name);
             return Err(Error::Failed(why));
         }
         let of = |of_block: bool| {
@@ -122,14 +123,14 @@ impl Design {
         let fewest = scenarios.iter().map(|scenario| questions.fewest_blocks(scenario)).max();
         match fewest.filter(|fewest| design.blocks < *fewest) {
             Some(fewest) => Err(Error::Failed(format!(
-                "{} are too few to answer for each gate beside so many metrics: --blocks {fewest} are the fewest",
+                "{} are too few to correct each gate for the number of metrics: use at least --blocks {fewest}",
                 quantity::counted(u64::from(design.blocks), "block")
             ))),
             None => design.answers(scenarios, profile, overrides, (&samples, per_s, least)),
         }
     }
 
-    /// The design, if it answers what is asked in a time that whoever asked may have expected.
+    /// The design, if it answers the questions within an acceptable time.
     fn answers(
         self,
         scenarios: &[&Scenario],
@@ -159,24 +160,24 @@ impl Design {
             }
         };
         let needs = format!(
-            "{} cannot be estimated: it takes {} replies in each {each}{slices}, and",
+            "{} cannot be estimated: it needs {} replies in each {each}{slices}, and",
             sample.name, sample.replies
         );
         let other =
             Self::draft(scenarios, profile, DesignOverrides { slice: None, ..overrides }, least);
         let time = in_minutes(other.estimate(scenarios.len()));
         let so_many = if short.is_some() {
-            format!("by the plan there are {:.0}", held(sample))
+            format!("the plan has {:.0}", held(sample))
         } else {
             format!("at {} that takes long", quantity::rate(per_s))
         };
         Err(Error::Failed(format!(
-            "{needs} {so_many}; with --slice {} it can, in about {time}",
+            "{needs} {so_many}; use --slice {} (about {time} in all)",
             other.slice
         )))
     }
 
-    /// What profile and overrides make of it, with slices and blocks of the least length at least unless a wish is in the way.
+    /// What profile and overrides make of it, with slices and blocks at least of the minimum length unless an override prevents it.
     fn draft(
         scenarios: &[&Scenario],
         profile: Profile,
@@ -234,7 +235,7 @@ impl Design {
         self.blocks * self.slices * u32::try_from(sides).unwrap_or(u32::MAX)
     }
 
-    /// How long it will take with so many sides, unless a side is slow to drain.
+    /// How long it will take with this many sides, unless a side is slow to drain.
     pub fn estimate(&self, sides: usize) -> Nanos {
         let each = self.slice.as_secs_f64() + self.warmup.as_secs_f64() + SLICE_OVERHEAD;
         let of_side = start_overhead(self.first) + each * f64::from(self.slices);
@@ -381,7 +382,7 @@ mod tests {
             (silent, NONE, "first_reply.p50", &[], "no request of the plan"),
             (OPEN, blocks, "first_reply.p50", &["service.p50"], "--blocks 1"),
             (OPEN, NONE, "server.cpu_ns_per_message", &[], "no [server]"),
-            (CLOSED, NONE, excess, &[], "has no ideal"),
+            (CLOSED, NONE, excess, &[], "has no lower bound"),
         ] {
             let error = quick([text; 2], overrides, &asked(primary, gates)).unwrap_err();
             assert!(error.contains(said), "{said}: {error}");

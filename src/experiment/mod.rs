@@ -1,7 +1,7 @@
-//! Playing several sides in turn: fresh processes for each block, short slices in random order.
+//! Running several sides alternately: fresh processes for each block, short slices in random order.
 //!
-//! Each side of a block is a process of its own that plays one slice when it is told to and is silent otherwise, not even
-//! listening: every slice connects anew. All sides of a round get the same seed, so they play the same plan, request by
+//! Each side of a block is a process of its own that runs one slice on request and is silent otherwise, not even
+//! listening: every slice connects anew. All sides of a round get the same seed, so they run the same plan, request by
 //! request, where their scenarios allow it. Invariant: no process is left behind, whatever ends the experiment.
 
 mod design;
@@ -29,7 +29,7 @@ use zload_core::{result::Steadiness, scenario::Nanos};
 pub struct Contender {
     /// Who it is.
     pub side: Side,
-    /// The program that plays its slices.
+    /// The program that runs its slices.
     pub exe: PathBuf,
     /// The scenario file.
     pub scenario: PathBuf,
@@ -42,9 +42,9 @@ pub struct Contender {
 /// How far the experiment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Which block is played, from 1.
+    /// The current block, from 1.
     pub block: u32,
-    /// Slices that were played, over all sides and blocks.
+    /// Slices that have run, over all sides and blocks.
     pub slices: u32,
     /// Slices that will have been.
     pub of: u32,
@@ -52,18 +52,18 @@ pub struct Progress {
     pub elapsed_ns: u64,
 }
 
-/// What was played, and how it ended.
+/// What ran, and how it ended.
 #[derive(Debug)]
 pub struct Ended {
     /// All whole blocks.
     pub experiment: Experiment,
-    /// The end was asked for before the last block was whole.
+    /// The end was asked for before the last block was complete.
     pub interrupted: bool,
-    /// Why it could not be carried through, if it could not.
+    /// Why it failed, if it did.
     pub failure: Option<String>,
 }
 
-/// Plays the whole design and shows its progress to `watch`.
+/// Runs the whole design and shows its progress to `watch`.
 pub fn play(
     contenders: &[Contender],
     design: &Design,

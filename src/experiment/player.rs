@@ -1,7 +1,7 @@
-//! One side of a block: a zload process that plays a slice when it is told to.
+//! One side of a block: a zload process that runs a slice on request.
 //!
 //! A line goes in, a JSON array of `key=value` settings; a line comes out, the result of a run. The process ends when its
-//! input does, in the middle of a slice if need be, so that it outlives nobody. Invariants: whatever it does, nothing waits
+//! input does, in the middle of a slice if need be, so that it does not outlive zload. Invariants: whatever it does, nothing waits
 //! for it without a limit, and nothing that it writes is kept beyond one.
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
@@ -36,9 +36,9 @@ const MOST_ERRORS: u64 = 64 << 10;
 pub(super) struct Player {
     name: String,
     child: Child,
-    /// `None` when it was told to end.
+    /// `None` when it was asked to end.
     input: Option<ChildStdin>,
-    /// Its answers; an empty one stands for one that was too long, and is the last.
+    /// Its answers; an empty one means that it was too long, and is the last.
     lines: Receiver<Vec<u8>>,
     errors: Receiver<String>,
     /// How long it may take to end.
@@ -107,7 +107,7 @@ impl Player {
                 Err(RecvTimeoutError::Disconnected) => return Err(self.died()),
                 Err(RecvTimeoutError::Timeout) if clock.now_ns() > nanos(patience) => {
                     return Err(Error::Failed(format!(
-                        "a slice of {} has not ended after {} s and was given up",
+                        "a slice of {} did not end within {} s",
                         self.name,
                         patience.as_secs()
                     )));
@@ -128,15 +128,14 @@ impl Player {
     fn parsed(&self, line: &[u8]) -> Result<Value, Error> {
         if line.is_empty() {
             return Err(Error::Failed(format!(
-                "{} answers with more than {}, which is no result",
+                "{} wrote more than {}, which is not a result",
                 self.name,
                 Bytes(LONGEST_LINE)
             )));
         }
         let name = &self.name;
-        let result: Value = serde_json::from_slice(line).map_err(|error| {
-            Error::Failed(format!("{name} answers with something that is no result: {error}"))
-        })?;
+        let result: Value = serde_json::from_slice(line)
+            .map_err(|error| Error::Failed(format!("{name} did not write a result: {error}")))?;
         match result.get("failure").and_then(Value::as_str) {
             Some(failure) => Err(Error::Failed(format!("a slice of {name} failed: {failure}"))),
             None => Ok(result),
@@ -149,15 +148,15 @@ impl Player {
         let words = words.trim();
         if words.contains("unrecognized subcommand") {
             return Error::Failed(format!(
-                "{} cannot be compared: it is a zload of before `zload compare`, which plays no slices",
+                "{} cannot be compared: this zload is older than `zload compare`",
                 self.name
             ));
         }
         let words = match words.strip_prefix("error: ").unwrap_or(words) {
-            "" => "it said nothing; is it a zload?",
+            "" => "it printed nothing; is it a zload?",
             words => words,
         };
-        Error::Failed(format!("{} ended in the middle of a comparison: {words}", self.name))
+        Error::Failed(format!("{} ended during the comparison: {words}", self.name))
     }
 }
 
@@ -208,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_told_until_one_is_too_long() {
+    fn lines_are_passed_on_until_one_is_too_long() {
         let (tell, told) = sync_channel(9);
         let endless = BufReader::new(b"a\n\n".chain(std::io::repeat(b'x')));
         tell_lines(endless, &tell);

@@ -1,6 +1,6 @@
-//! Writing a result: atomically, to a place that was proven writable before the run began.
+//! Writing a result: atomically, to a path that was proven writable before the run started.
 //!
-//! Invariants: what is read is never replaced, by whatever name; between the proof and the saving nothing lies there that
+//! Invariants: an input is never replaced, under any name; between the check and the saving nothing is there that
 //! did not before.
 
 use std::collections::BTreeSet;
@@ -22,14 +22,14 @@ const MOST_LINKS: usize = 40;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Inputs(BTreeSet<(u64, u64)>);
 
-/// The place a result will be written to, proven writable before the run begins.
+/// The place a result will be written to, proven writable before the run starts.
 #[derive(Debug)]
 pub(crate) struct Destination {
     path: PathBuf,
     place: Place,
 }
 
-/// What lies at the end of the path.
+/// What is at the end of the path.
 #[derive(Debug)]
 enum Place {
     /// A regular file or nothing yet: a new one takes its place.
@@ -48,7 +48,7 @@ impl Inputs {
         inputs
     }
 
-    /// Besides, all files that the server's command names, wherever in an argument: program, script, configuration.
+    /// Also all files that the server's command names, anywhere in an argument: program, script, configuration.
     #[must_use]
     pub(crate) fn and_server(mut self, scenario: &Scenario) -> Self {
         let Some(server) = &scenario.server else { return self };
@@ -112,10 +112,10 @@ impl Destination {
                 "for standard output use --format json; for a file of that name, ./-",
             )),
             Ok(there) if inputs.has(&there) => Err(io::Error::other(
-                "it is the scenario or result that is read, or a program or file that is used for it, and would be replaced",
+                "it would replace an input: the scenario, a result, or a program or file that it uses",
             )),
             Ok(there) if there.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
-            // A rename would ask nobody: what may not be written to is not replaced either.
+            // A rename ignores permissions: a file that may not be written is not replaced either.
             Ok(there) => OpenOptions::new().write(true).open(path).and_then(|stream| {
                 if there.is_file() {
                     // The file that a link points to is replaced, and not the link.
@@ -156,7 +156,7 @@ impl Destination {
         written.map_err(|source| Error::Write { path: self.path, source })
     }
 
-    /// The same for what is not the last word yet, lest it be lost. A stream takes only the last word, and what fails here
+    /// The same for an intermediate result, so that it is not lost. A stream gets only the final one, and what fails here
     /// fails again then, and is told.
     pub(crate) fn save_so_far(&self, text: impl FnOnce() -> String) {
         if let Place::Beside { target, permissions } = &self.place {
@@ -170,7 +170,7 @@ fn replace(target: &Path, permissions: Option<&Permissions>, text: &str) -> io::
     let create = |path: &Path| {
         // A file that others may not read is not readable in the meantime either.
         let mode = if permissions.is_some() { 0o600 } else { 0o644 };
-        // So that it names the same file whatever the current folder is.
+        // So that it names the same file whatever the current directory is.
         let path = std::path::absolute(path)?;
         Leftover::make(|| {
             let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
@@ -188,7 +188,7 @@ fn replace(target: &Path, permissions: Option<&Permissions>, text: &str) -> io::
 
 /// Proves that a file beside `target` can be made, and makes none.
 fn beside(target: &Path, permissions: Option<Permissions>) -> io::Result<Place> {
-    // Without this, `result/` would be written into the folder above and fail when it is moved into place.
+    // Without this, `result/` would be written into the directory above and fail when it is moved into place.
     let name = match target.file_name() {
         Some(name) if !target.as_os_str().as_encoded_bytes().ends_with(b"/") => name,
         _ => return Err(io::Error::from(io::ErrorKind::NotADirectory)),

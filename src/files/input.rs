@@ -13,7 +13,7 @@ use crate::Error;
 use zload_core::problem::nearest;
 use zload_core::text;
 
-/// So many entries of a folder are looked at for what may have been meant, and so many are named.
+/// Entries of a directory that are searched for suggestions, and how many are named.
 const MOST_LOOKED_AT: usize = 1_000;
 const MOST_NAMED: usize = 6;
 
@@ -25,7 +25,7 @@ pub(crate) struct Input {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Whether a path stands for standard input; a file of that name is `./-`.
+/// Whether a path means standard input; a file of that name is `./-`.
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -36,7 +36,7 @@ pub(crate) fn name(path: &Path) -> String {
 }
 
 impl Input {
-    /// Reads at most so many bytes, which are whole MiB; fails if there are more, which `what` says that it then is not, as in `scenario`.
+    /// Reads at most this many bytes (whole MiB); fails if there are more, with `what` in the error, as in `scenario`.
     pub(crate) fn read(path: &Path, most: u64, what: &str) -> Result<Self, Error> {
         let unreadable = |source: io::Error| Error::Read {
             path: name(path).into(),
@@ -48,7 +48,7 @@ impl Input {
             .and_then(|from| from.take(most + 1).read_to_end(&mut bytes))
             .map_err(unreadable)?;
         if bytes.len() as u64 > most {
-            let reason = format!("it is larger than {} MiB, so it is no {what}", most >> 20);
+            let reason = format!("it is larger than {} MiB, so it is not a {what}", most >> 20);
             return Err(unreadable(io::Error::new(io::ErrorKind::InvalidData, reason)));
         }
         Ok(Self { path: path.to_owned(), bytes })
@@ -69,13 +69,13 @@ impl Input {
         };
         let copy = copy().map_err(|source: io::Error| {
             let name = name(&self.path);
-            Error::Failed(format!("{name} cannot be kept for those who play it: {source}"))
+            Error::Failed(format!("{name} cannot be copied for the sides: {source}"))
         })?;
         Ok((format!("/proc/{}/fd/{}", std::process::id(), copy.as_raw_fd()).into(), Some(copy)))
     }
 }
 
-/// What may have been meant by a path that cannot be read: the file beside it whose name is nearest, or those in a folder.
+/// Suggestions for a path that cannot be read: the file beside it whose name is nearest, or those in a directory.
 fn suggestion(path: &Path, error: &io::Error) -> String {
     let names = |folder: &Path| -> Vec<String> {
         let entries =

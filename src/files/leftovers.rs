@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Removes one file. Nobody is left to be told if it fails.
+/// Removes one file. A failure cannot be reported any more.
 pub(crate) type Removal = Box<dyn Fn() + Send>;
 
 static REMOVALS: Mutex<BTreeMap<u64, Removal>> = Mutex::new(BTreeMap::new());
@@ -42,7 +42,7 @@ impl Drop for Leftover {
     }
 }
 
-/// Removes every such file. For the last moment of the process: whoever wants to make or to release one waits until it ends.
+/// Removes every such file. For the last moment of the process: making or releasing one then waits until the process ends.
 pub(crate) fn remove_all() {
     let removals = removals();
     removals.values().for_each(|remove| remove());

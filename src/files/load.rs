@@ -41,10 +41,10 @@ pub(crate) fn scenario_of(
         source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()),
     };
     if input.bytes.len() as u64 > LARGEST_SCENARIO {
-        return Err(not_a_scenario("it is larger than 1 MiB, so it is no scenario"));
+        return Err(not_a_scenario("it is larger than 1 MiB, so it is not a scenario"));
     }
     let text = std::str::from_utf8(&input.bytes)
-        .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is no scenario"))?;
+        .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is not a scenario"))?;
     let mut scenario = Scenario::parse_with(&source_name, text, overrides, objection)?;
     if scenario.name.is_empty() {
         let named = if input::is_stdin(&input.path) { Path::new("stdin") } else { &input.path };
@@ -87,7 +87,7 @@ fn is_scenario(input: &Input) -> bool {
     !is_saved(input) && scenario_of(input, &[], |_| None).is_ok()
 }
 
-/// Whether what was read looks like a saved result: those are JSON objects, which no scenario begins like.
+/// Whether what was read looks like a saved result: those are JSON objects, which start like no scenario.
 pub(crate) fn is_saved(input: &Input) -> bool {
     input.bytes.trim_ascii_start().first() == Some(&b'{')
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::input::Input;
 
-/// The load where nothing else is asked for: enough for percentiles, and little for a server.
+/// The default load: enough for percentiles, and little for a server.
 const LOAD: &str = "\
 [load]
 rate = \"1k/s\"
@@ -17,7 +17,7 @@ count = 10
 duration = \"10s\"
 ";
 
-/// The scenario of a load on the ROUTER at the endpoint that stands where a file is expected; `None` if it is no endpoint.
+/// The scenario of a load on the ROUTER at the endpoint given instead of a file; `None` if it is not an endpoint.
 pub(crate) fn against(endpoint: &Path) -> Option<Input> {
     let text = endpoint.to_str().filter(|text| text.contains("://"))?;
     // A JSON string is one of TOML, too.
@@ -26,7 +26,7 @@ pub(crate) fn against(endpoint: &Path) -> Option<Input> {
     Some(Input { path: endpoint.to_owned(), bytes: format!("{LOAD}{server}").into_bytes() })
 }
 
-/// The scenario of the same load on a server whose command is told besides.
+/// The scenario of the same load on a server whose command is given.
 pub(crate) fn for_command(program: &str) -> Input {
     Input { path: program.into(), bytes: LOAD.to_owned().into_bytes() }
 }

@@ -85,7 +85,7 @@ fn tightest(most: [&str; 2], used: [&str; 2], controller: &str) -> Option<Limit>
     limits.min_by_key(|limit| limit.most.saturating_sub(limit.used))
 }
 
-/// The folders of the group of `controller` and of those above it, as far as they can be seen from here.
+/// The directories of the group of `controller` and of those above it, as far as they can be seen from here.
 ///
 /// In a container the group's path may be that of the host, of which only the mount itself is to be seen.
 fn folders(groups: &str, version: u8, controller: &str, mount: &Path) -> Vec<PathBuf> {

@@ -29,7 +29,7 @@ fn libzmq_version() -> String {
     format!("{major}.{minor}.{patch}")
 }
 
-/// The standard library's count takes a quota for fewer processors.
+/// The standard library's count takes a quota for fewer CPUs.
 fn cores() -> usize {
     let allowed = rustix::thread::sched_getaffinity(None).map(|set| set.count() as usize);
     allowed.or_else(|_| std::thread::available_parallelism().map(Into::into)).unwrap_or(1)

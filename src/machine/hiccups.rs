@@ -1,8 +1,8 @@
-//! What the machine itself does to whoever uses its clock and its timers: the floor under every measurement.
+//! The delays of the machine's own clock and timers: the floor under every measurement.
 //!
 //! A thread asks to be woken every millisecond and notes how late it was, while something else is measured: the same
 //! seconds and the same neighbours. Gil Tene's jHiccup does so for the JVM.
-//! Invariant: takes no lock and less than a hundredth of a processor.
+//! Invariant: takes no lock and less than 1 % of a CPU.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the machine did meanwhile: two looks at `/proc` and the clocks, and what lies between them.
+//! What the machine did meanwhile: two readings of `/proc` and the clocks, and their difference.
 //!
 //! Threads are found once, before the window, so that a look at its edge costs two small files for each thread and one
 //! for each worker. What the kernel does not say is `None`, never 0. Invariant: nothing here is called on the hot path.
@@ -45,7 +45,7 @@ pub(crate) fn threads() -> Vec<Thread> {
     threads
 }
 
-/// The numbers that are names in a folder of `/proc`: of threads, of descriptors.
+/// The numbers that are names in a directory of `/proc`: of threads, of descriptors.
 pub(crate) fn numbers_in<T: FromStr>(folder: &str) -> impl Iterator<Item = T> + use<T> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -77,7 +77,7 @@ pub(crate) fn io_ns(threads: &[Thread]) -> u64 {
         .sum()
 }
 
-/// CPU time and waiting time of the thread with this folder in `/proc`, in nanoseconds.
+/// CPU time and waiting time of the thread with this directory in `/proc`, in nanoseconds.
 pub(crate) fn times_ns(folder: &str) -> Option<(u64, u64)> {
     schedstat(&read_to_string(format!("{folder}/schedstat")).ok()?)
 }
@@ -88,7 +88,7 @@ fn schedstat(text: &str) -> Option<(u64, u64)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// The number behind `name` at the begin of a line.
+/// The number behind `name` at the start of a line.
 pub(crate) fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }

@@ -39,7 +39,7 @@ pub(crate) struct Needs {
     pub(crate) starts_process: bool,
 }
 
-/// Descriptors: so many whatever the number of clients, and so many for each client.
+/// Descriptors: for any number of clients, and for each client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Descriptors {
     fixed: u64,
@@ -61,8 +61,7 @@ pub(crate) fn ensure(
     let memory = needs.memory();
     if let Some(limit) = cgroup::memory().filter(|limit| limit.most < memory) {
         return Err(Error::Limit(format!(
-            "this needs about {} MiB of memory, and the control group that it runs in may have {} MiB (memory.max): raise that, or \
-             lower clients.count, load.in_flight or load.payload",
+            "this needs about {} MiB of memory, and its control group is limited to {} MiB (memory.max): raise that, or lower clients.count, load.in_flight or load.payload",
             memory.div_ceil(1 << 20),
             limit.most >> 20
         )));
@@ -71,15 +70,13 @@ pub(crate) fn ensure(
     ensure_descriptors(needs.clients, needs.descriptors(per_socket()?, open_descriptors()))
 }
 
-/// Makes sure that so many threads can be started, and that `memory` bytes are left beside them.
+/// Makes sure that this many threads can be started, and that `memory` bytes are left beside them.
 pub(crate) fn ensure_threads(threads: Threads, memory: u64) -> Result<(), Error> {
     let all = u64::from(threads.of_libzmq) + u64::from(threads.own);
     if let Some(limit) = cgroup::pids().filter(|limit| limit.used.saturating_add(all) > limit.most)
     {
         return Err(Error::Limit(format!(
-            "a thread cannot be started beyond the limit of the control group that this runs in: it may have {} threads and \
-             processes (pids.max; of a container: --pids-limit) and has {}, and {all} more are needed. Raise the limit, or \
-             lower workers.count, clients.threads or proxy.io_threads",
+            "too few threads: the control group may have {} threads and processes (pids.max; of a container: --pids-limit) and has {}, and {all} more are needed. Raise the limit, or lower workers.count, clients.threads or proxy.io_threads",
             limit.most, limit.used
         )));
     }
@@ -121,7 +118,7 @@ impl Needs {
     }
 }
 
-/// Makes sure that the descriptors of so many clients fit under the limit.
+/// Makes sure that the descriptors of this many clients fit under the limit.
 fn ensure_descriptors(clients: u32, needed: Descriptors) -> Result<(), Error> {
     let limit = getrlimit(Resource::Nofile);
     let (soft, hard) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
@@ -151,14 +148,11 @@ impl Descriptors {
         let Some(fitting) = hard.checked_sub(fixed).map(|left| left / self.per_client.max(1))
         else {
             return format!(
-                "this needs about {needed} file descriptors, {fixed} of them whatever the number of clients, more than the \
-                 hard limit of {hard}: raise the limit (ulimit -Hn) or lower workers.count or proxy.io_threads"
+                "this needs about {needed} file descriptors, {fixed} of them for any number of clients, and the hard limit is {hard}: raise the limit (ulimit -Hn) or lower workers.count or proxy.io_threads"
             );
         };
         format!(
-            "clients.count = {clients} needs about {needed} file descriptors ({} for each client, {fixed} besides), {} more \
-             than the hard limit of {hard}: about {fitting} clients fit. Raise the limit (ulimit -Hn), lower clients.count \
-             or workers.count, or run the server in a process of its own (zload serve) with proxy.engine = \"external\"",
+            "clients.count = {clients} needs about {needed} file descriptors ({} for each client plus {fixed}), {} more than the hard limit of {hard}: about {fitting} clients fit. Raise the limit (ulimit -Hn), lower clients.count or workers.count, or run the server in its own process (zload serve) with proxy.engine = \"external\"",
             self.per_client,
             needed - hard,
         )

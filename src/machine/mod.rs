@@ -21,7 +21,7 @@ pub use clock::Clock;
 pub(crate) use stop::Stop;
 pub(crate) use threads::ThreadId;
 
-/// A number that nobody else has at this time: of a run, or of an experiment.
+/// A number that is unique at this time: of a run, or of an experiment.
 pub(crate) fn unique_number() -> u64 {
     // The keys of `RandomState` are the system's randomness once a thread, then counted on: each call gives others.
     RandomState::new().hash_one(std::process::id())

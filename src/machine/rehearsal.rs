@@ -75,13 +75,12 @@ pub(crate) fn rehearse(threads: Threads, memory: u64) -> Result<(), Error> {
     result
 }
 
-/// Whether so many bytes can be had at once.
+/// Whether this many bytes can be allocated at once.
 fn room_for(bytes: u64) -> Result<(), Error> {
     let size = usize::try_from(bytes).unwrap_or(usize::MAX);
     Vec::<u8>::new().try_reserve_exact(size).map_err(|_| {
         Error::Limit(format!(
-            "there is too little memory for what is to run: not even {} MiB are left of what this process may have. Raise \
-             the limit (ulimit -v, ulimit -d), or lower clients.count or workers.count",
+            "there is too little memory: fewer than {} MiB are left of the limit of this process. Raise the limit (ulimit -v, ulimit -d), or lower clients.count or workers.count",
             bytes >> 20
         ))
     })
@@ -90,9 +89,7 @@ fn room_for(bytes: u64) -> Result<(), Error> {
 fn shortage(threads: Threads, started: usize, source: &io::Error) -> Error {
     let all = threads.of_libzmq + threads.own;
     Error::Limit(format!(
-        "a thread cannot be started: {all} are needed, and after {started} of them: {source}. Raise the limit (of the user: \
-         ulimit -u; of a container: pids.max; of memory: ulimit -v), or lower workers.count, clients.threads or \
-         proxy.io_threads"
+        "a thread cannot be started: {all} are needed, and after {started}: {source}. Raise the limit (of the user: ulimit -u; of a container: pids.max; of memory: ulimit -v), or lower workers.count, clients.threads or proxy.io_threads"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! Threads of a run: on which processors they are, starting them, and what they cost.
+//! Threads of a run: on which CPUs they are, starting them, and what they cost.
 
 use std::num::NonZeroU64;
 use std::thread::{Builder, JoinHandle};
@@ -13,22 +13,21 @@ use crate::Error;
 /// Stack of a worker or proxy: they keep nothing on it, and a run may have a thousand of them.
 pub(crate) const STACK: usize = 256 << 10;
 
-/// Keeps this process, and those it starts, from now on on `count` of the processors that it may use: the last ones, since
+/// Keeps this process, and those it starts, from now on on `count` of the CPUs that it may use: the last ones, since
 /// the first have the machine's interrupts.
 pub(crate) fn keep_on(count: u32) -> Result<(), Error> {
-    let allowed = sched_getaffinity(None)
-        .map_err(|errno| Error::Limit(format!("the processors cannot be read: {errno}")))?;
+    let allowed = sched_getaffinity(None).map_err(|errno| {
+        Error::Limit(format!("the CPUs of this process cannot be read: {errno}"))
+    })?;
     let available: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
     let (wanted, most) = (count as usize, available.len());
     if wanted > most {
-        return Err(Error::Limit(format!(
-            "--cpus {count}: this process may use {most} processors"
-        )));
+        return Err(Error::Limit(format!("--cpus {count}: this process may use {most} CPUs")));
     }
     let mut chosen = CpuSet::new();
     available.iter().rev().take(wanted).for_each(|cpu| chosen.set(*cpu));
     sched_setaffinity(None, &chosen)
-        .map_err(|errno| Error::Limit(format!("the processors cannot be chosen: {errno}")))
+        .map_err(|errno| Error::Limit(format!("threads cannot be pinned: {errno}")))
 }
 
 /// Starts a named thread that is woken from timed waits as exactly as the kernel can.
@@ -49,7 +48,7 @@ pub(crate) fn start<T: Send + 'static>(
         .map_err(|source| Error::Thread { started, source })
 }
 
-/// How many processors this process may use.
+/// How many CPUs this process may use.
 pub(crate) fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

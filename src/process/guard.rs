@@ -44,7 +44,7 @@ pub(super) enum Report {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Ending {
-    /// Its exit status, or the signal that killed it; neither if it was lost sight of.
+    /// Its exit status, or the signal that killed it; neither if it was status unknown.
     pub(super) status: Option<i32>,
     pub(super) signal: Option<i32>,
     pub(super) by_itself: bool,
@@ -74,7 +74,7 @@ pub(crate) fn guard(command: &[OsString], stop_timeout: Duration, reports: &mut 
 
 fn tell(reports: &mut dyn Write, report: &Report) {
     let line = serde_json::to_string(report).expect("a report is an object");
-    // If zload is gone nobody listens, and the guard has nothing to do but to clean up.
+    // If zload is gone, the guard only has to clean up.
     let _gone = writeln!(reports, "{line}").and_then(|()| reports.flush());
 }
 

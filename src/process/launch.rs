@@ -52,7 +52,7 @@ pub(crate) fn become_server(command: &[OsString], guard: i32) {
     let why_not = become_or_say_why(command, guard);
     let text =
         why_not.raw_os_error().map_or_else(|| why_not.to_string(), |errno| errno.to_string());
-    // If the guard is gone, nobody wants to know.
+    // If the guard is gone, there is nobody to report to.
     let _gone = File::from(told).write_all(text.as_bytes());
 }
 

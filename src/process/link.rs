@@ -1,6 +1,6 @@
 //! zload's line to a guard: starts it, reads what it reports and what the server says, and asks it to stop the server.
 //!
-//! Invariant: the server's output is read to its end by a thread that does nothing else, so no server waits for us.
+//! Invariant: the server's output is read to its end by a thread that does nothing else, so no server waits for zload.
 
 use std::cell::OnceCell;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -28,7 +28,7 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 const HURRIED: Duration = Duration::from_millis(300);
 /// Longest wait for the end of what is being killed.
 const KILLED: Duration = Duration::from_millis(200);
-/// Longest wait for the rest of an output: a process that nobody could kill may hold it open.
+/// Longest wait for the rest of an output: a process that cannot be killed may hold it open.
 const REST_OF_OUTPUT: Duration = Duration::from_secs(1);
 /// How often it is looked whether the end was asked for.
 const TICK: Duration = Duration::from_millis(20);
@@ -113,12 +113,10 @@ impl<'a> Link<'a> {
             Err(RecvTimeoutError::Timeout) if self.interrupted() => return Err(Error::Interrupted),
             Err(RecvTimeoutError::Timeout) => {
                 let within = AT_ONCE.as_secs();
-                format!(
-                    "{program} was not started: the process that is to guard it said nothing for {within} s"
-                )
+                format!("{program} was not started: its guard process said nothing for {within} s")
             }
             Ok(Report::Ended(_)) | Err(RecvTimeoutError::Disconnected) => {
-                format!("{program} was not started: the process that is to guard it ended")
+                format!("{program} was not started: its guard process ended")
             }
         };
         Err(Error::Server { what, output: self.last_output() })
@@ -223,7 +221,7 @@ impl Drop for Link<'_> {
         } else {
             self.stop();
         }
-        // It has nothing left to do, or waits for a process that nobody can end.
+        // It has nothing left to do, or waits for a process that cannot be ended.
         let _gone = self.guard.kill();
         let _reaped = self.guard.wait();
     }
@@ -235,12 +233,11 @@ fn in_plain_words(errno: Option<i32>, words: &str) -> String {
         Some(libc::ENOENT) => {
             let here = std::env::current_dir().map_or_else(|_| "here".to_owned(), |here| here.display().to_string());
             format!(
-                "no such program: one with a slash in its name is looked for from {here}, one without in PATH; a script \
-                 also needs the interpreter that its first line names"
+                "no such program: a name with a slash is looked up from {here}, one without in PATH; a script also needs the interpreter of its first line"
             )
         }
-        Some(libc::EACCES) => "it is not executable: make it so (chmod +x), or begin with its interpreter".to_owned(),
-        Some(libc::ENOEXEC) => "it is no program for this machine, and no script whose first line names an interpreter (#!/bin/sh)".to_owned(),
+        Some(libc::EACCES) => "it is not executable: chmod +x it, or start the command with its interpreter".to_owned(),
+        Some(libc::ENOEXEC) => "it is neither a program for this machine nor a script whose first line names an interpreter (#!/bin/sh)".to_owned(),
         _ => words.to_owned(),
     }
 }
@@ -252,7 +249,7 @@ fn exit_in_words(ending: Option<Ending>) -> String {
             Some(name) => format!("killed by {name}"),
             None => format!("killed by signal {signal}"),
         },
-        Some((None, None)) | None => "lost sight of".to_owned(),
+        Some((None, None)) | None => "status unknown".to_owned(),
     }
 }
 
@@ -277,7 +274,7 @@ mod tests {
         assert_eq!(exit_in_words(Some(ending(Some(3), None))), "exit status 3");
         assert_eq!(exit_in_words(Some(ending(None, Some(libc::SIGSEGV)))), "killed by SIGSEGV");
         assert_eq!(exit_in_words(Some(ending(None, Some(64)))), "killed by signal 64");
-        assert_eq!(exit_in_words(None), "lost sight of");
+        assert_eq!(exit_in_words(None), "status unknown");
     }
 
     #[test]

@@ -59,8 +59,7 @@ impl<'a> ServerProcess<'a> {
         address::to_connect(&frontend, server.ready_timeout, interrupted)?;
         if address::is_taken(&frontend) {
             return Err(Error::Limit(format!(
-                "somebody listens at {frontend} already, and would answer in the place of the server that is to be \
-                 started: end that process, or set proxy.frontend to another endpoint (port * is any free one)"
+                "another process already listens at {frontend} and would answer instead of the server: end that process, or set proxy.frontend to another endpoint (port * is any free one)"
             )));
         }
         let command = server.resolve(&frontend);
@@ -74,19 +73,19 @@ impl<'a> ServerProcess<'a> {
         &self.frontend
     }
 
-    /// How it ended, if it did before it was told to.
+    /// How it ended, if it did so unasked.
     pub(crate) fn ended(&self) -> Option<&ServerEnd> {
         self.link.ended()
     }
 
     /// Why a run against it cannot go on, if it cannot: the server ended.
     pub(crate) fn died(&self) -> Option<String> {
-        self.ended().map(|end| failed("the server ended in the middle of the run", end).to_string())
+        self.ended().map(|end| failed("the server ended during the run", end).to_string())
     }
 
     /// The same for a run that has not begun.
     pub(crate) fn died_before(&self) -> Option<Error> {
-        self.ended().map(|end| failed("the server ended before the run began", end))
+        self.ended().map(|end| failed("the server ended before the run started", end))
     }
 
     /// CPU time that its processes have used so far, in nanoseconds, if the kernel says.

@@ -1,6 +1,6 @@
-//! Whether a server answers: requests of a client of its own, which is gone before a run begins.
+//! Whether a server answers: requests of a separate client, which is gone before a run starts.
 //!
-//! A connection that is accepted says little (the kernel does it), so the proof is a whole way: handshake, request, reply.
+//! A connection that is accepted says little (the kernel does it), so the proof is a full round trip: handshake, request, reply.
 //! A request may legitimately get no reply, as the server may draw its fan-out by itself, and one that is not answered yet is
 //! work that the server still has to do: so more of them are sent, in pauses that double.
 
@@ -74,7 +74,7 @@ pub(super) fn await_answer(
     }
 }
 
-/// The key among the plan's first whose request is owed a reply and costs a server of the plan the least.
+/// The key among the plan's first whose request expects a reply and costs the server the least.
 fn lightest(plan: &Plan) -> DrawKey {
     let keys = (0..CHOSEN_FROM).map(|request| plan.key(0, request));
     let work_ns = |key: &DrawKey| {
@@ -87,14 +87,13 @@ fn lightest(plan: &Plan) -> DrawKey {
 fn no_answer(endpoint: &str, connected: bool, sent: u64) -> String {
     if connected {
         format!(
-            "somebody listens at {endpoint} and answered none of {sent} requests: the server must send the body of a \
-             request back to the client that it came from. None did"
+            "a server listens at {endpoint} and answered none of {sent} requests: it must send the body of each request back to its client. None came"
         )
     } else if address::is_taken(endpoint) {
-        format!("what listens at {endpoint} does not speak ZeroMQ: no handshake came about")
+        format!("what listens at {endpoint} does not speak ZeroMQ: there was no handshake")
     } else {
         format!(
-            "nobody listens at {endpoint}, though the server runs: does it bind {{frontend}}? It did not"
+            "nothing listens at {endpoint}, though the server runs: does it bind {{frontend}}? It did not"
         )
     }
 }
@@ -117,12 +116,12 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_for_no_answer_is_told_apart() {
+    fn reasons_for_no_answer_are_distinguished() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("tcp://{}", listener.local_addr().unwrap());
         assert!(no_answer(&endpoint, true, 3).contains("answered none of 3 requests"));
         assert!(no_answer(&endpoint, false, 0).contains("does not speak ZeroMQ"));
         drop(listener);
-        assert!(no_answer(&endpoint, false, 0).contains("nobody listens"));
+        assert!(no_answer(&endpoint, false, 0).contains("nothing listens"));
     }
 }

@@ -1,6 +1,6 @@
 //! What every trial uses: playing a scenario, with a planted server or a built-in one, and what the machine allowed meanwhile.
 //!
-//! Invariant: a run that was interrupted or failed is an error, so that no trial judges a part for the whole.
+//! Invariant: a run that was interrupted or failed is an error, so that no trial judges an incomplete run.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,7 +22,7 @@ const IDLE: &str = "load = { model = 'closed', in_flight = 1 }\nclients.count = 
                     run = { duration = '1s', warmup = '200ms' }\nproxy.engine = 'batch'\n\
                     workers = { count = 1, replies = 1 }";
 
-/// The same, with a rest of 10 ms before each request, in which processors fall asleep.
+/// The same, with a rest of 10 ms before each request, in which CPUs fall asleep.
 const RESTED: &str = "load = { model = 'closed', in_flight = 1, think = '10ms' }\nclients.count = 1\n\
                       run = { duration = '2s' }\nproxy.engine = 'batch'\nworkers = { count = 1, replies = 1 }";
 
@@ -121,7 +121,7 @@ impl Played {
     }
 }
 
-/// The percentile, or of a sample that is too small to carry it the largest value, which it cannot exceed.
+/// The percentile, or the maximum if the sample is too small for it.
 fn percentile(latencies: &LatencyHistogram, quantile: f64) -> u64 {
     latencies.percentile(quantile).or(latencies.max()).unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use zload_core::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "conservation",
-    planted: "a random load on each proxy engine of our own, with 0 to 3 replies and random delays, every request followed",
+    planted: "a random load on each built-in proxy engine, with 0 to 3 replies and random delays, every request traced",
     make,
 };
 
@@ -40,7 +40,7 @@ fn judge(engine: &str, planned: u64, ledger: &Ledger, traces: &[Trace]) -> Vec<F
         |name, expected, seen| Figure::exactly(&format!("{engine}: {name}"), expected, seen);
     vec![
         figure("requests answered or silent", planned, placed),
-        figure("answered requests followed", answered, traces.len() as u64),
+        figure("answered requests traced", answered, traces.len() as u64),
         figure("traces that do not add up", 0, broken),
     ]
 }

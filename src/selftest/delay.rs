@@ -41,9 +41,9 @@ fn judge(
     // Histograms keep three digits, and a median stands for all that share them.
     let most_ns = DELAY_NS + DELAY_NS / 1_000 + allowance_ns;
     vec![
-        Figure::time_from("response time, least", DELAY_NS, least_ns),
+        Figure::time_from("response time, minimum", DELAY_NS, least_ns),
         Figure::time("response time, median", DELAY_NS, most_ns, median_ns),
-        Figure::time_from("in_worker, least", DELAY_NS, in_worker.clone().min()),
+        Figure::time_from("in_worker, minimum", DELAY_NS, in_worker.clone().min()),
         Figure::time("in_worker, median", DELAY_NS, most_ns, median(in_worker.collect())),
         Figure::time_to("all other legs together, median", allowance_ns, elsewhere),
     ]

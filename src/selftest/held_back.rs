@@ -1,4 +1,4 @@
-//! A known slip: a server that takes nothing for a while, and a ZeroMQ that may hold next to nothing, make requests leave
+//! A known send delay: a server that takes nothing for a while, and a ZeroMQ that may hold next to nothing, make requests leave
 //! late. Their lateness must be recorded, must be in the response time, and the server must agree on it.
 
 use super::bench::{Bench, MS, Played, above};
@@ -9,9 +9,8 @@ use crate::server::planted::{Fault, Witness};
 use zload_core::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
-    name: "known slip",
-    planted: "a server that takes nothing for 400 ms, while ZeroMQ and the kernel have room for a few of the 100 requests \
-              per second: the others leave late, as soon as it takes them again",
+    name: "known send delay",
+    planted: "a server that reads nothing for 400 ms, while ZeroMQ and the kernel can queue a few of the 100 requests per second: the others are sent late, as soon as it reads again",
     make,
 };
 
@@ -65,7 +64,7 @@ fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
     let most_ns = seen.stalled_ns + tolerance_ns;
     let least_ns = seen.stalled_ns.saturating_sub(MOST_HELD * GAP_NS + tolerance_ns);
     let (half, margin) = (seen.stalled_ns / 2 / GAP_NS, 1 + tolerance_ns / GAP_NS);
-    // Whoever was due in the first half of the stall waits for more than the other half, wherever it waits.
+    // A request due in the first half of the stall waits for more than the other half.
     let few = half.saturating_sub(margin);
     let fewest = few.saturating_sub(MOST_HELD);
     let held_back = seen.lateness.iter().copied().filter(|one| one.witnessed_ns > tolerance_ns);
@@ -74,9 +73,9 @@ fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
         Figure::exactly("requests answered", REQUESTS, seen.answered),
         Figure::time_from("stall by the server's clock", STALL_NS, Some(seen.stalled_ns)),
         Figure::count("slower than half the stall", few, half + margin, seen.slow),
-        Figure::count("left late by more than half of it", fewest, half + margin, seen.late),
-        Figure::time("lateness, longest", least_ns, most_ns, seen.latest_ns),
-        Figure::time_to("difference from the server's witness", tolerance_ns, difference_ns),
+        Figure::count("sent late by more than half of it", fewest, half + margin, seen.late),
+        Figure::time("send delay, maximum", least_ns, most_ns, seen.latest_ns),
+        Figure::time_to("difference from the server's record", tolerance_ns, difference_ns),
     ]
 }
 

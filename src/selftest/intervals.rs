@@ -8,15 +8,14 @@ use zload_core::scenario::Scenario;
 
 pub(super) const KIND: Kind = Kind {
     name: "intervals",
-    planted: "40 runs, each with delays of its own from 0 to 20 ms: nearly all intervals must hold the median of what was \
-              drawn from, and five runs must say where the others are; an interval that is a third as wide would not",
+    planted: "40 runs, each with its own delays from 0 to 20 ms: nearly all intervals must contain the true median, and five runs must predict the others; intervals a third as wide would not",
     make,
 };
 
-/// How many runs are played: of 40 true intervals at 95 %, fewer than 30 hold the truth once in 100,000 times, and of 40 that are
+/// How many runs there are: of 40 true intervals at 95 %, fewer than 30 contain the truth once in 100,000 times, and of 40 that are
 /// a third as wide (which hold it in 49 %), 30 and more do once in 1,000.
 const RUNS: usize = 40;
-/// So many runs in turn are a group, which says where the runs are that are not in it.
+/// Runs in a group, which predicts where the other runs are.
 const GROUP: usize = 5;
 
 /// Every request is at a worker of its own, so that nothing but the draws decides what it takes: 50 workers at 2,000/s get one each 25 ms.
@@ -86,9 +85,9 @@ fn judge(seen: &[Seen], next: &[Option<[u64; 2]>]) -> Vec<Figure> {
         .fold((0, 0), |(within, all), held| (within + u64::from(held == Some(true)), all + 1));
     vec![
         Figure::count("medians with an interval", runs / 2, runs, number),
-        Figure::count("of these hold the truth", number * 3 / 4, number, held as u64),
+        Figure::count("of these contain the true median", number * 3 / 4, number, held as u64),
         Figure::time("their width, median", WIDTH_NS * 2 / 3, WIDTH_NS * 3 / 2, width),
-        Figure::count("of 100 other runs as foretold", 80, 100, within * 100 / all.max(1)),
+        Figure::count("of 100 other runs as predicted", 80, 100, within * 100 / all.max(1)),
     ]
 }
 
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
     use zload_core::quantity::rounded;
 
-    /// Which figures hold of runs whose medians err as chance lets them, with intervals so many times as wide as they should be, and
+    /// Which figures hold of runs whose medians err by chance, with intervals this many times as wide as they should be, and
     /// of groups that foretell with such intervals.
     fn hold(wide: f64, next_wide: f64, luck: u64) -> [bool; 4] {
         let mut random = SplitMix64::seed_from_u64(luck);

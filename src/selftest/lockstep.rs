@@ -8,17 +8,15 @@ use zload_core::result::{Figure, Throughput};
 
 pub(super) const KIND: Kind = Kind {
     name: "lockstep rate",
-    planted: "8 clients that send again when they are answered, and workers that wait for 100 ms, in a window of three \
-              and a half rounds: whole rounds would be a seventh more requests and a seventh fewer replies than 8 in a \
-              mean response time",
+    planted: "8 clients in a closed load and workers that wait for 100 ms, in a window of 3.5 rounds: counting whole rounds would give a seventh more requests and a seventh fewer replies than Little's law",
     make,
 };
 
 const CLIENTS: f64 = 8.0;
-/// A rate may be off by one in so many: less than half of what whole rounds make of it.
+/// A rate may be off by one part in this many: less than half of the error that whole rounds make.
 const ALLOWED: u64 = 20;
 
-/// Without warm-up all clients begin at once, so that nothing but the shares of their cycles makes the rates right.
+/// Without warm-up all clients start at once, so that nothing but the shares of their cycles makes the rates right.
 const SCENARIO: &str = "load = { model = 'closed', in_flight = 1 }\nclients = { count = 8 }\nrun = { duration = '350ms' }\n\
                         proxy.engine = 'batch'\n\
                         workers = { count = 8, replies = 1, delay = '100ms' }";

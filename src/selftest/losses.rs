@@ -7,8 +7,8 @@ use crate::server::planted::{Fault, Witness};
 use zload_core::{record::Ledger, result::Figure};
 
 pub(super) const KIND: Kind = Kind {
-    name: "planted losses",
-    planted: "a server that leaves every 10th request unanswered, and answers every 7th of the others twice over",
+    name: "known losses",
+    planted: "a server that leaves every 10th request unanswered, and answers every 7th of the others twice",
     make,
 };
 
@@ -30,13 +30,13 @@ fn judge(ledger: &Ledger, witness: &Witness) -> Vec<Figure> {
     // Every 70th is both, and lost.
     let doubled = REQUESTS / DOUBLE_EVERY - REQUESTS / (LOSE_EVERY * DOUBLE_EVERY);
     vec![
-        Figure::exactly("requests that the server took", REQUESTS, witness.taken.len() as u64),
+        Figure::exactly("requests that the server received", REQUESTS, witness.taken.len() as u64),
         Figure::exactly("requests sent", REQUESTS, ledger.requests_sent),
         Figure::exactly("requests answered", REQUESTS - lost, ledger.requests_answered),
         Figure::exactly("requests lost", lost, ledger.requests_lost),
         Figure::exactly("replies lost", lost, ledger.replies_lost),
-        Figure::exactly("replies twice over", doubled, ledger.replies_duplicate),
-        Figure::exactly("messages that answer nothing", 0, ledger.replies_unexpected),
+        Figure::exactly("duplicate replies", doubled, ledger.replies_duplicate),
+        Figure::exactly("messages that answer no request", 0, ledger.replies_unexpected),
         Figure::truth("the ledger adds up", true, ledger.contradiction().is_none()),
     ]
 }

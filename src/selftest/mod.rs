@@ -1,6 +1,6 @@
 //! Whether the tool measures truly on the machine at hand: trials with faults that are known beforehand.
 //!
-//! A trial plays a scenario against something planted and compares what a result says with what arithmetic says. Times
+//! A trial runs a scenario against something known and compares the result with arithmetic. Times
 //! are compared with an allowance, `Bench::allowance_ns`: what the machine did in the very seconds of the trial to a
 //! thread that only sleeps, and what a round trip without work takes. So a busy machine widens what may be seen and does
 //! not fail a trial wrongly; where it widens it so far that nothing would be proven, the trial is made once more, and
@@ -53,8 +53,7 @@ const KINDS: [Kind; 10] = [
     twin::KIND,
 ];
 
-const WRONG: &str = "what was seen is not what was planted: do not trust measurements on this machine until the cause is \
-                     known";
+const WRONG: &str = "the measurement differs from the known truth: do not trust measurements on this machine until the cause is known";
 
 const ATTEMPTS: u32 = 2;
 
@@ -65,7 +64,7 @@ pub(crate) fn run(
     begins: &mut dyn FnMut(usize, usize, &str),
 ) -> Result<SelftestResult, Error> {
     let steps = KINDS.len() + 1;
-    begins(1, steps, "the machine's floor");
+    begins(1, steps, "baseline of the machine");
     let mut bench = Bench { environment: &environment, interrupted, floor: Floor::default() };
     match bench.measure_floor() {
         Err(Error::Interrupted) => {
@@ -133,8 +132,7 @@ impl Found {
     fn too_busy(&self) -> Option<String> {
         let (ns, most_ns) = self.allowance.filter(|(ns, most_ns)| ns > most_ns)?;
         Some(format!(
-            "this machine was too busy: threads that only slept were woken so late that times had to be allowed {}, and \
-             above {} this trial proves nothing; try again when nothing else runs",
+            "this machine was too busy: sleeping threads woke so late that the tolerance was {}, and above {} this trial proves nothing; try again when nothing else runs",
             duration(ns),
             duration(most_ns)
         ))
@@ -162,7 +160,7 @@ mod tests {
         let (right, wrong) = (Figure::exactly("x", 1, 1), Figure::exactly("x", 1, 2));
         assert!(judged(vec![right.clone()], Some((5, 10))).passed);
         let lie = judged(vec![right, wrong], Some((5, 10)));
-        assert!(!lie.passed && lie.reason.unwrap().contains("not what was planted"));
+        assert!(!lie.passed && lie.reason.unwrap().contains("differs from the known truth"));
     }
 
     #[test]

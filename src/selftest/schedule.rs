@@ -1,6 +1,6 @@
 //! The schedule: what left must be what the plan has, and the recorded instants those that the server witnessed.
 //!
-//! Server and clients have clocks that begin at different instants, so what is compared is always relative to the
+//! Server and clients have clocks that start at different instants, so what is compared is always relative to the
 //! request for which the difference is least.
 
 use std::collections::BTreeMap;
@@ -13,8 +13,7 @@ use zload_core::{plan::DrawKey, record::Trace, result::Figure};
 
 pub(super) const KIND: Kind = Kind {
     name: "schedule",
-    planted: "500 requests per second at random instants (Poisson), of which the server notes by a clock of its own when \
-              it takes each",
+    planted: "500 requests per second at random instants (Poisson); the server records when it receives each, by its own clock",
     make,
 };
 
@@ -67,7 +66,7 @@ impl Seen {
     }
 }
 
-/// When the plan itself wants each request to leave.
+/// When each request is due by the plan.
 pub(super) fn intended(played: &Played) -> BTreeMap<DrawKey, u64> {
     let plan = &played.plan;
     (0..plan.clients())
@@ -115,10 +114,10 @@ fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
     // Those that were due so shortly before the end of a second may have left in the next.
     let over_the_edge = 1 + 2 * RATE * allowance_ns / (1_000 * MS);
     vec![
-        Figure::exactly("requests taken by the server", seen.planned, seen.taken),
+        Figure::exactly("requests received by the server", seen.planned, seen.taken),
         Figure::count("off the plan in any second", 0, over_the_edge, seen.difference),
-        Figure::time_to("lateness as recorded, median", allowance_ns, seen.slip_p50_ns),
-        Figure::time_to("lateness at the server, median", allowance_ns, witnessed_ns),
+        Figure::time_to("send delay as recorded, median", allowance_ns, seen.slip_p50_ns),
+        Figure::time_to("send delay seen by the server, median", allowance_ns, witnessed_ns),
         Figure::time_to("difference of the two, median", allowance_ns, difference_ns),
     ]
 }

@@ -1,4 +1,4 @@
-//! A planted stall: every request that was due in it must carry its part of it.
+//! A known stall: every request due in it must wait for its part of it.
 //!
 //! In a stall of S under a load with a request every g, the n-th request of the stall waits for S - n g. So of N requests
 //! the p-th percentile, (1 - p) N requests below the longest, is S - (1 - p) N g.
@@ -11,7 +11,7 @@ use zload_core::result::Figure;
 use zload_core::verdict::{SampledRequest, as_a_waiting_client};
 
 pub(super) const KIND: Kind = Kind {
-    name: "planted stall",
+    name: "known stall",
     planted: "a server that stops for 400 ms under 1,000 requests per second: those due meanwhile wait from 400 ms down \
               to nothing",
     make,
@@ -76,7 +76,7 @@ fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
     vec![
         Figure::exactly("requests answered", REQUESTS, seen.answered),
         Figure::time_from("stall by the server's clock", STALL_NS, Some(stalled_ns)),
-        near("response time, longest", 0, seen.max_ns),
+        near("response time, maximum", 0, seen.max_ns),
         near("response time, p99", REQUESTS / 100, seen.p99_ns),
         near("response time, p90", REQUESTS / 10, seen.p90_ns),
         Figure::count("requests slower than half the stall", few, slow + margin, seen.slow),

@@ -10,12 +10,11 @@ use zload_core::verdict::{CheckStatus, Status};
 
 pub(super) const KIND: Kind = Kind {
     name: "starved generator",
-    planted: "10 million requests per second from one driver, which no core can send, to a server that only takes; then a \
-              load of 200 per second",
+    planted: "10 million requests per second from one driver, more than a core can send, to a server that never replies; then a load of 200 per second",
     make,
 };
 
-/// What the server takes it never answers, and nobody waits for that.
+/// The server never answers, and nothing waits for replies.
 const SWALLOW: Fault = Fault::LoseAndDouble { lose_every: 1, double_every: 1 };
 /// Without high-water marks nothing holds the driver back but itself.
 const TOO_MUCH: &str = "load = { rate = '10M/s', payload = '24B' }\nclients = { count = 1, threads = 1 }\n\
@@ -41,16 +40,16 @@ fn names_the_generator(result: &RunResult) -> bool {
         && failed.into_iter().any(|check| CHECKS.contains(&check.name.as_str()))
 }
 
-/// Judges the starved run, and whether the generator is named in it and in the light one.
+/// Judges the starved run, and whether the generator is named as the limit in it and in the light one.
 fn judge(starved: &Ledger, slip_p50_ns: Option<u64>, named: [bool; 2]) -> Vec<Figure> {
     let Ledger { requests_planned, requests_sent, requests_unsent, .. } = *starved;
     vec![
         Figure::exactly("requests planned", PLANNED, requests_planned),
         Figure::exactly("requests sent and unsent", PLANNED, requests_sent + requests_unsent),
         Figure::count("requests unsent", PLANNED / 100, PLANNED - 1, requests_unsent),
-        Figure::time_from("lateness, median", MS, slip_p50_ns),
-        Figure::truth("the generator is named", true, named[0]),
-        Figure::truth("it is named under the light load", false, named[1]),
+        Figure::time_from("send delay, median", MS, slip_p50_ns),
+        Figure::truth("the generator is named as the limit", true, named[0]),
+        Figure::truth("it is named under the light load too", false, named[1]),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! The twin against what queueing theory knows in closed form: a pure function of its seed, the same on every machine.
+//! The simulation against the closed forms of queueing theory: a pure function of its seed, the same on every machine.
 //!
 //! The formulas are those of Kleinrock, "Queueing Systems", volume 1 (1975), chapters 3 and 5.7.
 
@@ -9,9 +9,8 @@ use zload_core::twin::{Ideal, Limits, Policy, Pool, ideal};
 use zload_core::{plan::Plan, quantity::rounded, result::Figure, scenario::Scenario};
 
 pub(super) const KIND: Kind = Kind {
-    name: "ideal twin",
-    planted: "150,000 Poisson requests to one worker that is busy for 60 % of the time, with exponential (M/M/1) and with \
-              constant work (M/D/1), against the closed forms",
+    name: "lower bound",
+    planted: "150,000 Poisson requests to one worker at 60 % utilisation, with exponential (M/M/1) and constant work (M/D/1), compared with the formulas",
     make,
 };
 

@@ -58,7 +58,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts everything and returns when clients can connect, or [`Error::Interrupted`] if that comes first.
     ///
-    /// Under a closed load without delays, where only throughput counts and nobody must be woken in time, the threads of
+    /// Under a closed load without delays, where only throughput counts and no thread must wake in time, the threads of
     /// engine `batch` are scheduled by the batch, too.
     pub(crate) fn start(
         settings: &Settings,
@@ -230,11 +230,11 @@ fn connect_workers(
     Ok(connected)
 }
 
-/// Joins a thread, and says in words how it ended if not well.
+/// Joins a thread, and says how it ended if not well.
 fn ended<T>(who: &str, thread: JoinHandle<Result<T, Errno>>) -> Result<T, String> {
     match thread.join() {
         Ok(Ok(kept)) => Ok(kept),
         Ok(Err(errno)) => Err(format!("{who} failed: {errno}")),
-        Err(_panic) => Err(format!("{who} panicked, which is a defect of zload")),
+        Err(_panic) => Err(format!("{who} panicked; please report this bug")),
     }
 }

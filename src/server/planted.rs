@@ -1,4 +1,4 @@
-//! A server with known faults, for `zload selftest`: a ROUTER in a context of its own that answers as it is told.
+//! A server with known faults, for `zload selftest`: a ROUTER in its own context that answers as configured.
 //!
 //! It keeps by a clock of its own when it took which request: a second witness of what the clients say that they did.
 //! Invariant: a fault depends on the number of a request in the order in which they came, and on nothing else.
@@ -20,7 +20,7 @@ pub(crate) enum Fault {
     None,
     /// It takes request number `after` and then neither takes nor answers anything for `for_ns`.
     Stall { after: u64, for_ns: u64 },
-    /// It leaves each so many-th request unanswered and answers others twice; what is both is left unanswered.
+    /// It leaves every n-th request unanswered and answers others twice; where both apply, it leaves the request unanswered.
     LoseAndDouble { lose_every: u64, double_every: u64 },
 }
 
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_server_answers_as_it_was_told_and_says_so() {
+    fn a_planted_server_answers_as_configured_and_says_so() {
         let fault = Fault::LoseAndDouble { lose_every: 3, double_every: 2 };
         let (planted, dealer) = with_a_client(fault);
         let mut body = [0; 24];

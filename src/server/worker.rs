@@ -22,7 +22,7 @@ pub(super) struct Shared {
     /// The clock that delays are kept by; that of the stations, if there are any.
     pub(super) clock: Clock,
     pub(super) stations: Option<Arc<Stations>>,
-    /// Requests of foreign clients so far: they carry no key, so each gets the draws of its place in this order.
+    /// Requests of foreign clients so far: they have no key, so each gets the draws of its place in this order.
     pub(super) foreign: AtomicU64,
     pub(super) tracer: Option<Arc<Tracer>>,
 }
@@ -42,7 +42,7 @@ pub(super) struct Worker {
 const LEAD_STEP_NS: u64 = 2_000;
 /// The longest lead: no delay spends more than this awake.
 const LONGEST_LEAD_NS: u64 = 100_000;
-/// A tracer shows so many bytes of a foreign body.
+/// A tracer shows this many bytes of a foreign body.
 const LONGEST_SHOWN: usize = 200;
 
 /// A request as it came: who sent it, and everything after that.
@@ -86,7 +86,7 @@ impl Worker {
         self.counters.bytes.add(size);
         if let Some(tracer) = &self.shared.tracer {
             tracer.show(format_args!(
-                "worker {} takes {}, {replies} replies planned",
+                "worker {} receives {}, {replies} replies planned",
                 self.number,
                 describe(request)
             ));
@@ -135,7 +135,7 @@ impl Worker {
         header.map_or_else(|| self.foreign_key(&request.address), |header| header.key)
     }
 
-    /// The key for a request that carries none: no two alike, and different clients' apart.
+    /// The key for a request without one: no two alike, and different clients' apart.
     #[cold]
     fn foreign_key(&self, address: &Frame) -> DrawKey {
         let mut hasher = DefaultHasher::new();

@@ -1,6 +1,6 @@
-//! What endpoints mean on this machine: names of interfaces and of hosts, free ports, and whether somebody listens.
+//! What endpoints mean on this machine: names of interfaces and of hosts, free ports, and whether a server listens.
 //!
-//! libzmq as its crate builds it does not know interfaces, and tells nobody when a host's name cannot be resolved: it
+//! libzmq as its crate builds it does not know interfaces, and reports nothing when a host's name cannot be resolved: it
 //! tries again for ever. So both are resolved here, once and before a socket sees the endpoint.
 
 #![expect(unsafe_code, reason = "no safe crate here lists the addresses of interfaces")]
@@ -46,9 +46,9 @@ pub(crate) fn to_bind(endpoint: &str) -> Cow<'_, str> {
     }
 }
 
-/// `endpoint` as libzmq can connect to it, if it can at all: a name that stands for IPv6 addresses alone becomes one.
+/// `endpoint` as libzmq can connect to it, if it can at all: a name with only IPv6 addresses becomes one.
 ///
-/// Fails at once for a host that nobody knows and a path at which something lies that is no socket; waits for the answer
+/// Fails at once for an unknown host and for a path that is not a socket; waits for the answer
 /// about a host's name at most for `timeout`, and until `interrupted`.
 pub(crate) fn to_connect(
     endpoint: &str,
@@ -82,8 +82,7 @@ pub(crate) fn to_connect(
             Err(RecvTimeoutError::Timeout) if clock.now_ns() < timeout.0 => {}
             Err(_) => {
                 return Err(Error::Limit(format!(
-                    "cannot connect to {endpoint}: nobody told the address of {host} within {timeout} \
-                     (clients.connect_timeout)"
+                    "cannot connect to {endpoint}: no address for {host} within {timeout} (clients.connect_timeout)"
                 )));
             }
         }
@@ -109,7 +108,7 @@ pub(crate) fn to_listen(endpoint: &str) -> Result<String, Error> {
     Ok(format!("tcp://{host}:{port}"))
 }
 
-/// Whether somebody accepts connections at `endpoint`.
+/// Whether a process accepts connections at `endpoint`.
 pub(crate) fn is_taken(endpoint: &str) -> bool {
     if let Some(address) = endpoint.strip_prefix("tcp://") {
         let Ok(mut addresses) = address.to_socket_addrs() else { return false };
@@ -119,7 +118,7 @@ pub(crate) fn is_taken(endpoint: &str) -> bool {
     endpoint.strip_prefix("ipc://").is_some_and(ipc::is_taken)
 }
 
-/// Without any address for IPv4 it must be said that IPv6 is meant.
+/// Without an IPv4 address IPv6 must be requested.
 fn best(endpoint: &str, addresses: &[SocketAddr]) -> String {
     match addresses.first() {
         Some(first) if addresses.iter().all(SocketAddr::is_ipv6) && !endpoint.contains(';') => {

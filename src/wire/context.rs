@@ -33,7 +33,7 @@ pub struct Context {
 
 /// A socket that keeps its context alive. Options are set through the zmq crate's socket, which it dereferences to.
 ///
-/// Field order matters: the file of a socket that listens must go before the socket is closed, so that nobody takes it for
+/// Field order matters: the file of a socket that listens must go before the socket is closed, so that no process takes it for
 /// a stale one; and the socket before its share of the context, for terminating a context waits for its sockets.
 pub struct Socket {
     files: RefCell<Vec<SocketFile>>,
@@ -74,7 +74,7 @@ impl Context {
 
     fn set(&self, option: u32, value: u32, name: &str) -> Result<(), Error> {
         let (Ok(option), Ok(value)) = (c_int::try_from(option), c_int::try_from(value)) else {
-            return Err(Error::Limit(format!("{name} = {value} is more than ZeroMQ can take")));
+            return Err(Error::Limit(format!("{name} = {value} is more than ZeroMQ accepts")));
         };
         // SAFETY: the context is alive as long as `self.shared`.
         match unsafe { zmq_sys::zmq_ctx_set(self.shared.0.as_ptr(), option, value) } {
@@ -89,7 +89,7 @@ impl Context {
         let raw = unsafe { zmq_sys::zmq_socket(self.shared.0.as_ptr(), kind as c_int) };
         let raw = NonNull::new(raw)
             .ok_or_else(|| failed(&format!("a {kind:?} socket cannot be made")))?;
-        // SAFETY: `raw` is a fresh socket that nobody else owns; the wrapper closes it on drop, before the context's
+        // SAFETY: `raw` is a fresh socket with no other owner; the wrapper closes it on drop, before the context's
         // share beside it goes. The crate asks for a pointer from its own `into_raw`, which is the same thing.
         let socket = unsafe { zmq::Socket::from_raw(raw.as_ptr()) };
         let socket = Socket {
@@ -112,7 +112,7 @@ impl Context {
 impl Socket {
     /// Binds, and gives the endpoint that it became (a port instead of `*`).
     ///
-    /// Over ipc, what is no socket or is somebody's is refused, and the socket's file goes with this socket; see `ipc.rs`.
+    /// Over ipc, what is not a socket or is in use is refused, and the socket's file goes with this socket; see `ipc.rs`.
     pub fn listen(&self, endpoint: &str) -> Result<String, Error> {
         if let Some(address) = endpoint.strip_prefix("ipc://") {
             return self.listen_at_path(address);
@@ -136,7 +136,7 @@ impl Socket {
     fn use_descriptor(&self, descriptor: c_int) -> Result<(), Error> {
         let value: *const c_int = &raw const descriptor;
         let option = c_int::try_from(zmq_sys::ZMQ_USE_FD).expect("a small number");
-        // SAFETY: the socket is valid for the call, and the value is a C int as this option wants it.
+        // SAFETY: the socket is valid for the call, and the value is a C int as this option needs it.
         let done = unsafe {
             zmq_sys::zmq_setsockopt(self.raw(), option, value.cast(), size_of::<c_int>())
         };
@@ -167,7 +167,7 @@ impl Socket {
         let Ok(name) = CString::new(endpoint) else {
             return Err(Errno(zmq_sys::errno::EINVAL).failed(what));
         };
-        // libzmq takes addresses such as `[::1]` only from sockets that were told to expect them.
+        // libzmq takes addresses such as `[::1]` only on sockets with IPv6 enabled.
         if endpoint.starts_with("tcp://[") {
             self.set_ipv6(true).map_err(|error| {
                 Errno::from(error).failed(format!("allowing IPv6 for {endpoint}"))
@@ -218,7 +218,7 @@ impl fmt::Debug for Socket {
 
 impl Drop for RawContext {
     fn drop(&mut self) {
-        // SAFETY: the last share goes, so no socket is left that uses the context, and nobody can use it after.
+        // SAFETY: the last share goes, so no socket is left that uses the context, and nothing can use it after.
         // The call waits only for sockets to be closed (they are) and for lingering messages (linger is 0).
         while unsafe { zmq_sys::zmq_ctx_term(self.0.as_ptr()) } == -1 && last_errno() == Errno::INTR
         {
@@ -269,7 +269,7 @@ mod tests {
         };
         let (client, server) = (socket_of(CLIENT_THREADS), socket_of(SERVER_THREADS));
         client.dial(&server.listen("tcp://127.0.0.1:*").unwrap()).unwrap();
-        // A thread names itself when it begins, so it has a name when a message has passed it.
+        // A thread names itself when it starts, so it has a name when a message has passed it.
         client.send("x", 0).unwrap();
         assert_eq!(server.recv_bytes(0).unwrap(), b"x");
         let threads = threads();

@@ -25,7 +25,7 @@ impl Errno {
         Error::Socket { what: what.into(), why: self.to_string() }
     }
 
-    /// What a user can do about it, to follow the error's own words.
+    /// What a user can do about it, to follow the error's text.
     fn advice(self) -> &'static str {
         match self.0 {
             zmq_sys::errno::EADDRINUSE => {
@@ -36,7 +36,9 @@ impl Errno {
                 "; this machine has no such address (a server binds to an IP address, an interface \
                  or *, not to a host name)"
             }
-            zmq_sys::errno::EACCES => "; ports below 1024 and other users' folders need privileges",
+            zmq_sys::errno::EACCES => {
+                "; ports below 1024 and other users' directories need privileges"
+            }
             zmq_sys::errno::EMFILE => {
                 "; no descriptor is left: raise the limit with `ulimit -n` or lower clients.count"
             }
@@ -50,7 +52,7 @@ impl fmt::Display for Errno {
         let text = match self.0 {
             zmq_sys::errno::EFSM => "operation not possible in this state".to_owned(),
             zmq_sys::errno::ENOCOMPATPROTO => {
-                "socket type and protocol do not go together".to_owned()
+                "the protocol does not support this socket type".to_owned()
             }
             zmq_sys::errno::ETERM => "the context was shut down".to_owned(),
             zmq_sys::errno::EMTHREAD => "no I/O thread is available".to_owned(),

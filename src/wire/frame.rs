@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_content_that_nobody_shares_can_be_written_over() {
+    fn only_unshared_content_can_be_written_over() {
         for size in [0, 33, 34, 100_000] {
             let mut frame = Frame::filled(size, b'a').unwrap();
             frame.bytes_mut().unwrap().fill(b'b');

@@ -1,4 +1,4 @@
-//! The message on the wire: what a request's body begins with, so that its replies can be told apart.
+//! The message on the wire: what a request's body starts with, so that its replies can be identified.
 //!
 //! A reply is a copy of its request, from any server, so what the client wrote comes back. Layout, little-endian:
 //! magic (4 bytes), token of run and client (4), number of the request (8), key of its draws (8); then filling.
@@ -13,7 +13,7 @@ pub const HEADER_SIZE: usize = 24;
 const _: () =
     assert!(HEADER_SIZE as u64 == MIN_PAYLOAD.0, "the scenario's least payload is the header");
 
-/// What a request's body begins with.
+/// The start of a request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Tells this run's client from any other, so that a stray reply is not taken for an answer.
@@ -36,7 +36,7 @@ impl Header {
         header[16..].copy_from_slice(&self.key.0.to_le_bytes());
     }
 
-    /// Reads the header, if `body` begins with one.
+    /// Reads the header, if `body` starts with one.
     #[inline]
     pub fn decode(body: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_SIZE] = body.first_chunk()?;

@@ -1,9 +1,9 @@
-//! Unix sockets for `ipc://`: bound here and handed to libzmq, which would delete whatever lies at a path before it binds.
+//! Unix sockets for `ipc://`: bound here and handed to libzmq, which would delete any file at the path before it binds.
 //!
-//! Invariants: only sockets that nobody listens at are ever replaced; a file that was made is removed before its socket
-//! is closed, and only while it is the one that was made. Makers of the same path take turns by a lock on its folder,
+//! Invariants: only sockets without a listener are ever replaced; a file that was made is removed before its socket
+//! is closed, and only while it is the one that was made. Makers of the same path take turns by a lock on its directory,
 //! which leaves nothing behind. Not covered: programs other than zload that bind the same path within the same
-//! microseconds, and folders that may not be read or cannot be locked.
+//! microseconds, and directories that may not be read or cannot be locked.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -20,7 +20,7 @@ use crate::Error;
 use crate::files::leftovers::{Leftover, Removal};
 use crate::machine::Stop;
 
-/// How often the lock on a folder is asked for; whoever is as long at it as all of these is no zload that binds.
+/// How often the lock on a directory is tried; what holds it longer is not a zload that binds.
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -28,7 +28,7 @@ pub(crate) struct Listening {
     pub(crate) socket: OwnedFd,
     /// The endpoint that others connect to.
     pub(crate) endpoint: String,
-    /// What lies at its path; `None` for an abstract name.
+    /// What is at its path; `None` for an abstract name.
     pub(crate) file: Option<SocketFile>,
 }
 
@@ -39,22 +39,22 @@ struct Made {
     path: CString,
     /// Keeps the file's number from being given to another file.
     itself: OwnedFd,
-    /// The folder that was made for it.
+    /// The directory that was made for it.
     folder: Option<CString>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Occupant {
     Nobody,
-    /// A socket that nobody listens at.
+    /// A socket without a listener.
     Stale,
-    /// A socket that somebody listens at.
+    /// A socket with a listener.
     Alive,
     /// No socket, but this.
     Other(&'static str),
 }
 
-/// Listens at `address`: a path, `*` for one in a new private folder, or `@name` in the abstract namespace (`zmq_ipc(7)`).
+/// Listens at `address`: a path, `*` for one in a new private directory, or `@name` in the abstract namespace (`zmq_ipc(7)`).
 pub(crate) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
     let endpoint = format!("ipc://{address}");
     let refused = |error: System| refusal(&endpoint, error);
@@ -71,10 +71,10 @@ pub(crate) fn listen(address: &str, backlog: i32) -> Result<Listening, Error> {
         return Ok(Listening { socket, endpoint, file: Some(file) });
     }
     let folder = tempfile::Builder::new().prefix("zload-").tempdir().map_err(|error| {
-        Error::Limit(format!("cannot bind {endpoint}: no temporary folder for it: {error}"))
+        Error::Limit(format!("cannot bind {endpoint}: no temporary directory for it: {error}"))
     })?;
     let path = folder.path().join("socket");
-    // On an error the folder goes by itself.
+    // On an error the directory goes by itself.
     let (socket, file) = watched(|| listen_at(&path, Some(folder.path()), backlog))?;
     let _kept_until_the_file_goes: PathBuf = folder.keep();
     Ok(Listening { socket, endpoint: format!("ipc://{}", path.display()), file: Some(file) })
@@ -88,14 +88,14 @@ pub(crate) fn is_taken(address: &str) -> bool {
     }
 }
 
-/// Refuses a path at which something lies that is no socket: nobody can connect to it, and who binds with libzmq deletes it.
+/// Refuses a path that is not a socket: connecting fails, and libzmq deletes it on bind.
 pub(crate) fn ensure_no_other(address: &str) -> Result<(), Error> {
     if address.starts_with('@') {
         return Ok(());
     }
     match occupant(Path::new(address)) {
         Ok(Occupant::Other(kind)) => Err(no_socket(&format!("ipc://{address}"), kind)),
-        // Whatever else is wrong with it, whoever uses it will say.
+        // Other errors show when it is used.
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -148,7 +148,7 @@ fn open() -> rustix::io::Result<OwnedFd> {
     net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
-/// The lock under which paths of this folder are looked at and bound, where the folder can be locked.
+/// The lock under which paths of this directory are looked at and bound, where the directory can be locked.
 fn turn(path: &Path) -> Result<Option<OwnedFd>, Error> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -173,14 +173,14 @@ fn occupant(path: &Path) -> rustix::io::Result<Occupant> {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Socket => knock(&SocketAddrUnix::new(path)?),
         FileType::RegularFile => Ok(Occupant::Other("a file")),
-        FileType::Directory => Ok(Occupant::Other("a folder")),
+        FileType::Directory => Ok(Occupant::Other("a directory")),
         FileType::Symlink => Ok(Occupant::Other("a symbolic link")),
         FileType::Fifo => Ok(Occupant::Other("a named pipe")),
         _ => Ok(Occupant::Other("a device")),
     }
 }
 
-/// Whether somebody listens at the socket of this address. One whose backlog is full is alive, as is one of another type.
+/// Whether a process listens at the socket of this address. One whose backlog is full is alive, as is one of another type.
 fn knock(address: &SocketAddrUnix) -> rustix::io::Result<Occupant> {
     match net::connect(open()?, address) {
         Ok(()) | Err(System::AGAIN | System::PROTOTYPE) => Ok(Occupant::Alive),
@@ -193,10 +193,9 @@ fn knock(address: &SocketAddrUnix) -> rustix::io::Result<Occupant> {
 fn refusal(endpoint: &str, error: System) -> Error {
     let what = format!("cannot bind {endpoint}");
     match error {
-        System::NOENT => Error::Limit(format!("{what}: there is no such folder")),
+        System::NOENT => Error::Limit(format!("{what}: there is no such directory")),
         System::ACCESS | System::PERM => Error::Limit(format!(
-            "{what}: this user may not make a file in that folder, or may not connect to the socket that lies there, to see \
-             whether somebody listens"
+            "{what}: this user may not create a file in that directory, or connect to the existing socket to check whether a server listens"
         )),
         error => Errno(error.raw_os_error()).failed(what),
     }
@@ -204,8 +203,7 @@ fn refusal(endpoint: &str, error: System) -> Error {
 
 fn no_socket(endpoint: &str, kind: &str) -> Error {
     Error::Limit(format!(
-        "{endpoint} cannot be used: {kind} lies at this path, which is no socket and is left as it is: move it away, or \
-         name another path"
+        "{endpoint} cannot be used: this path is {kind} and not a socket: remove it, or use another path"
     ))
 }
 
@@ -216,7 +214,7 @@ impl Drop for SocketFile {
 }
 
 impl Made {
-    /// Removes the file, unless another lies there by now.
+    /// Removes the file, unless it was replaced by now.
     fn remove(&self) {
         let same = |stat: fs::Stat| (stat.st_dev, stat.st_ino);
         let there = fs::statat(fs::CWD, &*self.path, AtFlags::SYMLINK_NOFOLLOW).map(same);
@@ -252,14 +250,14 @@ mod tests {
         fs::mknodat(fs::CWD, path("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         for (name, kind) in [
             ("file", "a file"),
-            ("folder", "a folder"),
+            ("folder", "a directory"),
             ("link", "a symbolic link"),
             ("dangling", "a symbolic link"),
             ("pipe", "a named pipe"),
         ] {
             let before = fs::lstat(path(name)).unwrap().st_ino;
             let error = at(&path(name)).err().unwrap().to_string();
-            assert!(error.contains(&format!("{kind} lies at this path")), "{error}");
+            assert!(error.contains(&format!("this path is {kind}")), "{error}");
             assert_eq!(fs::lstat(path(name)).unwrap().st_ino, before);
             assert!(ensure_no_other(path(name).to_str().unwrap()).is_err());
         }
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_backlog_and_another_type_are_somebody_alive() {
+    fn a_full_backlog_and_another_type_are_alive() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("full");
         let listening = listen(path.to_str().unwrap(), 0).unwrap();

@@ -1,7 +1,7 @@
 //! The stations of the server: where the instants of a sampled request are stamped on its way. Hot path, rarely taken.
 //!
-//! A sampled request carries a [`Tag`] in a frame of its own before its body, which proxy and workers pass on as any
-//! frame; whoever sees it timestamps the slot that it names. Requests without a tag cost the server nothing, because no body
+//! A sampled request has a [`Tag`] in its own frame before its body, which proxy and workers pass on as any
+//! frame; each that passes it on timestamps the slot that it names. Requests without a tag cost the server nothing, because no body
 //! is looked at. Tags travel only between the two sides of one process: an external server never gets one.
 //! Invariant: a slot is stamped only under the serial number of its present request, and each station once.
 
@@ -110,7 +110,7 @@ impl Stations {
 }
 
 impl Tag {
-    /// The frame that carries the tag.
+    /// The frame with the tag.
     pub fn frame(self) -> Result<Frame, Errno> {
         let mut frame = Frame::filled(TAG_SIZE, 0)?;
         let bytes = frame.bytes_mut().expect("a new frame is shared with nobody");
@@ -120,7 +120,7 @@ impl Tag {
         Ok(frame)
     }
 
-    /// The tag that a frame carries, if it does.
+    /// The tag in a frame, if there is one.
     pub fn of(frame: &Frame) -> Option<Self> {
         let bytes: &[u8; TAG_SIZE] = frame.bytes().try_into().ok()?;
         let (magic, rest) = bytes.split_first_chunk::<8>()?;

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use crate::machine::Clock;
 use zload_core::text;
 
-/// Writes a line per event to standard error, one at a time, with the time since the tracer began.
+/// Writes a line per event to standard error, one at a time, with the time since the tracer started.
 #[derive(Debug)]
 pub(crate) struct Tracer {
     clock: Clock,
@@ -25,7 +25,7 @@ impl Tracer {
         let event = text::shown(&event);
         let micros = self.clock.now_ns() / 1_000;
         let mut out = self.out.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // A reader that closed the pipe wants no more lines; the run goes on.
+        // A closed pipe is not an error; the run goes on.
         let _closed = writeln!(out, "{}.{:06} {event}", micros / 1_000_000, micros % 1_000_000);
     }
 }

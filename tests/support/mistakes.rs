@@ -151,7 +151,7 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "load = { rate = '1/s' }\nproxy = { frontend = 'tcp//x' }",
         "2:22",
         "'tcp//x'",
-        &["no endpoint", "tcp://127.0.0.1:5570"],
+        &["not an endpoint", "tcp://127.0.0.1:5570"],
     ),
     mistake(
         "load = { rate = '1/s' }\nproxy = { frontend = 'tcp://127.0.0.1:99999' }",
@@ -228,7 +228,7 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "load = { rate = '1/s' }\nworkers = { delay = { uniform = ['1s', '1ms'] } }",
         "2:21",
         "{ uniform = ['1s', '1ms'] }",
-        &["from the lower to the upper end"],
+        &["uniform needs the lower bound first"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\nworkers = { replies = { choice = [[0, 3]] } }",
@@ -288,19 +288,19 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "load = { rate = '1/s' }\nsockets = { affinity = 2 }",
         "2:24",
         "2",
-        &["none of the I/O threads, of which there are 1", "lowest bit"],
+        &["no I/O thread: there are 1", "lowest bit"],
     ),
     mistake(
         "load = { rate = '1/s' }\nthresholds = { limits = ['slip.p99 < 1ms', 'slip.p99 = 1ms'] }",
         "2:44",
         "'slip.p99 = 1ms'",
-        &["the signs are < <= > >= == and !="],
+        &["use < <= > >= == or !="],
     ),
     mistake(
         "load = { rate = '1/s' }\nthresholds = { limits = ['First reply < 1ms'] }",
         "2:26",
         "'First reply < 1ms'",
-        &["no name of a field", "first_reply.p99 < 5ms"],
+        &["not a field name", "first_reply.p99 < 5ms"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\nthresholds = { limits = ['slip.p99 < 1sec'] }",
@@ -330,19 +330,19 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "load = { rate = '1/s' }\nserver = { command = [] }",
         "2:22",
         "[]",
-        &["must begin with the program", "./my_server"],
+        &["must start with the program", "./my_server"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\nserver = { command = ['', '{frontend}'] }",
         "2:22",
         "['', '{frontend}']",
-        &["must begin with the program"],
+        &["must start with the program"],
     ),
     mistake(
         "load = { rate = '1/s' }\n[server]\nready_timeout = '1s'",
         "2:2",
         "server",
-        &["must begin with the program"],
+        &["must start with the program"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\n[server]\ncommand = ['./s', '5570']",

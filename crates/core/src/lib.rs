@@ -2,9 +2,9 @@
 //!
 //! Data flows through the rooms in this order, and a room uses only those before it: a [`scenario`] is what the user
 //! wrote; the [`plan`] is everything that will happen, as a pure function of it; [`record`] keeps what happens, in
-//! constant memory; [`facts`] are what whoever played the plan hands over; the [`twin`] plays the same plan without a
+//! constant memory; [`facts`] are the measurements that the engine hands over; the [`twin`] simulates the same plan without a
 //! world; the [`verdict`] says whether to believe a measurement, by the [`stats`] of it; a [`result`] is what is saved;
-//! to [`compare`] is to hold results against each other; a [`report`] is what is said of a result, and [`mod@print`] gives
+//! [`compare`] compares results; a [`report`] is what is said of a result, and [`mod@print`] gives
 //! it a form.
 //!
 //! Invariant: no socket, no file, no thread, no clock, and no dependency that has any.

@@ -83,7 +83,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The nearest of the `known` names, if one is near enough to be what was meant.
+/// The nearest of the `known` names, if one is near enough.
 pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     if name.len() > LONGEST_NAME {
         return None;
@@ -114,7 +114,7 @@ fn cut(line: &str, span: Range<usize>) -> (String, Range<usize>) {
     (line[from..to].to_owned(), span.start - from..end - from)
 }
 
-/// A line with every sign that acts written as its escape, and where its span then lies. Tabs stay: the renderer has
+/// A line with every control character escaped, and where its span then is. Tabs stay: the renderer has
 /// blanks for them.
 fn safe((line, span): &(String, Range<usize>)) -> (String, Range<usize>) {
     let safe =

@@ -8,7 +8,7 @@ pub(crate) trait Merge {
 
 /// What came between two looks at counters.
 pub(crate) trait Since: Sized {
-    /// What came since `begin`.
+    /// What was added since `begin`.
     fn since(&self, begin: &Self) -> Self;
 }
 

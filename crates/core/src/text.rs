@@ -11,7 +11,7 @@ use std::path::Path;
 const LONGEST: usize = 400;
 
 /// Whether a sign does something instead of showing something: control characters, those that turn or join the text around
-/// them, those that nobody sees, and those that are none.
+/// them, those that are invisible, and those that are none.
 pub fn acts(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();

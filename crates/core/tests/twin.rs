@@ -32,12 +32,12 @@ fn poisson(rate_per_s: u32, seconds: u32, delay: &str) -> Plan {
 }
 
 fn ideal_of(plan: &Plan, workers: u32, policy: Policy) -> Ideal {
-    ideal(plan, pool(workers, policy), Limits::none()).expect("an ideal")
+    ideal(plan, pool(workers, policy), Limits::none()).expect("a lower bound")
 }
 
 fn excess_of(plan: &Plan, pool: Pool, observed: Vec<Observed>) -> Excess {
     let played = ideal_and_excess(plan, pool, Limits::none(), vec![observed]);
-    played.expect("an ideal").1.remove(0)
+    played.expect("a lower bound").1.remove(0)
 }
 
 fn mean_ns(ideal: &Ideal) -> f64 {
@@ -120,7 +120,7 @@ fn above_capacity_the_queue_grows_with_the_run() {
         assert_eq!(ideal.reply.min(), Some(3 * MS / 2));
         // The worker is never idle in the window.
         let replies = seconds * SECOND / (3 * MS / 2);
-        assert_near("replies", ideal.carried.replies, replies as f64, 1e-9);
+        assert_near("replies", ideal.completed.replies, replies as f64, 1e-9);
     }
 }
 
@@ -193,7 +193,7 @@ fn the_example_by_hand() {
         assert_eq!(served.intended_ns, intended_ns[served.client as usize]);
         seen.push((served.client, served.worker, served.started_ns, served.replies_ns.to_vec()));
     })
-    .expect("an ideal");
+    .expect("a lower bound");
     assert_eq!(seen, expected);
 }
 
@@ -253,7 +253,7 @@ fn excess_is_the_difference_request_by_request() {
             last_response_ns: (served.request % 5 != 0).then(|| measured(last_ns)),
         });
     })
-    .expect("an ideal");
+    .expect("a lower bound");
     let slower = observed.iter().filter(|observed| observed.request % 2 == 0).count() as u64;
     let complete =
         observed.iter().filter(|observed| observed.last_response_ns.is_some()).count() as u64;
@@ -293,7 +293,7 @@ fn a_closed_load_that_ran_ideally_has_no_excess() {
             last_response_ns: served.last_ns().map(|last_ns| last_ns - served.intended_ns),
         }));
     })
-    .expect("an ideal");
+    .expect("a lower bound");
     let total = observed.len() as u64;
     let excess = excess_of(&plan, pool, observed);
     assert_eq!(excess.unmatched, 0);
@@ -350,7 +350,7 @@ fn several_runs_of_a_plan_are_held_against_one_play() {
     ];
     let (ideal, excess) =
         ideal_and_excess(&plan, pool(9, Policy::RoundRobin), Limits::none(), sets)
-            .expect("an ideal");
+            .expect("a lower bound");
     assert_eq!(ideal.requests, 100);
     let found = excess.iter().map(|one| (one.first_reply.histogram.max(), one.unmatched));
     assert_eq!(found.collect::<Vec<_>>(), [(Some(7), 0), (None, 0), (Some(9), 1)]);
@@ -394,7 +394,7 @@ fn courses(plan: &Plan, pool: Pool) -> Vec<Figures> {
             served.replies_ns.to_vec(),
         ));
     })
-    .expect("an ideal");
+    .expect("a lower bound");
     courses
 }
 
@@ -437,7 +437,7 @@ proptest! {
     fn figures_are_those_of_the_courses(text in scenarios(), workers in 1..7_u32, policy in prop::sample::select(&Policy::ALL[..])) {
         let plan = plan(&text);
         let pool = pool(workers, policy);
-        let ideal = ideal(&plan, pool, Limits::none()).expect("an ideal");
+        let ideal = ideal(&plan, pool, Limits::none()).expect("a lower bound");
         let counted: Vec<Figures> =
             courses(&plan, pool).into_iter().filter(|course| course.3 >= plan.warmup_ns()).collect();
         let responses = |pick: fn(&[u64]) -> Option<&u64>| {
@@ -468,7 +468,7 @@ fn other_seeds_are_those_that_follow_in_their_order_or_none_at_all() {
     for (further, max_ns) in (1..).zip(&found) {
         let plan = Plan::new(&scenario.with_seed_after(further));
         assert_eq!(plan.seed(), further - 1, "after the largest seed comes 0");
-        assert_eq!(ideal(&plan, pool, Limits::none()).expect("an ideal").reply.max(), *max_ns);
+        assert_eq!(ideal(&plan, pool, Limits::none()).expect("a lower bound").reply.max(), *max_ns);
     }
     // A step for each request and each reply: some 200 of a seed.
     assert!(matches!(played(20 * 200), Err(NoIdeal::TooLong { .. })));

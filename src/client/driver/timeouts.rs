@@ -2,14 +2,14 @@
 //!
 //! The exchanges of a client expire in the order in which they were sent, so its oldest decides, and the driver keeps one
 //! instant for each client that has any. Invariant: that instant is never later than the oldest exchange's, and a reply is
-//! held against its own exchange, so that no look that comes late or is spared changes what counts.
+//! compared with its own exchange, so that a late or skipped check changes no count.
 
 use std::cmp::Reverse;
 
 use super::Driver;
 use crate::client::world::World;
 
-/// A wait for news alone is cheaper than one for an instant, and may be this much longer than told.
+/// A wait for news alone is cheaper than one for an instant, and may be this much longer than asked.
 const ROUGHLY_NS: u64 = 1_000_000;
 
 impl<W: World> Driver<W> {

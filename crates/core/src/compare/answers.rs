@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::effect::{Criteria, Effect, FAMILY, percent};
 use super::metrics::{self, Metric};
-use super::needs::{can_be_told, least_p};
+use super::needs::{can_be_detected, least_p};
 use super::quantiles::quantiles;
 use super::{Experiment, Questions, differences, label, other_conditions};
 use crate::quantity;
@@ -222,7 +222,7 @@ impl Found {
             p_value: effect.estimate.map(|_| p),
             margin_percent: question.margin_percent,
             verdict,
-            answered: effect.estimate.is_some() && can_be_told(self.least_p(), metrics),
+            answered: effect.estimate.is_some() && can_be_detected(self.least_p(), metrics),
             blocks: effect.blocks,
             pairs: self.pairs,
             smallest_visible_percent: effect.smallest_visible_percent(question.margin_percent),
@@ -230,7 +230,7 @@ impl Found {
             sentence: self.sentence(verdict, question, needed, metrics),
         };
         if answer.medians_differ_the_other_way() {
-            answer.sentence += "; a and b are medians over all slices and differ the other way than the pairs of slices do, by which the answer goes";
+            answer.sentence += "; medians a and b differ in the other direction, but the answer comes from the pairs of slices";
         }
         answer
     }
@@ -261,9 +261,9 @@ impl Found {
         let (unit, blocks) = (if self.in_turn() { "block" } else { "run" }, self.effect.blocks);
         let Some(estimate) = self.effect.estimate else {
             return match self.pairs {
-                0 => format!("unclear: no {unit} has samples enough for a figure"),
+                0 => format!("unclear: no {unit} has enough samples"),
                 _ => format!(
-                    "unclear: {blocks} of at least {} {unit}s have samples enough for a figure",
+                    "unclear: only {blocks} of at least {} {unit}s have enough samples",
                     self.effect.fewest
                 ),
             };
@@ -277,31 +277,31 @@ impl Found {
             }
             Answer::Same => format!("same: within ±{margin} %"),
             Answer::Unclear if apart && !question.admitted => {
-                let why = if can_be_told(self.least_p(), metrics) {
+                let why = if can_be_detected(self.least_p(), metrics) {
                     format!("not after correcting for {metrics} metrics")
                 } else {
                     format!("{blocks} {unit}s are too few to correct for {metrics} metrics")
                 };
-                format!("unclear: different by itself, but {why}")
+                format!("unclear: different on its own, but {why}")
             }
             Answer::Unclear => match needed {
                 Some(runs) if !self.in_turn() => {
-                    format!("unclear: some {runs} runs of each would settle it")
+                    format!("unclear: about {runs} runs of each would decide it")
                 }
                 Some(needed) => format!(
-                    "unclear: some {needed} blocks ({} pairs) would settle it",
+                    "unclear: about {needed} blocks ({} pairs) would decide it",
                     u64::from(needed) * u64::from(self.pairs) / u64::from(blocks.max(1))
                 ),
                 None if self.effect.needs_smaller_steps(margin) => {
                     let part = if self.in_turn() { "slice" } else { "run" };
                     let step = quantity::change(percent(self.effect.step));
-                    format!("unclear: one reply more or less in a {part} is {step}; longer {part}s can tell")
+                    format!("unclear: one reply more or less in a {part} is {step}; use longer {part}s")
                 }
                 None if !self.in_turn() => {
-                    "unclear: the machine may have changed by as much in between, and only taking turns can tell"
+                    "unclear: the machine may have changed as much in between; interleave the sides (zload compare A.toml B.toml)"
                         .to_owned()
                 }
-                None => "unclear: no number of blocks will settle it soon".to_owned(),
+                None => "unclear: more blocks would not decide it soon".to_owned(),
             },
         }
     }
@@ -343,16 +343,16 @@ mod tests {
         assert!(few.ci_high_percent < Some(-70.0), "{few:?}");
         assert_eq!(
             few.sentence,
-            "unclear: different by itself, but 9 blocks are too few to correct for 15 metrics"
+            "unclear: different on its own, but 9 blocks are too few to correct for 15 metrics"
         );
         let enough = said(-1.4, 12, 14);
         assert_eq!((enough.verdict, enough.answered), (Answer::Better, true), "{enough:?}");
     }
 
     #[test]
-    fn an_interval_with_zero_in_it_is_not_told_from_zero() {
+    fn an_interval_with_zero_in_it_does_not_differ_from_zero() {
         let mut wide = said(0.0, 12, 14);
-        assert!(!wide.sentence.contains("different by itself"), "{wide:?}");
+        assert!(!wide.sentence.contains("different on its own"), "{wide:?}");
         // An estimate above the margin alone says nothing.
         let differences: Vec<f64> =
             (0..12).map(|block| if block % 3 == 0 { -0.5 } else { 0.3 }).collect();
@@ -368,12 +368,16 @@ mod tests {
         wide = found.answered(question, false, 1.0, 15);
         assert!(wide.effect_percent.is_some_and(|effect| effect.abs() > 3.0), "{wide:?}");
         assert!(wide.ci_low_percent < Some(0.0) && wide.ci_high_percent > Some(0.0), "{wide:?}");
-        assert!(!wide.sentence.contains("different by itself"), "{wide:?}");
+        assert!(!wide.sentence.contains("different on its own"), "{wide:?}");
     }
 
     #[test]
     fn medians_that_differ_the_other_way_than_the_pairs_are_said_to() {
-        assert!(said(0.15, 12, 2).sentence.contains("the other way"), "{:?}", said(0.15, 12, 2));
-        assert!(!said(-0.15, 12, 2).sentence.contains("the other way"));
+        assert!(
+            said(0.15, 12, 2).sentence.contains("the other direction"),
+            "{:?}",
+            said(0.15, 12, 2)
+        );
+        assert!(!said(-0.15, 12, 2).sentence.contains("the other direction"));
     }
 }

@@ -16,7 +16,7 @@ use crate::stats;
 
 /// Random choices of blocks and sides.
 const CHOICES: u32 = 2000;
-/// Numbers of blocks that the smallest visible change is told for.
+/// Numbers of blocks for which the minimum detectable effect is given.
 const BLOCKS: [u32; 4] = [9, 12, 20, 40];
 
 /// The noise that an experiment of a scenario with itself shows; false alarms are counted for comparisons of `blocks`

@@ -15,9 +15,9 @@ pub const CONFIDENCE: f64 = 0.995;
 pub(super) const FAMILY: f64 = 0.02;
 /// Of a normal distribution, this many standard deviations end the interval's half.
 const Z_CONFIDENCE: f64 = 2.807;
-/// What is found four times of five lies this many standard errors above what is needed.
+/// An effect detected with 80 % power is this many standard errors above the threshold.
 const Z_POWER: f64 = 0.842;
-/// Of runs that are not paired, so many of each side are the fewest that show anything: 2 of 924 orders are as extreme as can
+/// Minimum runs per side for an unpaired test: 2 of 924 orders are as extreme as can
 /// be, which is less than 1 - [`CONFIDENCE`].
 const FEWEST_RUNS: u32 = 6;
 /// More blocks than this are no answer.
@@ -30,13 +30,13 @@ pub(super) struct Effect {
     pub(super) estimate: Option<Estimate>,
     /// Probability of such blocks if there is no difference.
     pub(super) p: f64,
-    /// Blocks that entered.
+    /// Blocks that count.
     pub(super) blocks: u32,
     /// Fewer blocks than this show nothing.
     pub(super) fewest: u32,
     /// Half of the interval as far as it is the blocks' noise.
     noise: Option<f64>,
-    /// What the interval is wider by on either side because sides did not take turns: no number of blocks takes it away.
+    /// By how much the interval is wider on either side because the sides were not interleaved: no number of blocks removes it.
     pub(super) drift: f64,
     /// By how much the least step of its figures moves the difference (one count, or what a histogram tells apart): the
     /// interval reaches as far on either side, as such an error may be the same in every block, and none shows it.
@@ -118,16 +118,16 @@ impl Effect {
         }
     }
 
-    /// The smallest change, in percent, that would have been called one four times of five: it must be told from zero, and
+    /// The smallest change, in percent, that would be detected with 80 % power: it must differ from zero, and
     /// be estimated at the margin or more.
     ///
-    /// From the interval's half width h = z·se: told from zero is an effect of h + 0.842·se (Cohen, "Statistical power
+    /// From the interval's half width h = z·se: different from zero is an effect of h + 0.842·se (Cohen, "Statistical power
     /// analysis for the behavioral sciences", 2.4), called one is margin + 0.842·se.
     pub(super) fn smallest_visible_percent(&self, margin_percent: f64) -> Option<f64> {
         self.visible_with(self.blocks, margin_percent)
     }
 
-    /// The same after so many blocks of the same noise: the interval shrinks with the root of their number.
+    /// The same after this many blocks of the same noise: the interval shrinks with the root of their number.
     pub(super) fn visible_with(&self, blocks: u32, margin_percent: f64) -> Option<f64> {
         let half = self.noise? * (f64::from(self.blocks) / f64::from(blocks)).sqrt();
         let error = half / Z_CONFIDENCE;
@@ -148,7 +148,7 @@ impl Effect {
     }
 
     /// The blocks after which it would probably be clear, if the noise stays as it is: the interval shrinks with the root
-    /// of their number. `None` if so many that it is no answer.
+    /// of their number. `None` if too many to be practical.
     pub(super) fn blocks_needed(&self, margin_percent: f64) -> Option<u32> {
         let half = self.noise?;
         let room = self.room(margin_percent)? - self.drift;
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(answer(10.0, 2.0), Answer::Worse);
         assert_eq!(answer(-10.0, 2.0), Answer::Better);
         assert_eq!(answer(0.0, 2.0), Answer::Same);
-        assert_eq!(answer(0.5, 1.0), Answer::Same, "told from zero, and too small to count");
+        assert_eq!(answer(0.5, 1.0), Answer::Same, "different from zero, and too small to count");
         assert_eq!(answer(0.0, 30.0), Answer::Unclear);
         assert_eq!(answer(10.0, 60.0), Answer::Unclear);
         assert_eq!(answer(2.8, 1.0), Answer::Unclear, "at the margin");

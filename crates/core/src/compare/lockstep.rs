@@ -1,4 +1,4 @@
-//! Whether comparisons of closed loads in lockstep are true: a grid of delays, played by the twin, of which the truth is known.
+//! Whether comparisons of closed loads in lockstep are true: a grid of delays, simulated, with a known truth.
 
 use super::Metric;
 use super::answers::block_difference;
@@ -46,10 +46,10 @@ impl Load {
             self.slice_us
         );
         let plan = Plan::new(&Scenario::parse("lockstep", &text, &[]).expect("a scenario"));
-        // With one queue and as many workers as clients nobody ever waits: the cycle is the delay.
+        // With one queue and as many workers as clients no request ever waits: the cycle is the delay.
         let pool = Pool { workers: CLIENTS, policy: Policy::SharedQueue };
         let ideal = ideal(&plan, pool, Limits::none()).expect("there is an ideal");
-        ideal.carried.replies / (self.slice_us * US) as f64 * 1e9
+        ideal.completed.replies / (self.slice_us * US) as f64 * 1e9
     }
 
     /// What a comparison of two delays finds.

@@ -11,20 +11,20 @@ use crate::result::figures::{self, Figure};
 use crate::result::{Direction, MetricUnit, number};
 use crate::scenario::{Compare, Count, Distribution, Model, Scenario, ValueError};
 
-/// One figure of a run that two sides can be held against each other by.
+/// One figure of a run by which two sides can be compared.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
     /// Its path in a result, without `_ns`.
     pub name: &'static str,
-    /// What its values are in.
+    /// Unit of its values.
     pub unit: MetricUnit,
-    /// Which way is better.
+    /// Whether more or less is better.
     pub better: Direction,
     /// A smaller difference counts as none, in percent.
     pub margin_percent: f64,
 }
 
-/// A percentile of the response time to the first reply, which blocks can carry where slices cannot.
+/// A percentile of the response time to the first reply, for which blocks have enough samples where slices have not.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct OfFirstReply {
     pub(super) quantile: f64,
@@ -75,7 +75,7 @@ pub fn metric_error(scenario: &Scenario) -> Option<ValueError> {
         metric_named(name).err().map(|help| ValueError {
             path,
             item,
-            message: format!("{name:?} is no metric of a comparison"),
+            message: format!("unknown metric {name:?}"),
             help: Some(help),
         })
     };
@@ -88,7 +88,7 @@ pub fn metric_error(scenario: &Scenario) -> Option<ValueError> {
     })
 }
 
-/// The metric that matters if nobody says: what the load leaves free to change.
+/// The default primary metric: what the load leaves free to change.
 pub fn default_primary(scenario: &Scenario) -> &'static Metric {
     let name = match scenario.load.model {
         Model::Closed => "throughput.replies_per_s",
@@ -113,7 +113,7 @@ pub(super) fn of(
 }
 
 /// What a result says of each metric. Ratios of them are compared, so only what is above zero is taken; but where nothing
-/// came in the whole window the rate is taken as one in it, because to leave a standstill out would flatter it.
+/// came in the whole window the rate is taken as one in it, because leaving a stall out would flatter it.
 pub(super) fn values(result: &Value) -> BTreeMap<String, f64> {
     let least_rate = number(result, "throughput.window").map(|window_ns| 1e9 / window_ns);
     let value = |metric: &Metric| {
@@ -131,7 +131,7 @@ pub(super) fn values(result: &Value) -> BTreeMap<String, f64> {
 }
 
 impl Metric {
-    /// By how much the least step of its values moves the logarithm of b / a. Of a rate over windows of so many seconds that
+    /// By how much the least step of its values moves the logarithm of b / a. Of a rate over windows of this many seconds that
     /// is half a count of each, and one where both have as many; of times it is what a histogram tells apart.
     pub(super) fn step(&self, [a, b]: [f64; 2], [a_s, b_s]: [f64; 2]) -> f64 {
         match self.unit {

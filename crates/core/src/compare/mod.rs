@@ -1,4 +1,4 @@
-//! Two sides compared: from what was played to an answer for each metric. Pure.
+//! Two sides compared: from runs to an answer for each metric. Pure.
 //!
 //! The block is the unit: within it both sides took turns in short slices, in random order, and what they
 //! have in common (the state of the machine, how threads came to lie on cores) is in both. An [`Experiment`] collects
@@ -36,31 +36,31 @@ pub use side::Side;
 pub struct Questions {
     /// The one metric whose answer is not corrected for the number of others.
     pub primary: &'static Metric,
-    /// Metrics whose answers count for that of the whole, besides the primary one.
+    /// Gates: further metrics whose answers count for the overall one.
     pub gates: Vec<&'static Metric>,
     /// The margin of the primary metric, in percent, if not its own.
     pub margin_percent: Option<f64>,
 }
 
 impl Questions {
-    /// Whether the metric's answer counts for that of the whole.
+    /// Whether the metric's answer counts for the overall one.
     fn asks_for(&self, metric: &Metric) -> bool {
         *metric == *self.primary || self.gates.iter().any(|gate| **gate == *metric)
     }
 }
 
-/// Slices of all sides that were played one after the other with the same plan.
+/// Slices of all sides that ran one after the other with the same plan.
 #[derive(Debug)]
 pub struct Round {
     /// Which slice of its block.
     pub slice: u32,
     /// Seed of its plan.
     pub seed: u64,
-    /// Of each side, in their order: when its slice began, from the beginning of the comparison, and what it found.
+    /// Of each side, in their order: when its slice started, from the start of the comparison, and what it found.
     pub runs: Vec<(u64, Run)>,
 }
 
-/// All that was played.
+/// All that ran.
 #[derive(Debug)]
 pub struct Experiment {
     sides: Vec<Side>,
@@ -77,7 +77,7 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Nothing played yet.
+    /// Nothing has run yet.
     pub fn new(sides: Vec<Side>, method: Method, machine: Option<Steadiness>) -> Self {
         Self {
             pools: vec![Pool::default(); sides.len()],
@@ -92,7 +92,7 @@ impl Experiment {
         }
     }
 
-    /// Adds a block that was played to its end. A round with a run that must not be used does not enter.
+    /// Adds a complete block. A round with a run that must not be used is left out.
     pub fn add_block(&mut self, rounds: &[Round]) {
         for blocks in &mut self.first_replies {
             blocks.push(PooledLatency::default());
@@ -107,7 +107,7 @@ impl Experiment {
                 if self.slices.len() < self.sides.len()
                     && let Some(environment) = &run.environment
                 {
-                    // What plays it knows better than what started that.
+                    // The program that runs it knows better than the one that started it.
                     self.sides[side].environment = environment.clone();
                 }
                 if usable {
@@ -144,9 +144,7 @@ fn other_conditions(a: &Environment, b: &Environment) -> Vec<String> {
     .into_iter()
     .filter(|(_, one, other)| one != other)
     .map(|(what, one, other)| {
-        format!(
-            "they were measured with different {what} ({one} and {other}), which stands in the difference, too"
-        )
+        format!("the {what} differ ({one} and {other}), which may be part of the difference")
     })
     .collect()
 }

@@ -1,4 +1,4 @@
-//! What it takes to answer what is asked, known before anything is played: a gate that can never fire is refused and not
+//! What it takes to answer what is asked, known before anything runs: a gate that can never fire is refused and not
 //! passed. Pure.
 
 use super::effect::{CONFIDENCE, FAMILY};
@@ -43,7 +43,7 @@ impl Questions {
     pub fn unanswerable(&self, scenario: &Scenario) -> Option<String> {
         self.asked().find_map(|metric| {
             let why = metric.hidden(scenario)?;
-            Some(format!("{} has no figure in {}: {why}", short(metric.name), scenario.name))
+            Some(format!("{} cannot be measured in {}: {why}", short(metric.name), scenario.name))
         })
     }
 
@@ -56,17 +56,17 @@ impl Questions {
         }
         let shown = metrics::of(scenario, self).filter(|metric| metric.hidden(scenario).is_none());
         let others = shown.count().saturating_sub(1);
-        (fewest..64).find(|blocks| can_be_told(least_p(*blocks), others)).unwrap_or(64)
+        (fewest..64).find(|blocks| can_be_detected(least_p(*blocks), others)).unwrap_or(64)
     }
 }
 
-/// The smallest probability that so many blocks can have if there is no difference: all differ the same way.
+/// The smallest probability that this many blocks can have if there is no difference: all differ the same way.
 pub(super) fn least_p(blocks: u32) -> f64 {
     2.0 * 0.5_f64.powf(f64::from(blocks))
 }
 
-/// Whether a probability is still small enough when it is corrected for so many metrics.
-pub(super) fn can_be_told(least_p: f64, metrics: usize) -> bool {
+/// Whether a probability is still small enough when it is corrected for this many metrics.
+pub(super) fn can_be_detected(least_p: f64, metrics: usize) -> bool {
     least_p * metrics as f64 <= FAMILY
 }
 
@@ -83,15 +83,15 @@ impl Metric {
         let no_work = Plan::new(scenario).summary().work_ns_mean == 0.0;
         match self.name.split_once('.')? {
             ("server", _) if scenario.server.is_none() => {
-                Some("it is that of a server of your own, and the scenario has no [server]")
+                Some("only a server that zload starts has it, and the scenario has no [server]")
             }
-            ("proxy", _) if external => Some("an external server hides it"),
+            ("proxy", _) if external => Some("not measured for an external server"),
             ("hops", leg) if external && !leg.starts_with("to_client") => {
-                Some("an external server hides this leg")
+                Some("this leg is not measured for an external server")
             }
-            ("ideal", _) if external => Some("an external server has no ideal"),
+            ("ideal", _) if external => Some("an external server has no lower bound"),
             ("ideal", _) if load.model == Model::Closed && no_work && load.think.is_none() => {
-                Some("a closed load without work has no ideal")
+                Some("a closed load without work has no lower bound")
             }
             _ => None,
         }

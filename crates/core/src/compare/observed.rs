@@ -1,4 +1,4 @@
-//! One run as a comparison sees it: read from the object that `zload run` writes, whichever version wrote it.
+//! One run in a comparison: read from the object that `zload run` writes, whichever version wrote it.
 
 use std::collections::BTreeMap;
 

@@ -8,9 +8,9 @@ use crate::stats;
 const QUANTILES: [f64; 14] =
     [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 0.9999];
 
-/// Each quantile for which both sides have values enough, with the interval of its difference over the blocks, each block taken as a whole.
+/// Each quantile for which both sides have enough values, with the interval of its difference over the blocks, each block taken as a whole.
 ///
-/// `effect` gets the logarithms of both sides, block by block, where a block has values enough.
+/// `effect` gets the logarithms of both sides, block by block, where a block has enough values.
 pub(super) fn quantiles(
     a: &[PooledLatency],
     b: &[PooledLatency],
@@ -43,9 +43,9 @@ pub(super) fn quantiles(
     QUANTILES.into_iter().filter_map(of).collect()
 }
 
-/// The quantile, if there are values enough on its thinner side.
+/// The quantile, if there are enough values on its thinner side.
 fn at(latencies: &PooledLatency, quantile: f64) -> Option<u64> {
     let histogram = latencies.histogram();
-    let carried = stats::carries(histogram.len() as f64, quantile.max(1.0 - quantile));
-    carried.then(|| histogram.value_at_quantile(quantile)).filter(|ns| *ns > 0)
+    let enough = stats::suffices(histogram.len() as f64, quantile.max(1.0 - quantile));
+    enough.then(|| histogram.value_at_quantile(quantile)).filter(|ns| *ns > 0)
 }

@@ -1,4 +1,4 @@
-//! Two saved results compared. Their runs did not take turns, so what the machine did in between stands in
+//! Two saved results compared. Their runs were not interleaved, so what the machine did in between is in
 //! the difference: the intervals are wider by what it may have done.
 
 use serde_json::Value;
@@ -155,9 +155,9 @@ fn found(metric: &'static Metric, a: &Runs, b: &Runs, drift_percent: f64) -> Fou
 
 /// What shows that two environments are not the same machine.
 fn other_machine(a: &Environment, b: &Environment) -> Option<String> {
-    let told = |what: &str, a: &str, b: &str| (a != b).then(|| format!("{what} {a} and {b}"));
-    told("processors", &a.cpu_model, &b.cpu_model)
-        .or_else(|| told("core counts", &a.cores.to_string(), &b.cores.to_string()))
+    let differs = |what: &str, a: &str, b: &str| (a != b).then(|| format!("{what} {a} and {b}"));
+    differs("CPUs", &a.cpu_model, &b.cpu_model)
+        .or_else(|| differs("core counts", &a.cores.to_string(), &b.cores.to_string()))
 }
 
 fn notes(
@@ -167,22 +167,21 @@ fn notes(
     elsewhere: Option<String>,
 ) -> Vec<String> {
     let drift_from = match calibration {
-        Some(_) => "the calibration's figures".to_owned(),
-        None => format!("{DRIFT_PERCENT} %; `zload calibrate` measures it"),
+        Some(_) => "by the calibration".to_owned(),
+        None => format!("by {DRIFT_PERCENT} %; `zload calibrate` measures it"),
     };
     let mut notes = vec![format!(
-        "the two were not interleaved: what changed on the machine between them stands in the difference, so every interval \
-         is wider by what may have ({}); `zload compare A.toml B.toml` takes turns and sees smaller changes",
+        "the runs were not interleaved, so changes of the machine are part of the difference; every interval is wider for that ({}); `zload compare A.toml B.toml` interleaves and detects smaller changes",
         drift_from
     )];
-    if let Some(told) = elsewhere {
-        notes.push(format!("they come from different machines ({told}): no difference can be put down to one of them"));
+    if let Some(what) = elsewhere {
+        notes.push(format!(
+            "they were measured on different machines ({what}), so no difference can be attributed"
+        ));
     }
     notes.extend(other_conditions(&a.environment, &b.environment));
     if a.plan_hash != b.plan_hash {
-        notes.push(
-            "their plans differ: a difference may be the load's and not the system's".to_owned(),
-        );
+        notes.push("their plans differ, so a difference may come from the load".to_owned());
     }
     notes
 }

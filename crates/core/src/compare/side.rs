@@ -17,7 +17,7 @@ pub struct Side {
     pub exe: Option<String>,
     /// The resolved scenario.
     pub scenario: Scenario,
-    /// Hash of all that decides the offered work.
+    /// Hash of everything that decides the offered work.
     pub plan_hash: String,
     /// Where and with what it is measured.
     pub environment: Environment,

@@ -5,7 +5,7 @@ use crate::sum::since_fields;
 /// What a thread of this process is for, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Carries clients.
+    /// Runs clients.
     Driver,
     /// Moves the clients' messages between ZeroMQ and the kernel.
     ClientIo,
@@ -30,14 +30,14 @@ pub struct Thread {
     pub role: Role,
 }
 
-/// What one thread has cost, or cost between two looks.
+/// The cost of one thread, in all or between two readings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ThreadCost {
     /// Time on a CPU, in nanoseconds.
     pub cpu_ns: u64,
     /// Time it was ready and waited for a CPU, in nanoseconds.
     pub wait_ns: u64,
-    /// How often it gave the CPU up by itself; `None` for workers, which are not looked at that closely.
+    /// How often it gave the CPU up by itself; `None` for workers, which are not read that closely.
     pub voluntary: Option<u64>,
     /// How often the CPU was taken from it.
     pub involuntary: Option<u64>,
@@ -45,7 +45,7 @@ pub struct ThreadCost {
 
 since_fields! { ThreadCost: cpu_ns, wait_ns, voluntary, involuntary }
 
-/// What happened between two looks.
+/// What happened between two readings.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HostUse {
     /// Time between them, in nanoseconds.
@@ -58,7 +58,7 @@ pub struct HostUse {
     pub quota: Option<QuotaUse>,
     /// CPU time of this process, in nanoseconds.
     pub process_cpu_ns: u64,
-    /// CPU time of a server of the user's own, in nanoseconds; `None` if there is none or the kernel does not say.
+    /// CPU time of an external server, in nanoseconds; `None` if there is none or the kernel does not say.
     pub server_cpu_ns: Option<u64>,
     /// By how much the time of day went on more than the monotonic clock, in nanoseconds: it was set, or is being led.
     pub realtime_step_ns: i64,
@@ -66,21 +66,21 @@ pub struct HostUse {
     pub suspended_ns: u64,
 }
 
-/// What a CPU quota (of a container, say) did between two looks.
+/// What a CPU quota (of a container, say) did between two readings.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct QuotaUse {
     /// CPU time per time: 0.5 is half a CPU.
     pub cpus: f64,
     /// Periods in which the group ran.
     pub periods: u64,
-    /// Those of them in which it had used up its quota and stood still until the next.
+    /// Those of them in which it used up its quota and stopped until the next.
     pub throttled: u64,
-    /// For how long it stood still, in nanoseconds, over all CPUs.
+    /// For how long it was stopped, in nanoseconds, over all CPUs.
     pub throttled_ns: u64,
 }
 
 impl QuotaUse {
-    /// Share of the periods in which the group stood still.
+    /// Share of the periods in which the group was stopped.
     pub fn throttled_share(&self) -> f64 {
         self.throttled as f64 / self.periods.max(1) as f64
     }
@@ -91,9 +91,9 @@ impl QuotaUse {
 pub struct MachineUse {
     /// Given to other machines by the hypervisor.
     pub steal_share: f64,
-    /// Used by processes other than this one and a server that it started, or by the kernel for nobody in particular.
+    /// Used by processes other than this one and a server that it started, or by the kernel on its own account.
     pub other_share: f64,
-    /// Used by anybody, this process too.
+    /// Used by any process, this one too.
     pub busy_share: f64,
 }
 
@@ -103,7 +103,7 @@ impl HostUse {
         self.threads.iter().filter(move |(thread, _)| thread.role == role).map(|(_, cost)| cost)
     }
 
-    /// Share of the time between the looks that is `part_ns`.
+    /// Share of the time between the readings that is `part_ns`.
     pub fn share(&self, part_ns: u64) -> f64 {
         if self.span_ns == 0 { 0.0 } else { part_ns as f64 / self.span_ns as f64 }
     }

@@ -10,7 +10,7 @@ use crate::sum::{counter_fields, merge_fields};
 pub struct Measured {
     /// The end was asked for before the plan was over.
     pub interrupted: bool,
-    /// Why the run could not be carried through, if it could not.
+    /// Why the run failed, if it did.
     pub failure: Option<String>,
     /// What the drivers recorded.
     pub recorded: Recorded,
@@ -24,13 +24,13 @@ pub struct Measured {
     pub frontend: String,
     /// As whom.
     pub identities: Identities,
-    /// What the server did within `server_window_ns`; `None` if it was not ours.
+    /// What the server did within `server_window_ns`; `None` of an external server.
     pub server: Option<ServerTotals>,
     /// What the server did from first to last.
     pub server_in_all: Option<ServerTotals>,
-    /// What a server of the user's own cost in that window, and how it ended; `None` if the scenario has none.
+    /// What an external server cost in that window, and how it ended; `None` if the scenario has none.
     pub server_process: Option<ServerUse>,
-    /// Time between the two looks that `server` and `drivers` are the difference of, in nanoseconds.
+    /// Time between the two readings that `server` and `drivers` are the difference of, in nanoseconds.
     pub server_window_ns: u64,
     /// What the drivers cost.
     pub drivers: DriverFigures,
@@ -38,19 +38,19 @@ pub struct Measured {
     pub sent_in_all: u64,
     /// Messages that clients received from first to last.
     pub received_in_all: u64,
-    /// How long the plan was played, drain included, in nanoseconds.
+    /// How long the plan ran, drain included, in nanoseconds.
     pub played_ns: u64,
-    /// Replies owed, at regular instants of the window.
+    /// Replies outstanding, at regular instants of the window.
     pub in_flight: Vec<f64>,
-    /// Share of the workers that served a request, on average over the window's instants; `None` if they are not ours.
+    /// Share of the workers that served a request, on average over the window's instants; `None` of an external server.
     pub workers_busy: Option<f64>,
     /// What the machine and the threads did in the window.
     pub host: Option<HostUse>,
     /// CPU time of the whole process within `server_window_ns`, in nanoseconds.
     pub process_cpu_ns: Option<u64>,
-    /// Connections that were ended because their peer sent a message without end.
+    /// Connections that were closed because their peer sent an endless message.
     pub cut_off: u64,
-    /// What became of the clients' connections; `None` if the server was ours, or the kernel did not say.
+    /// What became of the clients' connections; `None` of a built-in server, or if the kernel did not say.
     pub connections: Option<Connections>,
     /// Memory that was resident at the end.
     pub resident_bytes: Option<u64>,
@@ -58,10 +58,10 @@ pub struct Measured {
     pub clock_resolution_ns: Option<u64>,
 }
 
-/// What became of connections that ZeroMQ makes again, without a word, when they end.
+/// What became of connections, which ZeroMQ silently makes again when they end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Connections {
-    /// Those that there were when the plan began.
+    /// Connections when the plan started.
     pub begun: u64,
     /// Those of them that were not there any more when it was over.
     pub ended: u64,
@@ -71,7 +71,7 @@ pub struct Connections {
 
 merge_fields! { Connections: begun, ended, made }
 
-/// What the drivers cost between two looks.
+/// What the drivers cost between two readings.
 #[derive(Debug, Clone, Default)]
 pub struct DriverFigures {
     /// CPU time of each driver, in nanoseconds, where the kernel says.
@@ -87,7 +87,7 @@ pub struct DriverFigures {
 }
 
 impl Measured {
-    /// What a run found that was interrupted before it began: the whole plan is unsent.
+    /// What a run found that was interrupted before it started: the whole plan is unsent.
     pub fn nothing(plan: &Plan, frontend: &str, drivers: usize) -> Self {
         let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
         let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false);

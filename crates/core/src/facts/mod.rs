@@ -1,4 +1,4 @@
-//! What whoever plays a plan hands over to whoever judges, saves and shows it: plain data.
+//! What the engine hands over to the rooms that judge, save and show it: plain data.
 //!
 //! Invariant: nothing here touches the world, and every figure says when it is not known.
 

@@ -1,4 +1,4 @@
-//! Which state of somebody's source was measured.
+//! Which revision of the measured source this is.
 
 /// For formats that keep a history; empty where nothing says it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

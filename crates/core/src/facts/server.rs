@@ -1,4 +1,4 @@
-//! What a server did: one of ours by its counters, one of the user's own by what it cost and how it ended.
+//! What a server did: the built-in server by its counters, an external one by its cost and its end.
 
 use crate::sum::{Merge as _, counter_fields};
 
@@ -15,7 +15,7 @@ pub struct ServerTotals {
     pub proxy_cpu_ns: Option<u64>,
     /// Bytes of the bodies that crossed the proxy, counted by the workers if the engine hides it.
     pub bytes: u64,
-    /// Requests that workers took.
+    /// Requests that workers received.
     pub requests: u64,
     /// Replies that workers sent.
     pub replies: u64,
@@ -27,18 +27,18 @@ counter_fields! {
     ServerTotals: messages_in, messages_out, wakes, proxy_cpu_ns, bytes, requests, replies, refused
 }
 
-/// What a server carried.
+/// What a server did.
 #[derive(Debug, Clone)]
 pub struct Served {
     /// The end was asked for.
     pub interrupted: bool,
-    /// Why the server could not go on, if it could not.
+    /// Why the server failed, if it did.
     pub failure: Option<String>,
     /// Where it listened.
     pub frontend: String,
     /// How long it served, in nanoseconds.
     pub window_ns: u64,
-    /// Connections that were ended because their peer sent a message without end.
+    /// Connections that were closed because their peer sent an endless message.
     pub cut_off: u64,
     /// What it did.
     pub totals: ServerTotals,
@@ -49,7 +49,7 @@ pub struct Served {
 pub struct ServerEnd {
     /// In words: `exit status 0`, `killed by SIGTERM`.
     pub exit: String,
-    /// It ended before it was told to.
+    /// It ended unasked.
     pub by_itself: bool,
     /// It did not end within `server.stop_timeout` of SIGTERM.
     pub had_to_be_killed: bool,
@@ -62,7 +62,7 @@ pub struct ServerEnd {
 /// What a server cost, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerUse {
-    /// Program and arguments, with the endpoint in its place.
+    /// Program and arguments, with the endpoint filled in.
     pub command: Vec<String>,
     /// CPU time of all its processes in the window, in nanoseconds; `None` if the kernel does not say or it died.
     pub cpu_ns: Option<u64>,
@@ -73,7 +73,7 @@ pub struct ServerUse {
 }
 
 impl ServerUse {
-    /// Adds what another run's cost: CPU time adds up, memory is the larger, and an end that is worth a word goes before one
+    /// Adds what another run's cost: CPU time adds up, memory is the larger, and an unusual end goes before one
     /// that is not.
     pub fn merge(&mut self, other: &Self) {
         let Self { command, cpu_ns, resident_bytes, end } = self;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn several_runs_add_up_and_keep_the_end_that_is_worth_a_word() {
+    fn several_runs_add_up_and_keep_the_unusual_end() {
         let plain = ServerEnd {
             exit: "exit status 0".to_owned(),
             by_itself: false,

@@ -1,4 +1,4 @@
-//! A run as it looks at one moment, for whoever watches it.
+//! A run as it looks at one moment, for those who watch it.
 
 /// Which part of a run is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,20 +9,20 @@ pub enum Phase {
     Warmup,
     /// Requests are counted.
     Measure,
-    /// Replies still owed are waited for.
+    /// Outstanding replies are waited for.
     Drain,
     /// A server alone serves.
     Serve,
 }
 
-/// A run as it looks at one moment, for whoever watches it.
+/// A run as it looks at one moment, for those who watch it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Snapshot {
     /// The part under way.
     pub phase: Phase,
     /// How long this part has lasted, in nanoseconds.
     pub elapsed_ns: u64,
-    /// How long this part will last at most, in nanoseconds; 0 if nobody knows.
+    /// How long this part will last at most, in nanoseconds; 0 if unknown.
     pub total_ns: u64,
     /// Requests per second, lately.
     pub requests_per_s: f64,
@@ -32,7 +32,7 @@ pub struct Snapshot {
     pub p50_ns: Option<u64>,
     /// 99th percentile of the same.
     pub p99_ns: Option<u64>,
-    /// Replies owed.
+    /// Replies outstanding.
     pub in_flight: u64,
     /// Clients whose handshake is done.
     pub connected: u32,
@@ -41,7 +41,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The beginning of a phase: nothing has happened in it.
+    /// The start of a phase: nothing has happened in it.
     pub fn begin(phase: Phase, clients: u32) -> Self {
         Self {
             phase,

@@ -1,7 +1,7 @@
 //! What will happen: everything a run does, as a pure function of scenario and seed.
 //!
 //! Request k of client c leaves at t (open load), has this size, gets n replies, after these delays. Client and worker
-//! derive the same plan, so the client knows what it is owed. Invariant: never reads a clock, a socket or a
+//! derive the same plan, so the client knows what to expect. Invariant: never reads a clock, a socket or a
 //! generator with state; two plans with the same [`Plan::hash`] offer the same work.
 
 mod draw;
@@ -278,7 +278,7 @@ impl Plan {
     }
 
     /// Up to when the plan's requests can be counted soon after `now_ns`: to its end, unless a Poisson schedule, which
-    /// must be walked request by request, still has so many that the walk would take too long.
+    /// must be walked request by request, still has too many for that.
     pub fn countable_until_ns(&self, now_ns: u64) -> u64 {
         let rest_ns = self.send_end_ns.saturating_sub(now_ns) as f64;
         match self.offered {
@@ -335,7 +335,7 @@ impl Plan {
         }
     }
 
-    /// The longest wait after the last request for replies still owed.
+    /// The longest wait after the last request for outstanding replies.
     pub fn drain_ns(&self) -> u64 {
         self.drain_ns
     }
@@ -362,7 +362,7 @@ impl Plan {
         self.summary
     }
 
-    /// Hash of all that decides the offered work, and of nothing else.
+    /// Hash of everything that decides the offered work, and of nothing else.
     pub fn hash(&self) -> &str {
         &self.hash
     }

@@ -21,7 +21,7 @@ pub struct Schedule {
 enum Spacing {
     /// Request k leaves at `(k * clients + client) / rate`: all clients together are evenly spaced.
     Periodic { clients: u64, client: u64, rate_per_ns: f64 },
-    /// Exponential gaps.
+    /// Exponential inter-arrival times.
     Poisson { seed: u64, client: u32, gap: Sampler },
 }
 

@@ -1,4 +1,4 @@
-//! The load in figures: what a plan will offer, before any of it is played. Pure.
+//! The load in figures: what a plan will offer, before it runs. Pure.
 
 use super::Offered;
 use crate::scenario::{Distribution, Engine, Scenario};

@@ -72,7 +72,7 @@ fn the_slots_of_a_closed_load_begin_anywhere_in_one_cycle_of_the_warm_up() {
         [CLOSED.replace("'2s'", "'0s'"), "load.model = 'closed'\nrun.warmup = '1s'".to_owned()];
     assert!(none.iter().all(|text| begins(text).iter().all(|ns| *ns == 0)));
     let of_any_workers = CLOSED.replace("delay", "count = 2, delay");
-    assert_eq!(begins(&of_any_workers), spread, "they carry the work and do not decide it");
+    assert_eq!(begins(&of_any_workers), spread, "they run the work and do not decide it");
 }
 
 // Hashes of what offers the same work as ever may never change.

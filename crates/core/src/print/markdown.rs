@@ -166,8 +166,8 @@ fn escaped(text: &str, plain: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-/// Text that means nothing but itself, on one line. A word of which a reader of Markdown may make a link or call somebody
-/// stands as code: those readers look at what is left when all escapes are gone.
+/// Text that means nothing but itself, on one line. A word that a reader of Markdown may turn into a link or a mention
+/// is code: those readers look at what is left when all escapes are gone.
 fn safe(text: &str) -> String {
     let words: Vec<String> = text.split(' ').map(alone).collect();
     words.join(" ")
@@ -191,7 +191,7 @@ fn alone(word: &str) -> String {
     safe
 }
 
-/// The begin of a paragraph, which is no heading, quotation or list.
+/// The start of a paragraph, which is not a heading, quotation or list.
 fn begin(safe: &str) -> String {
     let text = safe.trim_start();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -22,7 +22,7 @@ impl Style {
         Self { color, width: WIDTH, verbose: false }
     }
 
-    /// The same for so many columns.
+    /// The same for this many columns.
     #[must_use]
     pub fn wide(self, width: usize) -> Self {
         Self { width, ..self }

@@ -13,14 +13,14 @@ use crate::sum::merge_fields;
 
 /// Requests and replies of a window, in fractions of one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Carried {
+pub struct Completed {
     /// Requests.
     pub requests: f64,
     /// Replies.
     pub replies: f64,
 }
 
-merge_fields! { Carried: requests, replies }
+merge_fields! { Completed: requests, replies }
 
 /// The cycles of the slots of a closed load. Instants are nanoseconds from the plan's start.
 #[derive(Debug, Clone)]
@@ -28,19 +28,19 @@ pub struct Cycles {
     window: Range<u64>,
     slots_per_client: u64,
     /// The shares of the cycles that cross an edge, less what they count where they are counted whole.
-    crossing: Carried,
+    crossing: Completed,
     /// The first ones of the slots, with their replies: queues are still filling.
     first: Vec<(Range<u64>, u32)>,
     /// Cycles that ended in a think time, and some whose think time has passed since, with their replies.
     thinking: Vec<(Range<u64>, u32)>,
-    /// So many of them are looked through for those.
+    /// How many of them are searched for those.
     most_thinking: usize,
 }
 
 /// Of fewer cycles none are thrown away.
 const FEW: usize = 64;
 
-/// The length of cycles is told from others only if they fill one part in so many of the window.
+/// Cycles of a length are recognised only if they fill this part of the window: one in n.
 const LEAST_OTHERS: f64 = 16.0;
 
 /// A cycle that had not ended when the drain did.
@@ -58,7 +58,7 @@ impl Cycles {
         Self {
             window,
             slots_per_client,
-            crossing: Carried::default(),
+            crossing: Completed::default(),
             first: Vec::new(),
             thinking: Vec::new(),
             most_thinking: FEW,
@@ -71,7 +71,7 @@ impl Cycles {
             let length_ns = (cycle.end - cycle.start) as f64;
             let before = self.share(&cycle, length_ns);
             let cut = cycle.start..cycle.end.min(end_ns);
-            self.carry(self.share(&cut, length_ns) - before, replies);
+            self.add(self.share(&cut, length_ns) - before, replies);
         }
         self.window.end = end_ns;
     }
@@ -111,10 +111,10 @@ impl Cycles {
     #[cold]
     fn crosses(&mut self, cycle: &Range<u64>, length_ns: f64, replies: u32) {
         let counted = if cycle.start < self.window.start { 0.0 } else { 1.0 };
-        self.carry(self.share(cycle, length_ns) - counted, replies);
+        self.add(self.share(cycle, length_ns) - counted, replies);
     }
 
-    fn carry(&mut self, requests: f64, replies: u32) {
+    fn add(&mut self, requests: f64, replies: u32) {
         self.crossing.requests += requests;
         self.crossing.replies += requests * f64::from(replies);
     }
@@ -145,7 +145,7 @@ impl Cycles {
         slots: u64,
         open: impl Iterator<Item = Open>,
         now_ns: u64,
-    ) -> Carried {
+    ) -> Completed {
         let so_far = |open: Open| (open.intended_ns..now_ns.max(open.intended_ns), open.received);
         let open: Vec<(Range<u64>, u32)> = open.map(so_far).collect();
         let all_ns = slots as f64 * self.window.end.saturating_sub(self.window.start) as f64;
@@ -167,7 +167,7 @@ impl Cycles {
             self.crosses(cycle, length_ns.max(mean_ns), *replies);
         }
         // What is nothing may be a little less by rounding.
-        Carried {
+        Completed {
             requests: (counted.0 as f64 + self.crossing.requests).max(0.0),
             replies: (counted.1 as f64 + self.crossing.replies).max(0.0),
         }
@@ -182,7 +182,7 @@ mod tests {
 
     /// The throughput of slots that begin at these phases, each cycle with two replies, until the sending ends; those that have not
     /// ended `drain_ns` later are open.
-    fn lockstep(phases: &[u64], cycle_ns: u64, window: Range<u64>, drain_ns: u64) -> Carried {
+    fn lockstep(phases: &[u64], cycle_ns: u64, window: Range<u64>, drain_ns: u64) -> Completed {
         let mut cycles = Cycles::new(window.clone(), 1);
         let (mut counted, mut open) = ((0, 0), Vec::new());
         let now_ns = window.end + drain_ns;
@@ -218,7 +218,7 @@ mod tests {
             let drained = lockstep(&phases, cycle_ns, window.clone(), cycle_ns);
             prop_assert!((drained.requests / expected - 1.0).abs() < 1e-9, "{drained:?}, {expected}");
             prop_assert!((drained.replies / expected - 2.0).abs() < 1e-9, "{drained:?}, {expected}");
-            // What is open when nobody waits any longer has the length of the others.
+            // What is open when waiting has ended has the length of the others.
             let cut = lockstep(&phases, cycle_ns, window, 0);
             prop_assert!((cut.requests / expected - 1.0).abs() < 1e-9, "{cut:?}, {expected}");
         }
@@ -226,7 +226,7 @@ mod tests {
 
     /// One worker that takes 100 for each request of four slots: the first cycles take 100 to 400, all others 400.
     #[test]
-    fn while_a_queue_fills_no_more_is_carried_than_can_be() {
+    fn while_a_queue_fills_no_more_is_completed_than_can_be() {
         let mut cycles = Cycles::new(0..2_000, 4);
         let (mut counted, mut open) = ((0, 0), Vec::new());
         for request in 0..24_u64 {
@@ -241,8 +241,8 @@ mod tests {
                 }
             }
         }
-        let carried = cycles.finish(counted, 4, open.into_iter(), 2_200);
-        assert!((carried.requests - 20.0).abs() < 1e-9, "{carried:?}");
+        let completed = cycles.finish(counted, 4, open.into_iter(), 2_200);
+        assert!((completed.requests - 20.0).abs() < 1e-9, "{completed:?}");
     }
 
     #[test]
@@ -253,9 +253,9 @@ mod tests {
             cycles.ended(begin_ns..begin_ns + 300, request, 1, begin_ns);
         }
         cycles.end_window(1_000);
-        let carried = cycles.finish((3, 3), 1, std::iter::empty(), 1_000);
-        assert!((carried.requests - 850.0 / 300.0).abs() < 1e-9, "{carried:?}");
-        assert!((carried.replies - 850.0 / 300.0).abs() < 1e-9, "{carried:?}");
+        let completed = cycles.finish((3, 3), 1, std::iter::empty(), 1_000);
+        assert!((completed.requests - 850.0 / 300.0).abs() < 1e-9, "{completed:?}");
+        assert!((completed.replies - 850.0 / 300.0).abs() < 1e-9, "{completed:?}");
     }
 
     #[test]
@@ -266,23 +266,23 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_gets_no_reply_carries_no_more_than_its_time() {
+    fn a_slot_that_gets_no_reply_completes_no_more_than_its_time() {
         let mut cycles = Cycles::new(0..1_000, 1);
         cycles.ended(0..100, 0, 1, 100);
-        let carried =
+        let completed =
             cycles.finish((2, 1), 1, [Open { intended_ns: 100, received: 0 }].into_iter(), 1_900);
-        assert!((carried.requests - 1.5).abs() < 1e-9, "{carried:?}");
-        assert!((carried.replies - 1.0).abs() < 1e-9, "{carried:?}");
+        assert!((completed.requests - 1.5).abs() < 1e-9, "{completed:?}");
+        assert!((completed.replies - 1.0).abs() < 1e-9, "{completed:?}");
     }
 
     #[test]
-    fn a_window_that_never_began_carries_nothing() {
+    fn a_window_that_never_started_completes_nothing() {
         let mut cycles = Cycles::new(500..1_000, 1);
         cycles.end_window(300);
         cycles.ended(0..0, 0, 0, 0);
         cycles.ended(200..400, 1, 1, 400);
-        let carried =
+        let completed =
             cycles.finish((0, 0), 2, [Open { intended_ns: 250, received: 0 }].into_iter(), 450);
-        assert_eq!(carried, Carried::default());
+        assert_eq!(completed, Completed::default());
     }
 }

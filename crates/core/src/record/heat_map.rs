@@ -16,10 +16,10 @@ pub(crate) const MOST_COLUMNS: usize = 600;
 /// A column has at most this many buckets: eight for each of twelve factors of ten, and the one at 0.
 pub(crate) const MOST_BUCKETS: usize = 12 * STEPS.len() + 1;
 
-/// Where the buckets of a factor of ten begin, in hundredths of its lower end.
+/// Where the buckets of a factor of ten start, in hundredths of its lower end.
 const STEPS: [u64; 8] = [100, 133, 178, 237, 316, 422, 562, 750];
 
-/// Times below this are in one bucket that begins at 0.
+/// Times below this are in one bucket that starts at 0.
 const LOWEST_NS: u64 = 100;
 
 /// Some seconds of the measured window.
@@ -30,7 +30,7 @@ pub struct HeatColumn {
     /// How long it is.
     pub length_ns: u64,
     /// Lower end of each bucket of response times that has any, and how many first replies received in it took at least
-    /// so long and less than the next bucket's. Buckets begin at 1, 1.33, 1.78, 2.37, 3.16, 4.22, 5.62 and 7.5 times each
+    /// this long and less than the next bucket's. Buckets start at 1, 1.33, 1.78, 2.37, 3.16, 4.22, 5.62 and 7.5 times each
     /// power of ten from 100 ns on, and at 0.
     pub counts: Vec<[u64; 2]>,
 }
@@ -97,7 +97,7 @@ impl HeatColumn {
         }
     }
 
-    /// Where the bucket that begins at `low_ns` ends.
+    /// Where the bucket that starts at `low_ns` ends.
     pub fn bucket_end_ns(low_ns: u64) -> u64 {
         // Far beyond the longest time: a file may say anything.
         let edges = bucket_starts();
@@ -105,7 +105,7 @@ impl HeatColumn {
     }
 }
 
-/// Where the buckets begin, up to some 28 hours.
+/// Where the buckets start, up to about 28 hours.
 fn bucket_starts() -> impl IntoIterator<Item = u64> {
     (0..12).flat_map(|power| STEPS.map(|step| step * LOWEST_NS / 100 * 10_u64.pow(power)))
 }

@@ -1,4 +1,4 @@
-//! Hops: how long each leg of the way took, and which leg owns the slow requests. Pure.
+//! Hops: how long each leg of a request took, and which leg accounts for the slow requests. Pure.
 //!
 //! Made of the sample of traces once a run is over. Invariant: for any set of requests, the shares of the legs add up to 1.
 
@@ -24,7 +24,7 @@ pub struct Hops {
     pub planned: Option<Part>,
     /// The rest of that leg.
     pub overshoot: Option<Part>,
-    /// Who owns the time of all requests, and of the slowest.
+    /// Which leg accounts for the time of all requests, and of the slowest.
     pub owners: Vec<Owners>,
     /// Traces of which some instant is before the one that must have come first; there should be none.
     pub disordered: u64,

@@ -6,7 +6,7 @@ use crate::stats;
 
 /// Significant decimal digits of every recorded value.
 const DIGITS: u8 = 3;
-/// The largest value that can be told from a larger one: an hour, in nanoseconds.
+/// The largest value that differs from a larger one: an hour, in nanoseconds.
 const HIGHEST_NS: u64 = 3_600_000_000_000;
 
 /// Times in nanoseconds, from 1 ns to an hour at 3 significant digits, in constant memory.
@@ -130,21 +130,21 @@ impl LatencyHistogram {
 
     /// The value below which `quantile` of the values lie; `None` if the sample is too small for it.
     ///
-    /// [`stats::carries`] says when: a p99 needs 726 values, a p99.9 7,289.
+    /// [`stats::suffices`] says when: a p99 needs 726 values, a p99.9 7,289.
     pub fn percentile(&self, quantile: f64) -> Option<u64> {
         self.percentile_of(quantile, self.histogram.len())
     }
 
-    /// The same, if only so many of the values are different ones: copies do not count.
+    /// The same, if only this many of the values are distinct: copies do not count.
     pub fn percentile_of(&self, quantile: f64, different: u64) -> Option<u64> {
-        stats::carries(different.min(self.histogram.len()) as f64, quantile)
+        stats::suffices(different.min(self.histogram.len()) as f64, quantile)
             .then(|| self.histogram.value_at_quantile(quantile).clamp(self.min_ns, self.max_ns))
     }
 
     /// The 95 % confidence interval of [`Self::percentile`], its ends in nanoseconds, if the effective sample size is
     /// `effective`; `None` if that is too small.
     pub fn interval(&self, quantile: f64, effective: f64) -> Option<[u64; 2]> {
-        stats::carries(effective, quantile).then(|| {
+        stats::suffices(effective, quantile).then(|| {
             stats::interval(quantile, effective).map(|share| {
                 self.histogram.value_at_quantile(share).clamp(self.min_ns, self.max_ns)
             })
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_that_the_sample_cannot_carry_is_none() {
+    fn a_percentile_with_too_few_samples_is_none() {
         let mut latencies = LatencyHistogram::new();
         for (quantile, least) in [(0.5, 11), (0.9, 69), (0.99, 726), (0.999, 7_289)] {
             while latencies.histogram().len() < least {

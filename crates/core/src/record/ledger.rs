@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::sum::merge_fields;
 
-/// Every message of the measured part in exactly one place.
+/// Every message of the measured window, each in exactly one place.
 ///
 /// `requests_planned = sent + unsent`, `sent = answered + silent + lost`, `replies_expected = received + lost`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,25 +17,25 @@ pub struct Ledger {
     pub requests_planned: u64,
     /// Requests that were handed to ZeroMQ.
     pub requests_sent: u64,
-    /// Requests that were not: the run was interrupted, or ZeroMQ took no more.
+    /// Requests that were not: the run was interrupted, or the send queue was full.
     pub requests_unsent: u64,
-    /// Requests of which every owed reply came.
+    /// Requests of which every expected reply came.
     pub requests_answered: u64,
-    /// Requests which nobody owed a reply.
+    /// Requests that expect no reply.
     pub requests_silent: u64,
-    /// Requests of which at least one owed reply never came.
+    /// Requests of which at least one expected reply never came.
     pub requests_lost: u64,
-    /// Replies owed for the requests sent.
+    /// Expected replies for the requests sent.
     pub replies_expected: u64,
-    /// Owed replies that came in time.
+    /// Expected replies that came in time.
     pub replies_received: u64,
     /// Replies that came after their request was given up; they count as lost.
     pub replies_late: u64,
-    /// Owed replies that did not come in time.
+    /// Expected replies that did not come in time.
     pub replies_lost: u64,
-    /// Replies beyond the number owed.
+    /// Replies beyond the expected number.
     pub replies_duplicate: u64,
-    /// Messages that answer nothing this run asked: garbage, other runs, replies to silent requests.
+    /// Messages that answer no request of this run: garbage, replies to other runs or to silent requests.
     pub replies_unexpected: u64,
 }
 
@@ -61,9 +61,10 @@ impl Ledger {
                 sum(&[self.replies_received, self.replies_lost]),
             ),
         ];
-        equations.into_iter().find(|(_, left, right)| u128::from(*left) != *right).map(
-            |(equation, left, right)| format!("{equation} does not hold: {left} against {right}"),
-        )
+        equations
+            .into_iter()
+            .find(|(_, left, right)| u128::from(*left) != *right)
+            .map(|(equation, left, right)| format!("{equation} does not hold: {left} and {right}"))
     }
 
     /// Requests lost as a share of those sent; `None` if none was sent.
@@ -78,8 +79,8 @@ merge_fields! {
     replies_duplicate, replies_unexpected
 }
 
-/// A share of the counts stands beside them where they are saved, so that it can be limited like them; whoever reads them
-/// works it out again.
+/// A share of the counts is saved with them, so that it can have a threshold; reading
+/// computes it again.
 impl Serialize for Ledger {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]

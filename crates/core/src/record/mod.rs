@@ -1,6 +1,6 @@
 //! What happened: recorded by each driver for itself while it runs, merged when it has ended.
 //!
-//! Everything here is of constant size however long the run, except for requests that are owed a reply.
+//! Everything here is of constant size however long the run, except for requests that expect a reply.
 //! Invariant: nothing here reads a clock or a socket; instants come in as nanoseconds from the plan's start.
 
 mod cycles;
@@ -16,7 +16,7 @@ mod unheard;
 mod trace;
 mod traces;
 
-pub use cycles::{Carried, Cycles, Open};
+pub use cycles::{Completed, Cycles, Open};
 pub use heat_map::{HeatColumn, HeatMap};
 pub use hops::{Hops, Owners, Part};
 pub use latency::{LatencyHistogram, rounded};

@@ -1,4 +1,4 @@
-//! One client's requests that are owed a reply, found by their number.
+//! One client's requests that expect a reply, found by their number.
 //!
 //! Replies mostly come back in the order of the requests, so the exchanges live in a ring indexed by the low bits of
 //! the request's number. A request whose place is needed by a much later one (it was lost, or its worker is slow)
@@ -22,7 +22,7 @@ pub struct Exchange {
     pub intended_ns: u64,
     /// When it left.
     pub sent_ns: u64,
-    /// Replies it is owed; at least one.
+    /// Expected replies; at least one.
     pub owed: u32,
     /// Replies that came.
     pub received: u32,
@@ -123,7 +123,7 @@ impl Outstanding {
         Some(gone)
     }
 
-    /// Whether a reply to `request`, which is not held, was owed until the request was given up.
+    /// Whether a reply to `request`, which is not held, was expected until the request was given up.
     ///
     /// After 4,096 further requests of the client were given up, any reply to it counts as late.
     pub fn late(&mut self, request: u64) -> bool {
@@ -216,7 +216,7 @@ mod tests {
                 );
             };
             for (request, answered) in (0_u64..).zip(&answered) {
-                // What is owed nothing is never held, and so makes nobody move.
+                // A request that expects no reply is never kept, and so moves no other.
                 if silent.is_none_or(|every| !request.is_multiple_of(every)) {
                     outstanding.insert(exchange(request));
                 }

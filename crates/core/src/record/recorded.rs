@@ -1,6 +1,6 @@
 //! What one driver recorded, or several merged.
 
-use super::{Carried, LatencyHistogram, Ledger, Traces, Unheard};
+use super::{Completed, LatencyHistogram, Ledger, Traces, Unheard};
 use crate::sum::merge_fields;
 
 /// What one driver recorded, or several merged.
@@ -13,7 +13,7 @@ pub struct Recorded {
     /// Replies received within the measured window, whatever they count for.
     pub window_replies: u64,
     /// What the rates are made of: these two counts in an open load, each cycle's share of the window in a closed one.
-    pub carried: Carried,
+    pub completed: Completed,
     /// Response time to each request's first reply.
     pub first_reply: LatencyHistogram,
     /// Response time to each request's last reply.
@@ -30,9 +30,9 @@ pub struct Recorded {
     pub late: u64,
     /// Those of them that ZeroMQ had refused when they were due.
     pub held_back: u64,
-    /// Replies owed, summed over the time of the whole run, in replies times nanoseconds.
+    /// Replies outstanding, summed over the time of the whole run, in replies times nanoseconds.
     pub in_flight_ns: u128,
-    /// Time from sent until it came or was given up, summed over all replies that were owed, in nanoseconds. That this is
+    /// Time from sent until it came or was given up, summed over all expected replies, in nanoseconds. That this is
     /// the sum above is Little's law; it does not hold if an exchange is forgotten.
     pub sojourn_ns: u128,
     /// The rest of an interrupted plan was too long to be counted: planned and unsent go to the interruption.
@@ -45,7 +45,7 @@ pub struct Recorded {
 }
 
 merge_fields! {
-    Recorded: ledger, window_requests, window_replies, carried, first_reply, last_reply, reply,
+    Recorded: ledger, window_requests, window_replies, completed, first_reply, last_reply, reply,
     service, slip, traces, late, held_back, in_flight_ns, sojourn_ns, rest_uncounted, unheard;
     max window_end_ns
 }

@@ -5,7 +5,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Carried, Cycles, Exchange, LatencyHistogram, Open, Recorded, SECOND_NS, SecondSlice};
+use super::{
+    Completed, Cycles, Exchange, LatencyHistogram, Open, Recorded, SECOND_NS, SecondSlice,
+};
 
 /// Keeps what passes one driver.
 #[derive(Debug)]
@@ -14,7 +16,7 @@ pub struct Recorder {
     /// The measured window: requests intended in it are counted, messages seen in it make the rates.
     warmup_ns: u64,
     send_end_ns: u64,
-    /// Every request is owed exactly one reply: first, last and every reply are the same, recorded once.
+    /// Every request expects exactly one reply: first, last and every reply are the same, recorded once.
     single_reply: bool,
     slice: SecondSlice,
     /// When the slice's second ends.
@@ -23,11 +25,11 @@ pub struct Recorder {
     edge_ns: u64,
     /// Slices whose second has passed, in order, until they are asked for.
     finished: VecDeque<SecondSlice>,
-    /// Replies owed and not yet received or given up, warm-up included.
+    /// Replies outstanding (expected, not yet received or given up), warm-up included.
     in_flight: u64,
     /// When that last changed.
     changed_ns: u64,
-    /// A request that leaves later than this after its instant leaves a whole gap late.
+    /// A request sent later than this after its instant is more than one inter-arrival time late.
     late_after_ns: u64,
     /// Slots of a closed load, and their cycles; no slots are an open load.
     slots: u64,
@@ -71,7 +73,7 @@ impl Recorder {
         self
     }
 
-    /// The load is a closed one of so many clients with so many slots each, of which every cycle is shown to [`Self::cycles`].
+    /// The load is a closed one with this many clients and slots, of which every cycle is shown to [`Self::cycles`].
     #[must_use]
     pub fn closed(mut self, clients: u64, slots_per_client: u64) -> Self {
         self.slots = clients * slots_per_client;
@@ -96,7 +98,7 @@ impl Recorder {
         (self.warmup_ns..self.send_end_ns).contains(&instant_ns)
     }
 
-    /// A request left that is owed `owed` replies.
+    /// A request was sent that expects `owed` replies.
     #[inline]
     pub fn sent(&mut self, intended_ns: u64, sent_ns: u64, owed: u32) {
         self.pass_seconds(sent_ns);
@@ -132,7 +134,7 @@ impl Recorder {
         self.recorded.held_back += u64::from(late && self.counts(intended_ns));
     }
 
-    /// What is told later than it happened takes back what has been added since.
+    /// What is recorded later than it happened takes back what has been added since.
     #[inline]
     fn pass_time(&mut self, now_ns: u64) {
         let passed_ns = i128::from(now_ns.wrapping_sub(self.changed_ns).cast_signed());
@@ -141,7 +143,7 @@ impl Recorder {
         self.changed_ns = now_ns;
     }
 
-    /// A reply came that `exchange` was owed; `exchange.received` already includes it.
+    /// An expected reply of `exchange` came; `exchange.received` already includes it.
     #[inline]
     pub fn received(&mut self, exchange: &Exchange, received_ns: u64) {
         self.pass_seconds(received_ns);
@@ -181,7 +183,7 @@ impl Recorder {
         }
     }
 
-    /// The client stopped waiting for what `exchange` is still owed, at an instant that may be before others that were told.
+    /// The client stopped waiting for the outstanding replies of `exchange`, at an instant that may be before others already recorded.
     pub fn given_up(&mut self, exchange: &Exchange, now_ns: u64) {
         let missing = u64::from(exchange.owed - exchange.received);
         self.pass_time(now_ns);
@@ -199,7 +201,7 @@ impl Recorder {
         self.recorded.ledger.replies_late += 1;
     }
 
-    /// A reply came beyond the number owed.
+    /// A reply beyond the expected number came.
     pub fn duplicate(&mut self) {
         self.recorded.ledger.replies_duplicate += 1;
     }
@@ -225,7 +227,7 @@ impl Recorder {
         self.edge_ns = if is_open { self.edge_ns.min(self.send_end_ns) } else { u64::MAX };
     }
 
-    /// Replies owed now, warm-up included.
+    /// Replies outstanding now, warm-up included.
     #[inline]
     pub fn in_flight(&self) -> u64 {
         self.in_flight
@@ -261,7 +263,7 @@ impl Recorder {
         self.slice_end_ns - SECOND_NS
     }
 
-    /// Ends the recording at `now_ns`: gives up the exchanges still open, hands out the seconds that nobody asked for,
+    /// Ends the recording at `now_ns`: gives up the exchanges still open, returns the seconds that were not fetched,
     /// and the one that was cut short.
     pub fn finish<'a>(
         mut self,
@@ -278,8 +280,8 @@ impl Recorder {
             cut.push(Open { intended_ns: exchange.intended_ns, received: exchange.received });
         }
         let Recorded { window_requests, window_replies, ledger, .. } = &self.recorded;
-        self.recorded.carried = if self.slots == 0 {
-            Carried { requests: *window_requests as f64, replies: *window_replies as f64 }
+        self.recorded.completed = if self.slots == 0 {
+            Completed { requests: *window_requests as f64, replies: *window_replies as f64 }
         } else {
             let counted = (ledger.requests_sent, ledger.replies_received);
             self.cycles.finish(counted, self.slots, cut.into_iter(), now_ns)
@@ -447,7 +449,7 @@ mod tests {
     fn what_comes_after_a_second_is_none_of_its() {
         let mut recorder = Recorder::new(0, 2_000 * MS, true);
         recorder.sent(900 * MS, 900 * MS, 1);
-        // The second was over when this reply came, and nobody had asked for it yet.
+        // The second was over when this reply came, and had not been fetched yet.
         recorder.received(&exchange(900 * MS, 900 * MS), 1_001 * MS);
         let first = recorder.finished_second(1_500 * MS).unwrap();
         assert_eq!((first.requests, first.replies, first.in_flight), (1, 0, 1));

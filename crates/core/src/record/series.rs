@@ -15,7 +15,7 @@ use super::{HeatColumn, HeatMap, LatencyHistogram, SECOND_NS};
 pub struct SeriesEntry {
     /// Start of the second, from the start of the window.
     pub offset_ns: u64,
-    /// Requests sent in it: a count, as all that is in one second.
+    /// Requests sent in it.
     pub requests: u64,
     /// Replies received in it.
     pub replies: u64,
@@ -25,11 +25,11 @@ pub struct SeriesEntry {
     pub p99_ns: Option<u64>,
     /// Largest of the same.
     pub max_ns: Option<u64>,
-    /// Replies owed at its end.
+    /// Replies outstanding at its end.
     pub in_flight: u64,
 }
 
-/// What one driver saw in one second.
+/// What one driver recorded in one second.
 #[derive(Debug, Clone, Default)]
 pub struct SecondSlice {
     /// Which second of the measured window.
@@ -38,7 +38,7 @@ pub struct SecondSlice {
     pub requests: u64,
     /// Replies received.
     pub replies: u64,
-    /// Replies owed at its end.
+    /// Replies outstanding at its end.
     pub in_flight: u64,
     /// Response times to the first replies received.
     pub first_reply: LatencyHistogram,

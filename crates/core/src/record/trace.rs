@@ -5,7 +5,7 @@
 
 use crate::plan::DrawKey;
 
-/// The part of a trace between two instants, in the order in which they are gone.
+/// The part of a trace between two instants, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Leg {
     /// From the intended instant until the request was handed to ZeroMQ.
@@ -14,7 +14,7 @@ pub enum Leg {
     ToProxy,
     /// Until the proxy handed it to its backend.
     InProxy,
-    /// Until a worker took it.
+    /// Until a worker received it.
     ToWorker,
     /// Until the worker handed the first reply to ZeroMQ.
     InWorker,
@@ -22,7 +22,7 @@ pub enum Leg {
     BackToProxy,
     /// Until the proxy handed it to its frontend.
     BackInProxy,
-    /// Until the client took it.
+    /// Until the client received it.
     ToClient,
 }
 
@@ -56,7 +56,7 @@ impl Leg {
     }
 }
 
-/// What the server's stations saw of a request; nanoseconds from the plan's start, 0 where nobody looked.
+/// The server's timestamps of a request; nanoseconds from the plan's start, 0 where none was taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timestamps {
     /// The proxy took the request.
@@ -84,7 +84,7 @@ pub struct Trace {
     pub key: DrawKey,
     /// Its client's number.
     pub client: u32,
-    /// Replies it was owed.
+    /// Expected replies.
     pub owed: u32,
     /// Its number at the client.
     pub request: u64,

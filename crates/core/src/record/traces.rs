@@ -7,7 +7,7 @@
 use super::Trace;
 use crate::plan::DrawKey;
 
-/// One of so many requests is one of all that there can be.
+/// One in this many is all that there can be.
 const SPARSEST: u64 = 1 << 62;
 
 /// The traces of the sampled requests.

@@ -31,7 +31,7 @@ pub(super) fn word(result: &ComparisonResult) -> (String, Tone) {
     }
 }
 
-/// `NO ANSWER for first_reply.p99`, if what counts could not be told at all and nothing else decides.
+/// `NO ANSWER for first_reply.p99`, if the primary metric or a gate has no answer and nothing else decides.
 fn without_answer(result: &ComparisonResult) -> Option<String> {
     let metrics = result.unanswered();
     if !result.valid || metrics.is_empty() || result.verdict == Answer::Worse {

@@ -12,10 +12,7 @@ impl Reported for CalibrationResult {
         let comparison = &self.comparison;
         let method = &comparison.method;
         let said = format!(
-            "{} of {} of {}. `block`: how much the two sides of one block differ although they are the same (standard \
-             deviation). `level`: how much two blocks differ, which is the price of not interleaving. `alarms`: how often \
-             sides drawn at random are called better or worse. The last columns: the minimum detectable effect of so many \
-             blocks (80 % power).",
+            "{} of {} of {}. `block`: standard deviation between the two identical sides of a block. `level`: standard deviation between blocks, the cost of not interleaving. `alarms`: how often sides drawn at random are called better or worse. Last columns: minimum detectable effect with that number of blocks (80 % power).",
             counted(u64::from(method.blocks), "block"),
             counted(u64::from(method.slices_per_block), "pair"),
             duration(method.slice_ns),
@@ -59,10 +56,10 @@ fn advice(noise: &MetricNoise) -> String {
     let name = short(&noise.name);
     match noise.blocks_for_twice_the_margin {
         Some(blocks) => format!(
-            "A change of {name} by twice its margin takes {blocks} blocks; `zload compare --calibration FILE` plays them."
+            "To detect a change of {name} by twice its margin takes {blocks} blocks; `zload compare --calibration FILE` runs that many."
         ),
         None => format!(
-            "No number of blocks finds a change of {name} by twice its margin on this machine."
+            "No number of blocks detects a change of {name} by twice its margin on this machine."
         ),
     }
 }

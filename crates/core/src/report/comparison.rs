@@ -1,7 +1,7 @@
 //! The report of a comparison: the answer first, then what speaks for it, then both sides next to each other.
 
 use super::answer::{difference, how, metrics, sides, status, title, word};
-use super::curve::{self, Carried, Curve};
+use super::curve::{self, Curve, Support};
 use super::document::{Block, Depth, Document, Mark, Section, Span, Tone, Words, words};
 use super::ledger::ledger;
 use super::legs::side_by_side;
@@ -86,7 +86,7 @@ fn side(letter: &str, side: &SideFigures) -> Words {
     if side.invalid > 0 {
         let why = side.invalid_because.first().map_or("", String::as_str);
         let runs = counted(u64::from(side.invalid), "run");
-        words = words.and(format!(", besides {runs} INVALID ({why})"));
+        words = words.and(format!(", plus {runs} INVALID ({why})"));
     }
     let lost = side.ledger.replies_lost;
     if lost > 0 {
@@ -119,27 +119,27 @@ fn latencies(result: &ComparisonResult) -> Section {
 }
 
 fn curves(result: &ComparisonResult) -> Vec<Curve<'_>> {
-    let of = |ink, name: &str, latencies, carried| Curve {
+    let of = |ink, name: &str, latencies, support| Curve {
         ink: Ink(ink),
         name: name.to_owned(),
         latencies,
         intervals: false,
-        carried,
+        support,
     };
     let ComparisonResult { a, b, .. } = result;
     let mut curves = vec![
-        of("first", &a.name, &a.latency.first_reply, Carried::ByCount),
-        of("b", &b.name, &b.latency.first_reply, Carried::ByCount),
+        of("first", &a.name, &a.latency.first_reply, Support::ByCount),
+        of("b", &b.name, &b.latency.first_reply, Support::ByCount),
     ];
     let names = match ideals(result)[..] {
-        [_] if a.ideal == b.ideal => ["ideal of both", ""],
-        [_] if a.ideal.is_none() => ["ideal of the second", ""],
-        _ => ["ideal of the first", "ideal of the second"],
+        [_] if a.ideal == b.ideal => ["lower bound of both", ""],
+        [_] if a.ideal.is_none() => ["lower bound of the second", ""],
+        _ => ["lower bound of the first", "lower bound of the second"],
     };
     let inks = ["third thin", "fourth thin"].into_iter().zip(names);
     curves.extend(
         inks.zip(ideals(result))
-            .map(|((ink, name), (_, ideal))| of(ink, name, ideal, Carried::Throughout)),
+            .map(|((ink, name), (_, ideal))| of(ink, name, ideal, Support::Throughout)),
     );
     curves
 }
@@ -153,7 +153,7 @@ fn ideals(result: &ComparisonResult) -> Vec<(&'static str, &LatencySummary)> {
 
 fn ledgers(result: &ComparisonResult) -> Section {
     let mut blocks =
-        vec![Block::sentence("Every message of the runs that count, in exactly one place.")];
+        vec![Block::sentence("Every message of the valid runs, each in exactly one place.")];
     for (letter, side) in sides(result) {
         let field = |name: &str| format!("{letter}.throughput.{name}");
         let requests = per_second(field("requests_per_s"), side.throughput.requests_per_s);
@@ -176,7 +176,7 @@ fn method(result: &ComparisonResult) -> Section {
         "one after the other, so the difference includes what changed on the machine in between"
     };
     let change = format!(
-        "how much b is above a, with its {} % interval; inside the margin, which is shaded, it counts as none",
+        "by how much b exceeds a, with its {} % interval; the shaded margin counts as no difference",
         method.confidence_percent
     );
     let slices = format!(
@@ -194,7 +194,7 @@ fn method(result: &ComparisonResult) -> Section {
         ("change".into(), change.into()),
         ("order".into(), format!("{order}, seed {}", method.seed).into()),
         ("slices".into(), slices.into()),
-        ("processors".into(), cpus.into()),
+        ("CPUs".into(), cpus.into()),
     ];
     rows.extend(result.machine.as_ref().map(|fitness| ("machine".into(), fit(fitness).into())));
     rows.extend(sides(result).map(|(letter, side)| {
@@ -214,8 +214,7 @@ fn method(result: &ComparisonResult) -> Section {
 fn fit(fitness: &Steadiness) -> String {
     let word = if fitness.fit { "fit" } else { "too noisy to compare anything" };
     format!(
-        "{word}: the same piece of work, repeated, took {:.2} times its minimum at the 90th percentile and {:.2} times \
-         at the 99th",
+        "{word}: the same piece of work, repeated, took {:.2} times its minimum at p90 and {:.2} times at p99",
         fitness.p90_ratio, fitness.p99_ratio
     )
 }

@@ -1,6 +1,6 @@
 //! The percentile curve: how long the fastest 90 %, 99 %, 99.9 % … of requests took, each nine equally wide.
 //!
-//! Invariant: what the sample is too small to carry is dashed, so that nobody takes what was seen once for an estimate.
+//! Invariant: where the sample is too small the curve is dashed, so that no reader takes what was observed once for an estimate.
 
 use hdrhistogram::Histogram;
 
@@ -20,7 +20,7 @@ const LEAST_SHOWN: f64 = 0.02;
 const QUANTILES: [f64; PERCENTILES.len()] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, LAST_INTERVAL];
 /// The last of them.
 const LAST_INTERVAL: f64 = 0.9999;
-/// A sample that does not carry its median carries no part of the curve below it.
+/// A sample too small for its median is too small for the curve below it.
 const LEAST_QUANTILE: f64 = 0.5;
 
 /// One distribution, as it is drawn.
@@ -30,17 +30,17 @@ pub(super) struct Curve<'a> {
     pub(super) latencies: &'a LatencySummary,
     /// Whether the percentiles' intervals are drawn.
     pub(super) intervals: bool,
-    pub(super) carried: Carried,
+    pub(super) support: Support,
 }
 
 /// Up to which percentile a curve is an estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
+pub(super) enum Support {
     /// It is computed and not measured: all of it is what it is.
     Throughout,
-    /// As far as so many values carry it.
+    /// As far as this many values suffice.
     ByCount,
-    /// As far as there are intervals, too: values that resemble each other are worth fewer independent ones.
+    /// As far as there are intervals, too: autocorrelated values have a smaller effective sample size.
     ByIntervals,
 }
 
@@ -52,7 +52,7 @@ pub(super) fn plot(id: &'static str, curves: &[Curve]) -> Option<Plot> {
         .filter(|(_, histogram)| !histogram.is_empty())
         .collect();
     let most = drawn.iter().map(|(_, histogram)| histogram.len()).max()?;
-    // The very shortest times would take half of a logarithmic axis, and nobody looks for them.
+    // The very shortest times would take half of a logarithmic axis, and are of no interest.
     let ends = drawn
         .iter()
         .flat_map(|(_, histogram)| [histogram.value_at_quantile(LEAST_SHOWN), histogram.max()]);
@@ -74,8 +74,7 @@ pub(super) fn plot(id: &'static str, curves: &[Curve]) -> Option<Plot> {
         id,
         title: "Response time by percentile".to_owned(),
         words: format!(
-            "The time within which a percentage of the requests was answered. Dashed: observed, but too rare to be \
-             an estimate.{whiskers}"
+            "The time within which a percentage of the requests was answered. Dashed: observed, not estimated, as samples are too few.{whiskers}"
         ),
         description: description.join("; "),
         keys: drawn.iter().map(|(curve, _)| (curve.ink, curve.name.clone())).collect(),
@@ -86,13 +85,13 @@ pub(super) fn plot(id: &'static str, curves: &[Curve]) -> Option<Plot> {
 fn layers(curve: &Curve, histogram: &Histogram<u64>) -> Vec<Layer> {
     let count = histogram.len() as f64;
     let end = estimated_until(curve);
-    let carried = |quantile: f64| {
-        curve.carried == Carried::Throughout
-            || quantile <= end && stats::carries(count, quantile.max(LEAST_QUANTILE))
+    let is_solid = |quantile: f64| {
+        curve.support == Support::Throughout
+            || quantile <= end && stats::suffices(count, quantile.max(LEAST_QUANTILE))
     };
     let mut points = points(histogram);
     points.retain(|(quantile, _)| *quantile >= LEAST_SHOWN);
-    let split = points.iter().take_while(|(quantile, _)| carried(*quantile)).count();
+    let split = points.iter().take_while(|(quantile, _)| is_solid(*quantile)).count();
     // The dashed part begins where the other ends.
     let rest = points[split.saturating_sub(1)..].to_vec();
     points.truncate(split);
@@ -110,9 +109,9 @@ fn layers(curve: &Curve, histogram: &Histogram<u64>) -> Vec<Layer> {
 
 /// The last quantile of which the intervals say that it is an estimate.
 fn estimated_until(curve: &Curve) -> f64 {
-    match (curve.carried, intervals(curve).last()) {
-        (Carried::ByIntervals, None) => 0.0,
-        (Carried::ByIntervals, Some((quantile, _))) if quantile < LAST_INTERVAL => quantile,
+    match (curve.support, intervals(curve).last()) {
+        (Support::ByIntervals, None) => 0.0,
+        (Support::ByIntervals, Some((quantile, _))) if quantile < LAST_INTERVAL => quantile,
         // Beyond the last interval that is ever given, the count decides.
         _ => 1.0,
     }

@@ -1,7 +1,7 @@
 //! A report as a value: what is said, in which order, and which field of the result each number is.
 //!
-//! Printers give it a form and no words of their own, so that what one of them says all do. Invariant: plain data; every
-//! text in it may be foreign, and whoever prints it makes it safe.
+//! Printers decide the format and add no words, so that all of them say the same. Invariant: plain data; every
+//! text in it may be foreign, and the printer makes it safe.
 
 use super::plot::Plot;
 
@@ -43,7 +43,7 @@ pub(crate) enum Heading {
     Title(&'static str),
 }
 
-/// How much of a reader's time a section is worth.
+/// In which reports a section is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
     /// The answer and the figures that matter: always shown.
@@ -64,7 +64,7 @@ pub(crate) enum Block {
     List(Vec<(Mark, Words)>),
     /// Names and what is said of each.
     Settings(Vec<(Words, Words)>),
-    /// The figures that most readers look for, which stand below, too: a name and a figure each, and what they are.
+    /// The main figures, which are below, too: a name and a figure each, and what they are.
     Figures(Vec<(&'static str, Words, Tone)>, Words),
     Table(Table),
     /// A text of several lines as it is.
@@ -75,7 +75,7 @@ pub(crate) enum Block {
     Bars(Vec<Bar>),
     /// Figures over time as rows of characters, for the same.
     Sparks(Vec<Spark>),
-    /// What few want to know; the words say what it is.
+    /// Details for few readers; the words say what it is.
     Folded(Words, Vec<Block>),
 }
 
@@ -89,7 +89,7 @@ pub(crate) struct Status {
     pub(crate) tone: Tone,
 }
 
-/// How something is meant.
+/// The meaning of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -107,7 +107,7 @@ pub(crate) enum Mark {
     Pass,
     Warn,
     Fail,
-    /// It could not be told.
+    /// Unknown.
     Unknown,
     /// It is said and not judged.
     Dot,
@@ -209,7 +209,7 @@ pub(crate) struct Range {
 /// A difference in per cent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Effect {
-    /// What it is found to be, if it could be told.
+    /// What was found, if anything.
     pub(crate) percent: Option<f64>,
     pub(crate) ends: Option<[f64; 2]>,
     /// What counts as no difference.
@@ -399,7 +399,7 @@ impl Table {
         Self { columns, ..Self::default() }
     }
 
-    /// A table of words without headings, each column at least so wide.
+    /// A table of words without headings, each column at least this wide.
     pub(super) fn of_words(least: impl IntoIterator<Item = usize>) -> Self {
         let column = |least| Column { kind: Kind::Words, least, ..Column::default() };
         Self { columns: least.into_iter().map(column).collect(), ..Self::default() }

@@ -37,7 +37,7 @@ impl Reported for IdealResult {
             let sentence = vec![Block::sentence(sentence)];
             sections.push(Section::bare("price", Depth::Answer, sentence));
         }
-        let title = words!(Span::name(&self.scenario.name), ", the ideal");
+        let title = words!(Span::name(&self.scenario.name), ", lower bound");
         Document::new(title, "", sections)
     }
 }
@@ -48,7 +48,7 @@ fn what_was_simulated(result: &IdealResult) -> Section {
     let plan = words!(Span::code(&result.plan_hash), how);
     let mut rows = settings_of_the_plan(&result.scenario);
     rows.push(("plan".into(), plan));
-    let heading = words!(Span::name(&result.scenario.name), ", the ideal");
+    let heading = words!(Span::name(&result.scenario.name), ", lower bound");
     Section::new("what-was-simulated", heading, Depth::Answer, vec![Block::Settings(rows)])
 }
 
@@ -115,7 +115,7 @@ fn drawing(result: &IdealResult) -> Option<Section> {
     Some(Section::new("buckets", heading, Depth::Answer, vec![Block::Bars(bars)]))
 }
 
-/// What it costs that requests are dealt in turn, in a sentence.
+/// What round-robin dispatch costs, in a sentence.
 fn price(result: &IdealResult) -> Option<String> {
     let of = |policy| {
         result
@@ -130,16 +130,15 @@ fn price(result: &IdealResult) -> Option<String> {
     })?;
     let (turns, queue) = (duration(turns_ns), duration(queue_ns));
     Some(if turns == queue {
-        format!("round-robin costs you nothing at {at} over shared-queue: {turns} both")
+        format!("round-robin costs nothing over shared-queue at {at}: both {turns}")
     } else if turns_ns > queue_ns {
         format!(
-            "round-robin costs you {} at {at} over shared-queue: {turns} instead of {queue}",
+            "round-robin costs {} over shared-queue at {at}: {turns} instead of {queue}",
             duration(turns_ns - queue_ns)
         )
     } else {
         format!(
-            "round-robin happens to be {} better at {at} than shared-queue with this seed: {turns} instead of {queue}; on \
-             average it is not",
+            "with this seed round-robin happens to be {} better at {at} than shared-queue ({turns} instead of {queue}); on average it is not",
             duration(queue_ns - turns_ns)
         )
     })
@@ -164,16 +163,16 @@ mod tests {
     }
 
     #[test]
-    fn the_price_is_at_the_highest_percentile_that_the_sample_carries() {
-        // Few requests take far longer than the gap between two, and every other one behind it waits.
+    fn the_price_is_at_the_highest_percentile_with_enough_samples() {
+        // Few requests take far longer than the time between two, and every other one behind it waits.
         let uneven = "clients = { count = 1 }\nworkers = { count = 2, delay = { choice = [[9, '1ms'], [1, '200ms']] } }\n";
         let few =
             price_of(&format!("{uneven}load = {{ rate = '10/s' }}\nrun = {{ duration = '1s' }}"));
         assert!(few.contains(" at the maximum "), "{few}");
         let many =
             price_of(&format!("{uneven}load = {{ rate = '50/s' }}\nrun = {{ duration = '100s' }}"));
-        assert!(many.starts_with("round-robin costs you ") && many.contains(" at p99 "), "{many}");
+        assert!(many.starts_with("round-robin costs ") && many.contains(" at p99 "), "{many}");
         let even = price_of("load = { rate = '10/s' }\nworkers = { delay = '1ms' }");
-        assert_eq!(even, "round-robin costs you nothing at p50 over shared-queue: 1.00 ms both");
+        assert_eq!(even, "round-robin costs nothing at p50 over shared-queue: 1.00 ms both");
     }
 }

@@ -1,6 +1,6 @@
 //! How long requests took: the curve, the percentiles of each response time with their ranges, and how to read them.
 
-use super::curve::{self, Carried, Curve};
+use super::curve::{self, Curve, Support};
 use super::document::{Block, Depth, NOTHING, Range, Row, Section, Table, Words};
 use super::plot::Ink;
 use super::value::{UNCERTAIN, percentile, signed_time, time};
@@ -43,8 +43,7 @@ pub(super) fn latency(result: &RunResult, elsewhere: bool) -> Section {
         }),
         ideal.and_then(|ideal| ideal.other_seeds).map(|seeds| {
             format!(
-                "seeds, to: 95 % of other seeds have their percentiles in this range, by simulation of {seeds}: so much is \
-                 the luck of this plan, on any machine"
+                "seeds, to: 95 % of other seeds have their percentiles in this range, by simulation of {seeds}: the luck of this plan, on any machine"
             )
         }),
         waiting_client(result),
@@ -155,7 +154,7 @@ fn meaning_of_intervals(result: &RunResult) -> &'static str {
     }
 }
 
-/// What the excess makes of the requests that were faster than their twin, if there were any.
+/// What the overhead makes of the requests that were faster than in the simulation, if there were any.
 fn sooner(excess: &ExcessFigures) -> Option<String> {
     let ExcessFigures { first_reply, faster_first_replies: faster, .. } = excess;
     (*faster > 0).then(|| {
@@ -188,13 +187,13 @@ fn curves(result: &RunResult) -> Vec<Curve<'_>> {
         name: name.to_owned(),
         latencies,
         intervals: false,
-        carried: Carried::ByIntervals,
+        support: Support::ByIntervals,
     };
     let name = if one_each { "reply" } else { "first reply" };
     let mut curves = vec![Curve { intervals: true, ..curve("first", name, &latency.first_reply) }];
     if let Some(ideal) = &result.ideal {
         let latencies = &ideal.figures.first_reply;
-        curves.push(Curve { carried: Carried::Throughout, ..curve("ideal", "ideal", latencies) });
+        curves.push(Curve { support: Support::Throughout, ..curve("ideal", "ideal", latencies) });
     }
     if !one_each {
         curves.push(curve("third", "last reply", &latency.last_reply));

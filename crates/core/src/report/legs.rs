@@ -14,7 +14,7 @@ struct Side<'a> {
     hops: &'a HopFigures,
 }
 
-/// The part of a run's report that says which leg owns the time; nothing if no request was followed.
+/// The part of a run's report that says which leg accounts for the time; nothing if no request was traced.
 pub(super) fn legs(result: &RunResult) -> Option<Section> {
     let hops = result.hops.as_ref()?;
     let bars = hops.owners.iter().map(of_owners).collect();

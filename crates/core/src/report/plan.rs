@@ -1,4 +1,4 @@
-//! A scenario and its plan in words: what was meant, and the load that it offers.
+//! A scenario and its plan in words, and the load that it offers.
 
 use std::fmt::Display;
 
@@ -59,13 +59,12 @@ fn offers(scenario: &Scenario, plan: &Plan) -> String {
     offers
 }
 
-/// What is valid and can hardly be meant.
+/// What is valid and hardly intended.
 fn warnings(scenario: &Scenario, plan: &Plan) -> Vec<String> {
     let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0);
     let overload = utilisation.map(|utilisation| {
         format!(
-            "the load is {} of the workers' capacity, so the queue grows without end: offer less, or use more workers \
-             or shorter delays",
+            "the load is {} of the workers' capacity, so the queue grows without end: lower the load, or use more workers or shorter delays",
             percent(utilisation)
         )
     });
@@ -106,7 +105,7 @@ pub(super) fn settings(scenario: &Scenario) -> Vec<(Words, Words)> {
     parts.into_iter().flatten().map(|(name, text)| (name.into(), text.into())).collect()
 }
 
-/// The settings that a simulation knows: nothing that only carries the work, and no drain, for nothing is given up.
+/// The settings that a simulation knows: no generator, proxy or socket settings, and no drain, as nothing is given up.
 pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
     let mut workers = workers(scenario);
     if scenario.proxy.engine == Engine::External {
@@ -135,7 +134,7 @@ pub(super) fn in_a_line(scenario: &Scenario) -> String {
     };
     let clients = counted(u64::from(scenario.clients.count.0), "client");
     let server = match (scenario.proxy.engine, &scenario.server) {
-        (Engine::External, Some(_)) => "your own server".to_owned(),
+        (Engine::External, Some(_)) => "external server".to_owned(),
         (Engine::External, None) => format!("server at {}", scenario.proxy.frontend),
         (engine, _) => {
             let workers = counted(u64::from(scenario.workers.count.0), "worker");
@@ -202,8 +201,11 @@ fn name(engine: Engine) -> &'static str {
 fn proxy(scenario: &Scenario) -> String {
     let proxy = &scenario.proxy;
     if proxy.engine == Engine::External {
-        let whose =
-            if scenario.server.is_some() { "your own server (external)" } else { "external" };
+        let whose = if scenario.server.is_some() {
+            "external server, started by zload"
+        } else {
+            "external"
+        };
         return format!("{whose}, at {}", proxy.frontend);
     }
     let engine = match proxy.engine {
@@ -220,7 +222,7 @@ fn proxy(scenario: &Scenario) -> String {
     format!("{engine}, {} to {}{}", proxy.frontend, proxy.backend, options.concat())
 }
 
-/// A server of the user's own.
+/// An external server.
 fn server(server: &ServerCommand) -> String {
     format!(
         "{}; started by zload, at most {} until it answers, at most {} to stop",

@@ -1,6 +1,6 @@
 //! Pictures as values: what is drawn on which axes, and the words around it.
 //!
-//! Invariant: all of it is data of the report; where a line lies on paper is the printer's to find out.
+//! Invariant: all of it is data of the report; where a line is drawn is the printer's decision.
 
 use super::scale::Scale;
 
@@ -64,7 +64,7 @@ pub(crate) enum Layer {
     Dot(Ink, Point, Option<String>),
     /// Rectangles of one shade, from 1, each between two corners.
     Cells(usize, Vec<[Point; 2]>),
-    /// What a pointer between two places from left to right is told.
+    /// The tooltip between two places from left to right.
     Tip([f64; 2], String),
 }
 

@@ -94,7 +94,7 @@ fn what_was_run(result: &RunResult) -> Section {
         Some(last) => format!("seed {}; each run has its own, the last {last}", result.seed),
         None => format!("seed {}", result.seed),
     };
-    let plan = words!(Span::code(&result.plan_hash), " (", seeds, "), played by ", drivers);
+    let plan = words!(Span::code(&result.plan_hash), " (", seeds, "), run by ", drivers);
     let mut rows = settings(&result.scenario);
     rows.push(("plan".into(), plan));
     rows.push(("machine".into(), machine(&result.environment).into()));
@@ -113,12 +113,12 @@ fn throughput(result: &RunResult) -> Section {
     } else {
         "both directions"
     };
-    let carried = bytes_per_second(throughput.proxy_bytes_per_s);
+    let bytes = bytes_per_second(throughput.proxy_bytes_per_s);
     let object = json!({ "throughput": throughput });
     let rows = [
         ("throughput.requests_per_s", String::new()),
         ("throughput.replies_per_s", String::new()),
-        ("throughput.proxy_messages_per_s", format!("messages, {seen_by}; {carried}")),
+        ("throughput.proxy_messages_per_s", format!("messages, {seen_by}; {bytes}")),
     ];
     let rows = rows.map(|(name, words)| {
         let (label, value) = figure(&object, "", name);
@@ -170,7 +170,7 @@ fn generator_line(generator: &GeneratorFigures) -> String {
     )
 }
 
-/// What a server of the user's own cost and how it ended, in a sentence.
+/// What an external server cost and how it ended, in a sentence.
 fn server_line(server: &ServerFigures) -> String {
     [
         Some(in_words(&server.command)),
@@ -201,7 +201,7 @@ pub(super) fn proxy_line(proxy: &ProxyFigures) -> String {
     .flatten()
     .collect();
     let inside = if known.is_empty() {
-        "not zload's, so its inside is unknown".to_owned()
+        "external, its inside is unknown".to_owned()
     } else {
         known.join(", ")
     };

@@ -1,4 +1,4 @@
-//! Scales: where on an axis a value lies, and which values are worth a label.
+//! Scales: where on an axis a value lies, and which values get a label.
 //!
 //! Invariant: every share is a finite number from 0 to 1, whatever the value, and there are few ticks.
 
@@ -66,7 +66,7 @@ impl Scale {
         Self::Log { low: begin, high: end.max(begin * 2.0) }
     }
 
-    /// For the quantiles that so many values have.
+    /// For the quantiles of this many values.
     pub(crate) fn quantiles(count: u64) -> Self {
         Self::Percentile { nines: (count as f64).log10().clamp(1.0, 12.0) }
     }
@@ -81,7 +81,7 @@ impl Scale {
         if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
     }
 
-    /// The values that are worth a label, and whether they may go where there is little room.
+    /// The values that get a label, and whether they may go where there is little room.
     pub(crate) fn ticks(self) -> Vec<(f64, bool)> {
         match self {
             Self::Linear { low, high } => {
@@ -147,7 +147,7 @@ pub(crate) fn percent_label(percent: f64) -> String {
     if percent == 0.0 { "0".to_owned() } else { format!("{percent:+} %") }
 }
 
-/// The number that a text begins with, without what zeros say nothing.
+/// The number at the start of a text, without trailing zeros.
 fn trimmed(text: &str) -> String {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -159,7 +159,7 @@ fn trimmed(text: &str) -> String {
     if number == "0" { number.to_owned() } else { format!("{number}{unit}") }
 }
 
-/// 1, 2 or 5 times a power of ten that cuts `range` into at most so many parts, or a few more.
+/// 1, 2 or 5 times a power of ten that cuts `range` into at most this many parts, or a few more.
 fn step(range: f64, parts: f64) -> f64 {
     let wanted = (range / parts).max(1e-9);
     let power = 10_f64.powf(wanted.log10().floor());

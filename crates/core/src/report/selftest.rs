@@ -69,7 +69,7 @@ fn of_floor(floor: &Floor) -> Section {
     ];
     let rows = rows.map(|(name, said)| Row::of([name, &said]));
     let table = Table::of_words([NAME, 0]).rows(rows);
-    let heading = "The machine's floor (not judged)";
+    let heading = "Baseline of this machine (not judged)";
     Section::new("floor", heading, Depth::Detail, vec![Block::Table(table)])
 }
 
@@ -82,7 +82,7 @@ fn of_trial((number, trial): (usize, &Trial)) -> Section {
     };
     let allowance = trial
         .allowance_ns
-        .map(|ns| format!("(the machine's own delays meanwhile allow {})", duration(ns)));
+        .map(|ns| format!("(tolerance for the machine's own delays: {})", duration(ns)));
     let reason = trial.reason.as_ref().map(|reason| {
         let what = if trial.judged { "FAILED" } else { "could not be judged" };
         format!("{what}: {reason}")

@@ -1,4 +1,4 @@
-//! The report of `zload serve`: what the proxy carried.
+//! The report of `zload serve`: what the proxy handled.
 
 use super::document::{Block, Depth, Document, Section, Span, words};
 use super::plan::settings;
@@ -8,15 +8,14 @@ use crate::quantity::{bytes_per_second, count, duration, rate};
 use crate::result::ServeResult;
 use crate::scenario::{MAX_DELAY, MAX_REPLIES, MOST_FRAMES, Scenario};
 
-/// What whoever starts a server should know if others than this machine reach it: a client draws by keys that it chooses
+/// A warning for servers that other machines can reach: a client draws by keys that it chooses
 /// itself, so the heaviest draw of the scenario is any client's at will.
 pub fn warning_beyond_loopback(scenario: &Scenario) -> String {
     let workers = &scenario.workers;
     let replies = workers.replies.greatest().unwrap_or(MAX_REPLIES);
     let delay = workers.delay.greatest().unwrap_or(MAX_DELAY);
     format!(
-        "anyone who can reach this endpoint can make it work: a request may ask for {replies} replies of up to \
-         {} each, and for {delay} of a worker's time before each of them; tcp://127.0.0.1:* is local to this machine",
+        "anyone who can reach this endpoint can use it: a request may ask for {replies} replies of up to {} each, each after {delay} of a worker's time; tcp://127.0.0.1:* is local to this machine",
         scenario.message_limit()
     )
 }
@@ -34,14 +33,14 @@ impl Reported for ServeResult {
         let proxy = vec![Block::sentence(proxy_line(&self.proxy))];
         let sections = [
             Section::new("served", title.clone(), Depth::Answer, vec![Block::Settings(rows)]),
-            Section::new("carried", "Carried", Depth::Answer, carried(self)),
+            Section::new("messages", "Messages", Depth::Answer, messages(self)),
             Section::new("proxy", "Proxy", Depth::Answer, proxy),
         ];
         Document::new(title, &self.environment.zload, failed.chain(sections))
     }
 }
 
-fn carried(result: &ServeResult) -> Vec<Block> {
+fn messages(result: &ServeResult) -> Vec<Block> {
     let served = format!(
         "{} requests served, {} replies sent",
         count(result.requests_served),
@@ -52,7 +51,7 @@ fn carried(result: &ServeResult) -> Vec<Block> {
         format!("{refused} messages dropped: no body, or more than {MOST_FRAMES} frames")
     });
     let cut_off = (result.connections_cut_off > 0).then(|| {
-        format!("{} connections closed: a message without end", count(result.connections_cut_off))
+        format!("{} connections closed: an endless message", count(result.connections_cut_off))
     });
     let rates = format!(
         "{} messages, both directions; {}",
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_listens_is_told_the_heaviest_draw() {
+    fn the_warning_names_the_heaviest_draw() {
         let text = "load = { rate = '1/s' }\nworkers = { replies = { uniform = [0, 4] }, delay = { exponential = '1ms' } }";
         let scenario = Scenario::parse("test.toml", text, &[]).expect("a scenario");
         let warning = warning_beyond_loopback(&scenario);

@@ -1,6 +1,6 @@
-//! The short reports of a run and of a comparison: the answer and the figures that most readers want, in the 24 lines of a terminal.
+//! The short reports of a run and of a comparison: the answer and the main figures, in the 24 lines of a terminal.
 //!
-//! Invariant: everything in it stands in the long report, too; one cause of doubt is told, the others are named.
+//! Invariant: everything in it is in the long report, too; one cause of doubt is printed in full, the others are named.
 
 use std::cmp::Reverse;
 
@@ -21,13 +21,13 @@ use crate::result::{
 
 /// The longest sentence about what is in doubt, in characters: three lines.
 const LONGEST: usize = 200;
-/// So many thresholds are told, the missed ones first.
+/// Thresholds that are printed, the missed ones first.
 const MOST_THRESHOLDS: usize = 3;
 /// The percentiles that fit, and that service level objectives are made of.
 const SHOWN: [&str; 4] = ["p50", "p90", "p95", "p99"];
-/// So many keys in which the scenarios differ are told.
+/// Keys in which the scenarios differ that are printed.
 const MOST_DIFFERENCES: usize = 3;
-/// So many metrics of one answer are named.
+/// Metrics of one answer that are named.
 const MOST_NAMED: usize = 4;
 const MORE_OF_COMPARISONS: &str =
     "-v shows the rest: every metric with its interval, both sides, the method";
@@ -41,12 +41,12 @@ pub(super) fn run(result: &RunResult) -> Vec<Section> {
     blocks.map(|blocks| Section::bare("", Depth::Answer, blocks)).into()
 }
 
-/// What was run, and what speaks against it.
+/// What was run, and the doubts about it.
 fn answer(result: &RunResult) -> Vec<Block> {
     let mut blocks = vec![Block::note(plan::in_a_line(&result.scenario))];
     blocks.extend(ended(result));
     let mut findings = result.verdict.findings();
-    // How a run ended is told above; and what is no cause stands behind what may be one.
+    // How a run ended is printed above; causes come before effects.
     findings.retain(|check| check.name != "ending");
     findings.sort_by_key(|check| {
         (Reverse(check.status), ["build", "window", "sample_size"].contains(&check.name.as_str()))
@@ -243,7 +243,7 @@ fn other(result: &ComparisonResult) -> Vec<Block> {
     vec![Block::Status(status)]
 }
 
-/// A metric, with its change where that is told from none.
+/// A metric, with its change where it differs from zero.
 fn changed(metric: &MetricComparison) -> String {
     let name = short(&metric.name);
     match (metric.verdict, metric.effect_percent) {

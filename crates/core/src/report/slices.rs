@@ -106,7 +106,7 @@ fn over_time(result: &ComparisonResult) -> Option<Plot> {
     Some(Plot {
         id: "slices-over-time",
         title: "Throughput by slice".to_owned(),
-        words: "Replies per second of every slice, where it stood in time: what changed on the machine shows in both sides."
+        words: "Replies per second of every slice, by its time: changes of the machine show in both sides."
             .to_owned(),
         description: format!(
             "{} of {}, {} of {}",

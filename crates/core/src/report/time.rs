@@ -103,8 +103,7 @@ fn heat_map(result: &RunResult) -> Option<Plot> {
         id: "heat-map",
         title: "Response time over time".to_owned(),
         words: format!(
-            "Each cell is a span of time and of response times to the first reply; the stronger its shade, the more \
-             replies, up to {}.",
+            "Each cell covers a span of time and of response times to the first reply; darker cells have more replies, up to {}.",
             count(most)
         ),
         description: format!(
@@ -150,13 +149,13 @@ fn span(column: &HeatColumn) -> [f64; 2] {
     [from, from + column.length_ns as f64]
 }
 
-/// Which shade stands for so many: equal ratios are equal steps, so that a single slow reply is still seen.
+/// The shade for a count: equal ratios are equal steps, so that a single slow reply is still seen.
 fn shade(count: u64, most: u64) -> usize {
     let share = (count as f64).ln_1p() / (most as f64).ln_1p();
     index(share * SHADES as f64).min(SHADES - 1)
 }
 
-/// What a pointer over a column is told.
+/// The tooltip of a column.
 fn tip(column: &HeatColumn, entries: &[SeriesEntry]) -> Layer {
     let [from, to] = span(column);
     let entry = entries.iter().find(|entry| entry.offset_ns == column.offset_ns);
@@ -170,7 +169,7 @@ fn tip(column: &HeatColumn, entries: &[SeriesEntry]) -> Layer {
     Layer::Tip([from, to], format!("at {}: {replies} first replies{figures}", nanos(from)))
 }
 
-/// What left and what came back, and what was in flight; nothing of a run that has not two whole seconds.
+/// Requests sent, replies received and requests in flight; nothing of a run shorter than two whole seconds.
 fn timeline(result: &RunResult) -> Vec<Plot> {
     let seconds: Vec<&SeriesEntry> = whole_seconds(result).collect();
     if seconds.len() < 2 {
@@ -250,7 +249,7 @@ fn in_flight(result: &RunResult, steps: &[Step]) -> Plot {
     Plot {
         id: "in-flight-over-time",
         title: "In flight over time".to_owned(),
-        words: "Replies owed at the end of each second. A queue that grows shows as a slope."
+        words: "Requests in flight at the end of each second. A growing queue shows as a slope."
             .to_owned(),
         description: format!("at most {most} replies in flight"),
         keys: Vec::new(),

@@ -51,7 +51,7 @@ pub(super) fn counted(field: impl Into<String>, number: u64) -> Words {
     value(field, Some(number), count)
 }
 
-/// So many per second.
+/// A rate per second.
 pub(super) fn per_second(field: impl Into<String>, number: f64) -> Words {
     value(field, Some(number), rate)
 }

@@ -1,4 +1,4 @@
-//! Whether to believe a run, and which of its thresholds it meets: what stands above all figures. Invariant: no decision,
+//! The verdict on a run and its thresholds, above all figures. Invariant: no decision,
 //! only words.
 
 use super::document::{Block, Depth, Mark, Section, Span, Status, Tone, Words, words};

@@ -1,4 +1,4 @@
-//! Making a result of what was measured. Pure, except that it is told about the environment.
+//! Making a result of what was measured. Pure, given the environment.
 
 use super::evidence::evidence;
 use super::ideal::{Sample, Sampled, observed};
@@ -17,7 +17,7 @@ use crate::verdict::{self, SampledRequest, Verdict};
 
 impl RunResult {
     /// The result of one run, or of several: counts add up, histograms merge, windows add. `plans` is the plan of all runs, or that of
-    /// each, which differ in their seeds. It is whole but for the ideal, which [`Self::add_ideal`] makes of the sample.
+    /// each, which differ in their seeds. It is complete except for the lower bound, which [`Self::add_ideal`] makes of the sample.
     ///
     /// Panics if there is no run, or no plan.
     pub fn new(
@@ -126,7 +126,7 @@ impl ServeResult {
 }
 
 impl RunFigures {
-    /// The figures of a run, or of `each` of several as one, but for its ideal, and what that is held against.
+    /// The figures of a run, or of `each` of several as one, except its lower bound, and what that is compared with.
     fn new(
         scenario: &Scenario,
         plan: &Plan,
@@ -141,8 +141,8 @@ impl RunFigures {
         let evidence =
             evidence(scenario, plan, run, (&traces, hops.as_ref()), &throughput, environment);
         let whole = !run.interrupted && run.failure.is_none();
-        let ours = scenario.proxy.engine != Engine::External;
-        let followed_one_in = ours.then(|| plan.follow_one_in());
+        let built_in = scenario.proxy.engine != Engine::External;
+        let followed_one_in = built_in.then(|| plan.follow_one_in());
         let (window_ns, server) = (run.server_window_ns, run.server.as_ref());
         let figures = Self {
             ledger: recorded.ledger,
@@ -317,7 +317,7 @@ fn pool(runs: &[Measured]) -> Measured {
     pooled
 }
 
-/// What both parts of a whole have; one that was interrupted before it began adds nothing.
+/// What both parts of a whole have; one that was interrupted before it started adds nothing.
 fn both<T: Clone>(sum: &mut Option<T>, more: Option<&T>, merge: fn(&mut T, &T)) {
     match (sum, more) {
         (Some(sum), Some(more)) => merge(sum, more),

@@ -1,6 +1,6 @@
 //! What `zload compare` and `zload calibrate` find, as it is saved: effects, answers, and the slices they were worked out of.
 //!
-//! `a` is what `b` is held against: an effect of +5 % is a `b` that is 5 % above `a`, and whether that is better or worse is
+//! `b` is compared with `a`: an effect of +5 % is a `b` that is 5 % above `a`, and whether that is better or worse is
 //! the metric's to say. Invariant: never judges, only holds.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Environment, FieldUnit, HopFigures, Latency, LatencySummary, Ledger, Throughput};
 use crate::scenario::Scenario;
 
-/// Version of the shape that `zload compare` writes.
+/// Version of the format that `zload compare` writes.
 pub const COMPARISON_SCHEMA: &str = "zload.comparison/1";
 
 /// A comparison of `b` with `a`.
@@ -19,88 +19,88 @@ pub const COMPARISON_SCHEMA: &str = "zload.comparison/1";
 pub struct ComparisonResult {
     /// Always [`COMPARISON_SCHEMA`].
     pub schema: String,
-    /// True after Ctrl-C or SIGTERM: only the blocks that were whole by then are in the figures.
+    /// True after Ctrl-C or SIGTERM: the figures cover only complete blocks.
     pub interrupted: bool,
-    /// Why the comparison could not be carried through, if it could not.
+    /// Why the comparison failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// The answer of the whole: the worst of the gated metrics' (worse, unclear, same, better).
+    /// The overall answer: the worst of the gated metrics' (worse, unclear, same, better).
     pub verdict: Answer,
     /// False if too many runs were INVALID for any figure to be used.
     pub valid: bool,
-    /// What a reader must know before the figures, a sentence each.
+    /// Notes to read before the figures, a sentence each.
     pub notes: Vec<String>,
-    /// What is held against.
+    /// The first side, the baseline.
     pub a: SideFigures,
-    /// What is held against it.
+    /// The second side.
     pub b: SideFigures,
     /// Keys of the scenario that differ.
     pub differences: Vec<Difference>,
-    /// How it was found out.
+    /// The method.
     pub method: Method,
-    /// Whether the machine was fit to compare anything; null for saved results.
+    /// How noisy the machine was before the comparison; null for saved results.
     pub machine: Option<Steadiness>,
-    /// The metric that was declared to be the one that matters.
+    /// The primary metric.
     pub primary: String,
     /// Every metric.
     pub metrics: Vec<MetricComparison>,
-    /// Where in the distribution of the response time to the first reply the two differ.
+    /// The difference at each quantile of the response time to the first reply.
     pub quantiles: Vec<QuantileComparison>,
-    /// All that was measured, in order of time, so that every figure can be worked out again.
+    /// Every slice, in order of time, from which every figure can be computed again.
     pub slices: Vec<Slice>,
-    /// With more than two sides: what is held against the same `a`, one after the other. Their `slices` are empty: all are
+    /// With more than two sides: the comparisons of the others with the same `a`. Their `slices` are empty: all are
     /// in those above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<ComparisonResult>,
 }
 
-/// The answer to the question whether `b` differs from `a`. Ordered as a gate reads it: the worst is the largest.
+/// Whether `b` differs from `a`. In order of a gate: the worst is the largest.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
-    /// `b` is shown to be better, by at least the margin as far as can be told.
+    /// `b` is better: the interval excludes zero and the estimate reaches the margin.
     Better,
-    /// The difference is shown to lie within the margin.
+    /// The whole interval is within the margin.
     Same,
-    /// None of the others is shown.
+    /// Neither a difference nor equality is shown.
     Unclear,
-    /// `b` is shown to be worse, by at least the margin as far as can be told.
+    /// `b` is worse: the interval excludes zero and the estimate reaches the margin.
     Worse,
 }
 
-/// One of the things that are compared: all of its runs together.
+/// One side of the comparison: all of its runs together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SideFigures {
-    /// The scenario's name, or what tells it from the other side.
+    /// The scenario's name, or what distinguishes it from the other side.
     pub name: String,
     /// The file it came from.
     pub source: String,
-    /// The program that ran it, if it is another than the one that compared.
+    /// The program that ran it, if it is not the one that compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exe: Option<String>,
-    /// Hash of all that decides the offered work.
+    /// Hash of everything that decides the offered work.
     pub plan_hash: String,
     /// Where and with what it was measured.
     pub environment: Environment,
     /// The resolved scenario.
     pub scenario: Scenario,
-    /// Runs that entered.
+    /// Runs that count.
     pub runs: u32,
-    /// Runs that were INVALID and did not enter.
+    /// Runs that were INVALID and do not count.
     pub invalid: u32,
-    /// The checks that failed them, a sentence each.
+    /// Why they were INVALID, a sentence for each check.
     pub invalid_because: Vec<String>,
-    /// Where every message of the runs that entered went.
+    /// The ledger of the runs that count.
     pub ledger: Ledger,
     /// Rates over all their windows.
     pub throughput: Throughput,
     /// How long their requests took.
     pub latency: Latency,
-    /// How long each leg took, without owners; null if nothing was sampled.
+    /// How long each leg took, without shares; null if nothing was sampled.
     pub hops: Option<HopFigures>,
-    /// Response time to the first reply in the simulated twin; null where there is none.
+    /// Simulated response time to the first reply; null where there is no lower bound.
     pub ideal: Option<LatencySummary>,
 }
 
@@ -109,16 +109,16 @@ pub struct SideFigures {
 pub struct Difference {
     /// Its dotted name.
     pub key: String,
-    /// What `a` says; null if it says nothing.
+    /// Its value in `a`; null if absent.
     pub a: Option<String>,
-    /// What `b` says; null if it says nothing.
+    /// Its value in `b`; null if absent.
     pub b: Option<String>,
 }
 
-/// How it was found out.
+/// The method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Method {
-    /// Whether slices of both sides took turns at random. If not, what changed on the machine between the two stands in
+    /// Whether slices of both sides were interleaved in random order. If not, what changed on the machine in between is in
     /// the difference.
     pub interleaved: bool,
     /// Blocks, each a fresh start of both sides; of saved results the runs of the side that has fewer.
@@ -127,21 +127,21 @@ pub struct Method {
     pub slices_per_block: u32,
     /// The measured part of a slice.
     pub slice_ns: u64,
-    /// Served before that in each slice, and not counted.
+    /// The warm-up of a slice, not counted.
     pub slice_warmup_ns: u64,
-    /// How often the intervals hold the true effect, in percent.
+    /// Confidence level of the intervals, in percent.
     pub confidence_percent: f64,
-    /// Processors that everything was kept on; null if on all of them.
+    /// CPUs that all threads were pinned to; null if not pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
     /// Seed of the random order and the plans' seeds, drawn anew for each comparison.
     pub seed: u64,
 }
 
-/// Whether the machine does the same work in the same time, by equal pieces of work before the comparison.
+/// How noisy the machine is, by equal pieces of work before the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Steadiness {
-    /// False if no comparison should be made here.
+    /// False if the machine is too noisy to compare.
     pub fit: bool,
     /// The 90th percentile of the pieces' times as a multiple of the shortest.
     pub p90_ratio: f64,
@@ -154,13 +154,13 @@ pub struct Steadiness {
 pub struct MetricComparison {
     /// Its path in a result, without `_ns`.
     pub name: String,
-    /// What its values are in.
+    /// Unit of its values.
     pub unit: MetricUnit,
-    /// Which way is better.
+    /// Whether more or less is better.
     pub better: Direction,
-    /// Whether its answer counts for that of the whole.
+    /// Whether it is gated: its answer counts for the overall one.
     pub gated: bool,
-    /// Median over the slices of `a`; null if no slice carries it.
+    /// Median over the slices of `a`; null if no slice has enough samples.
     pub a: Option<f64>,
     /// The same of `b`.
     pub b: Option<f64>,
@@ -173,21 +173,21 @@ pub struct MetricComparison {
     /// Probability of blocks as extreme as these if there is no difference, corrected for the number of metrics (Holm)
     /// unless it is the primary one.
     pub p_value: Option<f64>,
-    /// A smaller difference counts as none.
+    /// The smallest difference that counts as one.
     pub margin_percent: f64,
-    /// What is shown.
+    /// The answer.
     pub verdict: Answer,
-    /// False if no difference, however large, could have been told: too few samples, blocks or runs for a figure or for
-    /// the number of metrics, or different machines. Of a gated metric that is no answer, and exit code 3.
+    /// False if no difference, however large, could have been detected: too few samples, blocks or runs for a figure or for
+    /// the number of metrics, or different machines. A gated metric then has no answer, and the exit code is 3.
     #[serde(default = "yes")]
     pub answered: bool,
-    /// Blocks that entered.
+    /// Blocks that count.
     pub blocks: u32,
-    /// Pairs of slices that entered.
+    /// Pairs of slices that count.
     pub pairs: u32,
-    /// The smallest change that would have been found four times of five.
+    /// The minimum detectable effect (80 % power).
     pub smallest_visible_percent: Option<f64>,
-    /// If unclear: the blocks that would probably settle it, at this noise.
+    /// If unclear: the number of blocks that would probably decide it, at this noise.
     pub blocks_needed: Option<u32>,
     /// The answer in words.
     pub sentence: String,
@@ -201,7 +201,7 @@ impl ComparisonResult {
 }
 
 impl MetricComparison {
-    /// Whether `a` and `b`, medians over all slices, differ the other way than the pairs do, and not only by a trifle.
+    /// Whether the medians `a` and `b` differ in the other direction than the pairs do, by more than a trifle.
     pub fn medians_differ_the_other_way(&self) -> bool {
         let (Some(a), Some(b), Some(effect)) = (self.a, self.b, self.effect_percent) else {
             return false;
@@ -216,7 +216,7 @@ fn yes() -> bool {
     true
 }
 
-/// What a metric's values are in.
+/// Unit of a metric's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MetricUnit {
@@ -240,7 +240,7 @@ impl MetricUnit {
     }
 }
 
-/// Which way is better.
+/// Whether more or less is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -267,10 +267,10 @@ pub struct QuantileComparison {
     pub ci_high_percent: Option<f64>,
 }
 
-/// Version of the shape that `zload calibrate` writes.
+/// Version of the format that `zload calibrate` writes.
 pub const CALIBRATION_SCHEMA: &str = "zload.calibration/1";
 
-/// What `zload calibrate` finds: the noise of a machine, by a scenario that was compared with itself.
+/// The result of `zload calibrate`: the noise of a machine, from a scenario compared with itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CalibrationResult {
     /// Always [`CALIBRATION_SCHEMA`].
@@ -288,17 +288,17 @@ pub struct MetricNoise {
     pub name: String,
     /// By how much the two sides of a block typically differ (standard deviation), although they are the same.
     pub block_percent: f64,
-    /// By how much the levels of two blocks differ at most (in 98 of 100 pairs of blocks): what not to take turns would cost.
+    /// By how much the levels of two blocks differ at most (in 98 of 100 pairs of blocks): the cost of not interleaving.
     pub level_percent: f64,
-    /// Share of false alarms among so many random choices of blocks and sides.
+    /// Share of false alarms among random choices of blocks and sides.
     pub false_alarms: f64,
-    /// The smallest change that would be found four times of five, by the number of blocks.
+    /// The minimum detectable effect (80 % power) by the number of blocks.
     pub smallest_visible: Vec<SmallestVisible>,
-    /// Blocks after which a change of twice the margin is found four times of five; null if more than 10,000.
+    /// Blocks to detect a change of twice the margin with 80 % power; null if more than 10,000.
     pub blocks_for_twice_the_margin: Option<u32>,
 }
 
-/// The smallest change that so many blocks find.
+/// The minimum detectable effect with this number of blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SmallestVisible {
     /// Blocks.
@@ -312,16 +312,16 @@ pub struct SmallestVisible {
 pub struct Slice {
     /// Which block, from 0.
     pub block: u32,
-    /// Which slice of the block, from 0; slices of the same number were played one after the other and have the same plan.
+    /// Which slice of the block, from 0; slices of the same number ran one after the other and have the same plan.
     pub slice: u32,
     /// `a`, `b`, `c`, … in the order of the command line.
     pub side: String,
-    /// When it began, from the beginning of the comparison.
+    /// When it started, from the start of the comparison.
     pub offset_ns: u64,
     /// Seed of its plan.
     pub seed: u64,
     /// VALID, SUSPECT or INVALID.
     pub status: crate::verdict::Status,
-    /// Every metric that it carries, by name.
+    /// Every metric that it has, by name.
     pub values: BTreeMap<String, f64>,
 }

@@ -1,6 +1,6 @@
 //! Whether intervals hold the truth as often as they say: rows of models whose truth is known, again and again.
 //!
-//! The promise is 95 %; what is asserted is 93 to 98 %, with the room that so many tries need. Where an interval is withheld, nothing is
+//! The promise is 95 %; what is asserted is 93 to 98 %, with the room that this many tries need. Where an interval is withheld, nothing is
 //! claimed and nothing counts. Pure functions of their seeds: a test passes always or never.
 
 mod table;
@@ -61,7 +61,7 @@ fn truth(load: f64, replies: u32, quantiles: &[f64]) -> Vec<u64> {
     quantiles.iter().map(|quantile| long.percentile(*quantile).unwrap()).collect()
 }
 
-/// Of so many tries, how many showed an interval and how many of these held the truth, for each quantile.
+/// How many tries there were, how many showed an interval and how many of these contained the truth, for each quantile.
 fn coverage(
     load: f64,
     replies: u32,
@@ -128,7 +128,7 @@ fn assert_kept(load: f64, replies: u32, requests: usize, quantiles: &[(f64, f64)
     }
 }
 
-/// Whether a share of so many tries is 93 to 98 %, within two standard errors.
+/// Whether a share of this many tries is 93 to 98 %, within two standard errors.
 fn is_kept(share: f64, tries: f64) -> bool {
     let room = 2.0 * (0.05 * 0.95 / tries).sqrt();
     (0.93 - room..=0.98 + room).contains(&share)
@@ -199,18 +199,18 @@ fn over_a_grid_of_fan_outs() {
 }
 
 #[test]
-fn the_worth_of_a_row_is_its_own() {
-    // Bursts of lateness among replies that know nothing of each other.
+fn the_effective_size_of_a_row_is_its_own() {
+    // Bursts of send delay among replies that know nothing of each other.
     let bursts: Vec<OfRequest> =
         (0..2_000).map(|at| OfRequest::one(if at / 100 % 2 == 0 { 10 } else { 10_000 })).collect();
     let replies: Vec<OfRequest> =
         queue(0.0, 1, 2_000, 3).iter().map(|times| OfRequest::one(times[0])).collect();
-    let worth = |requests: &[OfRequest], level_ns| {
+    let size_of = |requests: &[OfRequest], level_ns| {
         let clusters: Vec<_> = requests.iter().map(|one| one.cluster(level_ns)).collect();
         stats::effective_sample_size(&clusters)
     };
-    assert!(worth(&replies, 700_000).unwrap() > 1_000.0);
-    assert!(worth(&bursts, 5_000).is_none_or(|size| size < 200.0));
+    assert!(size_of(&replies, 700_000).unwrap() > 1_000.0);
+    assert!(size_of(&bursts, 5_000).is_none_or(|size| size < 200.0));
 }
 
 /// The percentiles of three times 150 draws of 3 s of M/M/1, 300 requests a second, whose work asks for `load` of one worker.

@@ -56,12 +56,12 @@ pub(super) fn evidence(
     }
 }
 
-/// What the workers can give by plan, if they are ours and have work.
+/// The workers' capacity by plan, if they are built in and have work.
 fn capacity_per_s(scenario: &Scenario, plan: &Plan) -> Option<f64> {
     let summary = plan.summary();
-    let ours = scenario.proxy.engine != Engine::External && summary.work_ns_mean > 0.0;
+    let built_in = scenario.proxy.engine != Engine::External && summary.work_ns_mean > 0.0;
     let workers = f64::from(scenario.workers.count.0);
-    ours.then(|| workers * summary.replies_mean / summary.work_ns_mean * 1e9)
+    built_in.then(|| workers * summary.replies_mean / summary.work_ns_mean * 1e9)
 }
 
 fn percentiles(latencies: &LatencyHistogram) -> Percentiles {
@@ -72,7 +72,7 @@ fn percentiles(latencies: &LatencyHistogram) -> Percentiles {
     }
 }
 
-/// What the first replies are worth for each of their percentiles, as in their row.
+/// The effective sample size of the first replies for each of their percentiles, as in their row.
 fn effective_sizes(latencies: &LatencyHistogram, traces: &[Trace]) -> Vec<EffectiveSize> {
     let requests: Vec<OfRequest> =
         traces.iter().map(|trace| OfRequest::one(trace.response_ns())).collect();
@@ -98,7 +98,7 @@ fn clipped(run: &Measured) -> u64 {
     .sum()
 }
 
-/// All replies that were owed, over the whole run: both sides of the equation are of the same events, so it holds
+/// All expected replies, over the whole run: both sides of the equation are of the same events, so it holds
 /// exactly, and one forgotten exchange or one step of a clock breaks it.
 fn in_all(run: &Measured) -> Flow {
     let (played_ns, owed) = (run.played_ns.max(1) as f64, run.received_in_all.max(1) as f64);
@@ -145,7 +145,7 @@ fn server_counts(run: &Measured) -> Option<ServerCounts> {
         requests_taken: totals.requests,
         replies_sent: totals.replies,
         requests_sent: run.sent_in_all,
-        // Of the warm-up nobody keeps which were silent or lost.
+        // Which requests of the warm-up were silent or lost is not kept.
         may_be_missing: ledger.requests_silent
             + ledger.requests_lost
             + run.sent_in_all.saturating_sub(ledger.requests_sent),

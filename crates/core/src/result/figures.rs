@@ -3,14 +3,19 @@
 //! Thresholds, comparisons, CSV, histories and reports read it, so that a new figure is a field of the result and a row here.
 //! Invariant: what has a row is a number of the result, and every number of the result has a row.
 
+mod rows;
+
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::Direction::{self, Higher, Lower};
-use super::FieldUnit::{self, Bytes, BytesPerS, Ns, Number, PerS};
+use super::Direction;
+use super::FieldUnit::{self, Ns};
 use crate::problem;
 use crate::quantity;
+
+pub use rows::DISTRIBUTIONS;
+use rows::ROWS;
 
 /// What stands before the names of figures of the seconds.
 const SERIES: &str = "series.";
@@ -49,204 +54,27 @@ const fn part(name: &'static str, why_null: &'static str) -> Part {
 
 const NOT_MEASURED: &str = "it could not be measured";
 
-/// The parts in the order in which they are read. What stands elsewhere says nothing of what the run was like as a whole.
+/// The parts in the order in which they are read. Other parts do not describe the run as a whole.
 pub const PARTS: &[Part] = &[
     part("throughput", NOT_MEASURED),
     part("latency", NOT_MEASURED),
     part("ledger", "nothing was sent"),
     part(
         "hops",
-        "no sampled request got a reply, or the engine or an external server hides this leg",
+        "no sampled request got a reply, or this leg cannot be measured with this engine or an external server",
     ),
     part(
         "ideal",
-        "an external server, a closed load without work, a run that was cut short and one of more than 20 million \
-         requests and replies have no ideal; the notes say which it is",
+        "there is no lower bound for an external server, a closed load without work, a run that was cut short or one of more than 20 million requests and replies; see the notes",
     ),
-    part("waiting_client", "there is one for open loads only, if every request is in the sample"),
-    part("proxy", "the engine or an external server hides it, or nothing crossed the proxy"),
+    part("waiting_client", "it needs an open load and a sample of every request"),
+    part(
+        "proxy",
+        "it cannot be measured with this engine or an external server, or nothing crossed the proxy",
+    ),
     part("generator", NOT_MEASURED),
     part("process", NOT_MEASURED),
     part("server", NOT_MEASURED),
-];
-
-const fn figure(name: &'static str, label: &'static str, unit: FieldUnit) -> Figure {
-    Figure { name, label, unit, better: None, margin_percent: None, column: None }
-}
-
-impl Figure {
-    const fn better(self, better: Direction) -> Self {
-        Self { better: Some(better), ..self }
-    }
-
-    /// Comparisons compare it, and a smaller difference than so many percent is none.
-    const fn compared(self, better: Direction, margin_percent: f64) -> Self {
-        Self { margin_percent: Some(margin_percent), ..self.better(better) }
-    }
-
-    /// Histories keep it.
-    const fn kept(self, column: u8) -> Self {
-        Self { column: Some(column), ..self }
-    }
-}
-
-/// Figures with a row of their own. Those that are compared stand in the order of reports; what varies more from run to run has the
-/// wider margin. Columns of histories are a contract, as files grow by them: a new one gets the next number.
-const ROWS: &[Figure] = &[
-    figure("throughput.replies_per_s", "replies", PerS).compared(Higher, 3.0).kept(1),
-    figure("proxy.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0).kept(9),
-    figure("server.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0),
-    figure("process.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0).kept(10),
-    figure("latency.first_reply.p50", "p50", Ns).compared(Lower, 3.0).kept(2),
-    figure("latency.first_reply.p75", "p75", Ns).compared(Lower, 5.0).kept(13),
-    figure("latency.first_reply.p90", "p90", Ns).compared(Lower, 5.0).kept(3),
-    figure("latency.first_reply.p95", "p95", Ns).compared(Lower, 5.0).kept(14),
-    figure("latency.first_reply.p99", "p99", Ns).compared(Lower, 10.0).kept(4),
-    figure("latency.first_reply.p999", "p99.9", Ns).compared(Lower, 10.0).kept(5),
-    figure("latency.last_reply.p50", "p50", Ns).compared(Lower, 3.0).kept(6),
-    figure("latency.last_reply.p99", "p99", Ns).compared(Lower, 10.0).kept(7),
-    figure("latency.service.p50", "p50", Ns).compared(Lower, 3.0).kept(8),
-    figure("latency.service.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("ideal.excess.first_reply.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("ideal.excess.first_reply.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("generator.driver_cpu_ns_per_request", "CPU per request", Ns).compared(Lower, 3.0),
-    figure("hops.to_proxy.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.in_proxy.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.to_worker.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.in_worker.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.back_to_proxy.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.back_in_proxy.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.to_client.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.to_proxy.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("hops.to_worker.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("hops.back_to_proxy.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("hops.to_client.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("process.resident_bytes", "resident", Bytes).compared(Lower, 3.0).kept(11),
-    figure("server.resident_bytes", "resident", Bytes).compared(Lower, 3.0),
-    figure("throughput.requests_per_s", "requests", PerS).better(Higher).kept(0),
-    figure("throughput.proxy_messages_per_s", "proxy", PerS),
-    figure("throughput.proxy_bytes_per_s", "bytes through the proxy, both directions", BytesPerS),
-    figure("throughput.window", "length of the measured window", Ns),
-    figure("ledger.requests_planned", "requests that the plan has in the window", Number),
-    figure("ledger.requests_sent", "requests sent", Number),
-    figure("ledger.requests_unsent", "requests planned and not sent", Number),
-    figure("ledger.requests_answered", "requests with at least one reply", Number),
-    figure("ledger.requests_silent", "requests with no planned reply", Number),
-    figure("ledger.requests_lost", "lost", Number).better(Lower).kept(12),
-    figure("ledger.replies_expected", "replies planned for the requests sent", Number),
-    figure("ledger.replies_received", "replies received in time", Number),
-    figure("ledger.replies_late", "replies after the timeout or the drain", Number),
-    figure("ledger.replies_lost", "replies expected and not received", Number),
-    figure("ledger.replies_duplicate", "replies beyond the planned number", Number),
-    figure("ledger.replies_unexpected", "messages that answer no request", Number),
-    figure("ledger.lost_ratio", "requests lost as a share of those sent", Number),
-    figure("hops.sampled", "requests traced", Number),
-    figure("hops.one_in", "one in this many requests is in the sample", Number),
-    figure(
-        "hops.followed_one_in",
-        "one in this many requests is traced through the server",
-        Number,
-    ),
-    figure("hops.skipped", "requests of the sample that could not be traced", Number),
-    figure("hops.disordered", "traces whose timestamps were out of order", Number),
-    figure("ideal.requests", "requests in the simulation", Number),
-    figure("ideal.silent", "requests with no planned reply in the simulation", Number),
-    figure("ideal.replies", "replies in the simulation", Number),
-    figure("ideal.requests_per_s", "requests sent in the simulation", PerS),
-    figure("ideal.replies_per_s", "replies received in the simulation", PerS),
-    figure("ideal.first_reply.p99", "p99, ideal", Ns),
-    figure("ideal.utilisation", "worker utilisation in the simulation", Number),
-    figure("ideal.other_seeds", "other seeds simulated", Number),
-    figure(
-        "ideal.excess.faster_first_replies",
-        "first replies faster than in the simulation",
-        Number,
-    ),
-    figure(
-        "ideal.excess.faster_last_replies",
-        "last replies faster than in the simulation",
-        Number,
-    ),
-    figure("ideal.excess.unmatched", "measured requests that the simulation did not have", Number),
-    figure(
-        "waiting_client.counted",
-        "requests that a client with coordinated omission would have sent",
-        Number,
-    ),
-    figure("waiting_client.left_out", "requests that it would not have sent", Number),
-    figure("waiting_client.p99", "p99", Ns),
-    figure("proxy.messages_in", "messages that the proxy received", Number),
-    figure("proxy.messages_out", "messages that the proxy sent", Number),
-    figure("proxy.wakes", "returns of the proxy's poll", Number),
-    figure("proxy.messages_per_wake", "messages for each of them", Number),
-    figure("proxy.busy_ratio", "share of the window that the proxy was on a CPU", Number),
-    figure(
-        "generator.driver_busy_ratio",
-        "share of the window that the busiest driver was on a CPU",
-        Number,
-    ),
-    figure("generator.threads", "driver threads", Number),
-    figure("generator.wakes", "returns of the drivers' poll", Number),
-    figure("server.cpu", "CPU time of the external server's processes", Ns),
-    figure("server.busy_ratio", "CPUs that the external server used on average", Number),
-    figure("series.offset", "start of the second within the window", Ns),
-    figure("series.requests", "requests sent in each second", Number),
-    figure("series.replies", "replies received in each second", Number),
-    figure("series.p50", "p50 of the first replies in each second", Ns),
-    figure("series.p99", "p99 of the first replies in each second", Ns),
-    figure("series.max", "slowest first reply in each second", Ns),
-    figure("series.in_flight", "replies outstanding at the end of each second", Number),
-    figure("environment.cores", "CPUs of the machine", Number),
-    figure("environment.cpu_quota", "CPUs that the control group allows", Number),
-    figure("environment.load_average", "load average before the run", Number),
-    figure("repeat", "runs in the result", Number),
-    figure("seed", "seed of the plan", Number),
-];
-
-/// Every distribution has these. One that is compared or kept has a row of its own above.
-macro_rules! distributions {
-    ($($path:literal: $meaning:literal),* $(,)?) => {
-        &[$(($path, $meaning, &[
-            figure(concat!($path, ".count"), "values", Number),
-            figure(concat!($path, ".clipped"), "clipped", Number),
-            figure(concat!($path, ".min"), "min", Ns),
-            figure(concat!($path, ".mean"), "mean", Ns),
-            figure(concat!($path, ".stddev"), "standard deviation", Ns),
-            figure(concat!($path, ".p50"), "p50", Ns),
-            figure(concat!($path, ".p75"), "p75", Ns),
-            figure(concat!($path, ".p90"), "p90", Ns),
-            figure(concat!($path, ".p95"), "p95", Ns),
-            figure(concat!($path, ".p99"), "p99", Ns),
-            figure(concat!($path, ".p999"), "p99.9", Ns),
-            figure(concat!($path, ".p9999"), "p99.99", Ns),
-            figure(concat!($path, ".max"), "max", Ns),
-        ])),*]
-    };
-}
-
-/// The distributions of a result: where each stands, what it is of, and its figures.
-pub const DISTRIBUTIONS: &[(&str, &str, &[Figure])] = distributions![
-    "latency.first_reply": "response time to the first reply, from the intended send time",
-    "latency.last_reply": "response time to the last reply",
-    "latency.reply": "response time of every reply",
-    "latency.service": "service time: from the actual send time to the first reply",
-    "latency.slip": "send delay: from the intended to the actual send time",
-    "hops.to_proxy": "from the client's send to the proxy",
-    "hops.in_proxy": "request inside the proxy",
-    "hops.to_worker": "from the proxy to the worker, its queue included",
-    "hops.to_worker_waiting": "part of it in which all workers were busy",
-    "hops.to_worker_transport": "the rest of it",
-    "hops.in_worker": "inside the worker until the first reply",
-    "hops.in_worker_planned": "part of it that the plan asked for",
-    "hops.in_worker_overshoot": "the rest of it",
-    "hops.back_to_proxy": "from the worker back to the proxy",
-    "hops.back_in_proxy": "reply inside the proxy",
-    "hops.to_client": "from the proxy to the client",
-    "ideal.first_reply": "simulated lower bound of latency.first_reply",
-    "ideal.last_reply": "simulated lower bound of latency.last_reply",
-    "ideal.reply": "simulated lower bound of latency.reply",
-    "ideal.excess.first_reply": "overhead: measured minus simulated, request by request",
-    "ideal.excess.last_reply": "the same for the last reply",
 ];
 
 /// All figures, by their names.
@@ -264,7 +92,7 @@ pub fn compared() -> impl Iterator<Item = Figure> {
     ROWS.iter().copied().filter(|figure| figure.margin_percent.is_some())
 }
 
-/// Those that are worth a history, in the order of its columns.
+/// Those that are kept as a history, in the order of its columns.
 pub fn kept() -> Vec<Figure> {
     let mut kept: Vec<Figure> =
         ROWS.iter().copied().filter(|figure| figure.column.is_some()).collect();
@@ -272,14 +100,14 @@ pub fn kept() -> Vec<Figure> {
     kept
 }
 
-/// The figure with this name, which people write with or without `_ns`, and without `latency.` if they like.
+/// The figure with this name, with or without `_ns` and `latency.`.
 pub fn named(name: &str) -> Option<&'static Figure> {
     let name = name.strip_suffix("_ns").unwrap_or(name);
     let find = |name: &str| FIGURES.iter().find(|figure| figure.name == name);
     find(name).or_else(|| find(&format!("{LATENCY}{name}")))
 }
 
-/// What may have been meant by a name that no figure has.
+/// The nearest name to one that no figure has.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let names = FIGURES.iter().map(|figure| figure.name);
     let known: Vec<&'static str> =
@@ -363,7 +191,7 @@ impl Figure {
         match parent["count"].as_u64() {
             Some(0) => "nothing was counted there".to_owned(),
             Some(count) => {
-                format!("{} are too few to carry a {last}", quantity::counted(count, "value"))
+                format!("{} are too few for {last}", quantity::counted(count, "value"))
             }
             None => {
                 let part = PARTS.iter().find(|part| part.name == self.part());

@@ -1,4 +1,4 @@
-//! Hops in a result: each leg's distribution, and which leg owns the slow requests.
+//! Legs in a result: each leg's distribution, and which leg accounts for the slow requests.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::LatencySummary;
 use crate::record::{Hops, Leg, Owners, Part, Traces};
 
 /// How long each leg took, of a sample of the requests that got a reply. A leg whose end the engine or an external
-/// server hides is null, and the one after it is wider by it. With `latency.slip` before them, the legs of a request
+/// server hides is null, and the next one includes it. With `latency.slip` before them, the legs of a request
 /// add up to its response time to the first reply.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HopFigures {
@@ -17,47 +17,47 @@ pub struct HopFigures {
     pub sampled: u64,
     /// One of this many requests is in the sample, chosen by the plan.
     pub one_in: u64,
-    /// One of this many requests carried a frame more through proxy and workers, by which it was followed (`run.follow_one_in`); null if
+    /// One of this many requests had an extra frame through proxy and workers, by which it was traced (`run.follow_one_in`); null if
     /// none did.
     #[serde(default)]
     pub followed_one_in: Option<u64>,
-    /// Requests of the sample that could not be followed, because too many were under way.
+    /// Requests of the sample that were not traced because too many were in flight.
     pub skipped: u64,
-    /// Requests of which some instant is before one that must have come first; more than 0 is a clock that cannot be
+    /// Requests of which a timestamp is before one that must come first; more than 0 means a clock that cannot be
     /// trusted.
     pub disordered: u64,
-    /// From sent until the proxy took the request.
+    /// From sent until the proxy received the request.
     pub to_proxy: Option<LatencySummary>,
-    /// Until the proxy handed it on.
+    /// Until the proxy forwarded it.
     pub in_proxy: Option<LatencySummary>,
-    /// Until a worker took it.
+    /// Until a worker received it.
     pub to_worker: Option<LatencySummary>,
     /// The part of `to_worker` in which the worker was busy with planned delays of earlier requests.
     pub to_worker_waiting: Option<LatencySummary>,
     /// The rest of `to_worker`.
     pub to_worker_transport: Option<LatencySummary>,
-    /// Until the worker handed on the first reply.
+    /// Until the worker sent the first reply.
     pub in_worker: Option<LatencySummary>,
-    /// The part of `in_worker` that the plan asked for.
+    /// The planned part of `in_worker`.
     pub in_worker_planned: Option<LatencySummary>,
     /// The rest of `in_worker`.
     pub in_worker_overshoot: Option<LatencySummary>,
-    /// Until the proxy took the reply.
+    /// Until the proxy received the reply.
     pub back_to_proxy: Option<LatencySummary>,
-    /// Until the proxy handed it on.
+    /// Until the proxy forwarded it.
     pub back_in_proxy: Option<LatencySummary>,
-    /// Until the client took it.
+    /// Until the client received it.
     pub to_client: Option<LatencySummary>,
-    /// Which leg owns the time of all requests, of the slowest 1 % and of the slowest 0.1 %.
+    /// Each leg's share of the time of all requests, of the slowest 1 % and of the slowest 0.1 %.
     pub owners: Vec<OwnerFigures>,
 }
 
-/// Which leg owns the time of some requests.
+/// Each leg's share of the time of some requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnerFigures {
     /// The slowest of this share of the sampled requests; 1 for all of them.
     pub slowest: f64,
-    /// How many that are.
+    /// Their number.
     pub requests: u64,
     /// The shortest response time among them.
     pub at_least_ns: u64,
@@ -69,7 +69,7 @@ pub struct OwnerFigures {
 pub(super) type Place = fn(&HopFigures) -> &Option<LatencySummary>;
 
 impl HopFigures {
-    /// The figures of these hops, each part of which is summarised by `summary`, which is told where it will stand.
+    /// The figures of these hops, each part of which is summarised by `summary`, which gets its path.
     pub(super) fn new(
         hops: &Hops,
         (traces, followed_one_in): (&Traces, Option<u64>),
@@ -98,7 +98,7 @@ impl HopFigures {
         }
     }
 
-    /// Whether an external server hides every leg but the last, which then is all that lies between sent and received.
+    /// Whether only the last leg is measured, as of an external server, which then is all that lies between sent and received.
     pub fn hides_the_server(&self) -> bool {
         self.legs().iter().all(|(leg, latencies)| *leg == Leg::ToClient || latencies.is_none())
     }
@@ -112,7 +112,7 @@ impl HopFigures {
         }
     }
 
-    /// Each leg's name and distribution, in the order in which they are gone.
+    /// Each leg's name and distribution, in order.
     pub fn legs(&self) -> [(Leg, Option<&LatencySummary>); Leg::COUNT - 1] {
         [
             (Leg::ToProxy, self.to_proxy.as_ref()),

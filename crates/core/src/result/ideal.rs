@@ -1,4 +1,4 @@
-//! What `zload ideal` writes: the simulated twin's figures, per policy, in the shapes of a run's result.
+//! What `zload ideal` writes: the simulated figures, per policy, in the format of a run's result.
 //!
 //! Nothing here depends on the machine: the same scenario gives the same object everywhere.
 
@@ -14,27 +14,27 @@ use crate::scenario::{Engine, Scenario};
 use crate::twin::{self, Differences, Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool};
 use crate::verdict::{self, Evidence, Twin, Verdict};
 
-/// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which nobody minds after
+/// The work of a simulation beside a run: 20 million requests and replies take half a second to two, which is acceptable after
 /// a run that offered them, and are 100 s of 100,000 round trips a second.
 pub const STEPS_BESIDE_A_RUN: u64 = 20_000_000;
 /// The same beside a slice of a comparison, of which there are some hundred: a twentieth to a fifth of a second, and far more than a slice
 /// of a second can send.
 pub const STEPS_BESIDE_A_SLICE: u64 = 2_000_000;
 
-/// Stands among the notes of a result until its twin has been played.
-const NOT_YET: &str = "the ideal of this plan had not been simulated when this was saved";
+/// Among the notes of a result until the lower bound has been simulated.
+const NOT_YET: &str = "the lower bound had not been simulated when this result was saved";
 
-/// Version of the shape that `zload ideal` writes.
+/// Version of the format that `zload ideal` writes.
 pub const IDEAL_SCHEMA: &str = "zload.ideal/1";
 
-/// What an ideal topology would do with a plan.
+/// The simulated lower bound of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IdealResult {
     /// Always [`IDEAL_SCHEMA`].
     pub schema: String,
     /// The resolved scenario.
     pub scenario: Scenario,
-    /// Hash of all that decides the offered work.
+    /// Hash of everything that decides the offered work.
     pub plan_hash: String,
     /// The seed of the plan.
     pub seed: u64,
@@ -44,11 +44,11 @@ pub struct IdealResult {
     pub policies: Vec<IdealFigures>,
 }
 
-/// [`IdealFigures`], and [`RunIdeal`] as it is read: with serde's `flatten`, whatever a file says besides would be kept until
+/// [`IdealFigures`], and [`RunIdeal`] as it is read: with serde's `flatten`, any other field of a file would be kept until
 /// its end.
 macro_rules! ideals_with {
     ($($(#[$about:meta])* pub $part:ident: $shape:ty,)*) => {
-        /// What an ideal topology with one policy of dispatch would do.
+        /// The simulated figures of one dispatch policy.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         pub struct IdealFigures {
             $($(#[$about])* pub $part: $shape,)*
@@ -72,21 +72,21 @@ macro_rules! ideals_with {
 }
 
 ideals_with! {
-    /// How requests find a worker.
+    /// How requests are assigned to workers.
     pub policy: Policy,
     /// Requests, after the warm-up.
     pub requests: u64,
-    /// Requests that nobody owes a reply.
+    /// Requests that expect no reply.
     pub silent: u64,
     /// Replies to the requests.
     pub replies: u64,
-    /// Requests that left per second of the window.
+    /// Requests sent per second of the window.
     pub requests_per_s: f64,
-    /// Replies that came per second of the window.
+    /// Replies received per second of the window.
     pub replies_per_s: f64,
-    /// The requests' work as a share of what the workers can do in the window.
+    /// Utilisation: the requests' work as a share of the workers' capacity in the window.
     pub utilisation: f64,
-    /// More is offered than the workers can do: response times are those of a plan of this length and of no other.
+    /// The load exceeds the workers' capacity: response times hold for a plan of this length only.
     pub queue_grows: bool,
     /// Response time to a request's first reply.
     pub first_reply: LatencySummary,
@@ -96,52 +96,52 @@ ideals_with! {
     pub reply: LatencySummary,
 }
 
-/// The simulated twin of a run: what an ideal topology does with the same plan, and what the world cost beyond it.
+/// The simulated lower bound of a run: the same plan with no cost for proxy, network and scheduler, and the overhead beyond it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "ReadIdeal")]
 #[schemars(!from)]
 pub struct RunIdeal {
-    /// The twin's figures, with the dispatch of a DEALER backend.
+    /// The simulated figures, with the dispatch of a DEALER backend.
     #[serde(flatten)]
     pub figures: IdealFigures,
-    /// How many other seeds the twin was played with, for `other_seeds` of the response times; not there if the plan is too long for 39
-    /// of them, leaves nothing to chance, or has runs with seeds of their own beside it.
+    /// How many other seeds were simulated for `other_seeds` of the response times; absent if the plan is too long for 39
+    /// of them, leaves nothing to chance, or the runs have their own seeds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_seeds: Option<u32>,
-    /// Measured minus ideal, request by request.
+    /// The overhead: measured minus simulated, request by request.
     pub excess: ExcessFigures,
 }
 
-/// Measured minus ideal response times of the sampled requests.
+/// Measured minus simulated response times of the sampled requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExcessFigures {
-    /// To the first reply. Its mean is the mean measured time minus the mean ideal one, and may be negative; in the histogram, and
+    /// To the first reply. Its mean is the mean measured time minus the mean simulated one, and may be negative; in the histogram, and
     /// so in percentiles and standard deviation, a measured time that was the shorter one counts as 0.
     pub first_reply: LatencySummary,
     /// To the last reply.
     pub last_reply: LatencySummary,
-    /// Requests whose first reply came sooner than in the twin: where requests queue, another order of arrival makes
+    /// Requests whose first reply came sooner than in the simulation: where requests queue, another order of arrival makes
     /// some faster at the cost of others.
     pub faster_first_replies: u64,
     /// Requests whose last reply did.
     pub faster_last_replies: u64,
-    /// Sampled requests that the twin of a closed load did not come to.
+    /// Sampled requests that the simulation of a closed load did not reach.
     pub unmatched: u64,
 }
 
-/// What a result's twin is held against: the sampled requests of the pooled run, and with `--repeat` of each run after it.
+/// What the simulation is compared with: the sampled requests of the pooled run, and with `--repeat` of each run after it.
 /// `None` for a run that was cut short.
 #[derive(Debug)]
 pub struct Sampled(pub(super) Vec<Option<Sample>>);
 
-/// One of them, and what a verdict is made of anew when the twin has been played.
+/// One of them, and what the verdict is made from again after the simulation.
 #[derive(Debug)]
 pub(super) struct Sample {
     pub(super) observed: Vec<Observed>,
     pub(super) evidence: Evidence,
 }
 
-/// What the twin is held against in a run in which these traces were measured.
+/// What the simulation is compared with in a run with these traces.
 pub(super) fn observed(traces: &[Trace]) -> Vec<Observed> {
     let observed = |trace: &Trace| Observed {
         client: trace.client,
@@ -153,17 +153,17 @@ pub(super) fn observed(traces: &[Trace]) -> Vec<Observed> {
 }
 
 impl RunResult {
-    /// Says that the twin is still to be played.
+    /// Says that the lower bound is still to be simulated.
     pub(super) fn announce_ideal(&mut self) {
         self.notes.push(NOT_YET.to_owned());
     }
 
-    /// Plays the twin of each plan once and adds its figures; where there are none, a note says why. Thresholds and
+    /// Simulates each plan once and adds its figures; where there are none, a note says why. Thresholds and
     /// the verdict are judged anew.
     /// `plans` are those of [`Self::new`].
     pub fn add_ideal(&mut self, plans: &[impl AsRef<Plan>], sampled: Sampled, limits: Limits<'_>) {
         let why_not = if self.scenario.proxy.engine == Engine::External {
-            Some("the server is not zload's, and its workers are not known".to_owned())
+            Some("the server is external, and its workers are unknown".to_owned())
         } else if sampled.0.iter().all(Option::is_none) {
             Some("the run was cut short".to_owned())
         } else {
@@ -174,7 +174,7 @@ impl RunResult {
             added.err().map(|reason| reason.to_string())
         };
         self.notes.retain(|note| note != NOT_YET);
-        self.notes.extend(why_not.map(|why| format!("there is no ideal beside this run: {why}")));
+        self.notes.extend(why_not.map(|why| format!("no lower bound: {why}")));
         self.thresholds = threshold::outcomes(self);
     }
 
@@ -191,7 +191,7 @@ impl RunResult {
             .map(|(place, Sample { observed, evidence })| ((place, evidence), observed))
             .unzip();
         let (ideal, excess) = twin::ideal_and_excess(plan, self.pool(), limits, sets)?;
-        // The runs before the whole, whose intervals are over them.
+        // The single runs before the pooled ones, whose intervals are over them.
         for ((place, evidence), excess) in places.into_iter().zip(&excess).rev() {
             self.add_ideal_at(place, &ideal, excess, evidence);
         }
@@ -271,7 +271,7 @@ impl RunResult {
         }
     }
 
-    /// The verdict, now that the twin is known. Several runs have that on each, as in [`Self::new`].
+    /// The verdict, now that the lower bound is known. Several runs have that on each, as in [`Self::new`].
     fn judge_again(&mut self, place: usize, evidence: &Evidence) {
         let verdict = verdict::judge(evidence, &self.scenario.verdict);
         match place {
@@ -318,8 +318,8 @@ impl IdealFigures {
             requests: ideal.requests,
             silent: ideal.silent,
             replies: ideal.replies,
-            requests_per_s: rate(ideal.carried.requests, ideal.window_ns),
-            replies_per_s: rate(ideal.carried.replies, ideal.window_ns),
+            requests_per_s: rate(ideal.completed.requests, ideal.window_ns),
+            replies_per_s: rate(ideal.completed.replies, ideal.window_ns),
             utilisation: ideal.utilisation,
             queue_grows: ideal.queue_grows,
             first_reply: LatencySummary::new(&ideal.first_reply, Basis::Computed),
@@ -329,7 +329,7 @@ impl IdealFigures {
     }
 }
 
-/// What the twin did, for the verdict on the run that it belongs to.
+/// What the simulation did, for the verdict on its run.
 fn twin_of(ideal: &IdealFigures, excess: &Excess) -> Twin {
     let responses: Option<Vec<f64>> =
         excess.ideal_first_ns.iter().map(|ns| ns.map(|ns| ns as f64)).collect();

@@ -7,15 +7,15 @@ use crate::record::LatencyHistogram;
 use crate::stats;
 use crate::twin::{self, Limits, Together};
 
-/// Measured percentiles are taken to move at most so many times as far as ideal ones.
+/// Measured percentiles are assumed to move at most this many times as far as simulated ones.
 const MOST_WIDENED: f64 = 2.0;
 
 /// Intervals that are narrower than so much of the plan's luck are withdrawn: from few batches they come out a third too narrow by chance.
 const LEAST_OF_LUCK: f64 = 0.6;
 
 impl RunResult {
-    /// Plays the twin with other seeds and says of each response time, ideal and measured, where other draws of the plan would have
-    /// its percentiles. Nothing where there is no ideal, where the plan is too long for so many draws or leaves nothing to chance,
+    /// Simulates other seeds and says of each response time, simulated and measured, where other draws of the plan would have
+    /// its percentiles. Nothing where there is no ideal, where the plan is too long for that many draws or leaves nothing to chance,
     /// and where runs have seeds of their own: what these say of the next run holds the plan's luck already.
     pub fn add_other_seeds(&mut self, limits: Limits<'_>, together: Together<'_>) {
         let pool = self.pool();
@@ -49,7 +49,7 @@ pub(super) fn percentiles(latencies: &LatencyHistogram) -> OfEach<Option<u64>> {
         .map(|kind| (!histogram.is_empty()).then(|| histogram.value_at_quantile(kind.quantile)))
 }
 
-/// Where other draws have the percentiles that this one carries; `None` if all have the same.
+/// Where other draws have the percentiles for which this one has enough samples; `None` if all have the same.
 pub(super) fn spread(
     draws: &[OfEach<Option<u64>>],
     own: &OfEach<Option<u64>>,
@@ -81,7 +81,7 @@ impl LatencySummary {
 }
 
 /// Whether an interval from within one run is as wide as the plan's luck makes it. A run that is short for its memory now and then takes
-/// its values for independent ones, and cannot know; the twin does. In a long run both have the same width.
+/// its values for independent ones, and cannot know; the simulation does. In a long run both have the same width.
 pub(super) fn holds_luck(interval: [u64; 2], spread: [u64; 2]) -> bool {
     let width = |[low, high]: [u64; 2]| (high - low) as f64;
     width(interval) >= LEAST_OF_LUCK * width(spread)

@@ -54,43 +54,43 @@ pub use crate::record::{HeatColumn, Ledger, SeriesEntry};
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
 
-/// Version of the result's shape.
+/// Version of the result format.
 pub const RUN_SCHEMA: &str = "zload.result/1";
-/// Version of the shape that `zload serve` writes.
+/// Version of the format that `zload serve` writes.
 pub const SERVE_SCHEMA: &str = "zload.serve/1";
 
 /// [`RunResult`] and [`RunFigures`] with the parts that both have. serde's `flatten` would need one list, too, but it keeps
-/// whatever else a file says until its end.
+/// every other field of a file until its end.
 macro_rules! results_with {
     ($($(#[$about:meta])* pub $part:ident: $shape:ty,)*) => {
-        /// Everything that one `zload run` found.
+        /// The result of `zload run`.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         pub struct RunResult {
             /// Always [`RUN_SCHEMA`].
             pub schema: String,
-            /// The resolved scenario: with it alone the run can be made again.
+            /// The resolved scenario, with which the run can be repeated.
             pub scenario: Scenario,
-            /// Hash of all that decides the offered work.
+            /// Hash of everything that decides the offered work.
             pub plan_hash: String,
             /// The seed of the plan.
             pub seed: u64,
-            /// Of runs that each played a plan of its own (`--vary-seed`), their seeds; the hash and the scenario are those of the first.
+            /// Of runs that each had their own plan (`--vary-seed`), their seeds; the hash and the scenario are those of the first.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub seeds: Vec<u64>,
             /// Where and with what it was measured.
             pub environment: Environment,
-            /// True after Ctrl-C or another signal that ends: what follows covers the time until then, which is the whole run if it
-            /// came while the ideal was simulated.
+            /// True after Ctrl-C or another signal: the figures cover the time until then, which is the whole run if it
+            /// came while the lower bound was simulated.
             pub interrupted: bool,
-            /// Why the run could not be carried through, if it could not.
+            /// Why the run failed, if it did.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub failure: Option<String>,
-            /// Whether to believe the figures, and why.
+            /// Whether the figures can be used, and why.
             pub verdict: Verdict,
-            /// The scenario's thresholds, in its order; with `--repeat` they are held against the pooled figures.
+            /// The scenario's thresholds, in order; with `--repeat` they are compared with the pooled figures.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub thresholds: Vec<ThresholdOutcome>,
-            /// What a reader must know to read the figures rightly, a sentence each.
+            /// Notes that help to read the figures, a sentence each.
             pub notes: Vec<String>,
             /// How many runs of the same plan the figures pool (`--repeat`).
             pub repeat: u32,
@@ -109,7 +109,7 @@ macro_rules! results_with {
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
         pub struct RunFigures {
             $($(#[$about])* pub $part: $shape,)*
-            /// Whether to believe the figures, and why.
+            /// Whether the figures can be used, and why.
             pub verdict: Verdict,
         }
     };
@@ -122,27 +122,27 @@ results_with! {
     pub throughput: Throughput,
     /// How long requests took.
     pub latency: Latency,
-    /// How long each leg of their way took; null if no request of the sample got a reply.
+    /// How long each leg took; null if no request of the sample got a reply.
     pub hops: Option<HopFigures>,
-    /// What an ideal topology would have done with the same plan; null where there is none (an external server, a closed
+    /// The simulated lower bound of the same plan; null where there is none (an external server, a closed
     /// load without work or think time, a run that was cut short), where its simulation was interrupted, and for plans of
     /// more than 20 million requests and replies; `notes` says which.
     pub ideal: Option<RunIdeal>,
-    /// What others would have said; null unless the load is open and every request is in the sample.
+    /// What a client that waits would have reported; null unless the load is open and every request is in the sample.
     pub waiting_client: Option<WaitingClient>,
     /// What the proxy did.
     pub proxy: ProxyFigures,
-    /// What the tool itself cost.
+    /// What the generator cost.
     pub generator: GeneratorFigures,
-    /// What zload as a whole cost: clients and, unless it is external, the server.
+    /// What the zload process cost: clients and, unless it is external, the server.
     #[serde(default)]
     pub process: ProcessFigures,
-    /// What a server of the user's own cost, and how it ended; null without `[server]`.
+    /// The cost of an external server that zload started, and how it ended; null without `[server]`.
     #[serde(default)]
     pub server: Option<ServerFigures>,
 }
 
-/// What a client would have seen that waits for each reply before it sends again, as most load testers do: service times,
+/// With coordinated omission: what a client that waits for each reply before it sends again would have measured: service times,
 /// without the requests that it would not have sent in the meantime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingClient {
@@ -159,17 +159,17 @@ pub struct WaitingClient {
 pub struct Environment {
     /// Version of zload.
     pub zload: String,
-    /// `release` or `debug`; figures of a debug build are not those of the tool that people use.
+    /// `release` or `debug`; a debug build is slower.
     pub build: String,
     /// Version of libzmq.
     pub libzmq: String,
     /// Kernel name and release.
     pub kernel: String,
-    /// The processor, by its own name.
+    /// Model name of the CPU.
     pub cpu_model: String,
-    /// Processors this process may use.
+    /// CPUs that this process may use.
     pub cores: usize,
-    /// CPU time per time that the quota of this process's control group allows; null without one.
+    /// CPU quota of this process's control group, in CPUs; null without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_quota: Option<f64>,
     /// Load average of the last minute, at start.
@@ -178,9 +178,9 @@ pub struct Environment {
     pub time: String,
 }
 
-/// Rates over the measured window. Of an open load they are what was sent and what came in it; of a closed one each
-/// request enters with the share of its cycle, from its intended instant to the next one of its slot, that lies in the
-/// window, so that they do not depend on how the window cuts the rounds. Counts (`ledger`, `series`) are whole.
+/// Rates over the measured window. Of an open load they count what was sent and received in it; of a closed one each
+/// request counts with the share of its cycle, from its intended instant to the next one of its slot, that is in the
+/// window, so that they do not depend on how the window cuts the rounds. Counts (`ledger`, `series`) are whole numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Throughput {
     /// Length of the window.
@@ -189,7 +189,7 @@ pub struct Throughput {
     pub requests_per_s: f64,
     /// Replies received per second.
     pub replies_per_s: f64,
-    /// Messages that crossed the proxy per second, both directions; what crosses the window's edges as in the rates above.
+    /// Messages that crossed the proxy per second, both directions; cycles at the window's edges count as above.
     pub proxy_messages_per_s: f64,
     /// Bytes of message bodies that crossed the proxy per second, both directions.
     pub proxy_bytes_per_s: f64,
@@ -206,24 +206,24 @@ pub struct Latency {
     pub reply: LatencySummary,
     /// Service time (from sent) to a request's first reply.
     pub service: LatencySummary,
-    /// Sent minus intended.
+    /// Send delay: sent minus intended.
     pub slip: LatencySummary,
 }
 
-/// What the proxy did. A figure that the engine hides is null.
+/// What the proxy did. A figure that cannot be measured with the engine is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProxyFigures {
-    /// The engine, by the scenario's name for it.
+    /// The engine, by its name in the scenario.
     pub engine: String,
-    /// Where the frontend listened, with the port that `*` became.
+    /// Endpoint of the frontend, with the port that `*` became.
     pub frontend: String,
-    /// Messages taken from either side in the window.
+    /// Messages received from both sides in the window.
     pub messages_in: Option<u64>,
-    /// Messages handed to the other side in the window.
+    /// Messages forwarded in the window.
     pub messages_out: Option<u64>,
     /// How often the loop woke from waiting in the window.
     pub wakes: Option<u64>,
-    /// Messages moved per wake.
+    /// Messages forwarded per wake.
     pub messages_per_wake: Option<f64>,
     /// CPU time of the proxy thread per message.
     pub cpu_ns_per_message: Option<f64>,
@@ -231,7 +231,7 @@ pub struct ProxyFigures {
     pub busy_ratio: Option<f64>,
 }
 
-/// What the tool itself cost.
+/// What the generator cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorFigures {
     /// CPU time of the driver threads per request sent.
@@ -244,37 +244,37 @@ pub struct GeneratorFigures {
     pub wakes: u64,
 }
 
-/// What zload as a whole cost: clients and, unless it is external, the server.
+/// What the zload process cost: clients and, unless it is external, the server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessFigures {
     /// CPU time of the whole process per message that crossed the proxy.
     pub cpu_ns_per_message: Option<f64>,
-    /// Memory that was resident when the run was over; of several runs the largest.
+    /// Resident memory at the end of the run; of several runs the largest.
     pub resident_bytes: Option<u64>,
 }
 
-/// What a server of the user's own cost, all its processes together, and how it ended.
+/// The cost of an external server, all its processes together, and how it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerFigures {
-    /// Program and arguments, with the endpoint in its place.
+    /// Program and arguments, with the endpoint filled in.
     pub command: Vec<String>,
     /// How it ended: `exit status 0`, `killed by SIGTERM` (which is how zload asks); null if it was still running.
     pub exit: Option<String>,
-    /// CPU time in the window; null if the kernel does not say or it died. Processes that ended in the window count if
-    /// somebody waited for them.
+    /// CPU time in the window; null if the kernel does not report it or it died. Processes that ended in the window count if
+    /// their parent waited for them.
     pub cpu_ns: Option<u64>,
     /// The same per message that the clients sent or received.
     pub cpu_ns_per_message: Option<f64>,
     /// CPUs that it used on average: above 1 if it has several threads.
     pub busy_ratio: Option<f64>,
-    /// The most memory that was resident, each of its processes at its own peak; of several runs the largest.
+    /// Peak resident memory, summed over its processes at their own peaks; of several runs the largest.
     pub resident_bytes: Option<u64>,
-    /// The last lines of its output, if it ended before it was told to.
+    /// The last lines of its output, if it ended unasked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last_output: Vec<String>,
 }
 
-/// What `zload serve` carried.
+/// What `zload serve` did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServeResult {
     /// Always [`SERVE_SCHEMA`].
@@ -285,21 +285,21 @@ pub struct ServeResult {
     pub environment: Environment,
     /// True after Ctrl-C or SIGTERM.
     pub interrupted: bool,
-    /// Why the server could not go on, if it could not.
+    /// Why the server failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// How long it served.
     pub window_ns: u64,
     /// What the proxy did.
     pub proxy: ProxyFigures,
-    /// Requests that workers took.
+    /// Requests that workers received.
     pub requests_served: u64,
     /// Replies that workers sent.
     pub replies_sent: u64,
-    /// Messages that workers dropped, as they had no body or more frames than are kept.
+    /// Messages that workers dropped: without a body or with too many frames.
     #[serde(default)]
     pub requests_refused: u64,
-    /// Connections that were closed because their peer sent a message without end.
+    /// Connections that were closed because their peer sent an endless message.
     #[serde(default)]
     pub connections_cut_off: u64,
     /// Messages that crossed the proxy per second, both directions.

@@ -1,4 +1,4 @@
-//! What a reader must know to read the figures rightly: what is odd, and its likely cause. Pure.
+//! Notes on a result: what is unusual, and its likely cause. Pure.
 
 use crate::facts::{Connections, Measured, ServerUse};
 use crate::plan::Plan;
@@ -12,20 +12,19 @@ const DEFAULT_HWM: i32 = 1000;
 /// With fewer requests than this from each client it says little that one got no reply.
 const FEW_REQUESTS: u64 = 4;
 
-/// What a reader must know to read the figures rightly, and no check of the verdict says.
+/// What helps to read the figures, and no check of the verdict says.
 pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(utilisation) = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0) {
         notes.push(format!(
-            "the offered load asks for {:.0} % of what the workers can do: the queue grows as long as the run lasts, and so do the latencies",
+            "the offered load is {:.0} % of the workers' capacity: the queue and the latencies grow for as long as the run lasts",
             utilisation * 100.0
         ));
     }
     notes.extend(of_ledger(run, ledger));
     if run.cut_off > 0 {
         notes.push(format!(
-            "{} connections were closed: the peer sent a message without end, or far larger ones than the plan's, and \
-             memory had grown by more than the plan explains",
+            "{} connections were closed: the peer sent an endless message, or messages far larger than planned, and memory grew by more than the plan explains",
             run.cut_off
         ));
     }
@@ -33,14 +32,13 @@ pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String>
     if let Some(refused) = run.server_in_all.map(|totals| totals.refused).filter(|count| *count > 0)
     {
         notes.push(format!(
-            "workers dropped {refused} messages that had no body, or more than {MOST_FRAMES} frames"
+            "workers dropped {refused} messages without a body or with more than {MOST_FRAMES} frames"
         ));
     }
     notes.extend(run.server_process.as_ref().and_then(of_end));
     if run.recorded.rest_uncounted {
         notes.push(
-            "the rest of this Poisson plan is too long to be counted within the second that an interrupted run has: \
-             requests planned and unsent are those up to the interruption"
+            "the rest of this Poisson plan is too long to count after an interruption: planned and unsent requests are those up to the interruption"
                 .to_owned(),
         );
     }
@@ -56,10 +54,10 @@ pub(super) fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
     let felt = longest.felt as u64 * run.recorded.traces.one_in();
     let more = match stalls.len() - 1 {
         0 => String::new(),
-        more => format!(", and {} besides", quantity::counted(more as u64, "shorter stall")),
+        more => format!("; also {}", quantity::counted(more as u64, "shorter stall")),
     };
     Some(format!(
-        "a stall of {} at {}, felt by {}{}{more}: no reply came while they waited",
+        "a stall of {} at {}: no reply came while {}{} waited{more}",
         quantity::duration(longest.length_ns),
         quantity::duration(longest.from_ns.saturating_sub(plan.warmup_ns())),
         if run.recorded.traces.one_in() > 1 { "about " } else { "" },
@@ -74,34 +72,30 @@ fn of_connections(connections: Connections) -> Option<String> {
     let back = match (ended, missing) {
         (0, _) => return None,
         (_, 0) => " and came back".to_owned(),
-        (ended, missing) if missing == ended => {
-            ", and had not come back when it was over".to_owned()
-        }
+        (ended, missing) if missing == ended => ", and none was back when it was over".to_owned(),
         (_, missing) => {
-            format!(", of which {} had not come back when it was over", quantity::count(missing))
+            format!(", of which {} were not back when it was over", quantity::count(missing))
         }
     };
     Some(format!(
-        "{} of {} ended during the run{back}: what is on its way when that happens is lost, and what is due before \
-         a connection is back leaves late or not at all",
+        "{} of {} ended during the run{back}: messages in flight were then lost, and requests due before reconnection were sent late or not at all",
         quantity::count(ended),
         quantity::counted(begun, "connection"),
     ))
 }
 
-/// What is odd about the end of a server of the user's own, if anything is.
+/// What is unusual about the end of an external server, if anything.
 fn of_end(used: &ServerUse) -> Option<String> {
     let end = used.end.as_ref()?;
     if end.had_to_be_killed {
         return Some(
-            "the server did not end when it was told to (SIGTERM) and had to be killed: give it more time \
-             (server.stop_timeout), or have it end on SIGTERM"
+            "the server did not end on SIGTERM and was killed: give it more time (server.stop_timeout), or handle SIGTERM"
                 .to_owned(),
         );
     }
     (end.left_behind > 0).then(|| {
         format!(
-            "the server left {} of the processes that it had started behind when it ended; they were killed",
+            "the server ended before {} of the processes that it had started; they were killed",
             end.left_behind
         )
     })
@@ -113,27 +107,25 @@ fn of_ledger(run: &Measured, ledger: &Ledger) -> Vec<String> {
     let mut notes = Vec::new();
     if ledger.requests_planned == 0 && whole {
         notes.push(
-            "no request was due in the measured window, so there is nothing to read here: raise load.rate or run.duration"
+            "no request was due in the measured window, so there are no figures: raise load.rate or run.duration"
                 .to_owned(),
         );
     }
     if ledger.replies_duplicate > 0 {
         notes.push(format!(
-            "{} replies came beyond the number owed by `workers.replies`: the server answered more often than planned",
+            "{} duplicate replies: the server answered more often than `workers.replies` says",
             ledger.replies_duplicate
         ));
     }
     if ledger.requests_unsent > 0 && whole {
         notes.push(format!(
-            "{} requests could not be sent: ZeroMQ took no more (high-water mark, or no connection) or the drivers \
-             were too late",
+            "{} requests could not be sent: the send queue was full (EAGAIN: high-water mark, or no connection) or the drivers were too late",
             ledger.requests_unsent
         ));
     }
     if ledger.replies_unexpected > 0 {
         notes.push(format!(
-            "{} messages answer nothing that was asked: a reply to a request that is owed none, or no reply of zload's \
-             (a server must send each request's body back unchanged, as the last frame)",
+            "{} messages answer no request that expects a reply (a server must send each request's body back unchanged, as the last frame)",
             ledger.replies_unexpected
         ));
     }
@@ -148,32 +140,32 @@ pub(super) fn lost_because(
     ledger: &Ledger,
 ) -> String {
     let lost = ledger.replies_lost;
-    // Replies that workers of ours sent and no client got; a few may still be on their way.
+    // Replies that built-in workers sent and no client got; a few may still be on their way.
     let missing =
         run.server_in_all.map_or(0, |totals| totals.replies.saturating_sub(run.received_in_all));
     let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
     let timeout_ns =
         plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);
     if run.interrupted || run.failure.is_some() {
-        format!("{lost} replies were still owed when the run was cut short, and count as lost")
+        format!("{lost} replies were outstanding when the run was cut short, and count as lost")
     } else if sndhwm > 0 && missing * 2 > lost {
         format!(
-            "workers sent {missing} replies that no client got: ROUTER drops what a client's pipe has no room for (sockets.sndhwm = {sndhwm}); raise {}, where 0 is no limit",
+            "workers sent {missing} replies that no client got: a ROUTER drops messages to a client whose queue is full (sockets.sndhwm = {sndhwm}); raise {} (0 is no limit)",
             scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
         )
     } else if let Some(ignored) = ignored(plan, run) {
         ignored
     } else if let Some(timeout_ns) = timeout_ns {
         format!(
-            "{lost} replies had not come when their requests were given up, {} after they were sent (load.timeout); {} of them came later",
+            "{lost} replies did not come within {} of their requests (load.timeout); {} of them came later",
             Nanos(timeout_ns),
             ledger.replies_late
         )
     } else if run.server_in_all.is_none() {
-        format!("{lost} replies owed by the external server did not come in time")
+        format!("{lost} replies of the external server did not come in time")
     } else {
         format!(
-            "{lost} replies were still on their way when the drain ended: give run.drain more time, or offer less load"
+            "{lost} replies were still outstanding when the drain ended: raise run.drain, or lower the load"
         )
     }
 }
@@ -187,9 +179,7 @@ fn ignored(plan: &Plan, run: &Measured) -> Option<String> {
         && run.sent_in_all >= FEW_REQUESTS * u64::from(plan.clients());
     first.as_ref().filter(|_| ignored).map(|first| {
         format!(
-            "{clients} of {} clients ({first}{}) sent and got no reply at all while others did: a ROUTER ignores a client whose \
-             identity another connection already has, of another run or of one that has just ended; run again, which \
-             gives other identities",
+            "{clients} of {} clients ({first}{}) sent requests and got no reply while others did: a ROUTER ignores a client whose identity is taken, by another run or one that has just ended; run again, with new identities",
             plan.clients(),
             if *clients > 1 { " and others" } else { "" }
         )
@@ -209,11 +199,11 @@ mod tests {
             ((1, 1, 2), "1 of 1 connection ended during the run and came back:"),
             (
                 (10, 3, 1),
-                "3 of 10 connections ended during the run, of which 2 had not come back when it was over:",
+                "3 of 10 connections ended during the run, of which 2 were not back when it was over:",
             ),
             (
                 (4, 4, 0),
-                "4 of 4 connections ended during the run, and had not come back when it was over:",
+                "4 of 4 connections ended during the run, and none was back when it was over:",
             ),
         ] {
             let note = note(of.0, of.1, of.2).unwrap();

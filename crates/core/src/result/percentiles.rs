@@ -34,10 +34,10 @@ pub const PERCENTILES: [Kind; 7] = [
 /// A value of each percentile, in their order.
 pub(super) type OfEach<T> = [T; PERCENTILES.len()];
 
-/// 95 % intervals, lower and upper end. Which they are, the field says that they stand in. Within one run, from what the values are worth in
-/// the order in which their requests were intended: those that follow one another resemble each other, and replies of one request share its
-/// luck. Of three runs and more, from Student's t over the runs. Null where that does not carry the percentile, while neighbouring parts of
-/// the run are still alike, and where nothing was left to chance.
+/// 95 % intervals, lower and upper end. Their field says which. Within one run, from the effective sample size in
+/// the order in which their requests were intended: consecutive values are autocorrelated, and replies of one request share its
+/// luck. Of three runs and more, from Student's t over the runs. Null where that does not suffice for the percentile, while neighbouring parts of
+/// the run are still correlated, and where nothing was left to chance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Intervals {
     /// Of the median.

@@ -33,7 +33,7 @@ impl PooledLatency {
         self.latencies.histogram()
     }
 
-    /// The percentile, if there are values enough to carry it.
+    /// The percentile, if there are enough values for it.
     pub fn percentile(&self, quantile: f64) -> Option<u64> {
         self.latencies.percentile(quantile)
     }
@@ -98,7 +98,7 @@ impl PooledHops {
         pooled.disordered += added.disordered;
     }
 
-    /// All of them; the owners of the slow requests cannot be told from distributions.
+    /// All of them; the legs of the slow requests cannot be derived from distributions.
     pub fn summary(&self) -> Option<HopFigures> {
         let mut hops = self.pooled.clone()?;
         for (summary, pool) in distributions(&mut hops).into_iter().zip(&self.legs) {

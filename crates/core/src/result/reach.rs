@@ -7,7 +7,7 @@ use crate::quantity::saturating;
 use crate::scenario::{Arrivals, Nanos, Scenario};
 use crate::stats;
 
-/// A sentence for each threshold on a percentile that so many runs of the plan, pooled, have too few replies for, however
+/// A sentence for each threshold on a percentile for which this many runs of the plan, pooled, have too few replies, however
 /// well they go.
 pub fn out_of_reach(scenario: &Scenario, plan: &Plan, runs: u32) -> Vec<String> {
     let limits = &scenario.thresholds.limits;
@@ -25,9 +25,9 @@ pub fn out_of_reach(scenario: &Scenario, plan: &Plan, runs: u32) -> Vec<String> 
             let so = if per_s <= 0.0 || each_second {
                 String::new()
             } else {
-                format!("; run.duration = \"{}\" would do", whole_seconds(needed / pooled / per_s))
+                format!("; run.duration = \"{}\" is enough", whole_seconds(needed / pooled / per_s))
             };
-            format!("a {percentile} needs {needed} samples, and {place} at most {most} replies{so}")
+            format!("{percentile} needs {needed} samples, and {place} at most {most} replies{so}")
         })
     };
     limits
@@ -49,7 +49,7 @@ fn most_per_s(plan: &Plan, group: &str) -> f64 {
     summary.most_requests_per_s() * of_each
 }
 
-/// More than so many expected ones are hardly ever there.
+/// The most there hardly ever are, of an expected number.
 fn at_most(plan: &Plan, expected: f64) -> f64 {
     match plan.offered() {
         Offered::Open { arrivals: Arrivals::Periodic, .. } => expected.ceil(),
@@ -73,15 +73,15 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_that_the_plan_cannot_hold_is_said_to_be() {
+    fn a_percentile_with_too_few_replies_in_the_plan_is_named() {
         let short = "load.rate = '100/s'\nrun.duration = '3s'";
         let said_of = |limit: &str| said(short, limit, 1);
         let p99 = said_of("first_reply.p99 < 5ms").unwrap();
         assert!(
-            p99.contains("a p99 needs 726 samples, and the plan has at most 300 replies"),
+            p99.contains("p99 needs 726 samples, and the plan has at most 300 replies"),
             "{p99}"
         );
-        assert!(p99.ends_with("run.duration = \"8s\" would do"), "{p99}");
+        assert!(p99.ends_with("run.duration = \"8s\" is enough"), "{p99}");
         for limit in [
             "slip.p99 < 1s",
             "hops.in_proxy.p99 < 1s",

@@ -1,4 +1,4 @@
-//! A result as it lies in a file: one of several kinds, each known by its schema.
+//! A result in a file: one of several kinds, each known by its schema.
 
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::record::heat_map::{MOST_BUCKETS, MOST_COLUMNS};
 /// A run has some ten notes; a result with more than this is none.
 const MOST_NOTES: usize = 1_000;
 
-/// A result as it lies in a file.
+/// A result in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Saved {
     /// Of `zload run`.

@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 
 use super::Environment;
 
-/// Version of the shape that `zload selftest` writes.
+/// Version of the format that `zload selftest` writes.
 pub const SELFTEST_SCHEMA: &str = "zload.selftest/1";
 
-/// Whether zload measures truly on this machine.
+/// Whether zload measures correctly on this machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SelftestResult {
     /// Always [`SELFTEST_SCHEMA`].
     pub schema: String,
-    /// Where and with what it was tried.
+    /// Where and with what it ran.
     pub environment: Environment,
     /// True after Ctrl-C or SIGTERM: the trials are those that had ended.
     pub interrupted: bool,
-    /// Every trial was made and every figure holds.
+    /// Every trial ran and passed.
     pub passed: bool,
-    /// What the machine itself costs every measurement, as last looked at: at the start, and before a trial is made again.
+    /// The baseline of the machine, as last measured: at the start, and before a trial is repeated.
     /// Null if the end came before it was known.
     pub floor: Option<Floor>,
-    /// The trials, in the order in which they were made.
+    /// The trials, in order.
     pub trials: Vec<Trial>,
 }
 
-/// What the machine itself costs every measurement: figures, not judged.
+/// The baseline of the machine, which is part of every measurement; not judged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Floor {
     /// What reading the clock once costs.
@@ -49,49 +49,49 @@ pub struct Floor {
     pub rested_round_trip_p90_ns: u64,
 }
 
-/// One thing that is known beforehand, and what zload said of it.
+/// One known effect, and what zload reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trial {
     /// Its name.
     pub name: String,
-    /// What was planted, in a sentence.
+    /// The known effect, in a sentence.
     pub planted: String,
-    /// Every figure holds, and the machine was quiet enough for that to mean something.
+    /// Every figure is as expected, and the machine was quiet enough to judge.
     pub passed: bool,
     /// False if the machine was too busy for the trial to prove anything, so that it has neither passed nor failed.
     #[serde(default = "yes")]
     pub judged: bool,
-    /// How often it was made: a second time if the first failed.
+    /// Attempts: a second one if the first failed.
     pub attempts: u32,
-    /// What the machine's own delays in the time of the trial make of uncertainty; null where time plays no part.
+    /// The tolerance for the machine's own delays during the trial; null where time does not matter.
     pub allowance_ns: Option<u64>,
-    /// The largest allowance with which the trial still proves something.
+    /// The largest tolerance with which the trial still proves something.
     pub allowance_most_ns: Option<u64>,
     /// Why it failed or could not be judged, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What was expected and seen, of the last attempt.
+    /// Expected and measured figures of the last attempt.
     pub figures: Vec<Figure>,
 }
 
-/// One figure: what it may be, and what it was.
+/// One figure, with its limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Figure {
-    /// What it is.
+    /// Its name.
     pub name: String,
-    /// What it counts.
+    /// Its unit.
     pub unit: Unit,
-    /// The least that it may be; null if there is no least.
+    /// Lower limit; null if there is none.
     pub at_least: Option<u64>,
-    /// The most that it may be; null if there is no most.
+    /// Upper limit; null if there is none.
     pub at_most: Option<u64>,
-    /// What it was; null if there was nothing to see, which never holds.
+    /// Measured value; null if there was none, which fails.
     pub seen: Option<u64>,
-    /// What was seen is what was expected.
+    /// Whether it is within the limits.
     pub holds: bool,
 }
 
-/// What a figure counts.
+/// The unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
@@ -114,7 +114,7 @@ impl SelftestResult {
         self.trials.iter().filter(|trial| trial.judged && !trial.passed).count()
     }
 
-    /// What the trials make of the whole. `all` says whether none is missing.
+    /// The overall result of the trials. `all` says whether none is missing.
     pub fn new(
         environment: Environment,
         floor: Option<Floor>,

@@ -20,23 +20,23 @@ use crate::stats::{self, Cluster, OverRuns};
 const MOST_VALUES: u64 = 1 << 53;
 /// Bytes before a histogram's counts: cookie, length of the counts, and its bounds.
 const HISTOGRAM_HEAD: usize = 40;
-/// No histogram of ours is longer: 9 bytes for each of its counts.
+/// No histogram written by zload is longer: 9 bytes for each of its counts.
 const LONGEST_HISTOGRAM: usize = 512 << 10;
 
-/// A latency distribution. A percentile that the sample is too small to carry is null.
+/// A latency distribution. A percentile for which the sample is too small is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self")]
 #[schemars(!remote)]
 pub struct LatencySummary {
     /// Number of values.
     pub count: u64,
-    /// Values above the histogram's range, which stand in it as its largest value.
+    /// Values above the histogram's range, which it counts as its largest value.
     pub clipped: u64,
     /// Smallest value.
     pub min_ns: Option<u64>,
-    /// Mean of the values as they were measured, before the histogram rounds them; only that of an excess can be negative.
+    /// Mean of the exact values, before the histogram rounds them; only that of an overhead can be negative.
     pub mean_ns: Option<i64>,
-    /// Standard deviation of these values: the squares are divided by their number, not by one less.
+    /// Standard deviation of these values (divided by n, not n − 1).
     pub stddev_ns: Option<u64>,
     /// Median.
     pub p50_ns: Option<u64>,
@@ -56,19 +56,19 @@ pub struct LatencySummary {
     pub p9999_ns: Option<u64>,
     /// Largest value.
     pub max_ns: Option<u64>,
-    /// Percentiles, by their fields without `_ns`, that the number of values carries and their effective sample size does not, or for
-    /// which that cannot be told: they were seen and are no estimate. Of several runs: those that neither Student's t over the runs
-    /// nor every run by itself carries.
+    /// Percentiles, by their fields without `_ns`, for which the number of values suffices and their effective sample size does not, or for
+    /// which that is unknown: observed, not estimated. Of several runs: those for which neither Student's t over the runs
+    /// nor every single run suffices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub uncertain: Vec<String>,
-    /// Of one run: how far chance within this run may have moved its percentiles; other runs may differ by more. Of several
+    /// Of one run: the uncertainty by chance within this run; other runs may differ by more. Of several
     /// (`--repeat`): where the mean over such runs of each run's percentile is.
     pub intervals: Intervals,
     /// Of several runs: where the percentiles of another run would be, with 95 % confidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run: Option<Intervals>,
-    /// The plan's own luck: where 95 of 100 other draws of it (the same scenario with another seed) would have the percentiles. Of the
-    /// simulated twin: so it is. Of what was measured: if proxy, network and scheduler cost what they did. Only beside an ideal.
+    /// Seed luck: the range of the percentiles of 95 of 100 other seeds of the same scenario. Of the
+    /// simulation: exact. Of the measurement: if proxy, network and scheduler cost the same. Only with a lower bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_seeds: Option<Intervals>,
     /// The whole distribution: HdrHistogram V2, compressed, base64.
@@ -112,7 +112,7 @@ pub(super) enum Basis<'a> {
     Computed,
     /// One run: these requests, in the order of their intended instants.
     Run(&'a [OfRequest]),
-    /// Several runs with these figures, which have `different` values: copies of a request carry nothing.
+    /// Several runs with these figures, which have `different` values: copies of a request do not count.
     Runs { runs: &'a [&'a LatencySummary], different: u64 },
 }
 
@@ -147,7 +147,7 @@ impl LatencySummary {
         let rests = |index: usize| match basis {
             Basis::Computed => true,
             Basis::Run(_) => false,
-            Basis::Runs { runs, .. } => runs.iter().all(|run| run.carries(index)),
+            Basis::Runs { runs, .. } => runs.iter().all(|run| run.suffices(index)),
         };
         let doubted = |index: &usize| {
             percentile(*index).is_some() && intervals.ends()[*index].is_none() && !rests(*index)
@@ -181,13 +181,13 @@ impl LatencySummary {
         figures.find_map(|(one, ns)| ns.filter(|_| one == kind))
     }
 
-    /// Whether the percentile was seen and is no estimate.
+    /// Whether the percentile was observed and is not an estimate.
     pub fn is_uncertain(&self, kind: &Kind) -> bool {
         self.uncertain.iter().any(|field| field == kind.field)
     }
 
     /// Whether there is an estimate of this percentile.
-    fn carries(&self, index: usize) -> bool {
+    fn suffices(&self, index: usize) -> bool {
         self.percentiles()[index].is_some() && !self.is_uncertain(&PERCENTILES[index])
     }
 
@@ -198,7 +198,7 @@ impl LatencySummary {
     }
 }
 
-/// How many independent values the values of these requests are worth for the share above a level; `None` if that cannot be told.
+/// The effective sample size of these requests for the share above a level; `None` if unknown.
 pub(super) fn effective_size(
     latencies: &LatencyHistogram,
     requests: &[OfRequest],
@@ -233,15 +233,15 @@ fn over_runs(runs: &[&LatencySummary], shown: OfEach<bool>) -> (Intervals, Optio
 }
 
 impl LatencySummary {
-    /// The whole distribution, in nanoseconds; `None` if the text is not one of ours. One that was read from a file is.
+    /// The whole distribution, in nanoseconds; `None` if zload did not write the text. One that was read from a file is checked.
     pub fn distribution(&self) -> Option<Histogram<u64>> {
         decode(&self.histogram)
     }
 
-    /// What no distribution of ours says, in words.
+    /// What contradicts itself in a distribution, in words.
     fn contradiction(&self) -> Option<&'static str> {
         let Some(histogram) = self.distribution() else {
-            return Some("its `histogram` is none that zload writes");
+            return Some("its `histogram` was not written by zload");
         };
         let Self { count, clipped, min_ns, max_ns, .. } = *self;
         if count != histogram.len() || count > MOST_VALUES || clipped > count {
@@ -251,7 +251,7 @@ impl LatencySummary {
         let none = count == 0;
         let ends_fit = min_ns.is_none() == none && max_ns.is_none() == none;
         if !ends_fit || !rising.flatten().is_sorted() {
-            return Some("its least, its percentiles and its largest contradict each other");
+            return Some("its minimum, percentiles and maximum contradict each other");
         }
         let intervals = [Some(self.intervals), self.next_run, self.other_seeds];
         let mut ends = intervals.into_iter().flatten().flat_map(|intervals| intervals.ends());
@@ -279,7 +279,7 @@ impl<'de> Deserialize<'de> for LatencySummary {
     }
 }
 
-/// A histogram with our bounds. Its reader believes what stands before the counts, so that is looked at first.
+/// A histogram with the bounds of zload. Its reader trusts the header, so that is checked first.
 fn decode(text: &str) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(text).ok()?;
     let deflated = bytes.get(8..)?;
@@ -290,7 +290,7 @@ fn decode(text: &str) -> Option<Histogram<u64>> {
     let length = u32::try_from(counts.len()).ok()?.to_be_bytes();
     let fits =
         plain.len() <= LONGEST_HISTOGRAM && head[4..8] == length && head[8..] == bounds()[..];
-    // So many of these are the one number that the reader cannot turn round, and far more than can be counted.
+    // This value is the one number that the reader cannot negate, and far more than can be counted.
     let immense = counts.windows(9).any(|window| window.iter().all(|byte| *byte == 0xff));
     if !fits || immense {
         return None;
@@ -298,7 +298,7 @@ fn decode(text: &str) -> Option<Histogram<u64>> {
     serialization::Deserializer::new().deserialize(&mut plain.as_slice()).ok()
 }
 
-/// What the head of a histogram of ours says of its bounds.
+/// The bounds in the header of a histogram.
 fn bounds() -> Vec<u8> {
     let latencies = LatencyHistogram::new();
     let histogram = latencies.histogram();

@@ -15,26 +15,26 @@ use crate::verdict::Status;
 
 /// Fields of the series that count over their second: where it was cut short they are no figures of a second.
 const COUNTED_OVER_THE_SECOND: [&str; 2] = ["requests", "replies"];
-/// So many seconds are named in a sentence.
+/// Seconds that are named in a sentence.
 const MOST_NAMED: usize = 8;
 
-/// What became of a threshold.
+/// The outcome of a threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdOutcome {
-    /// The threshold, in the scenario's form.
+    /// The threshold, as in the scenario.
     pub limit: String,
     /// The field's name in full.
     pub field: String,
-    /// What was found, in `unit`; of a limit for each second the worst. Null if there is none.
+    /// The value, in `unit`; of a limit for each second the worst. Null if there is none.
     pub value: Option<f64>,
-    /// What `value` is in.
+    /// Unit of `value`.
     pub unit: FieldUnit,
     /// Whether it is met. Without a value it is not, nor if the run is INVALID.
     pub met: bool,
     /// Of a limit for each second: those that missed it, counted from 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missed_seconds: Vec<u64>,
-    /// What was found, in words, and why it is nothing if it is.
+    /// What was found, in words; if there is no value, why not.
     pub sentence: String,
 }
 
@@ -52,13 +52,13 @@ fn wrong(threshold: &Threshold) -> Option<(String, String)> {
     let Some(figure) = figures::named(name) else {
         let members = figures::within(name);
         if !members.is_empty() {
-            let help = format!("name one that is in it, after a dot: {}", members.join(", "));
-            return Some((format!("`{name}` is no figure but a group of them"), help));
+            let help = format!("name one of them after a dot: {}", members.join(", "));
+            return Some((format!("`{name}` is a group of figures"), help));
         }
         let nearest = figures::nearest(name)
             .map_or_else(String::new, |nearest| format!("did you mean `{nearest}`? "));
         let help = format!(
-            "{nearest}fields have their names in the result without `_ns` at the end, as in first_reply.p99, \
+            "{nearest}fields are named as in the result, without `_ns`: first_reply.p99, \
              throughput.replies_per_s, ledger.requests_lost, series.p99; see zload schema result"
         );
         return Some((format!("unknown field `{name}`"), help));
@@ -71,7 +71,7 @@ fn wrong(threshold: &Threshold) -> Option<(String, String)> {
     Some((message, format!("it is {}", figure.unit.in_words())))
 }
 
-/// What became of each threshold of the scenario.
+/// The outcome of each threshold of the scenario.
 pub(super) fn outcomes(result: &RunResult) -> Vec<ThresholdOutcome> {
     let limits = &result.scenario.thresholds.limits;
     if limits.is_empty() {
@@ -92,7 +92,7 @@ pub(super) fn outcomes(result: &RunResult) -> Vec<ThresholdOutcome> {
 
 fn outcome(threshold: &Threshold, result: &Value, whole: &[bool]) -> ThresholdOutcome {
     let Some(figure) = figures::named(&threshold.field) else {
-        // Only a scenario that nobody objected to can have one.
+        // Only a scenario that was not validated can have one.
         return missing(threshold, None, "a result has no such field");
     };
     if let Some(key) = figure.of_each_second() {
@@ -122,7 +122,7 @@ fn found(threshold: &Threshold, figure: Option<&Figure>, sentence: String) -> Th
 }
 
 fn missing(threshold: &Threshold, figure: Option<&Figure>, why: &str) -> ThresholdOutcome {
-    found(threshold, figure, format!("not met, for there is no such figure: {why}"))
+    found(threshold, figure, format!("no value: {why}"))
 }
 
 /// A value for people; with all its digits if those that people read would contradict the outcome.
@@ -169,7 +169,7 @@ fn each_second(
         let why = if seconds.is_empty() {
             "the run has no whole second"
         } else {
-            "too few replies came in any second"
+            "every second has too few replies"
         };
         return ThresholdOutcome {
             missed_seconds: missed,
@@ -193,7 +193,7 @@ fn each_second(
     let silent = seconds.len() - values.len();
     let mut sentence = if met { range } else { format!("{range}; {}", named(&missed)) };
     if silent > 0 {
-        sentence += &format!(", of which {silent} had too few replies for a figure");
+        sentence += &format!(", of which {silent} had too few replies");
     }
     ThresholdOutcome {
         value: Some(worst),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_is_held_against_its_limit() {
+    fn a_figure_is_compared_with_its_limit() {
         let met = of("first_reply.p50 <= 1.5ms");
         assert_eq!(met.sentence, "it is 1.50 ms");
         assert_eq!((met.met, met.value, met.unit), (true, Some(1.5e6), FieldUnit::Ns));
@@ -260,14 +260,14 @@ mod tests {
     #[test]
     fn what_has_no_figure_is_not_met_and_says_why() {
         for (limit, why) in [
-            ("first_reply.p99 < 1h", "90 values are too few to carry a p99"),
+            ("first_reply.p99 < 1h", "90 values are too few for p99"),
             ("reply.max < 1h", "nothing was counted"),
-            ("ideal.first_reply.p50 < 1h", "have no ideal"),
-            ("ideal.excess.first_reply.p99 < 1h", "have no ideal"),
-            ("hops.in_proxy.p50 != 0s", "hides this leg"),
+            ("ideal.first_reply.p50 < 1h", "no lower bound"),
+            ("ideal.excess.first_reply.p99 < 1h", "no lower bound"),
+            ("hops.in_proxy.p50 != 0s", "this leg cannot be measured"),
             ("process.resident_bytes < 1GiB", "could not be measured"),
-            ("waiting_client.p99 < 1h", "open loads only"),
-            ("proxy.busy_ratio < 1", "external server hides it"),
+            ("waiting_client.p99 < 1h", "needs an open load"),
+            ("proxy.busy_ratio < 1", "cannot be measured with this engine"),
             ("ledger.lost_ratio < 1%", "nothing was sent"),
             ("banana != 1", "no such field"),
         ] {

@@ -6,16 +6,16 @@ use crate::record::Recorded;
 
 /// What crossed a run's proxy and what its clients sent and received, per second.
 pub(super) fn throughput(run: &Measured) -> Throughput {
-    let Recorded { window_requests, window_replies, carried, .. } = run.recorded;
+    let Recorded { window_requests, window_replies, completed, .. } = run.recorded;
     let (crossed, bytes) = traffic(run);
     // What the proxy counted holds as many whole rounds of a closed load as the clients' counts do.
     let whole = (window_requests + window_replies) as f64;
-    let messages = (crossed as f64 + carried.requests + carried.replies - whole).max(0.0);
+    let messages = (crossed as f64 + completed.requests + completed.replies - whole).max(0.0);
     let share = if crossed == 0 { 1.0 } else { messages / crossed as f64 };
     Throughput {
         window_ns: run.window_ns,
-        requests_per_s: rate(carried.requests, run.window_ns),
-        replies_per_s: rate(carried.replies, run.window_ns),
+        requests_per_s: rate(completed.requests, run.window_ns),
+        replies_per_s: rate(completed.replies, run.window_ns),
         proxy_messages_per_s: rate(messages, run.server_window_ns),
         proxy_bytes_per_s: rate(bytes as f64 * share, run.server_window_ns),
     }

@@ -23,7 +23,7 @@ pub enum FieldUnit {
 }
 
 impl FieldUnit {
-    /// Whether a field in this unit can be held against `amount`.
+    /// Whether a field in this unit can be compared with `amount`.
     pub fn takes(self, amount: Amount) -> bool {
         match amount {
             Amount::Time(_) => self == Self::Ns,

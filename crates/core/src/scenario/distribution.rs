@@ -24,7 +24,7 @@ pub trait Quantity: Copy + PartialEq + PartialOrd + Debug {
     const NAME: &'static str;
 }
 
-/// How values are spread.
+/// A distribution of values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Distribution<T> {
     /// Always the same.
@@ -142,7 +142,7 @@ fn extreme<T: Quantity>(choices: &[(f64, T)], before: impl Fn(T, T) -> bool) -> 
         .reduce(|one, other| if before(other, one) { other } else { one })
 }
 
-/// The table forms, as they are written and described.
+/// The table forms in TOML and in the schema.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase", bound(deserialize = "T: DeserializeOwned"))]
 enum Form<T> {
@@ -164,7 +164,7 @@ enum Form<T> {
     ),
 }
 
-/// How often this value is drawn, against the others' weights.
+/// The relative frequency of this value.
 #[derive(JsonSchema)]
 #[schemars(inline)]
 struct Weight(
@@ -195,7 +195,7 @@ struct ParetoTable<T> {
     shape: f64,
 }
 
-/// Two values and no third, which a plain pair would not notice.
+/// Exactly two values; a plain pair would not reject a third.
 struct Two<A, B>(A, B);
 
 impl<'de, A: DeserializeOwned, B: DeserializeOwned> Deserialize<'de> for Two<A, B> {

@@ -23,18 +23,18 @@ pub struct Override {
     value: String,
     /// What errors call it.
     option: &'static str,
-    /// Whether it adds an item to a list, instead of taking the place of a value.
+    /// Whether it adds an item to a list instead of replacing a value.
     adds: bool,
 }
 
 impl Override {
-    /// Puts `value` in the place of what the file says for the dotted `key`.
+    /// Replaces the file's value of the dotted `key` by `value`.
     pub fn new(key: &str, value: &str) -> Self {
         let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
         Self { key, value, option: "--set", adds: false }
     }
 
-    /// Adds a threshold to those that the scenario has.
+    /// Adds a threshold to those of the scenario.
     pub fn threshold(text: &str) -> Self {
         // An override is one line; what no threshold has in it is refused for it later.
         let one_line = |c: char| match c {
@@ -91,7 +91,7 @@ impl Scenario {
         Self::parse_with(source_name, text, overrides, |_| None)
     }
 
-    /// The same, unless the reader has an `objection` that only it can know of.
+    /// The same, with an `objection` that only the reader can know of.
     pub fn parse_with(
         source_name: &str,
         text: &str,
@@ -121,7 +121,7 @@ struct Source<'a> {
     /// The file's text, then a line for each override.
     text: String,
     file_length: usize,
-    /// Where each override's line begins and ends in the whole text, and what it came by.
+    /// Where each override's line starts and ends in the whole text, and its origin.
     lines: Vec<(Range<usize>, &'static str)>,
 }
 
@@ -168,13 +168,13 @@ impl<'a> Source<'a> {
         Problem::new(option, &self.text[line.clone()], in_line, message)
     }
 
-    /// What the deserializer did not like, in a user's words.
+    /// The deserializer's error in the user's terms.
     fn problem_of(&self, error: &toml::de::Error) -> Problem {
         let (message, help) = in_plain_words(error.message());
         self.problem_at(error.span().unwrap_or(0..0), &message).with_help(help)
     }
 
-    /// Takes away what the file says and an override makes pointless; what another override says stays.
+    /// Removes what the file says and an override makes pointless; other overrides stay.
     fn give_way(&self, tree: &mut DeTable<'_>, overriding: &Override) {
         let (table, obsolete): (_, &[&str]) =
             match (overriding.key.as_str(), overriding.value.trim_matches('"')) {
@@ -227,7 +227,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A table that was read from a text of its own, with its places where that stands in the whole text.
+/// A table read from its own text, with its places where that stands in the whole text.
 fn behind(table: DeTable<'_>, begin: usize) -> DeTable<'_> {
     fn value_behind(value: Spanned<DeValue<'_>>, begin: usize) -> Spanned<DeValue<'_>> {
         let place = moved(value.span(), begin);
@@ -270,7 +270,7 @@ fn set<'t>(table: &mut DeTable<'t>, overriding: DeTable<'t>, (depth, adds): (usi
     }
 }
 
-/// A message of serde's in a user's words, and what is allowed instead.
+/// A message of serde in the user's terms, and what is allowed instead.
 fn in_plain_words(message: &str) -> (String, Option<String>) {
     for (of_serde, of_toml) in
         [("unknown field `", "unknown key"), ("unknown variant `", "unknown value")]
@@ -360,8 +360,8 @@ mod tests {
         let scenario = Scenario::parse("a.toml", &file(own), &[]).unwrap();
         assert_eq!(scenario.proxy.engine, Engine::External);
         assert_eq!(scenario.proxy.frontend, "tcp://127.0.0.1:*", "zload chooses the port");
-        let ours = parse(own, "proxy.engine", "batch");
-        assert_eq!((ours.server, ours.proxy.engine), (None, Engine::Batch));
+        let built_in = parse(own, "proxy.engine", "batch");
+        assert_eq!((built_in.server, built_in.proxy.engine), (None, Engine::Batch));
         let engine = "proxy = { engine = 'batch' }";
         let theirs = parse(engine, "server.command", "['./s', '{frontend}']");
         assert_eq!((theirs.server, theirs.proxy.engine), (scenario.server, Engine::External));

@@ -5,9 +5,9 @@
 use super::value_error::{Checked, refuse, refuse_with_help};
 use super::{Bytes, Scenario, Sockets};
 
-/// A request's body holds at least the header by which its replies are told apart.
+/// A request's body holds at least the header that identifies its replies.
 pub const MIN_PAYLOAD: Bytes = Bytes(24);
-/// Larger messages measure the memory and not the proxy.
+/// Larger messages would measure the memory and not the proxy.
 pub const MAX_PAYLOAD: Bytes = Bytes(64 << 20);
 
 /// The least limit that is set unasked. Every handshake fits, and what foreign peers send in normal use; a reply of theirs
@@ -56,8 +56,8 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
     if most < LEAST_ASKED {
         return refuse_with_help(
             PATH,
-            format!("is {most}, too small for a handshake, so no client could connect"),
-            &format!("at least {LEAST_ASKED}; if absent, what load.payload needs"),
+            format!("is {most}, too small for a handshake: no client could connect"),
+            &format!("use at least {LEAST_ASKED}; by default it is what load.payload needs"),
         );
     }
     match scenario.load.payload.greatest() {
@@ -70,9 +70,9 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
         None if most < MAX_PAYLOAD => refuse_with_help(
             PATH,
             format!(
-                "is {most}, but load.payload has no upper end below {MAX_PAYLOAD}: larger requests would never arrive"
+                "is {most}, but load.payload has no upper bound below {MAX_PAYLOAD}: larger requests would never arrive"
             ),
-            "leave it out, or give load.payload an end: uniform or choice",
+            "leave it out, or give load.payload an upper bound: uniform or choice",
         ),
         _ => Ok(()),
     }

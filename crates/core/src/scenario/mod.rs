@@ -2,7 +2,7 @@
 //!
 //! [`Scenario`] is the file's own shape, with every default filled in: it is read from TOML, written into the
 //! result, and described by `zload schema`, all from the one definition below. [`load`] reads it, `validate`
-//! says what cannot be meant. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
+//! says what is invalid. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
 mod value_error;
 pub(crate) mod distribution;
@@ -30,54 +30,54 @@ pub use validate::{LONGEST_NAME, MAX_DELAY, MAX_REPLIES};
 pub use value_error::ValueError;
 pub use verdict_limits::Limits;
 
-/// Version of the scenario's shape. A file does not say it: it goes up when scenarios of before are no longer taken.
+/// Version of the scenario format. A file does not state it: it goes up when older scenarios are no longer accepted.
 pub const SCENARIO_SCHEMA: &str = "zload.scenario/1";
 /// The largest seed, of as many bits as a number of TOML has.
 const LARGEST_SEED: u64 = i64::MAX as u64;
 
-/// A scenario: who sends what to whom, for how long.
+/// A scenario: clients, load, proxy, workers, and phases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["load"]))]
 pub struct Scenario {
-    /// Name in reports; the file's stem if absent.
+    /// Name in reports; by default the file's stem.
     #[schemars(regex(pattern = schema::ONE_LINE), length(max = 100))]
     pub name: String,
-    /// One line for the reader of a report.
+    /// One line of description for reports.
     #[schemars(regex(pattern = schema::ONE_LINE))]
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// The same seed is the same plan, on every machine, at any thread count.
     #[schemars(range(max = 9_223_372_036_854_775_807_u64))]
     pub seed: u64,
-    /// How long the phases last.
+    /// Lengths of the phases.
     #[serde(deserialize_with = "table::only")]
     pub run: Run,
-    /// What the clients offer.
+    /// The load that the clients offer.
     #[serde(deserialize_with = "table::only")]
     pub load: Load,
-    /// Who sends.
+    /// The clients.
     #[serde(deserialize_with = "table::only")]
     pub clients: Clients,
-    /// What carries the messages.
+    /// The proxy between clients and workers.
     #[serde(deserialize_with = "table::only")]
     pub proxy: Proxy,
-    /// A server of the user's own, started and stopped by zload, in the place of a proxy and workers of ours.
+    /// An external server that zload starts and stops, in place of the built-in proxy and workers.
     #[serde(deserialize_with = "table::only_if_given", skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerCommand>,
-    /// Who answers.
+    /// The workers.
     #[serde(deserialize_with = "table::only")]
     pub workers: Workers,
-    /// ZeroMQ options, by their own names, for every socket.
+    /// ZeroMQ options for every socket, by their ZeroMQ names.
     #[serde(deserialize_with = "table::only")]
     pub sockets: Sockets,
-    /// From where on the verdict doubts a run.
+    /// Limits of the verdict's checks.
     #[serde(deserialize_with = "table::only")]
     pub verdict: Limits,
-    /// What `zload compare` asks.
+    /// Questions of `zload compare`.
     #[serde(deserialize_with = "table::only", skip_serializing_if = "Compare::is_empty")]
     pub compare: Compare,
-    /// What the figures must be.
+    /// Limits on the figures.
     #[serde(deserialize_with = "table::only", skip_serializing_if = "Thresholds::is_empty")]
     pub thresholds: Thresholds,
 }
@@ -86,25 +86,25 @@ pub struct Scenario {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Run {
-    /// Sent and served before the measurement, never counted.
+    /// Time in which requests are sent and served before the measurement, and not counted.
     pub warmup: Nanos,
     /// How long requests are sent and counted.
     pub duration: Nanos,
-    /// The longest wait, after the last request, for replies still owed.
+    /// The longest wait for outstanding replies after the last request.
     pub drain: Nanos,
-    /// One of this many requests, up to a power of two, is followed through proxy and workers by a frame of its own. If absent: as many
-    /// as add less than 1 % to the response time of an idle system and its planned work, and at most some 4,000 a second.
+    /// One of this many requests, up to a power of two, is traced through proxy and workers by an extra frame. By default as many
+    /// as add less than 1 % to the response time of an idle system and its planned work, and at most about 4,000 a second.
     #[schemars(extend("minimum" = 1, "maximum" = 1_048_576))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow_one_in: Option<Count>,
 }
 
-/// `[load]`: when requests leave, and how large they are.
+/// `[load]`: when requests are sent, and how large they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(transform = schema::load_models)]
 pub struct Load {
-    /// Whether requests leave on a schedule or when a slot frees.
+    /// Whether requests are sent on a schedule or when a slot is free.
     pub model: Model,
     /// Open load: requests per second over all clients. Exactly one of `rate` and `rate_per_client`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,42 +112,42 @@ pub struct Load {
     /// Open load: requests per second of each client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_per_client: Option<Rate>,
-    /// Open load: how the instants are spaced; `periodic` if absent.
+    /// Open load: how requests are spaced; default: `periodic`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arrivals: Option<Arrivals>,
-    /// Closed load: requests that each client keeps in flight; 1 if absent.
+    /// Closed load: requests that each client keeps in flight; default: 1.
     #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<Count>,
-    /// Closed load: wait between the last reply and the next request; none if absent.
+    /// Closed load: wait between the last reply and the next request; default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub think: Option<Distribution<Nanos>>,
     /// A request that waited this long after it was sent is given up: it counts as lost, and in a closed load its
-    /// slot is free again. If absent: an open load waits until the end of the drain; a closed load waits 5 s plus
-    /// ten times what the plan lets it expect.
+    /// slot is free again. By default an open load waits until the end of the drain; a closed load waits 5 s plus
+    /// ten times the expected response time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Nanos>,
     /// Size of the request's body.
     pub payload: Distribution<Bytes>,
 }
 
-/// Whether requests leave whatever comes back, or only when something does.
+/// Whether requests are sent on schedule or when replies come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Model {
-    /// Requests leave on the plan's schedule, whatever comes back.
+    /// Requests are sent on the plan's schedule, whatever comes back.
     Open,
-    /// The next request leaves when a slot frees.
+    /// The next request is sent when a slot is free.
     Closed,
 }
 
-/// How the instants of an open load are spaced.
+/// How the requests of an open load are spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrivals {
     /// Even spacing; the clients' phases are spread over one period.
     Periodic,
-    /// Exponential gaps, each client for itself.
+    /// Exponential inter-arrival times, each client for itself.
     Poisson,
 }
 
@@ -158,9 +158,9 @@ pub struct Clients {
     /// How many clients.
     #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
     pub count: Count,
-    /// How many driver threads carry them.
+    /// How many driver threads run them.
     pub threads: Threads,
-    /// How long all handshakes together may take before the run is given up.
+    /// How long all handshakes together may take before the run fails.
     pub connect_timeout: Nanos,
 }
 
@@ -169,7 +169,7 @@ pub struct Clients {
 #[serde(from = "ThreadsForm", into = "ThreadsForm")]
 #[schemars(with = "ThreadsForm")]
 pub enum Threads {
-    /// zload chooses, and the report says what it chose.
+    /// zload chooses; the report says how many.
     Auto,
     /// Exactly this many.
     Fixed(u32),
@@ -207,7 +207,7 @@ impl From<Threads> for ThreadsForm {
     }
 }
 
-/// `[proxy]`: the loop under test and where it listens.
+/// `[proxy]`: the proxy under test and its endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Proxy {
@@ -228,17 +228,17 @@ pub struct Proxy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Engine {
-    /// The guide's own loop: one message of each side per wake.
+    /// The loop of the ZeroMQ guide: one message of each side per wake.
     Poll,
     /// libzmq's `zmq_proxy`.
     Builtin,
     /// Drains both sides per wake and never blocks in a send.
     Batch,
-    /// No server of ours: clients connect to `frontend`. What `[server]` implies.
+    /// No built-in server: clients connect to `frontend`. Implied by `[server]`.
     External,
 }
 
-/// `[workers]`: who answers, how often and how fast.
+/// `[workers]`: how many workers, how many replies, and how fast.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Workers {
@@ -263,7 +263,7 @@ pub enum DelayBy {
     Spin,
 }
 
-/// `[sockets]`: ZeroMQ options for every socket of the run. What is absent keeps libzmq's default, except
+/// `[sockets]`: ZeroMQ options for every socket of the run. Absent options keep libzmq's default, except
 /// `backlog`, which is 4096 so that many clients can connect at once, and `maxmsgsize`, which follows from the payload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -281,16 +281,16 @@ pub struct Sockets {
     /// `ZMQ_HEARTBEAT_IVL`: time between ZMTP heartbeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat_ivl: Option<Nanos>,
-    /// `ZMQ_HEARTBEAT_TIMEOUT`: how long a silent peer lives.
+    /// `ZMQ_HEARTBEAT_TIMEOUT`: how long a silent peer stays connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heartbeat_timeout: Option<Nanos>,
-    /// `ZMQ_MAXMSGSIZE`: the largest frame that is accepted; if absent, the largest body of `load.payload`, at least 1MiB.
+    /// `ZMQ_MAXMSGSIZE`: the largest frame that is accepted; by default the largest body of `load.payload`, at least 1MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maxmsgsize: Option<Bytes>,
     /// `ZMQ_RCVBUF`: the kernel's receive buffer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rcvbuf: Option<Bytes>,
-    /// `ZMQ_RCVHWM`: messages that wait on the receiving side; 0 is no limit.
+    /// `ZMQ_RCVHWM`: messages queued on the receiving side; 0 is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub rcvhwm: Option<i32>,
@@ -303,7 +303,7 @@ pub struct Sockets {
     /// `ZMQ_SNDBUF`: the kernel's send buffer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sndbuf: Option<Bytes>,
-    /// `ZMQ_SNDHWM`: messages that wait on the sending side; 0 is no limit.
+    /// `ZMQ_SNDHWM`: messages queued on the sending side; 0 is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub sndhwm: Option<i32>,
@@ -313,24 +313,24 @@ pub struct Sockets {
     pub tos: Option<i32>,
 }
 
-/// `[compare]`: what `zload compare` asks of two runs of this scenario. All optional.
+/// `[compare]`: the questions of `zload compare` for this scenario. All optional.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Compare {
-    /// The one metric that matters most, by its path in the result, as in `latency.first_reply.p50`. If absent: the
+    /// The primary metric, by its path in the result, as in `latency.first_reply.p50`. By default the
     /// throughput of a closed load, the median response time of an open one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary: Option<String>,
-    /// Metrics whose answers count, too: one that is worse makes the whole worse.
+    /// Gates, further metrics that count: one that is worse makes the overall answer worse.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<String>,
-    /// A smaller difference of the primary metric counts as none. If absent: what the metric has by itself.
+    /// The margin: the smallest difference of the primary metric that counts as one. By default the metric's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub margin: Option<Percent>,
 }
 
 impl Scenario {
-    /// The same scenario with the seed that is so many further; after the largest comes 0.
+    /// The same scenario with the seed increased by this number; after the largest comes 0.
     #[must_use]
     pub fn with_seed_after(&self, further: u64) -> Self {
         Self { seed: self.seed.wrapping_add(further) & LARGEST_SEED, ..self.clone() }

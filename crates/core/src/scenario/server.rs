@@ -1,4 +1,4 @@
-//! `[server]`: a server of the user's own, as a command that zload starts and stops. Pure.
+//! `[server]`: an external server, as a command that zload starts and stops. Pure.
 //!
 //! In an argument, `{frontend}` stands for the endpoint to bind, and `{{word}}` for the text `{word}`; braces around
 //! anything but one lower-case word are text, so JSON and most scripts pass as they are.
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use super::value_error::{Checked, refuse_with_help, within};
 use super::{Engine, Nanos, Scenario};
 
-/// What the arguments must have somewhere.
+/// A placeholder that some argument must contain.
 const FRONTEND: &str = "frontend";
 /// The longest that a server may take to answer or to end.
 const MOST: Nanos = Nanos::from_secs(3600);
 
-/// `[server]`: a server of the user's own. zload starts it, waits until it answers, and stops it after the run.
+/// `[server]`: an external server. zload starts it, waits until it answers, and stops it after the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["command"]))]
 pub struct ServerCommand {
     /// Program and arguments; no shell is involved. `{frontend}` in an argument becomes the endpoint to bind. A program
-    /// without a slash is looked for in `PATH`; relative paths begin at the current directory.
+    /// without a slash is searched for in `PATH`; relative paths start at the current directory.
     #[schemars(length(min = 2))]
     pub command: Vec<String>,
     /// How long it may take from its start until it answers a request.
@@ -120,7 +120,7 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
     let Some(server) = &scenario.server else { return Ok(()) };
     if server.command.first().is_none_or(String::is_empty) {
         let help = "as in command = [\"./my_server\", \"--bind\", \"{frontend}\"]";
-        return refuse_with_help(PATH, "must begin with the program to start", help);
+        return refuse_with_help(PATH, "must start with the program", help);
     }
     if server.command.iter().any(|argument| argument.chars().any(char::is_control)) {
         let help = "put a script of several lines into a file";
@@ -134,7 +134,7 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
     if let Some(unknown) = names.iter().flatten().find(|name| **name != FRONTEND) {
         return refuse_with_help(
             PATH,
-            format!("nothing is known to put in the place of {{{unknown}}}"),
+            format!("unknown placeholder {{{unknown}}}"),
             &format!(
                 "{{{FRONTEND}}} is the endpoint to bind; write {{{{{unknown}}}}} for the text {{{unknown}}}"
             ),
@@ -152,7 +152,7 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
     if scenario.proxy.engine != Engine::External {
         return refuse_with_help(
             "proxy.engine",
-            "has no effect: [server] starts a server of your own",
+            "has no effect: [server] starts an external server",
             "leave it out (or \"external\"), or leave out [server]",
         );
     }

@@ -18,17 +18,17 @@ const FORM: &str = "a threshold such as \"first_reply.p99 < 5ms\"";
 const AMOUNTS: &str =
     "write a time (5ms), a rate (10k/s, 64MiB/s), a size (64MiB), a number (0.5) or a share (1%)";
 
-/// `[thresholds]`: what the figures of a run must be.
+/// `[thresholds]`: limits on the figures of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
-    /// Limits, each a field of the result, a relation and a value with its unit, as in `first_reply.p99 < 5ms`. One on a
+    /// Limits, each a field of the result, a comparison operator and a value with its unit, as in `first_reply.p99 < 5ms`. One on a
     /// field of `series` is a limit for each second.
     pub limits: Vec<Threshold>,
 }
 
 impl Thresholds {
-    /// Whether nothing is asked for.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.limits.is_empty()
     }
@@ -39,13 +39,13 @@ impl Thresholds {
 pub struct Threshold {
     /// The figure's name, as it was written.
     pub field: String,
-    /// How the figure must stand to `limit`.
+    /// The comparison of the figure with `limit`.
     pub relation: Relation,
     /// What it is compared with.
     pub limit: Amount,
 }
 
-/// How a figure must stand to its limit.
+/// The comparison of a figure with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relation {
     /// `<`
@@ -80,7 +80,7 @@ pub enum Amount {
 }
 
 impl Relation {
-    /// Each with how it is written; what begins with another one stands before it.
+    /// Each with its text; one that starts with another comes before it.
     const ALL: [(&'static str, Self); 6] = [
         ("<=", Self::AtMost),
         (">=", Self::AtLeast),
@@ -90,7 +90,7 @@ impl Relation {
         (">", Self::Above),
     ];
 
-    /// Whether `value` stands to `limit` as it must.
+    /// Whether `value` meets `limit`.
     #[expect(clippy::float_cmp, reason = "counts and limits that were written down are exact")]
     pub fn holds(self, value: f64, limit: f64) -> bool {
         match self {
@@ -131,7 +131,7 @@ impl FromStr for Amount {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-            return Err(format!("\"{text}\" is no value: {AMOUNTS}"));
+            return Err(format!("\"{text}\" is not a value: {AMOUNTS}"));
         }
         let plain = |text: &str| {
             let digits = text.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -151,7 +151,7 @@ impl FromStr for Amount {
         } else {
             text.parse().map(Self::Time)
         };
-        amount.map_err(|why| format!("\"{text}\" is no value: {why}"))
+        amount.map_err(|why| format!("\"{text}\" is not a value: {why}"))
     }
 }
 
@@ -174,17 +174,15 @@ impl FromStr for Threshold {
     fn from_str(text: &str) -> Result<Self, String> {
         let end = text
             .find(['<', '>', '=', '!'])
-            .ok_or_else(|| format!("\"{text}\" compares nothing: write {FORM}"))?;
+            .ok_or_else(|| format!("\"{text}\" has no comparison: write {FORM}"))?;
         let (field, comparison) = (text[..end].trim(), &text[end..]);
         if !is_name(field) {
-            return Err(format!("\"{field}\" is no name of a field: write {FORM}"));
+            return Err(format!("\"{field}\" is not a field name: write {FORM}"));
         }
         let (relation, limit) = Relation::ALL
             .iter()
             .find_map(|(sign, relation)| Some((*relation, comparison.strip_prefix(sign)?)))
-            .ok_or_else(|| {
-                format!("\"{text}\" compares nothing: the signs are < <= > >= == and !=")
-            })?;
+            .ok_or_else(|| format!("\"{text}\" has no comparison: use < <= > >= == or !="))?;
         Ok(Self { field: field.to_owned(), relation, limit: limit.trim().parse()? })
     }
 }
@@ -241,7 +239,7 @@ impl JsonSchema for Threshold {
             format!(r"^\s*{WORD}(\.{WORD})*\s*(<=?|>=?|==|!=)\s*[0-9.]+(\s*%|[0-9.a-zA-Zµ/]*)\s*$");
         json_schema!({
             "type": "string",
-            "description": "A field of the result, a relation and a value with its unit.",
+            "description": "A field of the result, a comparison operator and a value with its unit.",
             "pattern": pattern,
         })
     }
@@ -281,24 +279,24 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         for (text, said) in [
-            ("", "compares nothing"),
-            ("first_reply.p99 5ms", "compares nothing"),
-            ("first_reply.p99 = 5ms", "the signs are"),
-            ("first_reply.p99 => 5ms", "the signs are"),
-            ("first_reply.p99 <", "\"\" is no value"),
+            ("", "has no comparison"),
+            ("first_reply.p99 5ms", "has no comparison"),
+            ("first_reply.p99 = 5ms", "use < <="),
+            ("first_reply.p99 => 5ms", "use < <="),
+            ("first_reply.p99 <", "\"\" is not a value"),
             ("first_reply.p99 < 5", ""),
             ("first_reply.p99 < 5 ms", "unknown unit \" ms\""),
-            ("ledger.lost_ratio < %", "is no value"),
-            ("ledger.lost_ratio < 1.2.3%", "is no value"),
+            ("ledger.lost_ratio < %", "is not a value"),
+            ("ledger.lost_ratio < 1.2.3%", "is not a value"),
             ("first_reply.p99 < 5ms, slip.p99 < 1ms", "unknown unit"),
-            ("first_reply.p99 << 5ms", "is no value"),
-            ("ledger.requests_lost == -1", "is no value"),
-            ("ledger.requests_lost == 1.2.3", "is no value"),
+            ("first_reply.p99 << 5ms", "is not a value"),
+            ("ledger.requests_lost == -1", "is not a value"),
+            ("ledger.requests_lost == 1.2.3", "is not a value"),
             ("ledger.requests_lost == 1e3", "unknown unit \"e\""),
-            ("< 5ms", "is no name of a field"),
-            ("first reply < 5ms", "is no name of a field"),
-            ("first_reply. < 5ms", "is no name of a field"),
-            ("5ms > first_reply.p99", "is no name of a field"),
+            ("< 5ms", "is not a field name"),
+            ("first reply < 5ms", "is not a field name"),
+            ("first_reply. < 5ms", "is not a field name"),
+            ("5ms > first_reply.p99", "is not a field name"),
         ] {
             match text.parse::<Threshold>() {
                 Err(problem) => assert!(problem.contains(said), "{text}: {problem}"),

@@ -121,7 +121,7 @@ struct Part<'a> {
     value: u64,
 }
 
-/// Splits the next number and its unit off the front of `text`.
+/// Splits the next number and its unit off the start of `text`.
 fn split_quantity<'a>(
     text: &'a str,
     units: Units,
@@ -326,7 +326,7 @@ impl<T: FromStr<Err = String>> Visitor<'_> for TextVisitor<T> {
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<T, E> {
-        Err(E::custom(format_args!("{value} is no quantity: {}", self.help)))
+        Err(E::custom(format_args!("{value} is not a quantity: {}", self.help)))
     }
 }
 

@@ -24,7 +24,7 @@ const MAX_IN_FLIGHT: u32 = 1_000_000;
 /// Longest name of a scenario, in characters.
 pub const LONGEST_NAME: usize = 100;
 
-/// The first thing that `scenario` cannot mean.
+/// The first invalid value of `scenario`.
 pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
     let check = || -> Checked {
         names(scenario)?;
@@ -80,7 +80,7 @@ fn load(scenario: &Scenario) -> Checked {
     if load.model == Model::Closed && scenario.workers.replies.greatest() == Some(Count(0)) {
         return refuse(
             "workers.replies",
-            "a closed load needs replies: without any, nothing would ever tell when a slot is free",
+            "a closed load needs replies: without them no slot is ever free again",
         );
     }
     Ok(())
@@ -91,7 +91,7 @@ fn open_load(load: &Load, clients: Count) -> Checked {
         (Some(_), Some(_)) => {
             return refuse(
                 "load.rate",
-                "stands beside load.rate_per_client: an open load needs exactly one of them",
+                "conflicts with load.rate_per_client: an open load needs exactly one of them",
             );
         }
         (None, None) => {
@@ -111,14 +111,14 @@ fn open_load(load: &Load, clients: Count) -> Checked {
     if per_second > MAX_RATE {
         return refuse(
             path,
-            format!("asks for {per_second}/s over all clients; the most is {MAX_RATE}/s"),
+            format!("is {per_second}/s over all clients; the maximum is {MAX_RATE}/s"),
         );
     }
     let foreign =
         [("load.in_flight", load.in_flight.is_some()), ("load.think", load.think.is_some())];
     no_effect(
         &foreign,
-        "in an open load requests leave on a schedule",
+        "in an open load requests are sent on a schedule",
         "set model = \"closed\" to use it",
     )
 }
@@ -131,7 +131,7 @@ fn closed_load(load: &Load) -> Checked {
     ];
     no_effect(
         &foreign,
-        "in a closed load requests leave when a slot frees",
+        "in a closed load requests are sent when a slot is free",
         "set model = \"open\" to use it",
     )?;
     within("load.in_flight", load.in_flight.unwrap_or(Count(1)).0, 1, MAX_IN_FLIGHT)?;
@@ -155,7 +155,7 @@ fn counts(scenario: &Scenario) -> Checked {
             let clients = scenario.clients.count;
             return refuse(
                 "clients.threads",
-                format!("is {threads}, more than the {clients} clients they carry"),
+                format!("is {threads}, more than the {clients} clients to run"),
             );
         }
     }
@@ -173,7 +173,7 @@ fn endpoints(scenario: &Scenario) -> Checked {
     if scenario.proxy.frontend.starts_with("inproc:") {
         return refuse(
             "proxy.frontend",
-            "cannot be inproc: clients and server have contexts of their own, as separate processes would",
+            "cannot be inproc: clients and server have separate contexts, as separate processes would",
         );
     }
     if scenario.proxy.engine == Engine::External {
@@ -200,10 +200,11 @@ fn reachable(scenario: &Scenario) -> Checked {
 fn endpoint(path: &'static str, endpoint: &str) -> Checked {
     const FORMS: &str = "endpoints look like tcp://127.0.0.1:5570 (port * is any free one), ipc:///tmp/name or \
                          inproc://name (backend only)";
-    let malformed =
-        |why: &str| refuse_with_help(path, format!("\"{endpoint}\" is no endpoint: {why}"), FORMS);
+    let malformed = |why: &str| {
+        refuse_with_help(path, format!("\"{endpoint}\" is not an endpoint: {why}"), FORMS)
+    };
     if endpoint.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return malformed("it has blanks in it");
+        return malformed("it contains spaces");
     }
     let Some((transport, address)) = endpoint.split_once("://") else {
         return malformed("it has no ://");
@@ -217,7 +218,7 @@ fn endpoint(path: &'static str, endpoint: &str) -> Checked {
                 return malformed("it has no host");
             }
             if host.parse::<std::net::Ipv6Addr>().is_ok() {
-                return malformed("an IPv6 address stands in brackets, as in tcp://[::1]:5570");
+                return malformed("an IPv6 address needs brackets, as in tcp://[::1]:5570");
             }
             let digits = port.chars().all(|c| c.is_ascii_digit());
             if port != "*" && !(digits && port.parse::<u16>().is_ok_and(|port| port > 0)) {
@@ -256,7 +257,7 @@ fn distribution<T: Quantity + std::fmt::Display>(
         Distribution::Uniform([low, high]) if low > high => {
             return refuse(
                 path,
-                format!("uniform goes from the lower to the upper end, not from {low} to {high}"),
+                format!("uniform needs the lower bound first, not {low} to {high}"),
             );
         }
         Distribution::Constant(_) | Distribution::Uniform(_) | Distribution::Normal { .. } => {}
@@ -285,20 +286,17 @@ fn distribution<T: Quantity + std::fmt::Display>(
         }
     }
     if let Some(value) = distribution.least().filter(|value| *value < least) {
-        return refuse(
-            path,
-            format!("{value} is below the least that is possible, {least}{}", because(path)),
-        );
+        return refuse(path, format!("{value} is below the minimum, {least}{}", because(path)));
     }
     if let Some(value) = distribution.greatest().filter(|value| *value > greatest) {
-        return refuse(path, format!("{value} is above the most that is possible, {greatest}"));
+        return refuse(path, format!("{value} is above the maximum, {greatest}"));
     }
     Ok(())
 }
 
 fn because(path: &str) -> &'static str {
     if path == "load.payload" {
-        ": the body holds the header by which its replies are told apart"
+        ": the body contains the header that identifies its replies"
     } else {
         ""
     }
@@ -347,10 +345,8 @@ fn affinity(scenario: &Scenario) -> Checked {
     match scenario.sockets.affinity {
         Some(mask) if mask != 0 && mask.trailing_zeros() >= threads => refuse_with_help(
             "sockets.affinity",
-            format!(
-                "names none of the I/O threads, of which there are {threads} (proxy.io_threads)"
-            ),
-            "its lowest bit is the first I/O thread; 0 is all of them",
+            format!("selects no I/O thread: there are {threads} (proxy.io_threads)"),
+            "its lowest bit is the first I/O thread; 0 means all",
         ),
         _ => Ok(()),
     }
@@ -360,7 +356,7 @@ fn limits(limits: &Limits) -> Checked {
     for (path, share) in limits.shares() {
         within(path, share, 0.0, 1.0)?;
         if share.is_nan() {
-            return refuse(path, "must be a share from 0 to 1");
+            return refuse(path, "must be from 0 to 1");
         }
     }
     if let Some(max_slip) = limits.max_slip {

@@ -13,7 +13,7 @@ pub struct ValueError {
     pub help: Option<String>,
 }
 
-/// Fails with the first thing that cannot be meant.
+/// Fails with the first invalid value.
 pub(super) type Checked = Result<(), ValueError>;
 
 pub(super) fn refuse(path: &'static str, message: impl Into<String>) -> Checked {

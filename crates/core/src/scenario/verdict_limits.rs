@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Nanos;
 
-/// `[verdict]`: from where on a check doubts the run. All optional; shares are from 0 to 1.
+/// `[verdict]`: above which values a check warns. All optional; shares are from 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// The 99th percentile of the time by which requests left late. If absent: lateness may make up a tenth of the
+    /// The 99th percentile of the send delay. By default the send delay may make up a tenth of the
     /// response time's median and 99th percentile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_slip: Option<Nanos>,
-    /// Share of the requests that left late by more than their client's mean time between requests.
+    /// Share of the requests that were sent late by more than their client's mean inter-arrival time.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_late: f64,
     /// Share of the planned requests that were not sent.
@@ -36,19 +36,19 @@ pub struct Limits {
     /// Share of the machine's CPU time that other processes used.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_other_load: f64,
-    /// Share of the response time in which zload's threads waited for a CPU that others had.
+    /// Share of the response time in which zload's threads waited for CPUs that others used.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_machine_share: f64,
     /// Share of the periods in which a CPU quota was used up.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_throttled: f64,
-    /// Growth of the replies in flight, as a share of the replies owed.
+    /// Growth of the number of replies outstanding, as a share of the expected replies.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_backlog: f64,
     /// Relative difference between the mean in flight and rate times mean time.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_little_error: f64,
-    /// Drift of the response time over the window, or its difference between warm-up and the rest, relative to its median.
+    /// Drift of the response time over the window, or its difference between the start and the rest, relative to its median.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_drift: f64,
     /// Jump of the response time from one level to another, relative to its median.
@@ -57,10 +57,10 @@ pub struct Limits {
     /// Share by which the workers' delays may typically be longer than planned.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_delay_overshoot: f64,
-    /// Share of the owed replies that were lost.
+    /// Share of the expected replies that were lost.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_lost: f64,
-    /// Share of the messages that came although nobody owed them.
+    /// Share of the messages that came and were not expected.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_unexpected: f64,
     /// The shortest window whose seconds can be compared with each other.

@@ -12,7 +12,7 @@ const LEAST_BATCHES: usize = 16;
 /// The longest batches resemble their neighbours more than this (von Neumann, "Distribution of the ratio of the mean square successive
 /// difference to the variance", 1941): the series is too short for its own memory.
 const MOST_ALIKE: f64 = 0.3;
-/// Batches that vary by more than so many standard errors of their variance above what independent requests would, are not independent.
+/// Batches that vary by more than this many standard errors of their variance above what independent requests would, are not independent.
 const CERTAIN: f64 = 2.0;
 
 /// What one request adds: values that share its luck, and how many of them are above the percentile.
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn independent_values_are_worth_themselves_and_correlated_ones_fewer() {
+    fn independent_values_count_fully_and_correlated_ones_less() {
         let independent = effective_sample_size(&above(&ar1(0.0, 4_000, 1), 0.0)).unwrap();
         assert!((3_500.0..=4_000.1).contains(&independent), "{independent}");
         let correlated = effective_sample_size(&above(&ar1(0.9, 4_000, 1), 0.0)).unwrap();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_shorter_than_its_memory_is_worth_nothing_that_can_be_said() {
+    fn a_series_shorter_than_its_memory_has_no_effective_size() {
         let silent = (0..20)
             .filter(|&seed| effective_sample_size(&above(&ar1(0.99, 1_000, seed), 0.0)).is_none())
             .count();
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_of_one_request_are_worth_more_than_one_only_as_far_as_they_differ() {
+    fn replies_of_one_request_count_more_than_once_only_as_far_as_they_differ() {
         let requests = ar1(0.0, 2_000, 5);
         let alike: Vec<Cluster> = above(&requests, 0.0)
             .iter()
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_vary_is_worth_its_number() {
+    fn what_does_not_vary_counts_fully() {
         assert_eq!(effective_sample_size(&[]), Some(0.0));
         assert_eq!(effective_sample_size(&above(&[7.0; 50], 9.0)), Some(50.0));
     }

@@ -18,8 +18,8 @@ pub use autocorrelation::{autocorrelation_time, inflation};
 pub use effective_sample_size::{Cluster, effective_sample_size};
 pub use multiplicity::holm;
 pub use order::{
-    Estimate, block_medians, carries, interval, median, next_value, percentile, quantile_named,
-    size_for,
+    Estimate, block_medians, interval, median, next_value, percentile, quantile_named, size_for,
+    suffices,
 };
 pub use paired::{fewest_for, shift, signed_rank_p};
 pub use shift::{Shift, level_shift};

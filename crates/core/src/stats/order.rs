@@ -32,7 +32,7 @@ pub fn quantile_named(name: &str) -> Option<f64> {
 }
 
 /// Whether `size` independent values are enough for the percentile `quantile` (0.5 and above).
-pub fn carries(size: f64, quantile: f64) -> bool {
+pub fn suffices(size: f64, quantile: f64) -> bool {
     size >= size_for(quantile)
 }
 
@@ -42,7 +42,7 @@ pub fn carries(size: f64, quantile: f64) -> bool {
 /// effective sample size of autocorrelated ones (`n / autocorrelation_time`), and scaled to the real one.
 pub fn percentile(values: &[f64], quantile: f64, effective: f64) -> Option<Estimate> {
     let effective = effective.min(values.len() as f64);
-    if !carries(effective, quantile) {
+    if !suffices(effective, quantile) {
         return None;
     }
     let mut sorted = values.to_vec();
@@ -151,7 +151,7 @@ mod tests {
                     (low..=high).contains(&values[count])
                 })
                 .count();
-            // Four standard errors of so many tries.
+            // Four standard errors of this many tries.
             assert!((1_860..=1_940).contains(&held), "{count}: {held} of {tries}");
         }
         assert_eq!(next_value(&[7.0; 50]), Some([7.0; 2]));

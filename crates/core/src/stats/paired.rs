@@ -70,7 +70,7 @@ pub(super) fn doubled_ranks(sorted: &[f64]) -> Vec<usize> {
     ranks
 }
 
-/// Probability of each sum, if each of the numbers is in it or not by the toss of a coin.
+/// Probability of each sum, if each of the numbers is in it or not with equal probability.
 fn subset_sums(numbers: &[usize]) -> Vec<f64> {
     let mut probabilities = vec![0.0; numbers.iter().sum::<usize>() + 1];
     probabilities[0] = 1.0;

@@ -5,7 +5,7 @@ use super::Estimate;
 /// Fewer values tell next to nothing of how much they differ.
 const LEAST: usize = 3;
 
-/// Of Student's distribution with so many degrees of freedom (2 and above), 95 % lies within this many standard errors.
+/// Of Student's distribution with this many degrees of freedom (2 and above), 95 % lies within this many standard errors.
 ///
 /// Exact for 2 (every table has it), else Cornish and Fisher's expansion (Abramowitz and Stegun, 26.7.5), which is off by less than
 /// 2 % from 3 on and by less than 0.1 % from 5 on.
@@ -83,7 +83,7 @@ mod tests {
         assert!((same.mean.low - 5.0).abs() < 1e-9 && (same.next[1] - 5.0).abs() < 1e-9);
     }
 
-    /// Runs that have a level of their own, each of which sees its level with an error of a tenth of that.
+    /// Runs that have a level of their own, each of which measures its level with an error of a tenth of that.
     #[test]
     fn of_runs_with_a_level_of_their_own_the_intervals_hold_what_they_promise() {
         for spread in [0.05, 0.2] {

@@ -8,13 +8,13 @@ const LEAST_BATCHES: usize = 10;
 /// Where the warm-up of a series ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Truncation {
-    /// How many values at the begin belong to the warm-up.
+    /// How many values at the start belong to the warm-up.
     pub values: usize,
     /// False if the search ended where it had to, at half of the series: then no steady state was found.
     pub settled: bool,
 }
 
-/// How much of the begin of a series should be left out so that its mean is known best; `None` of fewer than 50 values.
+/// How much of the start of a series should be left out so that its mean is known best; `None` of fewer than 50 values.
 ///
 /// MSER-5 (White, Cobb and Spratt, "A comparison of five steady-state truncation heuristics for simulation", 2000): of
 /// the means z of n batches of 5, leave out the first d that make Σ(z - mean)² / (n-d)² of the rest the least, with d at
@@ -35,7 +35,7 @@ pub fn mser5(values: &[f64]) -> Option<Truncation> {
         squares += deviation * deviation;
         let count = (means.len() - left_out) as f64;
         let error = (squares - sum * sum / count).max(0.0) / (count * count);
-        // From the end to the begin: among equals the one that keeps the most wins.
+        // From the end to the start: among equals the one that keeps the most wins.
         if left_out <= means.len() / 2 && error <= best.0 {
             best = (error, left_out);
         }

@@ -76,7 +76,7 @@ impl<'a> ArrivalQueue<'a> {
         Ok(Self { plan, due, source, at_ns: 0, at_once: 0, most_at_once })
     }
 
-    /// The next request, if the plan has one more. [`Self::ended`] must be told of its end before the next call.
+    /// The next request, if the plan has one more. [`Self::ended`] must be called with its end before the next call.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Arrival>, NoIdeal> {
         let Some(&Reverse((intended_ns, client))) = self.due.peek() else { return Ok(None) };

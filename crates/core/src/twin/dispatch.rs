@@ -67,7 +67,7 @@ impl Dispatch {
         Self { workers, free_ns: vec![0; workers as usize], state }
     }
 
-    /// The worker of the request that arrives at `now_ns`. [`Self::occupy`] must be told how long it takes before the
+    /// The worker of the request that arrives at `now_ns`. [`Self::occupy`] must be called with its duration before the
     /// next call; `now_ns` must never decrease.
     #[inline]
     pub(super) fn assign(&mut self, key: DrawKey, now_ns: u64) -> Turn {
@@ -226,7 +226,7 @@ mod tests {
             }
         }
         assert_eq!(two_of(1, DrawKey::new(3, 1, 1)), (0, 0));
-        // With two workers the two drawn are all there are: nobody gets a third while the other has one.
+        // With two workers the two drawn are all there are: neither gets a third request while the other has one.
         let workers = assigned(Policy::PowerOfTwo, 2, &[0; 10], &[100; 10]);
         assert!((2..=10).step_by(2).all(|end| {
             workers[..end].iter().filter(|worker| **worker == 0).count() == end / 2

@@ -1,4 +1,4 @@
-//! What the world cost: measured minus ideal, request by request.
+//! The overhead: measured minus simulated, request by request.
 //!
 //! Each observed request is compared with the same request of the same plan, so the plan's own luck cancels out, which
 //! the difference of two percentiles does not offer. Invariant: memory follows the requests observed, and not the plan.
@@ -28,10 +28,10 @@ pub struct Excess {
     pub first_reply: Differences,
     /// To the last reply.
     pub last_reply: Differences,
-    /// Observed requests that the twin does not answer: of another plan, or of a closed load that sent more in the
-    /// world than its twin did.
+    /// Observed requests that the simulation does not answer: of another plan, or of a closed load that sent more in the
+    /// world than in the simulation.
     pub unmatched: u64,
-    /// The twin's response time to the first reply of each observed request, in nanoseconds, in the order in which they
+    /// The simulated response time to the first reply of each observed request, in nanoseconds, in the order in which they
     /// were given; `None` of the unmatched.
     pub ideal_first_ns: Vec<Option<u64>>,
 }
@@ -41,12 +41,12 @@ pub struct Excess {
 pub struct Differences {
     /// Measured minus ideal; 0 where the measured time was the shorter one.
     pub histogram: LatencyHistogram,
-    /// The same, in the order in which the twin serves the requests.
+    /// The same, in the order in which the simulation serves the requests.
     pub times: Vec<u64>,
     /// The sum of measured minus ideal, with its sign.
     sum_ns: i128,
     /// How many measured times were the shorter ones: where requests queue, another order of arrival makes some of them
-    /// faster than in the twin, at the cost of others.
+    /// faster than in the simulation, at the cost of others.
     pub faster: u64,
 }
 

@@ -1,12 +1,12 @@
-//! The twin's figures: what a run of the plan would show, were the world free.
+//! The figures of the simulation: what a run of the plan would show if proxy, network and scheduler cost nothing.
 //!
 //! Invariant: of constant size, however long the plan.
 
 use super::{Course, Limits, NoIdeal, Pool, play};
 use crate::plan::{Offered, Plan};
-use crate::record::{Carried, Cycles, LatencyHistogram};
+use crate::record::{Completed, Cycles, LatencyHistogram};
 
-/// What an ideal topology does with a plan. As in a measurement, requests intended before the end of the warm-up are
+/// What the simulation of a plan shows. As in a measurement, requests intended before the end of the warm-up are
 /// served and not counted, and rates cover the window from there to the end of the sending.
 #[derive(Debug, Clone)]
 pub struct Ideal {
@@ -16,7 +16,7 @@ pub struct Ideal {
     pub requests: u64,
     /// Requests with a fan-out of 0.
     pub silent: u64,
-    /// Replies, up to the last one that is owed.
+    /// Replies, up to the last expected one.
     pub replies: u64,
     /// Response time to a request's first reply, from its intended instant, as all three.
     pub first_reply: LatencyHistogram,
@@ -28,7 +28,7 @@ pub struct Ideal {
     pub window_ns: u64,
     /// What the rates are made of: in an open load the requests, and the replies that came in the window, also those to
     /// requests of the warm-up; in a closed one each cycle's share of the window, as in a measurement.
-    pub carried: Carried,
+    pub completed: Completed,
     /// The work of the window's requests as a share of what the workers can do in the window.
     pub utilisation: f64,
     /// Whether the window offers more work than the workers can do: the queue grows as long as the plan, and so do the
@@ -50,7 +50,7 @@ impl Ideal {
         self.last_reply.merge(&other.last_reply);
         self.reply.merge(&other.reply);
         self.window_ns += other.window_ns;
-        self.carried.merge(&other.carried);
+        self.completed.merge(&other.completed);
         self.queue_grows |= other.queue_grows;
     }
 }
@@ -134,9 +134,9 @@ impl Tally {
         let window_ns = self.send_end_ns - self.warmup_ns;
         let capacity_ns = f64::from(pool.workers) * window_ns as f64;
         let utilisation = self.busy_ns as f64 / capacity_ns;
-        let carried = match plan.offered() {
+        let completed = match plan.offered() {
             Offered::Open { .. } => {
-                Carried { requests: self.requests as f64, replies: self.window_replies as f64 }
+                Completed { requests: self.requests as f64, replies: self.window_replies as f64 }
             }
             Offered::Closed { .. } => {
                 let slots = plan.slots_per_client() * u64::from(plan.clients());
@@ -158,7 +158,7 @@ impl Tally {
             last_reply,
             reply: self.reply,
             window_ns,
-            carried,
+            completed,
             utilisation,
             // A closed load waits for its replies, so its queue is never longer than its slots.
             queue_grows: utilisation > 1.0 && matches!(plan.offered(), Offered::Open { .. }),

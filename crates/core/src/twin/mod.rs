@@ -1,11 +1,11 @@
 //! What could have happened: the same plan with a proxy, a network and a scheduler that cost nothing.
 //!
 //! A simulation of discrete events: the plan's own requests, instants, fan-outs and delays meet the same number of
-//! workers, and the only thing left to wait for is a worker. What a measurement shows beyond it is what the real world
+//! workers, and the only thing left to wait for is a worker. What a measurement shows beyond it is what the real topology
 //! cost. Every request's course is known when it is dispatched, because each queue is first come, first served: no
 //! event for its end. Nobody gives up and nothing is lost here.
 //! Invariants: never reads a clock or a socket; the same plan and pool give the same course, on every machine. The work
-//! is bounded by its own steps and not by a guess of what the world will send.
+//! is bounded by its own steps and not by a guess of what a run will send.
 
 mod arrivals;
 mod dispatch;
@@ -31,17 +31,17 @@ use dispatch::Dispatch;
 pub struct Pool {
     /// Workers, each of which serves one request at a time; at least 1.
     pub workers: u32,
-    /// How requests find a worker.
+    /// How requests are assigned to workers.
     pub policy: Policy,
 }
 
-/// How far a plan is played. A step is a request or a reply, and takes 20 to 40 ns,
+/// How far a plan is simulated. A step is a request or a reply, and takes 20 to 40 ns,
 /// 100 where times are drawn from a distribution.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits<'a> {
     /// A plan of more steps has no ideal.
     pub most_steps: u64,
-    /// Ends the play when it becomes true.
+    /// Ends the simulation when it becomes true.
     pub stop: &'a AtomicBool,
 }
 
@@ -57,7 +57,7 @@ impl Limits<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// The next worker in turn, whatever it has to do: what a DEALER backend does. Each worker has a queue of its own.
+    /// The next worker in turn, busy or not: what a DEALER backend does. Each worker has a queue of its own.
     RoundRobin,
     /// One queue for all, served by the first worker that is free. No policy that does not know a request's work
     /// beforehand makes the waits shorter on average (Daley, "Certain optimality properties of the first-come
@@ -127,15 +127,12 @@ impl Course<'_> {
 pub enum NoIdeal {
     /// A closed load in which nothing takes time.
     #[error(
-        "a closed load without work and without think time has no ideal: with a proxy that costs nothing its rate is \
-         infinite; give workers.delay or load.think a value above 0, or offer an open load"
+        "a closed load without work and think time has no lower bound: with a proxy that costs nothing its rate is infinite; set workers.delay or load.think above 0, or use an open load"
     )]
     InfiniteRate,
     /// A closed load in which next to nothing takes time.
     #[error(
-        "this closed load has no ideal: {requests} requests left at one instant ({at_ns} ns), because nearly all are \
-         silent, or without work, and without think time; give load.think a value above 0, or let more requests have \
-         replies and work"
+        "this closed load has no lower bound: {requests} requests were sent at one instant ({at_ns} ns), as nearly all are silent or without work, and without think time; set load.think above 0, or give more requests replies and work"
     )]
     StandsStill {
         /// The instant that does not pass.
@@ -144,17 +141,14 @@ pub enum NoIdeal {
         requests: u64,
     },
     /// A closed load that keeps more in flight than fits into memory.
-    #[error(
-        "{in_flight} requests in flight are more than can be simulated (at most {MOST_IN_FLIGHT})"
-    )]
+    #[error("{in_flight} requests in flight are too many to simulate (at most {MOST_IN_FLIGHT})")]
     TooManyInFlight {
         /// Requests in flight, over all clients.
         in_flight: u64,
     },
     /// More work than the limits allow.
     #[error(
-        "its simulation takes more than {most_steps} steps (each request and each reply is one): lower run.duration, the \
-         rate, the clients or workers.replies, or give a closed load more load.think or workers.delay"
+        "its simulation takes more than {most_steps} steps (one for each request and reply): lower run.duration, the rate, clients.count or workers.replies, or raise load.think or workers.delay in a closed load"
     )]
     TooLong {
         /// The limit.
@@ -194,7 +188,7 @@ pub fn play(
             now_ns
         }));
         dispatch.occupy(turn.worker, now_ns);
-        // Nobody tells a client when a worker takes a request that it owes no reply: its slot is free at once.
+        // A client does not learn when a worker takes a silent request: its slot is free at once.
         let over_ns = if replies_ns.is_empty() { arrival.intended_ns } else { now_ns };
         let free_ns = plan.think_ns(key).map(|think_ns| over_ns.saturating_add(think_ns));
         each(&Course {

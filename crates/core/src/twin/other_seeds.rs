@@ -1,6 +1,6 @@
-//! The plan's own luck: the twin of the same scenario with other seeds.
+//! Seed luck: the simulation of the same scenario with other seeds.
 //!
-//! What a percentile owes to this draw of requests and work is how far it differs from those of other draws; no measurement
+//! The luck of this draw of requests and work is how far its percentiles differ from those of other draws; no measurement
 //! can tell, for it has one draw. Invariant: the answer does not depend on how many threads look for it, and none is started
 //! here.
 
@@ -24,7 +24,7 @@ pub type Together<'a> = &'a dyn Fn(&(dyn Fn() + Sync));
 /// As many as fit into the steps of the limits, at most [`MOST_SEEDS`]; an error if that is less than [`LEAST_SEEDS`]. One that has
 /// no ideal leaves none at all: the others would be a choice.
 ///
-/// `together` calls the work it is given, on as many threads as it likes, and returns when all of them are done; each does
+/// `together` calls the work it is given, on any number of threads, and returns when all of them are done; each does
 /// what is left.
 pub fn other_seeds<T: Send>(
     scenario: &Scenario,

@@ -12,15 +12,15 @@ use crate::quantity::{cpus, percent, rate};
 
 /// A proxy, an I/O thread or the workers that are busy for a larger share of the time are a limit.
 const BUSY: f64 = 0.9;
-/// A machine whose CPUs are busy for a larger share of the time is one itself.
+/// A machine whose CPUs are busy for a larger share of the time is a limit itself.
 const MACHINE_BUSY: f64 = 0.95;
 
 /// What kept the throughput from being higher.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ceiling {
-    /// What it was.
+    /// The limit.
     pub by: CeilingBy,
-    /// The same in words.
+    /// In a sentence.
     pub sentence: String,
 }
 
@@ -28,15 +28,15 @@ pub struct Ceiling {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CeilingBy {
-    /// The system under test: the throughput is its ceiling.
+    /// The system under test: the throughput is its maximum.
     System,
     /// The generator: the throughput is a lower bound.
     Generator,
-    /// Nothing: the load that was offered was carried. A lower bound.
+    /// Nothing: the system handled the offered load. A lower bound.
     OfferedLoad,
-    /// The CPU quota of the container: both sides had to stand still, so it is nobody's ceiling.
+    /// The CPU quota of the container: both sides had to stop, so it is the limit of neither.
     Quota,
-    /// It cannot be told. A lower bound.
+    /// It is unknown. A lower bound.
     Unknown,
 }
 
@@ -51,11 +51,11 @@ pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) ->
     } else {
         format!("{} requests", rate(evidence.requests_per_s))
     };
-    let (by, sentence) = if carried(evidence, checks) {
+    let (by, sentence) = if handled(evidence, checks) {
         (
             CeilingBy::OfferedLoad,
             format!(
-                "the offered load of {} was carried; the ceiling is higher",
+                "the system handled the offered load of {}; its maximum throughput is higher",
                 rate(evidence.requests_per_s)
             ),
         )
@@ -75,10 +75,10 @@ pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) ->
             }
             (Some(part), _) => (
                 CeilingBy::Unknown,
-                format!("at least {reached}; {part}, but the generator may have been a limit, too"),
+                format!("at least {reached}; {part}, but the generator may have been a limit too"),
             ),
             (None, _) => {
-                (CeilingBy::Unknown, format!("at least {reached}; {}", not_told(evidence)))
+                (CeilingBy::Unknown, format!("at least {reached}; {}", unknown_limit(evidence)))
             }
         }
     };
@@ -97,7 +97,7 @@ fn replies_per_s(evidence: &Evidence) -> f64 {
 }
 
 /// Whether an open load was sent, answered as fast as it came, and left no queue.
-fn carried(evidence: &Evidence, checks: &[Check]) -> bool {
+fn handled(evidence: &Evidence, checks: &[Check]) -> bool {
     let no_worse = |name: &str, worst: CheckStatus| {
         checks.iter().filter(|check| check.name == name).all(|check| check.status <= worst)
     };
@@ -109,7 +109,7 @@ fn carried(evidence: &Evidence, checks: &[Check]) -> bool {
         && is_served(evidence)
 }
 
-/// The part of the system under test that had no time to spare, in words.
+/// The busiest part of the system under test, in words.
 fn busy_part(evidence: &Evidence) -> Option<String> {
     let host = evidence.host.as_ref();
     let of_role = |role| host.map_or(0.0, |host| busiest(host, role));
@@ -133,7 +133,7 @@ fn mean_of_workers(host: &HostUse) -> Option<f64> {
     (workers > 0).then(|| host.share(cpu_ns) / workers as f64)
 }
 
-fn not_told(evidence: &Evidence) -> &'static str {
+fn unknown_limit(evidence: &Evidence) -> &'static str {
     let machine_busy = evidence
         .host
         .as_ref()
@@ -142,8 +142,8 @@ fn not_told(evidence: &Evidence) -> &'static str {
     match (machine_busy, evidence.open.is_some()) {
         (true, _) => "all CPUs of the machine were busy",
         (false, false) => {
-            "nothing was busy all the time, so more requests in flight (load.in_flight) may carry more"
+            "nothing was busy all the time; try more requests in flight (load.in_flight)"
         }
-        (false, true) => "what the limit was cannot be told from here",
+        (false, true) => "the limit is unknown",
     }
 }

@@ -16,10 +16,10 @@ pub struct Check {
     pub limit: Option<f64>,
     /// `ratio`, `ns` or `count`.
     pub unit: String,
-    /// What it means and, unless it passed, what to do.
+    /// The finding and, unless it passed, what to do.
     pub sentence: String,
-    /// It passed, and is worth a note all the same: a cause of which no effect was found, a doubt that belongs to one figure, or a
-    /// change that is too small to doubt the run.
+    /// It passed, with a note: a cause of which no effect was found, a doubt that belongs to one figure, or a
+    /// change that is too small for a warning.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub noted: bool,
     /// The check whose finding explains this one.
@@ -27,13 +27,13 @@ pub struct Check {
     pub symptom_of: Option<String>,
 }
 
-/// What a check found. Ordered from harmless to bad; to have no data is worse than to pass.
+/// What a check found, from harmless to bad; no data is worse than a pass.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum CheckStatus {
-    /// Nothing to object to.
+    /// No doubt.
     Pass,
     /// It had no data; the sentence says why. Never counts as passed.
     NotApplicable,
@@ -56,7 +56,7 @@ impl Lines {
         Self { warn, fail: f64::INFINITY }
     }
 
-    /// Above `fail` they must not be used. A warning line that a user set higher takes this one along.
+    /// Above `fail` they must not be used. A higher warning line of the user raises this one.
     pub(super) fn or_fail(self, fail: f64) -> Self {
         Self { fail: fail.max(self.warn), ..self }
     }
@@ -99,7 +99,7 @@ impl Check {
         }
     }
 
-    /// A value that doubts nothing by itself, and gets a note above `limit`.
+    /// A value that never warns, and gets a note above `limit`.
     pub(super) fn note_above(measured: (f64, &str), limit: f64, fact: String) -> Self {
         let check = Self::at_most(measured, Lines::warn(f64::INFINITY), fact, "");
         Self { limit: Some(limit), ..check }.noted_above(limit)
@@ -111,7 +111,7 @@ impl Check {
         self
     }
 
-    /// The same, not worse than `worst`, for a value that is not the whole story.
+    /// The same, not worse than `worst`, for a value that does not decide alone.
     pub(super) fn no_worse_than(mut self, worst: CheckStatus) -> Self {
         self.status = self.status.min(worst);
         self

@@ -10,7 +10,7 @@ const FAILS: f64 = 0.5;
 /// Below it waiting is that of any machine's scheduler, and never makes a run invalid, in nanoseconds.
 const TIMERS_NS: f64 = 1_000_000.0;
 
-/// What waits in slow replies alone may be so many times as much of all response time as the median's waiting of the median.
+/// Waiting in slow replies alone may be this many times as large a share of all response time as waiting is of the median.
 const SLOW_REPLIES: f64 = 5.0;
 /// By so much of the median requests differ anyway, in parts that are not waiting.
 const SPREAD: f64 = 0.25;
@@ -18,12 +18,14 @@ const SPREAD: f64 = 0.25;
 /// Whether the response times are the machine's instead of the system's.
 ///
 /// Two factors: which part of the response time is cost beyond the plan's own work and queues, and which part of that
-/// cost is waiting for somebody else on the CPUs. What is in the median doubts the run, and what is only in slow replies doubts it
+/// cost is waiting for other processes on the CPUs. A share of the median is a doubt about the run, and one of slow replies only
 /// where it is most of all response time.
 /// docs/verdict.md argues all of it.
 pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
     let Some(host) = evidence.host.as_ref().filter(|host| host.span_ns > 0) else {
-        return Check::not_applicable("the kernel does not say how long threads waited");
+        return Check::not_applicable(
+            "the kernel does not report how long threads waited for a CPU",
+        );
     };
     let Some(p50_ns) = evidence.response.p50_ns.filter(|p50_ns| *p50_ns > 0) else {
         return Check::not_applicable("there are too few replies");
@@ -42,23 +44,26 @@ pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
             at_least,
             "median response time",
             lines,
-            "so much of it is the machine's and not the system's",
+            "the figures are the machine's and not the system's",
         )
     } else if median > line {
-        (median, "median response time", Lines::warn(line), "so much of it is the machine's")
+        (
+            median,
+            "median response time",
+            Lines::warn(line),
+            "that share is the machine's and not the system's",
+        )
     } else {
         let advice = if evidence.server.is_some() {
-            "most of it in slow replies, so that high percentiles are the machine's"
+            "mostly in slow replies, so high percentiles are the machine's"
         } else {
-            "others, or the server if it runs on this machine"
+            "others include the server if it runs on this machine"
         };
         (all, "response time", Lines::warn(SLOW_REPLIES * line), advice)
     };
-    let fact = format!(
-        "zload's threads waited for a CPU that others had in about {} of the {of}",
-        percent(share)
-    );
-    let advice = format!("{advice}; stop what else runs, or use another machine");
+    let fact =
+        format!("waiting for CPUs that others use makes up about {} of the {of}", percent(share));
+    let advice = format!("{advice}; stop other programs, or use another machine");
     let mut check = Check::at_most((share, "ratio"), lines, fact, &advice).noted_above(line);
     if check.noted {
         check.sentence += ": ";
@@ -71,7 +76,7 @@ pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
 struct Shares {
     /// Of the mean.
     all: f64,
-    /// Of the median, as far as can be told.
+    /// Of the median, as far as is known.
     median: f64,
     /// Of the median, for certain.
     at_least: f64,
@@ -79,7 +84,7 @@ struct Shares {
 
 /// The parts of the mean and of the median response time in which threads waited, if that makes up `waiting` of all cost.
 ///
-/// The cost is what the world took beyond the twin, request by request, or without a twin beyond the mean work. Waits come in
+/// The cost is what was measured beyond the simulation, request by request, or without one beyond the mean work. Waits come in
 /// few requests or in all of them. Where they come in all, the cost of the median is free of them as far as it is no more than
 /// what a request costs on average without waiting. Where they come in some, whatever the median costs beyond a cheap request, one
 /// of the cheapest quarter, is waiting in the same part as all cost.

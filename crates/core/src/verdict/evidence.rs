@@ -23,11 +23,11 @@ pub struct Evidence {
     /// What an open load adds; `None` for a closed load.
     pub open: Option<OpenLoad>,
     /// Mean time that a worker spends on a request by plan (all its delays together), in nanoseconds; 0 without delays or
-    /// if nobody knows.
+    /// if unknown.
     pub work_ns: u64,
-    /// Replies per second that the workers can give by plan; `None` if nobody knows or they have no work.
+    /// Replies per second that the workers can give by plan; `None` if unknown or without work.
     pub capacity_per_s: Option<f64>,
-    /// What the simulated twin did with the same plan; `None` until it has been played, and if it cannot be.
+    /// What the simulation did with the same plan; `None` until it has run, and if it cannot.
     pub twin: Option<Twin>,
     /// Response time to first replies: from intended.
     pub response: Percentiles,
@@ -35,9 +35,9 @@ pub struct Evidence {
     pub service: Percentiles,
     /// Recorded times that were above their histogram's range, of all histograms together.
     pub clipped: u64,
-    /// Replies owed, at regular instants of the window; warm-up included, as they are in the way just the same.
+    /// Replies outstanding, at regular instants of the window; warm-up included, as these requests are served as well.
     pub in_flight: TimeSeries,
-    /// All replies owed, for Little's law; `None` if their number was not measured.
+    /// All expected replies, for Little's law; `None` if their number was not measured.
     pub flow: Option<Flow>,
     /// Response times to first replies in the order in which their requests were intended, each `every`-th of them.
     pub responses: TimeSeries,
@@ -45,7 +45,7 @@ pub struct Evidence {
     pub effective_sizes: Vec<EffectiveSize>,
     /// What the built-in server counted; `None` of any other.
     pub server: Option<ServerCounts>,
-    /// What the workers' delays were and should have been; `None` if nobody knows or none was planned.
+    /// What the workers' delays were and should have been; `None` if unknown or none was planned.
     pub delays: Option<Delays>,
     /// Share of the window that a worker was serving a request, on average: from taking it to its last reply.
     pub worker_busy_share: Option<f64>,
@@ -75,16 +75,16 @@ pub struct EffectiveSize {
     pub name: &'static str,
     /// Its quantile.
     pub quantile: f64,
-    /// `None` if that cannot be told.
+    /// `None` if unknown.
     pub size: Option<f64>,
 }
 
 /// What an open load adds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OpenLoad {
-    /// Sent minus intended.
+    /// Send delay: sent minus intended.
     pub slip: Percentiles,
-    /// Requests that left late by more than their client's mean time between requests; `None` if nobody counted.
+    /// Requests that were sent late by more than their client's mean inter-arrival time; `None` if not counted.
     pub late: Option<u64>,
     /// Requests that left late because the send queue was full when they were due: the system's doing, not the generator's.
     pub held_back: u64,
@@ -101,10 +101,10 @@ pub struct SecondOfLoad {
     pub sent: u64,
 }
 
-/// What an ideal topology did with the same plan.
+/// What the simulation did with the same plan.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Twin {
-    /// The requests' work as a share of what the workers can do in the window.
+    /// Utilisation: the requests' work as a share of the workers' capacity in the window.
     pub utilisation: f64,
     /// An open load asks for more than the workers can do.
     pub queue_grows: bool,
@@ -136,13 +136,13 @@ pub struct Flow {
 /// What the built-in server counted and its clients did, from first to last: warm-up and drain included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerCounts {
-    /// Requests that workers took.
+    /// Requests that workers received.
     pub requests_taken: u64,
     /// Replies that workers sent.
     pub replies_sent: u64,
     /// Requests that the clients sent.
     pub requests_sent: u64,
-    /// Requests that may rightly not have reached a worker: silent ones still in a queue at the end, and lost ones.
+    /// Requests that may legitimately not have reached a worker: silent ones still in a queue at the end, and lost ones.
     pub may_be_missing: u64,
     /// Messages that the clients received.
     pub replies_received: u64,

@@ -5,17 +5,17 @@ use super::{Check, CheckStatus, Evidence, Limits};
 use crate::facts::{HostUse, Role, ThreadCost};
 use crate::quantity::{counted, duration, percent};
 
-/// Lateness may make up this share of the median response time; of a p99 it is named above it.
+/// Send delay may make up this share of the median response time; of a p99 it is named above it.
 const SLIP_SHARE: f64 = 0.1;
-/// Lateness that makes up this share of the median is what the median shows.
+/// Send delay that makes up this share of the median is what the median shows.
 const SLIP_IS_THE_FIGURE: f64 = 0.5;
-/// Below it lateness is that of the machine's timers and scheduler, and never makes a run invalid, in nanoseconds.
+/// Below it send delay is that of the machine's timers and scheduler, and never makes a run invalid, in nanoseconds.
 const TIMERS_NS: u64 = 1_000_000;
-/// If ZeroMQ held back more than this share of the requests, lateness is the system's.
+/// If ZeroMQ held back more than this share of the requests, send delay is the system's.
 const HELD_BACK_SHARE: f64 = 0.01;
-/// So many requests are not sent that the percentiles lack them.
+/// With more unsent requests than this the percentiles leave too much out.
 const UNSENT_FAILS: f64 = 0.01;
-/// A second's count may always be off by so many: the edges cut between requests.
+/// A second's count may always be off by this many: the edges cut between requests.
 const EDGE: f64 = 3.0;
 /// Share of the seconds that may be off, and their least number: a stall at an edge spoils the seconds on both sides.
 const SECONDS_OFF: f64 = 0.1;
@@ -23,21 +23,21 @@ const LEAST_SECONDS_OFF: f64 = 2.0;
 /// An open load's generator that is on a CPU for a larger share of the time has no time left to be punctual.
 const CPU_FAILS: f64 = 0.95;
 
-/// In a closed load every thread runs as fast as it can, and where they share CPUs so many times more waiting is its
+/// In a closed load every thread runs as fast as it can, and where they share CPUs this many times more waiting is its
 /// nature.
 const CLOSED_WAITS: f64 = 5.0;
 
 const CLOSED: &str = "a closed load has no schedule to keep";
 
-/// What part of the response times is the generator's own lateness.
+/// What part of the response times is the generator's own send delay.
 pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
     let Some(open) = &evidence.open else { return Check::not_applicable(CLOSED) };
     let (response, service) = (evidence.response, evidence.service);
     let Some((p50_ns, service_p50_ns)) = response.p50_ns.zip(service.p50_ns) else {
-        return Check::not_applicable("too few replies to tell lateness from latency");
+        return Check::not_applicable("too few replies to separate send delay from latency");
     };
     if open.held_back as f64 > HELD_BACK_SHARE * evidence.ledger.requests_sent as f64 {
-        let why = "the send queue was full when many requests were due, so they waited for the system and not for the generator";
+        let why = "the send queue was full (EAGAIN) when many requests were due, so the system delayed them and not the generator";
         return Check::not_applicable(why);
     }
     let share = |response_ns: u64, service_ns: u64| {
@@ -52,20 +52,20 @@ pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
     } else {
         (of_p99, "p99", SLIP_IS_THE_FIGURE)
     };
-    let fact = format!("requests that left late make up {} of the {what}", percent(worst));
+    let fact = format!("send delay makes up {} of the {what}", percent(worst));
     let late_by = open
         .slip
         .p99_ns
-        .map_or_else(String::new, |ns| format!(" (p99 of the lateness: {})", duration(ns)));
+        .map_or_else(String::new, |ns| format!(" (p99 of the send delay: {})", duration(ns)));
     if is_the_figure {
-        let advice = "the figures are the generator's and not the system's; use more drivers (clients.threads) or machines, or a lower rate";
+        let advice = "the figures are the generator's and not the system's; use more drivers (clients.threads), more machines or a lower rate";
         let lines = Lines::warn(SLIP_SHARE).or_fail(SLIP_IS_THE_FIGURE);
         return Check::at_most((of_median, "ratio"), lines, fact + &late_by, advice);
     }
-    let advice = "read the service times beside the response times, or free the CPUs that the generator needs";
+    let advice = "compare service times with response times, or free CPUs for the generator";
     match limits.max_slip.zip(open.slip.p99_ns) {
         Some((max_slip, p99_ns)) => {
-            let fact = format!("99 % of the requests left at most {} late", duration(p99_ns));
+            let fact = format!("99 % of the requests were sent at most {} late", duration(p99_ns));
             Check::at_most((p99_ns as f64, "ns"), Lines::warn(max_slip.0 as f64), fact, advice)
         }
         None => Check::at_most((worst, "ratio"), Lines::warn(line), fact + &late_by, advice)
@@ -84,8 +84,11 @@ pub(super) fn late(evidence: &Evidence, limits: &Limits) -> Check {
     Check::at_most(
         (share, "ratio"),
         Lines::warn(limits.max_late),
-        format!("{} of the requests left a whole gap late", percent(share)),
-        "they left in bunches, which loads the system in another way than planned; free CPUs, or use more clients",
+        format!(
+            "{} of the requests were sent more than one inter-arrival time late",
+            percent(share)
+        ),
+        "requests came in bursts, unlike the planned load; free CPUs, or use more clients",
     )
 }
 
@@ -96,15 +99,14 @@ pub(super) fn delivered_rate(evidence: &Evidence, limits: &Limits) -> Check {
     }
     let ledger = &evidence.ledger;
     if evidence.interrupted || evidence.failure.is_some() || ledger.requests_planned == 0 {
-        return Check::not_applicable("the plan was not played to its end");
+        return Check::not_applicable("the plan did not run to its end");
     }
     let share = ledger.requests_unsent as f64 / ledger.requests_planned as f64;
     Check::at_most(
         (share, "ratio"),
         Lines::warn(limits.max_unsent).or_fail(UNSENT_FAILS),
         format!("{} of the planned requests were not sent", percent(share)),
-        "the offered load was not offered, and the percentiles lack what was not sent; lower the rate, or see whether the \
-         system still took requests",
+        "the load was lower than planned, and the percentiles leave the unsent requests out; lower the rate, or check that the system still accepts requests",
     )
 }
 
@@ -112,7 +114,9 @@ pub(super) fn delivered_rate(evidence: &Evidence, limits: &Limits) -> Check {
 pub(super) fn delivered_each_second(evidence: &Evidence, limits: &Limits) -> Check {
     let Some(open) = &evidence.open else { return Check::not_applicable(CLOSED) };
     if open.seconds.is_empty() {
-        return Check::not_applicable("there is no whole second, or the plan's were not counted");
+        return Check::not_applicable(
+            "there is no whole second, or the plan was not counted by second",
+        );
     }
     let off = open.seconds.iter().filter(|second| {
         let tolerance = (limits.max_rate_error * second.planned as f64).max(EDGE);
@@ -123,8 +127,8 @@ pub(super) fn delivered_each_second(evidence: &Evidence, limits: &Limits) -> Che
     Check::at_most(
         (off as f64, "count"),
         Lines::warn(allowed),
-        format!("in {} the requests sent differ from the plan", counted(off, "second")),
-        "the load came in other waves than planned; free CPUs, lower the rate, or see whether the system still took requests",
+        format!("in {} the number of requests sent differs from the plan", counted(off, "second")),
+        "the load was less even than planned; free CPUs, lower the rate, or check that the system still accepts requests",
     )
 }
 
@@ -133,7 +137,7 @@ pub(super) fn saturated(evidence: &Evidence, limits: &Limits) -> Check {
     let Some((host, share)) =
         evidence.host.as_ref().and_then(|host| Some((host, generator_share(host)?)))
     else {
-        return Check::not_applicable("the kernel does not say what the threads cost");
+        return Check::not_applicable("the kernel does not report the CPU time of threads");
     };
     let who = if busiest(host, Role::Driver) >= busiest(host, Role::ClientIo) {
         ("driver", "clients.threads")
@@ -172,12 +176,14 @@ pub(super) fn cpu_wait(evidence: &Evidence, limits: &Limits) -> Check {
         Some((host, longest))
     });
     let Some((host, thread)) = worst else {
-        return Check::not_applicable("the kernel does not say how long threads waited for a CPU");
+        return Check::not_applicable(
+            "the kernel does not report how long threads waited for a CPU",
+        );
     };
     let share = host.share(thread.wait_ns);
     let taken = thread.involuntary.map_or_else(String::new, |times| {
         let per_second = times as f64 / (host.span_ns.max(1) as f64 / 1e9);
-        format!(", and lost one {per_second:.0} times a second")
+        format!(", and was preempted {per_second:.0} times a second")
     });
     let limit = limits.max_cpu_wait * if evidence.open.is_some() { 1.0 } else { CLOSED_WAITS };
     let fact =

@@ -22,7 +22,7 @@ pub(super) const THROTTLED_FAILS: f64 = 0.5;
 pub(super) fn ending(evidence: &Evidence) -> Check {
     if let Some(failure) = &evidence.failure {
         let lines = Lines::warn(0.0).or_fail(0.0);
-        let advice = "what was measured until then is not the plan; mend the cause and run again";
+        let advice = "what was measured until then is not the plan; fix the cause and run again";
         return Check::at_most(
             (1.0, "count"),
             lines,
@@ -33,9 +33,9 @@ pub(super) fn ending(evidence: &Evidence) -> Check {
     let (cut_short, fact) = if evidence.interrupted {
         (1.0, "the run was interrupted")
     } else {
-        (0.0, "the plan was played to its end")
+        (0.0, "the plan ran to its end")
     };
-    let advice = "the figures cover only the time until then";
+    let advice = "the figures cover only the time before that";
     Check::at_most((cut_short, "count"), Lines::warn(0.0), fact.to_owned(), advice)
 }
 
@@ -46,7 +46,7 @@ pub(super) fn build(evidence: &Evidence) -> Check {
     } else {
         (0.0, "this is a release build")
     };
-    let advice = "its figures are not those of the tool that people use; build with --release";
+    let advice = "it is slower than a release build; build with --release";
     Check::at_most((debug, "count"), Lines::warn(0.0), fact.to_owned(), advice)
 }
 
@@ -54,7 +54,7 @@ pub(super) fn build(evidence: &Evidence) -> Check {
 pub(super) fn steal(evidence: &Evidence, limits: &Limits) -> Check {
     let Some(machine) = evidence.host.as_ref().and_then(|host| host.machine) else {
         return Check::not_applicable(
-            "the kernel does not say how the machine's CPU time was spent",
+            "the kernel does not report how the machine's CPU time was used",
         );
     };
     let fact =
@@ -72,7 +72,7 @@ pub(super) fn other_load(evidence: &Evidence, limits: &Limits) -> Check {
     }
     let Some(machine) = host.and_then(|host| host.machine) else {
         return Check::not_applicable(
-            "the kernel does not say how the machine's CPU time was spent",
+            "the kernel does not report how the machine's CPU time was used",
         );
     };
     let fact = format!("other processes used {} of the CPU time", percent(machine.other_share));
@@ -83,7 +83,9 @@ pub(super) fn other_load(evidence: &Evidence, limits: &Limits) -> Check {
 pub(super) fn throttled(evidence: &Evidence, limits: &Limits) -> Check {
     let quota = evidence.host.as_ref().and_then(|host| host.quota);
     let Some(quota) = quota.filter(|quota| quota.periods > 0) else {
-        return Check::not_applicable("there is no CPU quota, or the kernel does not count");
+        return Check::not_applicable(
+            "there is no CPU quota, or the kernel does not report its use",
+        );
     };
     let fact = format!(
         "the CPU quota ({}) was used up in {} of {} periods",
@@ -92,7 +94,7 @@ pub(super) fn throttled(evidence: &Evidence, limits: &Limits) -> Check {
         quota.periods
     );
     let lines = Lines::warn(limits.max_throttled).or_fail(THROTTLED_FAILS);
-    let advice = "then everything stood still until the next period, so the times are the quota's; raise it, or offer less";
+    let advice = "threads then stop until the next period, so the quota decides the latencies; raise it, or lower the load";
     Check::at_most((quota.throttled_share(), "ratio"), lines, fact, advice)
 }
 
@@ -109,24 +111,24 @@ pub(super) fn clock(evidence: &Evidence) -> Check {
             (suspended_ns, "ns"),
             lines,
             fact,
-            "the clock stood still meanwhile; run again",
+            "the clock stopped meanwhile; run again",
         );
     }
     let step_ns = host.realtime_step_ns.unsigned_abs();
     let allowed_ns = STEP_NS + STEP_SHARE * host.span_ns as f64;
     if step_ns as f64 > allowed_ns {
         let fact = format!("the time of day was set by {} during the run", duration(step_ns));
-        let advice = "latencies are not touched by it, but times of day in logs do not match";
+        let advice = "latencies are right, but times in logs do not match";
         return Check::at_most((step_ns as f64, "ns"), Lines::warn(allowed_ns), fact, advice);
     }
     let Some(resolution_ns) = evidence.clock_resolution_ns else {
-        return Check::not_applicable("the clock's resolution is not known");
+        return Check::not_applicable("the clock's resolution is unknown");
     };
     let median_ns = evidence.response.p50_ns.unwrap_or(0) as f64;
     Check::at_most(
         (resolution_ns as f64, "ns"),
         Lines::warn(RESOLUTION_NS.max(RESOLUTION_SHARE * median_ns)),
         format!("the clock moves in steps of {}", duration(resolution_ns)),
-        "shorter times cannot be told apart; see /sys/devices/system/clocksource for a finer source",
+        "it cannot measure shorter times; see /sys/devices/system/clocksource for a finer source",
     )
 }

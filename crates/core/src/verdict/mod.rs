@@ -1,6 +1,6 @@
 //! Whether to believe a run: checks, each a pure function of the evidence, and the verdict that follows from them.
 //!
-//! [`Evidence`] is plain data: whoever has measured a run fills in what is known of it. A check that lacks its data is not
+//! [`Evidence`] is plain data: a run fills in what it knows. A check that lacks its data is not
 //! applicable and says why; it never passes. docs/verdict.md argues every limit. Invariant: no clock, no socket, no file.
 
 mod backlog;
@@ -32,7 +32,7 @@ pub use stall::{Stall, stalls};
 
 pub use crate::scenario::Limits;
 
-/// Whether to believe a run, and why.
+/// Whether a run can be used, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// The worst that a check found.
@@ -50,7 +50,7 @@ pub struct Verdict {
 )]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// Nothing speaks against them.
+    /// No check found a reason for doubt.
     Valid,
     /// They may be used with the doubts that the checks name.
     Suspect,
@@ -105,7 +105,7 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
 }
 
 impl Verdict {
-    /// What a reader should know before the figures, the worst first: doubts, and changes too small to be one. What another check
+    /// The findings to show before the figures, the worst first: warnings, and notes. What another check
     /// explains is left out, as that one names it.
     pub fn findings(&self) -> Vec<&Check> {
         let stands = |check: &&Check| {
@@ -117,7 +117,7 @@ impl Verdict {
         findings
     }
 
-    /// One verdict on several runs of the same plan: of each check the worst, and the ceiling only if all agree on it.
+    /// One verdict on several runs of the same plan: of each check the worst, and the ceiling only if all runs agree.
     ///
     /// `None` of no runs.
     pub fn of_all(runs: &[Self]) -> Option<Self> {

@@ -24,15 +24,15 @@ pub(super) fn window(evidence: &Evidence, limits: &Limits) -> Check {
         (short_by as f64, "ns"),
         Lines::warn(0.0),
         format!("the window is {} long", duration(evidence.window_ns)),
-        "too short to see drift, waves or a backlog, which often take seconds; set run.duration higher",
+        "too short for drift, waves or a backlog to show, which often take seconds; raise run.duration",
     );
-    // Readers want to see the window and not what it lacks.
+    // Readers look for the window and not for what it lacks.
     check.value = Some(evidence.window_ns as f64);
     check.limit = Some(limits.min_window.0 as f64);
     check
 }
 
-/// Whether the begin of the window is still warm-up: slower than the rest. What gets slower later is none.
+/// Whether the start of the window is still warm-up: slower than the rest. Slower later is no warm-up.
 pub(super) fn warmup(evidence: &Evidence, limits: &Limits) -> Check {
     let values = beyond_the_plan(evidence);
     let Some(truncation) = stats::mser5(&values) else {
@@ -58,12 +58,10 @@ pub(super) fn warmup(evidence: &Evidence, limits: &Limits) -> Check {
             duration(until_ns)
         )
     } else {
-        "the begin of the window is no slower than the rest".to_owned()
+        "the start of the window is not slower than the rest".to_owned()
     };
-    let advice = format!(
-        "the system was still warming up; set run.warmup to {} more than it is",
-        duration(until_ns)
-    );
+    let advice =
+        format!("the system was still warming up; raise run.warmup by {}", duration(until_ns));
     Check::at_most((slower, "ratio"), Lines::warn(limits.max_drift), fact, &advice)
         .noted_above(NAMED)
 }
@@ -86,7 +84,7 @@ pub(super) fn drift(evidence: &Evidence, limits: &Limits) -> Check {
     } else {
         "response times have no trend".to_owned()
     };
-    let advice = "there is no one value to report; look at the series, warm up longer, or look for what fills up or heats up";
+    let advice = "no single value describes the run; look at the series, warm up longer, or find what fills up or heats up";
     Check::at_most((relative.abs(), "ratio"), Lines::warn(limits.max_drift), fact, advice)
         .noted_above(NAMED)
 }
@@ -106,14 +104,14 @@ pub(super) fn level_shift(evidence: &Evidence, limits: &Limits) -> Check {
     let fact = if relative.abs() > NAMED.min(limits.max_shift) {
         format!("response times {} after {}", rose_or_fell(relative), duration(at_ns))
     } else {
-        "response times kept one level".to_owned()
+        "response times stayed at one level".to_owned()
     };
-    let advice = "the run measured two states of the system or the machine; look at the series for what changed then";
+    let advice = "the system or the machine changed during the run; look at the series";
     Check::at_most((relative.abs(), "ratio"), Lines::warn(limits.max_shift), fact, advice)
         .noted_above(NAMED)
 }
 
-/// A change as a share of the level it began at, if that is known and the larger one: nothing falls by more than all of it.
+/// A change as a share of the level before it, if that is known and the larger one: nothing falls by more than 100 %.
 fn change(by: f64, before: Option<f64>, median: f64) -> f64 {
     let level = before.unwrap_or(median).max(if by < 0.0 { median } else { 0.0 });
     if level > 0.0 { (by / level).max(-1.0) } else { by / median }
@@ -124,7 +122,7 @@ fn rose_or_fell(relative: f64) -> String {
     format!("{direction} by {}", percent(relative.abs()))
 }
 
-/// The response times, less those of the twin where it was played: what the plan's own queues do is no change of the system.
+/// The response times, less the lower bound where there is one: what the plan's own queues do is no change of the system.
 fn beyond_the_plan(evidence: &Evidence) -> Vec<f64> {
     let values = &evidence.responses.values;
     let Some(twin) = evidence.twin_of_responses() else { return values.clone() };
@@ -140,33 +138,33 @@ fn blocks(evidence: &Evidence) -> (Vec<f64>, Vec<f64>) {
 
 /// Whether the printed percentiles rest on enough independent values.
 ///
-/// It doubts figures, and not the run: they bear the mark.
+/// It is a doubt about figures, which are marked, and not about the run.
 pub(super) fn sample_size(evidence: &Evidence) -> Check {
     let sizes = &evidence.effective_sizes;
-    let carried =
-        |one: &&EffectiveSize| one.size.is_some_and(|size| stats::carries(size, one.quantile));
+    let enough =
+        |one: &&EffectiveSize| one.size.is_some_and(|size| stats::suffices(size, one.quantile));
     // The lowest that is printed and whose sample is too small decides, up to p99; what is not printed claims nothing.
     let judged = || sizes.iter().filter(|one| one.quantile <= JUDGED);
-    let Some(decisive) = judged().find(|one| !carried(one)).or(judged().next_back()) else {
+    let Some(decisive) = judged().find(|one| !enough(one)).or(judged().next_back()) else {
         return Check::not_applicable("there are too few replies for any percentile");
     };
-    let names: Vec<&str> = sizes.iter().filter(carried).map(|one| one.name).collect();
+    let names: Vec<&str> = sizes.iter().filter(enough).map(|one| one.name).collect();
     let estimated = match names.as_slice() {
-        [] => "no percentile is carried".to_owned(),
-        [name] => format!("{name} is carried"),
-        names => format!("{} are carried", names.join(", ")),
+        [] => "too few for any percentile".to_owned(),
+        [name] => format!("enough for {name}"),
+        names => format!("enough for {}", names.join(", ")),
     };
     let replies = quantity::count(evidence.response.count);
     let needed = stats::size_for(decisive.quantile).ceil();
     let found = match decisive.size {
         Some(size) => {
             format!(
-                "the effective sample size of {replies} replies is {size:.0} at the {}",
+                "the effective sample size for {} is {size:.0} (of {replies} replies, autocorrelated)",
                 decisive.name
             )
         }
         None => format!(
-            "the effective sample size of {replies} replies at the {} cannot be told, as even long stretches of the run are alike",
+            "the effective sample size for {} is unknown ({replies} replies, strongly autocorrelated)",
             decisive.name
         ),
     };
@@ -174,8 +172,7 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
     let mut check = Check::note_above((lacking, "count"), 0.0, format!("{found}; {estimated}"));
     if check.noted {
         check.sentence = format!(
-            "{found}, of {needed:.0} that it needs; {estimated}, and higher percentiles are seen and not estimated, as slow replies come in \
-             bursts; set run.duration higher"
+            "{found}, and {needed:.0} is needed: {estimated}; uncertain percentiles are observed, not estimated; raise run.duration"
         );
     }
     check.value = decisive.size.map(f64::floor);
@@ -194,7 +191,7 @@ pub(super) fn clipped(evidence: &Evidence) -> Check {
         (share, "ratio"),
         Lines::warn(0.0).or_fail(CLIPPED_FAILS),
         format!("{} times were above the histogram's range", evidence.clipped),
-        "they stand as its largest value, so high percentiles are too low",
+        "they count as its largest value, so high percentiles are too low",
     )
 }
 

@@ -1,15 +1,15 @@
-//! Times in which no reply came while requests waited: they leave the figures right, and whoever reads a maximum wants to know.
+//! Times in which no reply came while requests waited: they leave the figures right, but explain a maximum.
 
 use super::SampledRequest;
 use crate::stats;
 
 /// Shorter ones are what timers and schedulers do, in nanoseconds.
 const LEAST_NS: u64 = 20_000_000;
-/// A stall is so many times as long as 99 of 100 times between replies, …
+/// A stall is this many times as long as 99 of 100 times between replies, …
 const TIMES_THE_GAPS: u64 = 5;
 /// … and as the median response time, so that what comes in rounds has no stalls.
 const TIMES_THE_MEDIAN: u64 = 3;
-/// So many sampled requests at least felt it.
+/// At least this many sampled requests waited in it.
 const LEAST_FELT: usize = 3;
 /// Fewer replies do not say how far apart they usually are.
 const LEAST_REPLIES: usize = 100;

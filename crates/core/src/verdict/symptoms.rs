@@ -18,7 +18,7 @@ const EFFECTS: [&str; 9] = [
     "backlog",
 ];
 
-/// What lateness of the generator shows in.
+/// What send delay of the generator shows in.
 const BUNCHES: [&str; 2] = ["late", "delivered_each_second"];
 /// What a system that changes shows in, the plainest first.
 const CHANGES: [&str; 3] = ["level_shift", "drift", "warmup"];
@@ -44,14 +44,14 @@ pub(super) fn join(checks: &mut [Check]) {
             check.name != name && symptoms.concat().contains(&check.name.as_str())
         };
         for check in checks.iter_mut().filter(explained) {
-            // What is worse than its explanation decides, and stands for itself.
+            // A check that is worse than its explanation decides by itself.
             if (1..=weight).contains(&weight_of(check)) && check.symptom_of.is_none() {
                 check.symptom_of = Some(name.to_owned());
                 shown.push(check.name.clone());
             }
         }
         if !shown.is_empty() {
-            add(checks, name, &format!("it shows in {}", shown.join(", ")));
+            add(checks, name, &format!("it also explains {}", shown.join(", ")));
         }
     }
     let causes: Vec<String> = checks
@@ -65,13 +65,13 @@ pub(super) fn join(checks: &mut [Check]) {
     }
 }
 
-/// How much a check found, if anything, and if it is nobody else's symptom.
+/// How much a check found, if anything, and if no other check explains it.
 fn found(checks: &[Check], name: &str) -> Option<u8> {
     let check = checks.iter().find(|check| check.name == name)?;
     Some(weight_of(check)).filter(|weight| *weight > 0 && check.symptom_of.is_none())
 }
 
-/// 3 of a failure, 2 of a warning, 1 of a note that stands for itself, else 0.
+/// 3 of a failure, 2 of a warning, 1 of a note of its own, else 0.
 fn weight_of(check: &Check) -> u8 {
     match check.status {
         CheckStatus::Fail => 3,
@@ -81,7 +81,7 @@ fn weight_of(check: &Check) -> u8 {
 }
 
 /// Whether a report should show the sentence of a note: a cause without an effect says nothing about the figures, and figures
-/// that rest on too few samples bear a mark of their own.
+/// that rest on too few samples are marked.
 pub(super) fn is_named(check: &Check) -> bool {
     check.noted && check.name != "sample_size" && !CAUSES.contains(&check.name.as_str())
 }

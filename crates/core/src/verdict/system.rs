@@ -1,10 +1,10 @@
-//! Checks of what the system did with the load: lost nothing, got nothing that was not owed, and its counts and times agree with each other.
+//! Checks of what the system did with the load: lost nothing, got nothing unexpected, and its counts and times agree with each other.
 
 use super::check::Lines;
 use super::{Check, Evidence, Flow, Limits};
 use crate::quantity::{count, duration, percent};
 
-/// A difference of so many times the limit is a defect of the measurement.
+/// A difference of this many times the limit is a bug of the measurement.
 const LITTLE_FAILS: f64 = 5.0;
 /// Timers and schedulers are late by this now and then, in nanoseconds.
 const TIMERS_NS: f64 = 1_000_000.0;
@@ -12,8 +12,7 @@ const TIMERS_NS: f64 = 1_000_000.0;
 /// Whether every message is in exactly one place.
 pub(super) fn conservation(evidence: &Evidence) -> Check {
     let lines = Lines::warn(0.0).or_fail(0.0);
-    let advice =
-        "messages were counted wrongly or came from nowhere, which is a defect; please report it";
+    let advice = "zload counted messages wrongly; please report this bug";
     if let Some(contradiction) = evidence.ledger.contradiction() {
         return Check::at_most((1.0, "count"), lines, contradiction, advice);
     }
@@ -22,7 +21,7 @@ pub(super) fn conservation(evidence: &Evidence) -> Check {
     let vanished =
         server.requests_sent.saturating_sub(server.requests_taken + server.may_be_missing);
     let faults = [
-        (if cut_short { 0 } else { vanished }, "requests vanished on their way to the workers"),
+        (if cut_short { 0 } else { vanished }, "requests never reached a worker"),
         (
             server.replies_received.saturating_sub(server.replies_sent),
             "replies came that no worker sent",
@@ -35,7 +34,8 @@ pub(super) fn conservation(evidence: &Evidence) -> Check {
     let foreign = server.requests_taken.saturating_sub(server.requests_sent);
     if foreign > 0 {
         let fact = format!("{} requests were served that this run did not send", count(foreign));
-        let advice = "another client used the frontend, and its load is in the figures; give the run a port of its own";
+        let advice =
+            "another client used the frontend, and its load affects the figures; use another port";
         return Check::at_most((foreign as f64, "count"), Lines::warn(0.0), fact, advice);
     }
     let fact = "every message is in exactly one place of the ledger".to_owned();
@@ -62,10 +62,10 @@ pub(super) fn littles_law(evidence: &Evidence, limits: &Limits) -> Check {
         (error, "ratio"),
         Lines::warn(allowed).or_fail(LITTLE_FAILS * allowed),
         format!(
-            "in all: {mean_in_flight:.2} in flight on average, and by rate times time {expected:.2}, {} apart",
+            "{mean_in_flight:.2} in flight on average, and {expected:.2} by rate × time in flight: {} apart",
             percent(error)
         ),
-        "counts and times do not belong together; records are missing or the window's edges are wrong, please report it",
+        "counts and times contradict each other; please report this bug",
     )
 }
 
@@ -73,32 +73,32 @@ pub(super) fn littles_law(evidence: &Evidence, limits: &Limits) -> Check {
 pub(super) fn lost(evidence: &Evidence, limits: &Limits) -> Check {
     let ledger = &evidence.ledger;
     if ledger.replies_expected == 0 {
-        return Check::not_applicable("no reply was owed");
+        return Check::not_applicable("no reply was expected");
     }
     if ledger.replies_received == 0 {
-        let fact = format!("none of {} replies owed came", count(ledger.replies_expected));
+        let fact = format!("none of {} expected replies came", count(ledger.replies_expected));
         let lines = Lines::warn(0.0).or_fail(0.0);
-        let advice = format!("there is nothing to read here; {}", because(evidence));
+        let advice = format!("there are no latencies; {}", because(evidence));
         return Check::at_most((1.0, "ratio"), lines, fact, &advice);
     }
     let share = ledger.replies_lost as f64 / ledger.replies_expected as f64;
     let fact = format!(
-        "{} of {} replies owed were lost ({})",
+        "{} of {} expected replies were lost ({})",
         count(ledger.replies_lost),
         count(ledger.replies_expected),
         percent(share)
     );
-    let advice = format!("the latencies are only those of what came; {}", because(evidence));
+    let advice = format!("latencies include only the replies that came; {}", because(evidence));
     // What was lost is counted exactly, and is the system's doing: the run has measured it well.
     Check::at_most((share, "ratio"), Lines::warn(limits.max_lost), fact, &advice)
 }
 
 fn because(evidence: &Evidence) -> &str {
-    let otherwise = "see whether the drain was long enough and the server alive";
+    let otherwise = "check that the drain was long enough and the server alive";
     evidence.lost_because.as_deref().unwrap_or(otherwise)
 }
 
-/// Whether messages came that nobody owed.
+/// Whether messages came that were not expected.
 pub(super) fn unexpected(evidence: &Evidence, limits: &Limits) -> Check {
     let ledger = &evidence.ledger;
     let number = ledger.replies_duplicate + ledger.replies_unexpected;
@@ -107,23 +107,23 @@ pub(super) fn unexpected(evidence: &Evidence, limits: &Limits) -> Check {
         return Check::not_applicable("no message came");
     }
     let fact = if number == 0 {
-        "every message that came was owed".to_owned()
+        "every message that came was expected".to_owned()
     } else {
         format!(
-            "{} replies came beyond the number owed, and {} messages answer nothing that was asked",
+            "{} duplicate replies, and {} messages that answer no request",
             count(ledger.replies_duplicate),
             count(ledger.replies_unexpected)
         )
     };
     let lines = Lines::warn(limits.max_unexpected);
-    let advice = "the server does other work than the plan's: mend it, or let workers.replies say what it does";
+    let advice = "the server does other work than planned; fix it, or correct workers.replies";
     Check::at_most((number as f64 / came as f64, "ratio"), lines, fact, advice)
 }
 
 /// Whether the workers did what was planned for them.
 pub(super) fn delay_overshoot(evidence: &Evidence, limits: &Limits) -> Check {
     let Some(delays) = evidence.delays.filter(|delays| delays.planned_mean_ns > 0) else {
-        return Check::not_applicable("no delays were planned, or nobody knows how long they were");
+        return Check::not_applicable("no delays were planned, or their lengths are unknown");
     };
     let Some(p50_ns) = delays.overshoot.p50_ns else {
         return Check::not_applicable("there were too few delays");
@@ -152,8 +152,7 @@ pub(super) fn delay_overshoot(evidence: &Evidence, limits: &Limits) -> Check {
             duration(delays.planned_mean_ns)
         ),
         &format!(
-            "a worker was stalled, or the delays are too short for this machine's timers; the work was not the planned one, \
-             so use longer delays, {}or free CPUs",
+            "a worker stalled, or the delays are too short for this machine's timers; use longer delays, {}or free CPUs",
             if delays.asleep { "workers.delay_by = \"spin\", " } else { "" }
         ),
     )

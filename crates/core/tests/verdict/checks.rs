@@ -113,7 +113,7 @@ fn what_is_lost_at_the_end_of_an_overload_is_a_backlog_and_what_is_dropped_is_no
 }
 
 #[test]
-fn a_drift_a_shift_and_a_slow_begin_are_told_apart() {
+fn a_drift_a_shift_and_a_slow_start_are_distinguished() {
     let drift = rewritten(|at| 1.0 + at);
     assert!(drift.status == Status::Suspect && named(&drift).contains(&"drift"), "{drift:#?}");
     let shift = rewritten(|at| if at < 0.7 { 1.0 } else { 2.0 });
@@ -260,11 +260,8 @@ fn what_can_be_wrong_with_build_clock_and_histogram_is_named() {
 }
 
 #[test]
-fn a_percentile_that_its_effective_sample_does_not_carry_is_noted() {
-    for (size, said) in [
-        (Some(381.4), "is 381 at the p99, of 726 that it needs; p50, p90 are carried"),
-        (None, "at the p99 cannot be told"),
-    ] {
+fn a_percentile_whose_effective_sample_is_too_small_is_noted() {
+    for (size, said) in [(Some(381.4), "for p99 is 381 (of "), (None, "for p99 is unknown")] {
         let mut evidence = clean(11);
         evidence.effective_sizes[2].size = size;
         let verdict = judged(&evidence);

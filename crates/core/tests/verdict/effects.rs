@@ -88,7 +88,7 @@ fn waits_that_leave_the_median_are_noted_and_those_in_it_doubt_the_run() {
 }
 
 #[test]
-fn the_generator_in_front_of_somebody_elses_server_is_a_doubt_and_no_more() {
+fn the_generator_in_front_of_an_external_server_is_a_doubt_and_no_more() {
     let with = |waited: f64| {
         let mut evidence = beside_a_hog(0.0);
         evidence.server = None;
@@ -111,11 +111,11 @@ fn symptoms_stand_behind_what_explains_them() {
     assert_eq!(named(&verdict), ["late", "machine_share"]);
     let [late, effect] = ["late", "machine_share"].map(|name| check(&verdict, name));
     assert_eq!((late.symptom_of.as_deref(), &effect.symptom_of), (Some("machine_share"), &None));
-    assert!(effect.sentence.contains("it shows in late"), "{effect:?}");
+    assert!(effect.sentence.contains("it also explains late"), "{effect:?}");
 }
 
 #[test]
-fn a_quota_that_is_used_up_is_named_and_is_the_ceiling_of_nobody() {
+fn a_quota_that_is_used_up_is_named_as_the_limit() {
     let with = |throttled: u64, periods: u64| {
         let mut evidence = Evidence { open: None, ..clean(4) };
         let quota = evidence.host.as_mut().unwrap().quota.as_mut().unwrap();

@@ -105,7 +105,7 @@ pub(crate) fn clean(seed: u64) -> Evidence {
     }
 }
 
-/// Service times in waves, and the lateness of one request in ten.
+/// Service times in waves, and the send delay of one request in ten.
 fn times(random: &mut SplitMix64, count: u64) -> (Vec<f64>, Vec<f64>) {
     let median_ns = 10_f64.powf(random.random_range(5.0..7.0));
     let spread = random.random_range(0.1..0.5);
@@ -204,7 +204,7 @@ pub(crate) fn rewritten(factor: fn(f64) -> f64) -> Verdict {
     judged(&evidence)
 }
 
-/// Loses so many of the replies owed, each of another request.
+/// Loses this many of the expected replies, each of another request.
 pub(crate) fn lose(ledger: &mut Ledger, lost: u64) {
     ledger.replies_lost = lost;
     ledger.replies_received -= lost;

@@ -1,4 +1,4 @@
-//! How often an overload is seen: the check `backlog` and "was carried" on queues whose load is known by construction.
+//! How often an overload is detected: the check `backlog` and the sentence of the maximum on queues whose load is known by construction.
 
 use rand::SeedableRng as _;
 use rand_distr::{Distribution as _, Exp};
@@ -12,11 +12,11 @@ use crate::evidence::{MS, all_answered, clean, judged, lose, status_of};
 const SERVED_PER_S: f64 = 500.0;
 /// How often a run looks at its queue.
 const LOOK_S: f64 = 0.05;
-/// Of so many response times one is kept, which makes a verdict cheap.
+/// One of this many response times is kept, which makes a verdict cheap.
 const THINNED: usize = 20;
 const RUNS: u64 = 200;
 
-/// A queue with Poisson arrivals and one worker with exponential work, empty at the begin, as a run would show it: a look at
+/// A queue with Poisson arrivals and one worker with exponential work, empty at the start, as in a run: a look at
 /// the replies in flight every 50 ms, and what was sent and answered.
 fn queue(load: f64, window_s: u32, seed: u64) -> Evidence {
     let random = &mut SplitMix64::seed_from_u64(seed);
@@ -56,7 +56,7 @@ fn queue(load: f64, window_s: u32, seed: u64) -> Evidence {
     }
 }
 
-/// In how many of the runs the queue is called a backlog, and in how many the load "was carried", in percent.
+/// In how many of the runs the queue is called a backlog, and in how many the system handled the load, in percent.
 fn called(load: f64, seconds: u32) -> (f64, f64) {
     let (mut backlogs, mut carried) = (0, 0);
     for seed in 0..RUNS {
@@ -116,7 +116,7 @@ fn a_ceiling_is_what_was_served_and_no_more_than_the_workers_can_do() {
 }
 
 #[test]
-fn nothing_answered_is_no_figure_and_half_answered_is_not_carried() {
+fn nothing_answered_is_no_figure_and_half_answered_is_not_handled() {
     let with_lost = |percent: u64| {
         let mut evidence = queue(0.5, 6, 2);
         let lost = evidence.ledger.replies_expected * percent / 100;
@@ -134,7 +134,7 @@ fn nothing_answered_is_no_figure_and_half_answered_is_not_carried() {
 }
 
 #[test]
-fn what_nobody_owed_is_a_doubt_from_the_first_message_on() {
+fn an_unexpected_message_is_a_doubt_from_the_first_on() {
     let with = |change: fn(&mut Ledger)| {
         let mut evidence = queue(0.5, 6, 3);
         change(&mut evidence.ledger);

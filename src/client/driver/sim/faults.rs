@@ -3,7 +3,7 @@
 use rand::Rng as _;
 use rand_xoshiro::SplitMix64;
 
-/// How often and by how much. A share is "one in so many", and 0 is never.
+/// How often and by how much. A share is "one in n", and 0 is never.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Faults {
     pub(super) request_lost: u64,
@@ -26,7 +26,7 @@ pub(super) struct Faults {
     pub(super) call_ns: u64,
     /// The latest a sleeping driver is woken.
     pub(super) woken_late_ns: u64,
-    /// One call of so many loses its processor, for so long.
+    /// One call in n loses its CPU, for this long.
     pub(super) starved: u64,
     pub(super) starved_ns: u64,
 }

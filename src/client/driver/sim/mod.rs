@@ -235,7 +235,7 @@ fn the_same_seed_is_the_same_run() {
     }
 }
 
-/// A world that costs nothing is the twin's: the simulator and the twin know nothing of each other.
+/// A world that costs nothing is that of the simulation: the simulator and the twin are independent.
 #[test]
 fn without_faults_and_costs_the_world_is_the_twin() {
     let loads = [
@@ -266,7 +266,8 @@ fn without_faults_and_costs_the_world_is_the_twin() {
         assert_eq!(recorded.slip.max(), Some(0), "{load}");
         let ideal =
             zload_core::twin::ideal(&case.plan, pool, Limits::none()).expect("there is one");
-        let [one, other] = [recorded.carried, ideal.carried].map(|of| (of.requests, of.replies));
+        let [one, other] =
+            [recorded.completed, ideal.completed].map(|of| (of.requests, of.replies));
         assert!((one.0 - other.0).abs() < 1e-6, "{load}: {one:?} and {other:?}");
         assert!((one.1 - other.1).abs() < 1e-6, "{load}: {one:?} and {other:?}");
     }
@@ -291,8 +292,12 @@ fn a_load_in_lockstep_has_the_rate_of_its_cycle_in_any_window() {
             draw(0, 2) * 100_000,
         );
         let slots = clients * in_flight;
-        let carried = Case::faultless(&text, usize::try_from(slots).expect("few")).play().carried;
+        let completed =
+            Case::faultless(&text, usize::try_from(slots).expect("few")).play().completed;
         let expected = slots as f64 * window_us as f64 / cycle_us as f64;
-        assert!((carried.requests / expected - 1.0).abs() < 1e-9, "{carried:?}, not {expected}");
+        assert!(
+            (completed.requests / expected - 1.0).abs() < 1e-9,
+            "{completed:?}, not {expected}"
+        );
     }
 }

@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Garbled,
 }
 
-/// What a world saw of its clients.
+/// What a world recorded of its clients.
 pub(super) struct Truth {
     plan: Arc<Plan>,
     clients: Vec<Client>,
@@ -183,7 +183,7 @@ impl Truth {
         assert!(window.end <= self.plan.send_end_ns().min(stop_ns.map_or(u64::MAX, |_| ended_ns)));
         let sent: u64 = self.clients.iter().map(|client| client.requests.len() as u64).sum();
         assert!(recorded.window_requests <= sent);
-        self.check_carried(recorded);
+        self.check_completed(recorded);
         // In a closed load only the driver knows when a slot was free, and so what the warm-up's requests are.
         if matches!(self.plan.offered(), Offered::Open { .. }) || self.plan.warmup_ns() == 0 {
             self.check_counts(ledger, drain_end_ns, stop_ns);
@@ -199,7 +199,7 @@ impl Truth {
 
     /// The rates are of the window's counts, to which a closed load adds or takes at most two for each slot: what crosses
     /// the edges, and its first.
-    fn check_carried(&self, recorded: &Recorded) {
+    fn check_completed(&self, recorded: &Recorded) {
         let slots = 2 * self.plan.slots_per_client() * self.clients.len() as u64;
         let (counted, replies) = match self.plan.offered() {
             Offered::Open { .. } => (recorded.window_requests, recorded.window_replies),
@@ -207,13 +207,13 @@ impl Truth {
                 (recorded.ledger.requests_sent, recorded.ledger.replies_received)
             }
         };
-        let carried = recorded.carried;
-        let requests_off = (carried.requests - counted as f64).abs();
-        let replies_off = (carried.replies - replies as f64).abs();
+        let completed = recorded.completed;
+        let requests_off = (completed.requests - counted as f64).abs();
+        let replies_off = (completed.replies - replies as f64).abs();
         let most_owed = self.clients.iter().flat_map(|client| &client.requests).map(|of| of.owed);
         let most_owed = most_owed.max().unwrap_or(0);
-        assert!(requests_off <= slots as f64 + 1e-6, "{carried:?} of {counted}");
-        assert!(replies_off <= (slots * most_owed) as f64 + 1e-6, "{carried:?} of {replies}");
+        assert!(requests_off <= slots as f64 + 1e-6, "{completed:?} of {counted}");
+        assert!(replies_off <= (slots * most_owed) as f64 + 1e-6, "{completed:?} of {replies}");
     }
 
     fn check_counts(&self, ledger: &Ledger, drain_end_ns: u64, stop_ns: Option<u64>) {

@@ -18,7 +18,7 @@ use crate::client::world::{Before, Body, Message, Possible, Taken, World};
 use crate::wire::{Errno, Header, Station, Stations, Tag};
 use zload_core::plan::Plan;
 
-/// What the stations' clock reads when the plan begins.
+/// What the stations' clock reads when the plan starts.
 pub(super) const ZERO_NS: u64 = 1_000;
 /// How far from now what races with a call may be.
 const LONGEST_RACE_NS: u64 = 100_000;
@@ -300,7 +300,7 @@ impl Connection {
         self.awake
     }
 
-    /// Whether something could be done here of which nobody will ever be told.
+    /// Whether something could be done here of which no event will ever come.
     fn is_forgotten(&self, room: usize, sending: bool) -> bool {
         let news_to_come = self.signalled && !self.told;
         let unread = self.awake && !self.unread.is_empty();

@@ -10,7 +10,7 @@ pub(super) fn run(result: &RunResult) -> String {
     to_json(&json!({ benchmark(&result.scenario.name): measures }))
 }
 
-/// The sides that are held against `a`.
+/// The sides that are compared with `a`.
 pub(super) fn comparison(result: &ComparisonResult) -> String {
     let benchmarks: Map<String, Value> = std::iter::once(result)
         .chain(&result.others)

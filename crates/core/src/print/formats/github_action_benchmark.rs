@@ -12,7 +12,7 @@ pub(super) fn run(result: &RunResult, better: Direction) -> String {
     to_json(&entries(&result.scenario.name, &of_run(result), better, &extra))
 }
 
-/// The metrics of the sides that are held against `a`.
+/// The metrics of the sides that are compared with `a`.
 pub(super) fn comparison(result: &ComparisonResult, better: Direction) -> String {
     let all = std::iter::once(result).chain(&result.others);
     let entries: Vec<Value> = all

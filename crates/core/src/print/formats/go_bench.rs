@@ -70,7 +70,7 @@ fn values(slices: &[&Slice], metric: &MetricComparison) -> Vec<f64> {
     slices.iter().filter_map(|slice| slice.values.get(&metric.name).copied()).collect()
 }
 
-/// A name without the signs that part it: blanks, `/`, `=`; and with the number of processors, which a reader would
+/// A name without the signs that part it: blanks, `/`, `=`; and with the number of CPUs, which a reader would
 /// otherwise take a number at its end for.
 fn benchmark(scenario: &str, side: &str, cores: usize) -> String {
     let scenario: String = shown(scenario)

@@ -40,7 +40,7 @@ pub(super) fn percentiles(result: &RunResult) -> String {
     let mean = histogram.mean() / NS_PER_MS;
     let deviation = histogram.stdev() / NS_PER_MS;
     let max = histogram.max() as f64 / NS_PER_MS;
-    // The halves of the first bucket are both used, of each other one the upper: so many values has a histogram in all.
+    // The halves of the first bucket are both used, of each other one the upper: that is the number of values in a histogram.
     let buckets = usize::from(histogram.buckets());
     let sub_buckets = histogram.distinct_values() * 2 / (buckets + 1);
     text += &format!(

@@ -1,4 +1,4 @@
-//! The figures that are worth a history, with their values.
+//! The figures that are kept as a history, with their values.
 //!
 //! Invariant: a figure that a result does not have, or that is no estimate, is left out, and never 0.
 
@@ -14,7 +14,7 @@ pub(super) struct Metric {
     pub(super) name: String,
     /// What its value is in.
     pub(super) unit: &'static str,
-    /// Which way is better.
+    /// Whether more or less is better.
     pub(super) better: Direction,
     /// The figure.
     pub(super) value: f64,
@@ -45,7 +45,7 @@ fn unit_of(figure: &Figure) -> &'static str {
     MetricUnit::of(figure.unit).map_or(things, unit)
 }
 
-/// Those of the figures worth a history that a result, or one of the runs that it pools, has.
+/// The figures of the history that a result, or one of the runs that it pools, has.
 pub(super) fn of_run(result: &impl Serialize) -> Vec<Metric> {
     let result = to_value(result);
     let metric = |figure: &Figure| {
@@ -65,7 +65,7 @@ pub(super) fn of_run(result: &impl Serialize) -> Vec<Metric> {
     kept.iter().filter(|figure| !figure.is_uncertain(&result)).filter_map(metric).collect()
 }
 
-/// The figures of the side that is held against the other: `a` is what one has already.
+/// The figures of the side that is compared with the other: `a` is what one has already.
 ///
 /// What was found is how far `b` is above `a` in percent, with an interval. With `a` held fast that interval is one of `b`:
 /// each end is as far from the value as it is from the effect.

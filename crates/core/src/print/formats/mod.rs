@@ -62,7 +62,7 @@ pub const FORMATS: [(Format, &str, &str); 13] = [
     (Format::Text, "text", "For people"),
     (Format::Json, "json", "The result object"),
     (Format::Markdown, "markdown", "Tables for a pull request's comment or a CI summary"),
-    (Format::Csv, "csv", "Every figure in a row of its own, for spreadsheets"),
+    (Format::Csv, "csv", "Every figure in its own row, for spreadsheets"),
     (
         Format::Junit,
         "junit",
@@ -83,7 +83,7 @@ pub const FORMATS: [(Format, &str, &str); 13] = [
     (
         Format::Otava,
         "otava",
-        "A row for the CSV file that Apache Otava looks for changes in; append it",
+        "A row to append to the CSV file in which Apache Otava looks for changes",
     ),
     (Format::OtavaHeader, "otava-header", "The header of that file"),
     (
@@ -102,7 +102,7 @@ pub const FORMATS: [(Format, &str, &str); 13] = [
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotPrinted {
     /// There is no such format of this kind of result.
-    #[error("--format {format} is not for {kind}; for that there are {}", there.join(", "))]
+    #[error("--format {format} is not available for {kind}; use {}", there.join(", "))]
     NoFormat {
         /// What was asked for.
         format: &'static str,
@@ -112,9 +112,7 @@ pub enum NotPrinted {
         there: Vec<&'static str>,
     },
     /// The figures must not be used, and the format cannot say so.
-    #[error(
-        "{why}, so there is no --format {format} of it, which could not say so; --format text says why"
-    )]
+    #[error("{why}, and --format {format} cannot say so; see --format text")]
     MustNotBeUsed {
         /// Why not.
         why: &'static str,
@@ -289,7 +287,7 @@ impl Printable for ServeResult {
 }
 
 impl Printable for IdealResult {
-    const KIND: &'static str = "an ideal";
+    const KIND: &'static str = "a lower bound";
 }
 
 impl Printable for CalibrationResult {

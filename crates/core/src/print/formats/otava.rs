@@ -1,4 +1,4 @@
-//! A row of the CSV file in which Apache Otava looks for changes: when, what, and the figures that are worth a history.
+//! A row of the CSV file in which Apache Otava looks for changes: when, what, and the figures that are kept as a history.
 
 use super::csv::{cell, written};
 use super::metrics::of_run;

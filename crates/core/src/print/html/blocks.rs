@@ -50,7 +50,7 @@ pub(super) fn of_words(words: &Words) -> Markup {
         Span::Code(text) => code { (text) },
         Span::Side(letter, name) => span class=(format!("name {letter}")) { (name) },
         Span::Value(field, value, shown) => data value=(value) data-field=(field) { (shown) },
-        Span::Nothing => span.nothing title="no figure: hidden here, or there are too few samples for it" { (NOTHING) },
+        Span::Nothing => span.nothing title="no figure: not measurable here, or too few samples" { (NOTHING) },
         Span::Alarm(field, value, shown) => data.alarm value=(value) data-field=(field) { (shown) },
         Span::Toned(tone, text) => span class=(format!("toned {}", class_of(*tone))) { (text) },
         Span::Effect(_) => {}

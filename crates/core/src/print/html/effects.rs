@@ -53,7 +53,7 @@ pub(super) fn drawn(of: &Effect, scale: Scale) -> Markup {
             format!("{}, interval {low} to {high}, margin {margin} %", change(effect))
         }
         (Some(effect), None) => format!("{}, no interval", change(effect)),
-        (None, _) => "no effect can be told".to_owned(),
+        (None, _) => "no effect is known".to_owned(),
     };
     html! {
         svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-label=(said) {

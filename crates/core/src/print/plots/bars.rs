@@ -12,7 +12,7 @@ const BAR: f64 = 26.0;
 /// Width of a letter of a part's label.
 const LETTER: f64 = 6.6;
 
-/// How high so many bars are.
+/// The height of this many bars.
 pub(super) fn height(bars: &[PartedBar]) -> f64 {
     bars.len() as f64 * ROW
 }

@@ -60,7 +60,7 @@ fn cell(held: f64, shown: f64, tries: u64) -> String {
     if shown < tries as f64 { format!("{percent} of {shown}") } else { percent }
 }
 
-/// How many intervals of so many runs were shown and how many of these held the truth: of the runs' mean, and of the next run. The
+/// How many intervals of the runs were shown and how many of these contained the truth: of the runs' mean, and of the next run. The
 /// levels vary by `spread` (the standard deviation of their logarithm), and each run has requests that never meet.
 fn of_runs(spread: f64, runs: usize, tries: u64) -> [(f64, f64); 2] {
     const REQUESTS: usize = 500;
