@@ -48,7 +48,7 @@ fn sides(result: &ComparisonResult) -> [(&'static str, &SideFigures); 2] {
     [("a", &result.a), ("b", &result.b)]
 }
 
-/// What is said of each pair of sides, which stands at this path in the result.
+/// What is said of each pair of sides, which is at this path in the result.
 fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
     let named = |name: &str| format!("{id}{name}");
     let mut blocks = vec![Block::Status(status(result))];
@@ -230,7 +230,7 @@ pub(super) fn how(result: &ComparisonResult) -> String {
     }
 }
 
-/// The metric that decides, as a row of its own.
+/// The metric that decides, as its own row.
 pub(super) fn decisive(path: &str, result: &ComparisonResult) -> Table {
     let mut table = metrics("", path, result);
     table.rows.retain(|row| row.is_primary);

@@ -12,7 +12,7 @@ use super::FieldUnit::{self, Bytes, BytesPerS, Ns, Number, PerS};
 use crate::problem;
 use crate::quantity;
 
-/// What stands before the names of figures of the seconds.
+/// What is before the names of figures of the seconds.
 const SERIES: &str = "series.";
 /// What may be left out of a name.
 const LATENCY: &str = "latency.";
@@ -185,7 +185,7 @@ const ROWS: &[Figure] = &[
     figure("seed", "seed", Number),
 ];
 
-/// Every distribution has these. One that is compared or kept has a row of its own above.
+/// Every distribution has these. One that is compared or kept has its own row above.
 macro_rules! distributions {
     ($($path:literal),* $(,)?) => {
         &[$(&[
@@ -300,7 +300,7 @@ impl Figure {
         path(self.name, self.unit == Ns)
     }
 
-    /// The part of the result that it stands in.
+    /// The part of the result that it is in.
     pub fn part(&self) -> &'static str {
         self.name.split('.').next().unwrap_or(self.name)
     }
