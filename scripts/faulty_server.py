@@ -1,6 +1,6 @@
 """A ROUTER that answers each request after 2 ms and has one fault, for scripts/verdict.
 
-Usage: faulty_server.py FAULT REQUESTS. Prints its endpoint. The fault begins, or its half time is, after so many REQUESTS.
+Usage: faulty_server.py FAULT REQUESTS. Prints its endpoint. The fault starts, or its half time is, after this many REQUESTS.
 """
 import sys
 import time

@@ -3,7 +3,7 @@
 //!
 //! Data flows through the rooms in this order, and a room uses only those before it: [`files`] are read and written; the
 //! [`machine`] has clocks, threads and limits; [`wire`] is ZeroMQ; `client` and [`server`] are the two sides of a run, and
-//! `process` is an external server; the `engine` plays a plan with them. An [`experiment`] plays several in turn,
+//! `process` is an external server; the `engine` runs a plan with them. An [`experiment`] runs several alternately,
 //! and a `selftest` one with faults that are known beforehand. `progress` shows how it goes, and
 //! [`command`] glues them together, one file for each subcommand of [`cli`].
 

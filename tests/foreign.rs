@@ -103,7 +103,7 @@ fn a_reply_after_its_request_was_given_up_is_late() {
     assert_eq!((&ledger["replies_late"], &ledger["replies_lost"]), (&1.into(), &1.into()));
     let checks = result["verdict"]["checks"].to_string();
     assert!(
-        checks.contains("100ms after they were sent (load.timeout); 1 of them came later"),
+        checks.contains("within 100ms of their requests (load.timeout); 1 of them came later"),
         "{checks}"
     );
 }

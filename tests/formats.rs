@@ -140,7 +140,7 @@ fn rows(text: &str) -> Vec<csv::StringRecord> {
     records.collect::<Result<_, _>>().expect("CSV")
 }
 
-/// The numbers of a result that are figures, by a walk of its own.
+/// The numbers of a result that are figures, by its own walk.
 fn figures(value: &Value) -> usize {
     match value {
         Value::Number(_) => 1,

@@ -71,7 +71,7 @@ fn a_closed_load_keeps_its_slots_full_and_counts_every_request() {
 fn think_time_spaces_the_requests_of_a_slot() {
     let scenario = "load = { model = 'closed', think = '50ms' }\nclients = { count = 2 }\nrun = { duration = '1s' }";
     let result = Zload::run(scenario).result(0);
-    // At 50 ms and some round trip each, a slot sends at most 20 in a second, and one when it begins.
+    // At 50 ms and some round trip each, a slot sends at most 20 in a second, and one when it starts.
     let sent = number(ledger(&result), "requests_sent");
     assert!((10..=42).contains(&sent), "{sent}");
 }

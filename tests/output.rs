@@ -123,7 +123,7 @@ fn trace_shows_each_message_as_it_passes() {
     assert_eq!(identity.len(), 9, "{stderr}");
     for event in [
         format!("client {identity} sends request #1, 64 bytes"),
-        format!("worker 1 takes request #1 of client {identity}, 2 replies planned"),
+        format!("worker 1 receives request #1 of client {identity}, 2 replies planned"),
         "worker 1 sends reply 2 of 2".to_owned(),
         format!("client {identity} receives reply 2 of 2 to request #1"),
     ] {
@@ -182,7 +182,7 @@ fn completions_and_the_man_page_know_the_commands() {
     assert!(page.contains("zload\\-run(1)"), "{page}");
     let page = Zload::new(&["man", "run"]).end().stdout;
     assert!(page.contains("\\-\\-repeat") && page.contains("zload\\-run"), "{page}");
-    assert!(Zload::new(&["man", "dance"]).end().stderr.contains("no command \"dance\""));
+    assert!(Zload::new(&["man", "dance"]).end().stderr.contains("unknown command \"dance\""));
     assert_eq!(Zload::new(&["--help"]).end().code, Some(0));
     assert_eq!(
         Zload::new(&["--version"]).end().stdout,
@@ -274,7 +274,7 @@ fn a_terminal_gets_colours_unless_it_cannot_or_will_not_show_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("a.toml");
     std::fs::write(&path, SHORT).expect("writing");
-    // `script` runs a command in a terminal of its own.
+    // `script` runs a command in its own terminal.
     let shown = |term: &str, no_color: &str, quiet: &str| {
         let run = format!("{} run {} {quiet}", env!("CARGO_BIN_EXE_zload"), utf8(&path));
         let output = Command::new("script")

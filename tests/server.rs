@@ -150,8 +150,8 @@ fn a_server_that_does_not_come_up_again_does_not_cost_what_the_first_run_found()
     let ended = script.run(LOAD).args(&["--repeat", "3"]).end();
     let result = ended.result(2);
     let failure = result["failure"].as_str().expect("a failure");
-    assert!(failure.contains("run 2 of 3 did not begin: the server ended"), "{failure}");
-    assert!(failure.contains("exit status 7; it last said \"only once\""), "{failure}");
+    assert!(failure.contains("run 2 of 3 did not start: the server ended"), "{failure}");
+    assert!(failure.contains("exit status 7; its last output was \"only once\""), "{failure}");
     assert_eq!(ledger(&result)["requests_answered"], 100);
     script.assert_gone(2);
 }
@@ -218,7 +218,7 @@ fn a_server_that_hangs_at_its_start_is_given_up() {
     let scenario = format!("{}ready_timeout = '300ms'", script.scenario(LOAD));
     refused(
         Zload::with_scenario("run", &scenario),
-        &["nobody listens at tcp://127.0.0.1:", "300ms"],
+        &["nothing listens at tcp://127.0.0.1:", "300ms"],
     );
     script.assert_gone(1);
 }
@@ -229,7 +229,7 @@ fn a_server_that_listens_and_never_answers_is_given_up() {
     let scenario = format!("{}ready_timeout = '1s'", script.scenario(LOAD));
     refused(
         Zload::with_scenario("run", &scenario),
-        &["another process already listens at tcp://", "answered none of"],
+        &["a server listens at tcp://", "answered none of"],
     );
     script.assert_gone(1);
 }
@@ -285,7 +285,7 @@ fn what_a_server_starts_goes_with_it() {
     let scenario = format!("{}stop_timeout = '500ms'", script.scenario(LOAD));
     let result = Zload::run(&scenario).result(0);
     let notes = result["notes"].to_string();
-    assert!(notes.contains("left 1 of the processes"), "{notes}");
+    assert!(notes.contains("before 1 of the processes"), "{notes}");
     script.assert_gone(2);
 }
 

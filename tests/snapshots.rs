@@ -1,6 +1,6 @@
 //! Every text that people and other tools are shown, as it was when somebody last looked at it.
 //!
-//! The results in `tests/fixtures` are real ones; what each format makes of each lies in `tests/snapshots`. A text that is
+//! The results in `tests/fixtures` are real ones; what each format makes of each is in `tests/snapshots`. A text that is
 //! another than its file fails here, and so does a file that no text belongs to. A change that is meant is written by
 //! `INSTA_UPDATE=always cargo test --test snapshots`, and its difference is part of the commit.
 
@@ -97,7 +97,7 @@ impl Seen {
 
     fn page<T: Printable>(&self, name: &str, result: &T) {
         let page = print::html(&report::of(result));
-        // The style is a file of its own; an element a line, so that a difference shows where it is.
+        // The style is its own file; an element a line, so that a difference shows where it is.
         let (head, rest) = page.split_once("<style>").expect("a style");
         let (_, body) = rest.split_once("</style>").expect("its end");
         self.text(&format!("{name}.html"), &format!("{head}{body}").replace("><", ">\n<"));

@@ -109,7 +109,7 @@ fn what_no_result_has_is_refused_where_it_stands_before_anything_starts() {
         ("first_replly.p99 < 5ms", "unknown field `first_replly.p99`", "`first_reply.p99`?"),
         ("first_reply.p99 < 5", "`first_reply.p99` cannot be compared with 5", "it is a time"),
         ("ledger.requests_lost == 0s", "cannot be compared with 0s", "without a unit"),
-        ("ledger < 5", "`ledger` is no figure but a group", "requests_lost"),
+        ("ledger < 5", "`ledger` is a group of figures", "requests_lost"),
     ] {
         let text = with_limits(scenario, &["slip.p99 < 1ms", limit]);
         for command in ["run", "check"] {
@@ -296,7 +296,7 @@ fn what_cannot_be_met_and_what_cannot_be_served_is_said_before_the_run() {
     let checked = Zload::with_scenario("check", &limited).end();
     assert_eq!(checked.code, Some(0), "it is a warning and no refusal");
     for said in [
-        "! warning: first_reply.p99 < 5ms cannot be met: a p99 needs 726 samples",
+        "! warning: first_reply.p99 < 5ms cannot be met: p99 needs 726 samples",
         "at most 60 replies",
     ] {
         assert!(checked.stdout.contains(said), "{}", checked.stdout);

@@ -61,7 +61,7 @@ fn text_of(path: &Path) -> String {
     std::fs::read_to_string(path).expect("a text file")
 }
 
-/// Where the room of a module stands in the order; `None` for the root, which is above all.
+/// Where the room of a module is in the order; `None` for the root, which is above all.
 fn room_of(module: &[String], rooms: &[&str]) -> Option<usize> {
     let name = module.first()?;
     let room = rooms.iter().position(|room| room == name);

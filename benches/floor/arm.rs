@@ -170,7 +170,7 @@ fn middle(finished: &Finished, phases: Phases) -> Option<(f64, f64)> {
     Some((last.resident_kib, (last.cpu_ns - first.cpu_ns) / took_ns as f64))
 }
 
-/// Resident memory so many seconds after the start; `None` if the run was over by then.
+/// Resident memory this many seconds after the start; `None` if the run was over by then.
 fn resident_at(samples: &[Sample], seconds: f64) -> Option<f64> {
     samples
         .iter()

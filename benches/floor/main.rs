@@ -46,7 +46,7 @@ struct Options {
     /// Play at most this many rounds, however wide the intervals are
     #[arg(long, value_name = "N", default_value_t = 40)]
     max_pairs: usize,
-    /// Begin no further round of a load after so many minutes
+    /// Start no further round of a load after this many minutes
     #[arg(long, value_name = "M", default_value_t = 8.0)]
     minutes: f64,
     /// Length of each run; 2, or 1 with --quick
@@ -67,7 +67,7 @@ struct Options {
     /// Put the result into docs/performance.md, too
     #[arg(long)]
     write: bool,
-    /// Used by the command itself: sleep to 2,000 instants a second for so many seconds, and tell how late that was
+    /// Used by the command itself: sleep to 2,000 instants a second for this many seconds, and print how late that was
     #[arg(long, hide = true)]
     sleep_loop: Option<f64>,
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::arm::{Arm, Kind, Readings};
 
-/// Clients of the rows about many clients, and of those that they are held against.
+/// Clients of the rows about many clients, and of those that they are compared with.
 const MANY: u32 = 5_000;
 const FEW: u32 = 100;
 
@@ -100,7 +100,7 @@ pub(crate) fn groups(rows: &[u8]) -> Vec<Group> {
     groups
 }
 
-/// Closed load, as much as the programs carry; `row` is that of batch against the C program.
+/// Closed load, as much as the programs handle; `row` is that of batch against the C program.
 fn saturated(row: u8, clients: u32, in_flight: u32, workers: u32) -> Group {
     let load = format!("{clients} clients × {in_flight} in flight, workers: {workers}");
     let floor = [("clients", clients), ("in_flight", in_flight), ("workers", workers)]

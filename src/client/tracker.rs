@@ -60,7 +60,7 @@ impl Tracker {
         }
     }
 
-    /// Begins to watch the request with this key, if it is in the sample or followed: that one is followed does not depend on
+    /// Starts to watch the request with this key, if it is in the sample or followed: that one is followed does not depend on
     /// whether there is room to keep it.
     #[inline]
     pub(super) fn begin(&mut self, key: DrawKey) -> Option<Tag> {

@@ -1,4 +1,4 @@
-//! What a driver stands on: the time, its clients' connections, and the wait for either. Hot path.
+//! What a driver runs on: the time, its clients' connections, and the wait for either. Hot path.
 //!
 //! A run's world is ZeroMQ's sockets and the monotonic clock ([`super::sockets_world`]); that of the tests is simulated
 //! (`sim`), and loses, delays and refuses at random. Clients are named by their index at the driver. The driver

@@ -18,7 +18,7 @@ use crate::Error;
 use crate::files::leftovers;
 use crate::machine::environment;
 
-/// Requests, whoever started zload: a shell without job control has some of them ignored in the background.
+/// Requests, however zload was started: a shell without job control has some of them ignored in the background.
 const ALWAYS: [i32; 3] = [SIGINT, SIGTERM, SIGQUIT];
 /// Requests unless they were ignored. Left out are only what cannot be caught, what a fault of the program raises, and
 /// SIGPIPE, which is a write error.

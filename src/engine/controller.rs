@@ -150,7 +150,7 @@ impl Controller<'_> {
         Ok(Some(threads))
     }
 
-    /// Takes in what drivers tell, looks at everything once, and waits a little.
+    /// Receives what drivers report, checks everything once, and waits a little.
     fn tick(&mut self, playing: &mut Playing) {
         let now_ns = playing.clock.now_ns();
         let (warmup_ns, send_end_ns) = self.edges_ns();

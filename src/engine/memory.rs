@@ -56,7 +56,7 @@ struct Above {
 }
 
 impl Memory {
-    /// For a run, whose clients begin to connect.
+    /// For a run, whose clients start to connect.
     pub(super) fn of_run(scenario: &Scenario, drivers: usize) -> Self {
         let body = usual_body(scenario);
         let clients = u64::from(scenario.clients.count.0);

@@ -1,6 +1,6 @@
 //! What makes a plan happen: a run, or a server alone, watched from outside.
 //!
-//! [`run()`] plays a plan with clients against the built-in server or an external one; [`serve()`] is the built-in server
+//! [`run()`] runs a plan with clients against the built-in server or an external one; [`serve()`] is the built-in server
 //! alone. Both end when the plan does, when the caller asks for it, or when nothing moves any more, and both say what was
 //! measured until then.
 

@@ -1,4 +1,4 @@
-//! Start-up: a scenario resolved into what each room that plays it depends on.
+//! Start-up: a scenario resolved into what each room that runs it depends on.
 
 use std::sync::Arc;
 

@@ -29,7 +29,7 @@ pub struct DesignOverrides {
     pub cpus: Option<u32>,
 }
 
-/// An experiment before it begins.
+/// An experiment before it starts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Design {
     /// Blocks, each a fresh start of all sides.
@@ -261,7 +261,7 @@ impl Design {
     }
 }
 
-/// What it takes until a process has played its first slice, in seconds.
+/// The time until a process has run its first slice, in seconds.
 fn start_overhead(first: Nanos) -> f64 {
     START_OVERHEAD + first.as_secs_f64() + SLICE_OVERHEAD
 }

@@ -1,6 +1,6 @@
 //! Running several sides alternately: fresh processes for each block, short slices in random order.
 //!
-//! Each side of a block is a process of its own that runs one slice on request and is silent otherwise, not even
+//! Each side of a block is its own process that runs one slice on request and is silent otherwise, not even
 //! listening: every slice connects anew. All sides of a round get the same seed, so they run the same plan, request by
 //! request, where their scenarios allow it. Invariant: no process is left behind, whatever ends the experiment.
 

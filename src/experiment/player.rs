@@ -32,7 +32,7 @@ const LONGEST_LINE: u64 = 16 << 20;
 /// What is kept of its errors, in bytes.
 const MOST_ERRORS: u64 = 64 << 10;
 
-/// A process that plays slices.
+/// A process that runs slices.
 pub(super) struct Player {
     name: String,
     child: Child,
@@ -173,7 +173,7 @@ impl Drop for Player {
             && !gone
             && clock.until(end_ns) > Duration::ZERO
         {
-            // What it still says is taken, lest it wait for that.
+            // Its remaining output is read, so that it does not wait for that.
             while self.lines.try_recv().is_ok() {}
             gone = poll(&mut [PollFd::new(over, PollFlags::IN)], Some(&timespec(TICK))) == Ok(1);
         }

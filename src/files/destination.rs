@@ -157,7 +157,7 @@ impl Destination {
     }
 
     /// The same for an intermediate result, so that it is not lost. A stream gets only the final one, and what fails here
-    /// fails again then, and is told.
+    /// fails again then, and is reported.
     pub(crate) fn save_so_far(&self, text: impl FnOnce() -> String) {
         if let Place::Beside { target, permissions } = &self.place {
             let _told_later = replace(target, permissions.as_ref(), &text());

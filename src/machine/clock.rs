@@ -20,7 +20,7 @@ impl Clock {
         Self { origin: Self::start().origin + wait }
     }
 
-    /// What `other`, which began earlier, read when this clock read 0.
+    /// What `other`, which started earlier, read when this clock read 0.
     pub fn origin_in(self, other: Self) -> u64 {
         let between = self.origin.saturating_duration_since(other.origin);
         nanos(between)

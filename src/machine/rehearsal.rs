@@ -21,10 +21,10 @@ pub(crate) struct Threads {
     pub(crate) own: u32,
 }
 
-/// What a thread takes of the address space at most besides its stack: the allocator makes it a heap of its own of 64 MiB,
+/// What a thread takes of the address space at most besides its stack: the allocator makes it its own heap of 64 MiB,
 /// which it cuts out of twice as much.
 const HEAP: u64 = 136 << 20;
-/// The longest that a thread may take to begin.
+/// The longest that a thread may take to start.
 const LIVES_WITHIN: Duration = Duration::from_secs(1);
 /// The longest that threads that have ended may take to be gone, in nanoseconds.
 const GONE_WITHIN_NS: u64 = 1_000_000_000;

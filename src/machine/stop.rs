@@ -12,7 +12,7 @@ use crate::Error;
 #[derive(Debug)]
 pub(crate) struct Stop {
     requested: AtomicBool,
-    /// Readable from the request on: whoever sleeps does so by polling it.
+    /// Readable from the request on: threads sleep by polling it.
     wake: OwnedFd,
 }
 

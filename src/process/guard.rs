@@ -1,7 +1,7 @@
 //! The guard: zload's program once more, between zload and an external server, so that no server outlives zload.
 //!
 //! Its standard input is a pipe from zload: a byte asks it to stop the server, and the end of it, which comes however zload
-//! ended (also by SIGKILL), to kill the server at once. Both guard and server have process groups of their own, so that
+//! ended (also by SIGKILL), to kill the server at once. Both guard and server have their own process groups, so that
 //! Ctrl-C in a terminal reaches neither. The guard is a subreaper (prctl(2)): what the server starts and abandons becomes
 //! the guard's child, also a daemon, and goes with the server. Should the guard be killed, too, the server goes by its
 //! parent-death signal, which its children do not have: see `launch`.
@@ -115,7 +115,7 @@ impl Watched {
                 Woken::Stop => {
                     // It may have ended this instant, which the next look finds out.
                     let _gone = kill_process_group(self.pid, Signal::TERM);
-                    // One that somebody has stopped would never hear of it.
+                    // A stopped process would never notice.
                     let _gone = kill_process_group(self.pid, Signal::CONT);
                     killed_at_ns = Some(clock.now_ns().saturating_add(nanos(stop_timeout)));
                 }

@@ -122,7 +122,7 @@ impl<'a> Link<'a> {
         Err(Error::Server { what, output: self.last_output() })
     }
 
-    /// What the guard tells next, within so long; once the user has asked for the end, `hurried` is left.
+    /// What the guard reports next, within this time; once the user has asked for the end, `hurried` is left.
     fn next_report(&self, within: Duration, hurried: Duration) -> Result<Report, RecvTimeoutError> {
         let clock = Clock::start();
         let mut end_ns = nanos(within);
@@ -181,7 +181,7 @@ impl<'a> Link<'a> {
         self.end.get().expect("it has just been kept")
     }
 
-    /// A guard that somebody has stopped goes on.
+    /// A stopped guard continues.
     fn wake_guard(&self) {
         let _gone = kill_process(Pid::from_child(&self.guard), Signal::CONT);
     }

@@ -11,7 +11,7 @@ use rustix::param::clock_ticks_per_second;
 
 use crate::machine::host::{field, numbers_in, times_ns};
 
-/// What all processes below one have cost since they began.
+/// What all processes below one have cost since they started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {
     pub(super) cpu_ns: u64,
@@ -84,7 +84,7 @@ struct Ticks {
 impl Ticks {
     /// From `/proc/<pid>/stat`, where utime, stime, cutime and cstime are the fields 14 to 17.
     fn parse(stat: &str) -> Option<Self> {
-        // The name of the program, which may hold anything, stands in parentheses; field 3 follows it.
+        // The name of the program, which may hold anything, is in parentheses; field 3 follows it.
         let fields = stat.rsplit_once(')')?.1.split_whitespace().skip(14 - 3).take(4);
         let ticks: Vec<u64> = fields.map(str::parse).collect::<Result<_, _>>().ok()?;
         let &[user, system, children_user, children_system] = ticks.as_slice() else { return None };

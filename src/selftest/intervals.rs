@@ -18,7 +18,7 @@ const RUNS: usize = 40;
 /// Runs in a group, which predicts where the other runs are.
 const GROUP: usize = 5;
 
-/// Every request is at a worker of its own, so that nothing but the draws decides what it takes: 50 workers at 2,000/s get one each 25 ms.
+/// Every request is at its own worker, so that nothing but the draws decides what it takes: 50 workers at 2,000/s get one each 25 ms.
 const SCENARIO: &str = "load = { rate = '2k/s' }\nclients = { count = 1 }\nrun = { duration = '60ms' }\n\
                         proxy.engine = 'batch'\n\
                         workers = { count = 50, replies = 1, delay = { uniform = ['0s', '20ms'] } }";

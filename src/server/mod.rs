@@ -194,7 +194,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Whoever drops it without finishing it has an error of its own to tell.
+        // Who drops it without finishing it reports its own error.
         let _ended = self.end();
     }
 }

@@ -1,6 +1,6 @@
 //! A server with known faults, for `zload selftest`: a ROUTER in its own context that answers as configured.
 //!
-//! It keeps by a clock of its own when it took which request: a second witness of what the clients say that they did.
+//! It records by its own clock when it received which request: a second record of what the clients did.
 //! Invariant: a fault depends on the number of a request in the order in which they came, and on nothing else.
 
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Planted {
 impl Drop for Planted {
     fn drop(&mut self) {
         self.end();
-        // Whoever drops it early has an error of its own to tell.
+        // Who drops it early reports its own error.
         let _ended = self.thread.take().map(JoinHandle::join);
     }
 }

@@ -148,7 +148,7 @@ fn of_interface(name: &str) -> Vec<IpAddr> {
         if its_name.to_bytes() != name.as_bytes() || entry.ifa_addr.is_null() {
             continue;
         }
-        // SAFETY: an address that is not null begins with its family, and has the length and form of that family.
+        // SAFETY: an address that is not null starts with its family, and has the length and form of that family.
         // Reads need no alignment.
         unsafe {
             let family = entry.ifa_addr.read_unaligned().sa_family;

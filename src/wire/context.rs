@@ -132,7 +132,7 @@ impl Socket {
         Ok(endpoint)
     }
 
-    /// The next bind takes this listening socket and makes none of its own.
+    /// The next bind uses this listening socket and makes none.
     fn use_descriptor(&self, descriptor: c_int) -> Result<(), Error> {
         let value: *const c_int = &raw const descriptor;
         let option = c_int::try_from(zmq_sys::ZMQ_USE_FD).expect("a small number");
@@ -240,7 +240,7 @@ fn failed(what: &str) -> Error {
 /// How many descriptors a socket takes: one where libzmq has eventfd, else two.
 pub(crate) fn descriptors_per_socket() -> Result<u64, Error> {
     let context = Context::new(1, 16)?;
-    // The first socket also starts the context's threads, which have descriptors of their own.
+    // The first socket also starts the context's threads, which have their own descriptors.
     let _first = context.socket(zmq::DEALER)?;
     let before = open_descriptors();
     let _probes: Vec<Socket> =

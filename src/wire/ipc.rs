@@ -296,7 +296,7 @@ mod tests {
         assert!(at(&path).is_err());
     }
 
-    /// As processes of their own would: without the lock that is this process's.
+    /// As their own processes would: without the lock that is this process's.
     #[test]
     fn of_those_that_start_at_once_over_a_stale_socket_one_wins() {
         let folder = tempfile::tempdir().unwrap();

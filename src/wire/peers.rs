@@ -144,7 +144,7 @@ mod tests {
         (out, listener.accept().unwrap().0)
     }
 
-    /// Of these alone: other tests have connections of their own.
+    /// Of these alone: other tests have their own connections.
     fn look(streams: &[&TcpStream]) -> Vec<Connection> {
         let all = connections();
         let of = |stream: &&TcpStream| {

@@ -1,4 +1,4 @@
-//! Which file of a crate names which: every form of `use`, and every path that begins with `crate`, `super` or `self`.
+//! Which file of a crate names which: every form of `use`, and every path that starts with `crate`, `super` or `self`.
 //!
 //! A name is followed through `pub use` to the file that defines it, so a room's front hides no import. Macros and
 //! strings are not understood; neither holds a path here.

@@ -19,7 +19,7 @@ const fn mistake(
     Mistake { text, place, underlined, said, in_schema: true }
 }
 
-/// One that lies between values, where no schema looks.
+/// One that is between values, where no schema looks.
 const fn deep_mistake(
     text: &'static str,
     place: &'static str,
@@ -210,13 +210,13 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "load = { rate = '1/s', payload = '8B' }",
         "1:34",
         "'8B'",
-        &["below the least that is possible, 24B"],
+        &["below the minimum, 24B"],
     ),
     deep_mistake(
         "load = { rate = '1/s', payload = '8GiB' }",
         "1:34",
         "'8GiB'",
-        &["above the most that is possible, 64MiB"],
+        &["above the maximum, 64MiB"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\nrun = { duration = '0s' }",

@@ -6,7 +6,7 @@ pub(crate) trait Merge {
     fn merge(&mut self, other: &Self);
 }
 
-/// What came between two looks at counters.
+/// What was added between two readings of counters.
 pub(crate) trait Since: Sized {
     /// What was added since `begin`.
     fn since(&self, begin: &Self) -> Self;

@@ -40,7 +40,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
 
 /// The same for a text of several lines, which stay apart and are no commands to what keeps them as a log.
 ///
-/// Runners of workflows take a line for a command that begins with `::`, or has `##[` in it.
+/// Runners of workflows take a line for a command that starts with `::`, or has `##[` in it.
 pub fn lines(text: &str) -> Cow<'_, str> {
     match visible(text) {
         Cow::Borrowed(text) => without_commands(text),

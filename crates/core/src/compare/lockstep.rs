@@ -23,7 +23,7 @@ enum Delays {
     Spread,
 }
 
-/// A closed load whose slice lasts so long, after a sixth of it as warm-up; in microseconds.
+/// A closed load whose slice lasts this long, after a sixth of it as warm-up; in microseconds.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     slice_us: u64,

@@ -97,7 +97,7 @@ pub fn default_primary(scenario: &Scenario) -> &'static Metric {
     metric(name).expect("both are compared")
 }
 
-/// The metrics that say something of their own about this scenario, and those that are asked for.
+/// The metrics that add information about this scenario, and those that are asked for.
 pub(super) fn of(
     scenario: &Scenario,
     questions: &Questions,

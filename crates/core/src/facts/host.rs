@@ -52,7 +52,7 @@ pub struct HostUse {
     pub span_ns: u64,
     /// What each thread cost that was there at both.
     pub threads: Vec<(Thread, ThreadCost)>,
-    /// What the whole machine did, if the kernel says.
+    /// What the whole machine did, if the kernel reports it.
     pub machine: Option<MachineUse>,
     /// How often the CPU quota of this process's group was used up; `None` if it has none.
     pub quota: Option<QuotaUse>,

@@ -22,7 +22,7 @@ pub enum Purpose {
     Replies,
     /// Think time before a request of a closed load.
     Think,
-    /// When a slot of a closed load begins; drawn for the slot and not for a request.
+    /// When a slot of a closed load starts; drawn for the slot and not for a request.
     Phase,
     /// Gap before a request of a Poisson load.
     Gap,

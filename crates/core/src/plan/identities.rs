@@ -2,7 +2,7 @@
 //!
 //! A ROUTER ignores the second of two connections with one identity, so they belong to the run and not to the plan: a
 //! nonce of the run goes in beside the seed. Within a run they are different by construction, as each is a permutation
-//! of the client's number: whoever knows seed and nonce can work out any of them alone. Invariant: pure.
+//! of the client's number: with seed and nonce any of them can be computed alone. Invariant: pure.
 
 use super::draw::mix;
 

@@ -398,8 +398,8 @@ fn open_rate(scenario: &Scenario) -> f64 {
     }
 }
 
-/// When the slots of a closed load begin: anywhere in one mean cycle of a slot that waits for no worker, so that they do
-/// not turn in lockstep, but within the warm-up, so that none is idle when the window begins. How many workers there are
+/// When the slots of a closed load start: anywhere in one mean cycle of a slot that waits for no worker, so that they do
+/// not turn in lockstep, but within the warm-up, so that none is idle when the window starts. How many workers there are
 /// is no part of the plan: where slots wait for them it is the workers' turns that are spread, and one request's work is
 /// enough for that.
 fn phase_of(scenario: &Scenario) -> Sampler {

@@ -30,7 +30,7 @@ pub fn markdown(report: &Document) -> String {
     text + &sections.collect::<String>()
 }
 
-/// A section, without the answer that stands in the first line.
+/// A section, without the answer that is in the first line.
 fn of_section(section: &Section, first: Option<&Status>) -> String {
     let is_first = |block: &Block| {
         block.as_status().zip(first).is_some_and(|(of, first)| std::ptr::eq(of, first))

@@ -10,7 +10,7 @@ const HALF: usize = 12;
 /// Bars are drawn to the scale of the largest effect, or of this one, in per cent, if all are smaller.
 const LEAST_OF_LARGEST: f64 = 3.0;
 
-/// A line of a table, and the group that it begins.
+/// A line of a table, and the group that it starts.
 pub(super) type Line = (Option<&'static str>, String);
 
 /// The table as lines, each indented by two blanks, or by fewer where it would be too wide. What has no room is left out:

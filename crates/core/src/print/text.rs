@@ -16,12 +16,12 @@ const MARK_INDENT: usize = 4;
 /// Characters of the name of a setting, and blanks before what is said of it.
 const NAME: usize = 10;
 const SETTING_INDENT: usize = INDENT + NAME;
-/// A title of which less than this is left stands on a line of its own.
+/// A title of which less than this is left is on its own line.
 const LEAST_TITLE: usize = 20;
 /// The longest bar of a distribution, and the longest line of bars over time, which is condensed beyond.
 const LONGEST_BAR: usize = 36;
 const LONGEST_LINE: usize = 50;
-/// Columns that a bar or a line of bars leaves to what stands beside it.
+/// Columns that a bar or a line of bars leaves to what is beside it.
 const BESIDE: usize = 42;
 
 /// The report, without what is looked up in other forms: what fits on a screen, if there is such a form of it and the
@@ -98,7 +98,7 @@ fn of_block(block: &Block, indent: usize, style: Style) -> String {
         Block::Bars(of) => bars(of, style.width()),
         Block::Sparks(of) => sparks(of, style.width()),
         Block::Folded(summary, _) => item(Mark::Dot, summary, style),
-        // What a page draws or shows in large stands here in tables.
+        // What a page draws or shows in large is here in tables.
         Block::Plot(_) | Block::Figures(..) => String::new(),
     }
 }

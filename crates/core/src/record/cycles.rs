@@ -1,9 +1,9 @@
-//! The throughput of a closed load in a window: each cycle by the share of it that lies in the window.
+//! The throughput of a closed load in a window: each cycle by the share of it that is in the window.
 //!
 //! A slot's cycles follow each other without a gap: each from the instant at which its request was intended to the one at
 //! which the slot is free for the next, think time included. A count of what is sent or comes in a window moves by a
 //! whole round where all slots turn together; the sum of shares is the window's length over the cycle's, wherever the
-//! window begins and ends (renewal-reward: Ross, "Stochastic processes", 3.6). Invariant: what lies within the window
+//! window starts and ends (renewal-reward: Ross, "Stochastic processes", 3.6). Invariant: what is within the window
 //! costs three comparisons and is counted elsewhere; only what crosses an edge is worked out here, and only slots that
 //! think take memory.
 
@@ -180,7 +180,7 @@ mod tests {
     use crate::quantity::saturating;
     use proptest::prelude::*;
 
-    /// The throughput of slots that begin at these phases, each cycle with two replies, until the sending ends; those that have not
+    /// The throughput of slots that start at these phases, each cycle with two replies, until the sending ends; those that have not
     /// ended `drain_ns` later are open.
     fn lockstep(phases: &[u64], cycle_ns: u64, window: Range<u64>, drain_ns: u64) -> Completed {
         let mut cycles = Cycles::new(window.clone(), 1);

@@ -47,7 +47,7 @@ pub struct Outstanding {
 }
 
 impl Outstanding {
-    /// Begins an exchange.
+    /// Starts an exchange.
     #[inline]
     pub fn insert(&mut self, exchange: Exchange) {
         if self.in_ring * 2 >= self.ring.len() && self.ring.len() < LARGEST_RING {
@@ -90,10 +90,10 @@ impl Outstanding {
         }
     }
 
-    /// The exchange that began first of those held; `next_request` is the number that the next one will have.
+    /// The exchange that started first of those held; `next_request` is the number that the next one will have.
     ///
     /// It costs a step for each request since the last look, or for each place of the ring if these are fewer, and takes
-    /// nothing from those that begin and end.
+    /// nothing from those that start and end.
     pub fn oldest(&mut self, next_request: u64) -> Option<Exchange> {
         let in_ring = if next_request - self.ring_from < self.ring.len() as u64 {
             (self.ring_from..next_request).find_map(|request| {
@@ -107,7 +107,7 @@ impl Outstanding {
         [in_ring, stray].into_iter().flatten().min_by_key(|exchange| exchange.request)
     }
 
-    /// Gives up the exchange that began first, if it was sent before `sent_before_ns`: it is held no longer. Call until
+    /// Gives up the exchange that started first, if it was sent before `sent_before_ns`: it is held no longer. Call until
     /// there is none; `next_request` is the number that the next one will have.
     ///
     /// Exchanges have to be sent in the order of their numbers.
@@ -177,7 +177,7 @@ mod tests {
     }
 
     proptest! {
-        // Requests begin in order and end in any order, some never: the ring must behave as a plain map does.
+        // Requests start in order and end in any order, some never: the ring must behave as a plain map does.
         #[test]
         fn behaves_as_a_map(ends in prop::collection::vec(prop::option::weighted(0.9, 0..40_usize), 1..400)) {
             let mut outstanding = Outstanding::default();

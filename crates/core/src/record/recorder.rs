@@ -98,7 +98,7 @@ impl Recorder {
         (self.warmup_ns..self.send_end_ns).contains(&instant_ns)
     }
 
-    /// A request was sent that expects `owed` replies.
+    /// A request was sent that expects this many replies.
     #[inline]
     pub fn sent(&mut self, intended_ns: u64, sent_ns: u64, owed: u32) {
         self.pass_seconds(sent_ns);

@@ -24,7 +24,7 @@ impl Traces {
     /// Traces that the samples of all drivers and runs hold together at most: enough for a p99.9.
     pub const MOST: usize = 1 << 16;
 
-    /// An empty sample for at most `most` traces, which begins with one of `one_in` requests (a power of two).
+    /// An empty sample for at most `most` traces, which starts with one of `one_in` requests (a power of two).
     pub fn new(most: usize, one_in: u64) -> Self {
         // Its pages are touched now, so that memory is the same at the beginning of a run and at its end.
         let mut kept = vec![Trace { client: 1, ..Trace::default() }; most];

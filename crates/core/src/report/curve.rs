@@ -14,7 +14,7 @@ use crate::stats;
 const HEIGHT: f64 = 340.0;
 /// A curve has this many points for each nine.
 const POINTS_PER_NINE: u32 = 60;
-/// The axis of times begins with those of this quantile.
+/// The axis of times starts with those of this quantile.
 const LEAST_SHOWN: f64 = 0.02;
 /// The percentiles that have intervals.
 const QUANTILES: [f64; PERCENTILES.len()] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, LAST_INTERVAL];
@@ -67,7 +67,7 @@ pub(super) fn plot(id: &'static str, curves: &[Curve]) -> Option<Plot> {
     } else {
         ""
     };
-    // The first curve is the one that matters: it lies on top.
+    // The first curve is the one that matters: it is on top.
     let curves = drawn.iter().rev().flat_map(|(curve, histogram)| layers(curve, histogram));
     let description: Vec<String> = drawn.iter().map(|(curve, _)| described(curve)).collect();
     Some(Plot {
@@ -92,7 +92,7 @@ fn layers(curve: &Curve, histogram: &Histogram<u64>) -> Vec<Layer> {
     let mut points = points(histogram);
     points.retain(|(quantile, _)| *quantile >= LEAST_SHOWN);
     let split = points.iter().take_while(|(quantile, _)| is_solid(*quantile)).count();
-    // The dashed part begins where the other ends.
+    // The dashed part starts where the other ends.
     let rest = points[split.saturating_sub(1)..].to_vec();
     points.truncate(split);
     let mut layers = vec![Layer::Line(curve.ink, points)];

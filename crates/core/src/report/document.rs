@@ -33,13 +33,13 @@ pub(crate) struct Section {
     pub(crate) blocks: Vec<Block>,
 }
 
-/// What stands above a section.
+/// What is above a section.
 #[derive(Debug, Clone)]
 pub(crate) enum Heading {
     /// Nothing: its first block says it all.
     None,
     Words(Words),
-    /// The title of the report, or these words where that stands above everything.
+    /// The title of the report, or these words where that is above everything.
     Title(&'static str),
 }
 
@@ -48,7 +48,7 @@ pub(crate) enum Heading {
 pub(crate) enum Depth {
     /// The answer and the figures that matter: always shown.
     Answer,
-    /// What stands behind it: folded away where a report is one of many.
+    /// What is behind it: folded away where a report is one of many.
     Detail,
     /// What is looked up: text on a terminal leaves it to the other forms.
     Appendix,
@@ -101,7 +101,7 @@ pub(crate) enum Tone {
     Alarm,
 }
 
-/// What stands before a sentence of a list.
+/// What is before a sentence of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
     Pass,
@@ -170,7 +170,7 @@ pub(crate) enum Kind {
     /// Figures, which end at its right.
     #[default]
     Figures,
-    /// Words, which begin at its left.
+    /// Words, which start at its left.
     Words,
     /// Figures that belong to those of the column before it.
     Beneath,
@@ -198,9 +198,9 @@ pub(crate) struct Row {
 /// A range of each of the figures in a row.
 #[derive(Debug, Clone)]
 pub(crate) struct Range {
-    /// What stands before the lower ends, and before the upper ones.
+    /// What is before the lower ends, and before the upper ones.
     pub(crate) names: [&'static str; 2],
-    /// What stands before both ends together, if it is not the first range.
+    /// What is before both ends together, if it is not the first range.
     pub(crate) short: &'static str,
     /// The ends in each column.
     pub(crate) ends: Vec<Option<[String; 2]>>,
@@ -409,7 +409,7 @@ impl Table {
         Self { rows: rows.into_iter().collect(), ..self }
     }
 
-    /// Whether anything stands above the columns.
+    /// Whether anything is above the columns.
     pub(crate) fn has_headings(&self) -> bool {
         self.columns.iter().any(|column| column.heading.plain() != "")
     }

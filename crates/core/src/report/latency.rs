@@ -9,7 +9,7 @@ use crate::result::{
     ExcessFigures, Intervals, Kind, Latency, LatencySummary, PERCENTILES, RunResult,
 };
 
-/// A distribution: what it is called, where it stands in the result, and its figures.
+/// A distribution: what it is called, where it is in the result, and its figures.
 pub(super) type Named<'a> = (Words, String, &'a LatencySummary);
 
 /// The section; `elsewhere` says whether percentiles are marked in others, too.

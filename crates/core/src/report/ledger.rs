@@ -4,7 +4,7 @@ use super::document::{Block, Span, words};
 use crate::quantity::count;
 use crate::result::Ledger;
 
-/// The sums of a ledger that stands at this path in the result.
+/// The sums of a ledger that is at this path in the result.
 pub(super) fn ledger(path: &str, ledger: &Ledger) -> Block {
     let value = |field: &str, name: &str, number: u64| {
         (format!("{path}.{field}"), number.to_string(), format!("{name} {}", count(number)))

@@ -50,7 +50,7 @@ pub(crate) type Point = (f64, f64);
 /// One thing that is drawn.
 #[derive(Debug, Clone)]
 pub(crate) enum Layer {
-    /// The axes with their grid: what is before it lies behind them.
+    /// The axes with their grid: what is before it is behind them.
     Grid,
     /// A line through points.
     Line(Ink, Vec<Point>),

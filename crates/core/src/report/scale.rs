@@ -71,7 +71,7 @@ impl Scale {
         Self::Percentile { nines: (count as f64).log10().clamp(1.0, 12.0) }
     }
 
-    /// Where a value lies, from 0 to 1; what is outside lies at the nearest end.
+    /// Where a value lies, from 0 to 1; what is outside is at the nearest end.
     pub(crate) fn share(self, value: f64) -> f64 {
         let share = match self {
             Self::Linear { low, high } => (value - low) / (high - low),
@@ -120,7 +120,7 @@ pub(crate) fn quantile_label(quantile: f64) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A time that is a mean, or lies on an axis.
+/// A time that is a mean, or is on an axis.
 pub(super) fn nanos(ns: f64) -> String {
     duration(rounded(ns))
 }

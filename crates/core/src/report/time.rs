@@ -12,7 +12,7 @@ use crate::result::{RunResult, SeriesEntry};
 const HEIGHTS: [f64; 3] = [280.0, 190.0, 140.0];
 /// Shades from few to many.
 const SHADES: usize = 7;
-/// Where the bucket that begins at 0 is drawn from.
+/// Where the bucket that starts at 0 is drawn from.
 const LOWEST_NS: f64 = 50.0;
 /// With more seconds than this, there are no lines over the map.
 const MOST_SECONDS: usize = 600;

@@ -34,7 +34,7 @@ pub(super) fn mean_time(field: impl Into<String>, ns: Option<f64>) -> Words {
     value(field, ns, nanos)
 }
 
-/// A figure of a result as the catalogue has it: what people call it, and its value. `place` is where that result stands in
+/// A figure of a result as the catalogue has it: what people call it, and its value. `place` is where that result is in
 /// the one that is shown.
 pub(super) fn figure(result: &Value, place: &str, name: &str) -> (&'static str, Words) {
     let figure = figures::named(name).expect("the catalogue has what reports show");

@@ -148,7 +148,7 @@ impl Figure {
         path(self.name, self.unit == Ns)
     }
 
-    /// The part of the result that it stands in.
+    /// The part of the result that it is in.
     pub fn part(&self) -> &'static str {
         self.name.split('.').next().unwrap_or(self.name)
     }

@@ -65,7 +65,7 @@ pub struct OwnerFigures {
     pub shares: BTreeMap<String, f64>,
 }
 
-/// Where a part stands among the figures.
+/// Where a part is among the figures.
 pub(super) type Place = fn(&HopFigures) -> &Option<LatencySummary>;
 
 impl HopFigures {
@@ -98,7 +98,7 @@ impl HopFigures {
         }
     }
 
-    /// Whether only the last leg is measured, as of an external server, which then is all that lies between sent and received.
+    /// Whether only the last leg is measured, as of an external server, which then is all that is between sent and received.
     pub fn hides_the_server(&self) -> bool {
         self.legs().iter().all(|(leg, latencies)| *leg == Leg::ToClient || latencies.is_none())
     }

@@ -198,7 +198,7 @@ impl RunResult {
         Ok(())
     }
 
-    /// Each run has a plan of its own; the whole is all of them, one after the other.
+    /// Each run has its own plan; the whole is all of them, one after the other.
     fn add_ideals_of(
         &mut self,
         plans: &[impl AsRef<Plan>],

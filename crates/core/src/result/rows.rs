@@ -10,7 +10,7 @@ use crate::record::{Hops, LatencyHistogram, Recorded, Trace, Traces};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Each<'a> {
     pub(super) runs: &'a [RunFigures],
-    /// Whether all played the same requests.
+    /// Whether all sent the same requests.
     pub(super) same_plan: bool,
 }
 

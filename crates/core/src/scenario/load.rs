@@ -227,7 +227,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A table read from its own text, with its places where that stands in the whole text.
+/// A table read from its own text, with its places where that is in the whole text.
 fn behind(table: DeTable<'_>, begin: usize) -> DeTable<'_> {
     fn value_behind(value: Spanned<DeValue<'_>>, begin: usize) -> Spanned<DeValue<'_>> {
         let place = moved(value.span(), begin);

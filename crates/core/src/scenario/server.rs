@@ -94,7 +94,7 @@ fn pieces(argument: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// What begins at an opening brace, and its length.
+/// What starts at an opening brace, and its length.
 fn braced(text: &str) -> (Piece<'_>, usize) {
     let word = |text: &str| {
         let length = text.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(0);

@@ -350,7 +350,7 @@ macro_rules! text_quantity {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                // N stands for the digits before the point, of which a number that begins with the point has none.
+                // N stands for the digits before the point, of which a number that starts with the point has none.
                 let pattern = $pattern.replace('N', r"([0-9]+|(?=\.[0-9]))");
                 json_schema!({ "type": "string", "description": $what, "pattern": pattern, "minLength": 1 })
             }

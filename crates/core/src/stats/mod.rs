@@ -28,7 +28,7 @@ pub use trend::slope;
 pub use unpaired::{rank_sum_p, shift_between};
 pub use warmup::{Truncation, mser5};
 
-/// Of a normal distribution, 95 % lies within this many standard deviations.
+/// Of a normal distribution, 95 % is within this many standard deviations.
 const Z_95: f64 = 1.96;
 
 /// The variance of values around their own mean.

@@ -52,7 +52,7 @@ pub fn percentile(values: &[f64], quantile: f64, effective: f64) -> Option<Estim
     Some(Estimate { value: at(quantile), low: at(low), high: at(high) })
 }
 
-/// The shares of the sorted values at which the interval of [`percentile`] begins and ends, from `effective` independent
+/// The shares of the sorted values at which the interval of [`percentile`] starts and ends, from `effective` independent
 /// values; within 0 and 1 if these are enough for the percentile.
 pub fn interval(quantile: f64, effective: f64) -> [f64; 2] {
     let margin = Z_95 * (effective * quantile * (1.0 - quantile)).sqrt();

@@ -5,7 +5,7 @@ use super::Estimate;
 /// Fewer values tell next to nothing of how much they differ.
 const LEAST: usize = 3;
 
-/// Of Student's distribution with this many degrees of freedom (2 and above), 95 % lies within this many standard errors.
+/// Of Student's distribution with this many degrees of freedom (2 and above), 95 % is within this many standard errors.
 ///
 /// Exact for 2 (every table has it), else Cornish and Fisher's expansion (Abramowitz and Stegun, 26.7.5), which is off by less than
 /// 2 % from 3 on and by less than 0.1 % from 5 on.

@@ -3,7 +3,7 @@
 use super::{Estimate, inflation, median};
 use crate::quantity::index;
 
-/// Of a normal distribution, 99 % lies within this many standard deviations.
+/// Of a normal distribution, 99 % is within this many standard deviations.
 const Z_99: f64 = 2.576;
 /// Fewer values show no trend at this confidence, however they lie.
 const LEAST: usize = 6;

@@ -57,7 +57,7 @@ impl Limits<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// The next worker in turn, busy or not: what a DEALER backend does. Each worker has a queue of its own.
+    /// The next worker in turn, busy or not: what a DEALER backend does. Each worker has its own queue.
     RoundRobin,
     /// One queue for all, served by the first worker that is free. No policy that does not know a request's work
     /// beforehand makes the waits shorter on average (Daley, "Certain optimality properties of the first-come

@@ -114,8 +114,8 @@ pub(super) fn is_served(evidence: &Evidence) -> bool {
 /// Whether this many replies in flight are a queue in which the last requests waited. A lost reply is outstanding to the
 /// end, too, but no request waits behind it.
 ///
-/// A queue that grew to B while A came in per second began to grow B/A before what was served last came in, for all that
-/// came since is in it: so long has that waited.
+/// A queue that grew to B while A came in per second started to grow B/A before what was served last came in, for all that
+/// came since is in it: that is how long it waited.
 fn is_waited_for(evidence: &Evidence, queue: f64) -> bool {
     let expected = evidence.ledger.replies_expected.max(1) as f64;
     let wait_ns = queue / expected * evidence.window_ns as f64;

@@ -17,7 +17,7 @@ const LEAST_REPLIES: usize = 100;
 /// A time in which no reply came while requests waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stall {
-    /// When it began: with the last reply before it, or the first request that waited. From the start of the plan.
+    /// When it started: with the last reply before it, or the first request that waited. From the start of the plan.
     pub from_ns: u64,
     /// How long it was.
     pub length_ns: u64,

@@ -71,7 +71,7 @@ fn found(checks: &[Check], name: &str) -> Option<u8> {
     Some(weight_of(check)).filter(|weight| *weight > 0 && check.symptom_of.is_none())
 }
 
-/// 3 of a failure, 2 of a warning, 1 of a note of its own, else 0.
+/// 3 of a failure, 2 of a warning, 1 of its own note, else 0.
 fn weight_of(check: &Check) -> u8 {
     match check.status {
         CheckStatus::Fail => 3,

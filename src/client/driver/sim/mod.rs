@@ -1,6 +1,6 @@
 //! The simulator: drivers in worlds that are drawn from a seed, and what must hold in each of them after every step.
 //!
-//! `scripts/simulate` plays many seeds; a seed that fails prints the line that plays it again.
+//! `scripts/simulate` runs many seeds; a seed that fails prints the line that runs it again.
 
 mod faults;
 mod truth;
@@ -26,7 +26,7 @@ use zload_core::twin::{Limits, Policy, Pool};
 const MS: u64 = 1_000_000;
 /// Passes after which a run that simulates at most some seconds hangs.
 const MOST_PASSES: u64 = 5_000_000;
-/// Seeds that every test run plays.
+/// Seeds that every test run uses.
 const SEEDS: u64 = 250;
 
 struct Case {
@@ -197,7 +197,7 @@ fn plan(text: &str) -> Arc<Plan> {
     Arc::new(Plan::new(&Scenario::parse("sim.toml", text, &[]).expect("a valid scenario")))
 }
 
-/// Says how to play a seed again if its test fails.
+/// Says how to run a seed again if its test fails.
 struct Seed(u64);
 
 impl Drop for Seed {
@@ -210,7 +210,7 @@ impl Drop for Seed {
     }
 }
 
-/// The seeds to play: those of `ZLOAD_SIM_SEEDS=from..to`, or the first few hundred.
+/// The seeds to run: those of `ZLOAD_SIM_SEEDS=from..to`, or the first few hundred.
 fn seeds() -> std::ops::Range<u64> {
     let Ok(text) = std::env::var("ZLOAD_SIM_SEEDS") else { return 0..SEEDS };
     let range =

@@ -1,7 +1,7 @@
 //! A simulated world: connections that behave as ZeroMQ's do, a server, and all that can go wrong between them.
 //!
-//! A connection is modelled after libzmq's DEALER where a driver can see it. Its descriptor is told once that there are
-//! commands, and any call may take them in and so swallow the news; whoever writes into a pipe tells the reader only if
+//! A connection is modelled after libzmq's DEALER where a driver can see it. Its descriptor is signalled once when there are
+//! commands, and any call may take them in and so swallow the news; a writer into a pipe signals the reader only if
 //! it was seen asleep, which is when it found the pipe empty. Time moves by the cost of calls, and jumps in a wait.
 
 use std::cell::Cell;
@@ -142,7 +142,7 @@ impl Sim {
         one_in > 0 && self.draw(one_in) == 0
     }
 
-    /// A call begins: time passes, up to what comes next if the call has a race with it.
+    /// A call starts: time passes, up to what comes next if the call has a race with it.
     fn call(&mut self) {
         self.settle();
         self.cost();
@@ -178,7 +178,7 @@ impl Sim {
         }
     }
 
-    /// The server: workers in turn, each with a queue of its own, as a DEALER backend deals.
+    /// The server: workers in turn, each with its own queue, as a DEALER backend deals.
     fn serve(&mut self, now_ns: u64, client: u32, tag: Option<Tag>, body: &[u8]) {
         if self.chance(self.faults.request_lost) {
             return;

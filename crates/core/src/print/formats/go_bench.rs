@@ -92,7 +92,7 @@ fn go_unit(name: &str, unit: &str) -> String {
         Some(things) => format!("{things}/s"),
         None if short.contains("_ns_per_") => short.replace("_ns_per_", "-ns/"),
         None if unit == "ns" => format!("{short}-ns"),
-        // `B` alone has a scale of its own in benchstat.
+        // `B` alone has its own scale in benchstat.
         None => short.strip_suffix("_bytes").map_or(short.to_owned(), |what| format!("{what}-B")),
     }
 }

@@ -106,7 +106,7 @@ pub(super) fn log(result: &RunResult) -> String {
                     .expect("a histogram that was read can be written");
             }
         }
-        // When the runs of a result began is not kept: they stand one after the other.
+        // The start of each run of a result is not kept: they are put one after the other.
         offset = offset.saturating_add(window);
     }
     drop(writer);

@@ -38,7 +38,7 @@ pub(super) fn of_block(block: &Block) -> Markup {
         Block::Folded(summary, blocks) => html! {
             details { summary { (of_words(summary)) } @for block in blocks { (of_block(block)) } }
         },
-        // A plot stands beside it.
+        // A plot is beside it.
         Block::Bars(_) | Block::Sparks(_) => html! {},
     }
 }
@@ -143,7 +143,7 @@ fn is_words(number: usize, column: &Column) -> bool {
     number > 0 && column.kind == Kind::Words
 }
 
-/// What stands beneath a cell: that of the column after it, if it belongs there.
+/// What is beneath a cell: that of the column after it, if it belongs there.
 fn beneath<'a>(table: &Table, cells: &'a [Words], column: usize) -> Option<&'a Words> {
     let next = table.columns.get(column + 1).filter(|next| next.kind == Kind::Beneath);
     next.and(cells.get(column + 1)).filter(|words| words.plain() != "")

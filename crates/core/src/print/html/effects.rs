@@ -70,7 +70,7 @@ pub(super) fn drawn(of: &Effect, scale: Scale) -> Markup {
     }
 }
 
-/// The end of an interval: a bar, or an arrow where it lies beyond the scale.
+/// The end of an interval: a bar, or an arrow where it is beyond the scale.
 fn end(scale: Scale, percent: f64, middle: f64) -> Markup {
     let x = place(scale, percent);
     let beyond = matches!(scale, Scale::Linear { low, high } if percent < low || percent > high);
