@@ -1,16 +1,16 @@
 //! The command line, and nothing else. Defaults that concern a run live in the scenario.
 
+mod meaning;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::experiment::{DesignOverrides, Profile};
 use zload_core::print::formats::{FORMATS, Format};
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Nanos, Percent};
-use zload_core::twin::Policy;
 
 /// Load tester for ZeroMQ ROUTER/DEALER proxies.
 #[derive(Debug, Parser)]
@@ -76,6 +76,8 @@ pub enum Command {
     /// Start a server and end it with zload; used by zload itself
     #[command(hide = true)]
     Guard(GuardArgs),
+    /// List every figure of a run with its unit and meaning, as thresholds and comparisons name it
+    Metrics,
     /// Print the JSON Schema of scenarios or results
     Schema {
         /// The kind of file
@@ -431,81 +433,6 @@ pub enum SchemaOf {
     Comparison,
     /// What `zload calibrate` writes
     Calibration,
-}
-
-impl Policies {
-    /// The chosen policies.
-    pub fn chosen(self) -> Vec<Policy> {
-        match self {
-            Self::RoundRobin => vec![Policy::RoundRobin],
-            Self::SharedQueue => vec![Policy::SharedQueue],
-            Self::LeastLoaded => vec![Policy::LeastLoaded],
-            Self::PowerOfTwo => vec![Policy::PowerOfTwo],
-            Self::All => Policy::ALL.to_vec(),
-        }
-    }
-}
-
-impl Overrides {
-    /// All overrides in the order in which they take effect: the short forms last.
-    pub fn with(&self, load: &LoadOverrides) -> Vec<Override> {
-        let short = [
-            ("seed", &self.seed),
-            ("run.duration", &self.duration),
-            ("load.rate", &load.rate),
-            ("clients.count", &load.clients),
-            ("workers.count", &self.workers),
-        ];
-        let mut all = self.set.clone();
-        all.extend(short_forms(&short));
-        all
-    }
-}
-
-impl RunArgs {
-    /// All overrides in the order in which they take effect: thresholds are added to what the others leave.
-    pub fn overrides(&self) -> Vec<Override> {
-        let mut all = self.overrides.with(&self.load);
-        if !self.server.is_empty() {
-            // A list of JSON strings is one of TOML, too.
-            all.push(Override::new(
-                "server.command",
-                &serde_json::Value::from(&self.server[..]).to_string(),
-            ));
-        }
-        all.extend(self.thresholds.iter().map(|text| Override::threshold(text)));
-        all
-    }
-}
-
-impl ServeArgs {
-    /// All overrides in the order in which they take effect: the short forms last.
-    pub fn overrides(&self) -> Vec<Override> {
-        let mut all = self.set.clone();
-        all.extend(short_forms(&[("workers.count", &self.workers), ("seed", &self.seed)]));
-        all
-    }
-}
-
-impl DesignArgs {
-    /// The profile and its overrides.
-    pub fn overrides(&self) -> (Profile, DesignOverrides) {
-        let profile = match self.profile {
-            None | Some(ProfileArg::Quick) => Profile::Quick,
-            Some(ProfileArg::Thorough) => Profile::Thorough,
-        };
-        let overrides = DesignOverrides {
-            blocks: self.blocks,
-            slices: self.slices,
-            slice: self.slice,
-            cpus: self.cpus,
-        };
-        (profile, overrides)
-    }
-}
-
-fn short_forms(given: &[(&str, &Option<String>)]) -> Vec<Override> {
-    given.iter().filter_map(|(key, value)| Some(Override::new(key, value.as_ref()?))).collect()
 }
 
 /// The formats, each with its use.

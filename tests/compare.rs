@@ -142,11 +142,16 @@ fn what_is_asked_for_is_answered_even_if_it_says_what_others_say() {
         "service.p99",
     ];
     assert_error(&compare(&args).args(&SHORT).end(), "service.p99 cannot be estimated");
-    let args = [&args[..8], &["first_reply.p90"], &["--slices", "1"]].concat();
+    let more = ["first_reply.p90", "--slices", "1", "--slice", "300ms"];
+    let args = [&args[..8], &more].concat();
     let result = compare(&args).result(0);
     for name in ["latency.service.p50", "latency.first_reply.p90"] {
         let metric = metric(&result, name);
-        assert_eq!((&metric["gated"], &metric["answered"]), (&true.into(), &true.into()));
+        assert_eq!(
+            (&metric["gated"], &metric["answered"]),
+            (&true.into(), &true.into()),
+            "{metric}"
+        );
     }
 }
 

@@ -12,10 +12,6 @@ use support::Zload;
 use tempfile::TempDir;
 use zload::cli::Cli;
 
-/// Commands with one of these parts are documented before they exist. Remove each when it does.
-const NOT_YET: [&str; 6] =
-    ["zload run tcp://", " -- python3", "zload init", "zload metrics", " -v", " --color"];
-
 /// Commands that take minutes are only parsed. What they save is a result from tests/fixtures.
 const SLOW: [(&str, &str); 3] = [
     ("compare", "comparison.json"),
@@ -144,9 +140,6 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     for (_, lines) in parts(text).1.into_iter().filter(|(language, _)| *language == "sh") {
         for line in lines.join("\n").replace("\\\n", " ").lines() {
             let line = line.replace("cargo run --release -- ", "zload ");
-            if NOT_YET.iter().any(|part| line.contains(part)) {
-                continue;
-            }
             let words = words(&line);
             let parts = words.split(|word| ["|", "||"].contains(&word.as_str()));
             let known =

@@ -111,6 +111,6 @@ fn interfaces_are_bound_and_a_server_beyond_loopback_says_so() {
             .args(&["-q", "--duration", "100ms", "--set", &setting])
             .end();
         assert_eq!(ended.code, Some(0), "{endpoint}: {}", ended.stderr);
-        assert_eq!(ended.stderr.contains("may send it work"), says, "{endpoint}: {}", ended.stderr);
+        assert_eq!(ended.stderr.contains("can make it work"), says, "{endpoint}: {}", ended.stderr);
     }
 }

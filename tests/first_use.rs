@@ -5,6 +5,8 @@ mod support;
 use std::path::Path;
 
 use support::{ForeignServer, Zload};
+use zload_core::result::threshold_error;
+use zload_core::scenario::{Scenario, Threshold};
 
 fn utf8(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")
@@ -91,6 +93,32 @@ fn a_wrong_file_name_names_what_may_be_meant() {
     assert!(!unlike.stderr.contains("did you mean"), "{}", unlike.stderr);
     let shown = Zload::new(&["show", "poisson.toml"]).folder(folder.path()).end();
     assert!(shown.stderr.contains("zload run"), "{}", shown.stderr);
+}
+
+#[test]
+fn every_metric_that_is_listed_can_be_a_threshold() {
+    let listed = Zload::new(&["metrics"]).end().stdout;
+    let names: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| name.contains('.') && !name.starts_with('*'))
+        .collect();
+    for name in ["throughput.replies_per_s", "latency.slip.*", "ledger.requests_lost"] {
+        assert!(names.contains(&name), "no {name} in\n{listed}");
+    }
+    let limits = ["0", "0ns", "0/s", "0B", "0B/s"];
+    for name in names.iter().filter(|name| !name.ends_with('.')) {
+        let field = name.replace(".*", ".count");
+        let known = |limit: &&str| format!("{field} >= {limit}").parse().is_ok_and(is_known);
+        assert!(limits.iter().any(known), "{field}");
+    }
+}
+
+/// Whether a result has the figure of this threshold, in its unit.
+fn is_known(threshold: Threshold) -> bool {
+    let mut scenario = Scenario::default();
+    scenario.thresholds.limits.push(threshold);
+    threshold_error(&scenario).is_none()
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn repeated_runs_are_pooled_and_kept() {
 #[test]
 fn seconds_that_were_cut_short_are_not_drawn() {
     let scenario = "load = { rate = '100/s' }\nrun = { duration = '1500ms' }";
-    let ended = Zload::with_scenario("run", scenario).args(&["-q", "--repeat", "2"]).end();
+    let ended = Zload::with_scenario("run", scenario).args(&["-qv", "--repeat", "2"]).end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let line = ended.stdout.lines().skip_while(|line| *line != "Over time").nth(1);
     let bars = line.and_then(|line| line.split_whitespace().nth(1)).expect("a row of bars");

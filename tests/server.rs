@@ -123,12 +123,12 @@ fn the_report_and_the_check_speak_of_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("result.json");
     let path = path.to_str().expect("UTF-8");
-    let run = Zload::with_scenario("run", &script.scenario(LOAD)).args(&["-o", path]).end();
+    let run = Zload::with_scenario("run", &script.scenario(LOAD)).args(&["-v", "-o", path]).end();
     let unwrapped = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in ["server sh ", " CPU per message", " MiB resident", "end: exit status 130"] {
         assert!(unwrapped.contains(part), "no {part:?} in\n{}", run.stdout);
     }
-    assert_eq!(Zload::new(&["show", path]).end().stdout, run.stdout);
+    assert_eq!(Zload::new(&["show", "-v", path]).end().stdout, run.stdout);
     let check = Zload::with_scenario("check", &script.scenario(LOAD)).end();
     assert!(check.stdout.contains("started by zload"), "{}", check.stdout);
 }

@@ -30,7 +30,7 @@ use crate::files::{Destination, Input, Inputs, load as files};
 use crate::machine::environment;
 use crate::progress;
 use zload_core::print::formats::{self, Printable};
-use zload_core::print::{Style, html};
+use zload_core::print::{self as forms, Style};
 use zload_core::report;
 use zload_core::result::to_json;
 use zload_core::scenario::Scenario;
@@ -71,6 +71,10 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
             print(out, &script)
         }
         Command::Man { command } => print(out, &man_page(command.as_deref())?),
+        Command::Metrics => {
+            // A figure a line, however wide, for those who search.
+            print(out, forms::text(&report::metrics(), style(true).wide(200)).as_bytes())
+        }
         Command::Schema { of } => schema::schema(*of, out),
     }
 }
@@ -145,7 +149,7 @@ fn deliver<T: Serialize + Printable>(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let saved = places.result.map_or(Ok(()), |place| place.save(&to_json(result)));
-    let page = places.page.map_or(Ok(()), |place| place.save(&html(&report::of(result))));
+    let page = places.page.map_or(Ok(()), |place| place.save(&forms::html(&report::of(result))));
     let printed = text_of(result, output).and_then(|text| print(out, text.as_bytes()));
     saved?;
     page?;

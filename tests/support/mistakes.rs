@@ -282,7 +282,7 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "load = { rate = '1/s', payload = { exponential = '1KiB' } }\nsockets = { maxmsgsize = '1MiB' }",
         "2:26",
         "'1MiB'",
-        &["no upper end below 64MiB", "uniform or choice"],
+        &["no upper bound below 64MiB", "uniform or choice"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\nsockets = { affinity = 2 }",

@@ -2,6 +2,7 @@
 //!
 //! Invariant: no decision, no clock, no file: the same result gives the same report.
 
+mod answer;
 mod buckets;
 mod calibration;
 mod comparison;
@@ -11,6 +12,7 @@ mod ideal;
 mod latency;
 mod ledger;
 mod legs;
+mod metrics;
 mod plan;
 pub(crate) mod plot;
 mod quantiles;
@@ -25,6 +27,7 @@ mod value;
 mod verdict;
 
 pub use document::Document;
+pub use metrics::metrics;
 pub use plan::plan;
 pub use serve::warning_beyond_loopback;
 

@@ -14,7 +14,7 @@ use super::scale::nanos;
 use super::short;
 use super::time::over_time;
 use super::value::{figure, mean_time};
-use super::verdict::{checks, headline, thresholds, verdict};
+use super::verdict::{checks, ended, headline, thresholds, verdict};
 use super::{Reported, machine, scenario_text};
 use crate::quantity::{self, bytes, bytes_per_second, count, duration, percent};
 use crate::result::{GeneratorFigures, ProxyFigures, RunResult, ServerFigures, figures, to_value};
@@ -55,16 +55,6 @@ impl Reported for RunResult {
             short: short::run(self),
         }
     }
-}
-
-/// What a reader must know before any figure.
-pub(super) fn ended(result: &RunResult) -> Vec<Block> {
-    let failed =
-        result.failure.iter().map(|why| words!(Span::strong("FAILED"), ": ", why.as_str()));
-    let interrupted = result.interrupted.then(|| {
-        words!(Span::strong("INTERRUPTED"), ": ", "the figures cover the time until then")
-    });
-    failed.chain(interrupted).map(Block::alarm).collect()
 }
 
 fn alarms(result: &RunResult) -> Option<Section> {

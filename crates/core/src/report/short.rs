@@ -4,15 +4,14 @@
 
 use std::cmp::Reverse;
 
+use super::answer::{self, difference, how};
 use super::buckets;
-use super::comparison::{self, difference, how};
 use super::document::{Block, Depth, Mark, Row, Section, Span, Spark, Status, Table, Words, words};
 use super::latency::{missing, too_few};
 use super::legs;
 use super::plan;
-use super::run::ended;
 use super::value::{UNCERTAIN, counted, per_second, percentile, time};
-use super::verdict::{item, outcomes};
+use super::verdict::{ended, item, outcomes};
 use crate::compare::short;
 use crate::quantity::{self, count};
 use crate::result::{
@@ -203,7 +202,7 @@ pub(super) fn comparison(result: &ComparisonResult) -> Vec<Section> {
 
 /// The answer about one pair of sides: the metric that decides, and what else changed.
 fn found(path: &str, result: &ComparisonResult) -> Vec<Block> {
-    let mut blocks = vec![Block::sentence(comparison::status(result).meaning)];
+    let mut blocks = vec![Block::sentence(answer::status(result).meaning)];
     if !result.valid {
         let sides = [("a", &result.a), ("b", &result.b)].into_iter();
         let reason = |(letter, side): (&str, &SideFigures)| {
@@ -214,7 +213,7 @@ fn found(path: &str, result: &ComparisonResult) -> Vec<Block> {
     }
     blocks.extend(Block::remarks(Mark::Warn, &result.notes[..result.notes.len().min(3)]));
     if result.valid {
-        blocks.push(Block::Table(comparison::decisive(path, result)));
+        blocks.push(Block::Table(answer::decisive(path, result)));
     }
     let rows = [
         (Answer::Worse, "worse"),
@@ -239,8 +238,8 @@ fn found(path: &str, result: &ComparisonResult) -> Vec<Block> {
 
 /// The answer about another pair of sides.
 fn other(result: &ComparisonResult) -> Vec<Block> {
-    let (word, tone) = comparison::word(result);
-    let status = Status { word, tone, ..comparison::status(result) };
+    let (word, tone) = answer::word(result);
+    let status = Status { word, tone, ..answer::status(result) };
     vec![Block::Status(status)]
 }
 

@@ -6,11 +6,36 @@ use crate::quantity::counted;
 use crate::result::{RunResult, ThresholdOutcome};
 use crate::verdict::{self, Check, CheckStatus, Verdict};
 
+/// What a reader must know before any figure.
+pub(super) fn ended(result: &RunResult) -> Vec<Block> {
+    let failed =
+        result.failure.iter().map(|why| words!(Span::strong("FAILED"), ": ", why.as_str()));
+    let interrupted = result.interrupted.then(|| {
+        words!(Span::strong("INTERRUPTED"), ": ", "the figures cover the time until then")
+    });
+    failed.chain(interrupted).map(Block::alarm).collect()
+}
+
 /// The answer in a word.
 pub(super) fn verdict(verdict: &Verdict) -> Section {
     let (word, meaning, tone) = headline(verdict.status);
+    let against: Vec<&str> = match verdict.status {
+        verdict::Status::Valid => Vec::new(),
+        verdict::Status::Suspect => names(verdict, CheckStatus::Warn),
+        verdict::Status::Invalid => names(verdict, CheckStatus::Fail),
+    };
+    let meaning = match against.as_slice() {
+        [] => meaning.to_owned(),
+        names => format!("{meaning} ({})", names.join(", ")),
+    };
     let status = Status { of: None, word: word.to_owned(), meaning: meaning.into(), tone };
     Section::bare("verdict", Depth::Answer, vec![Block::Status(status)])
+}
+
+/// The checks that found this and that no other check explains.
+fn names(verdict: &Verdict, found: CheckStatus) -> Vec<&str> {
+    let findings = verdict.findings().into_iter();
+    findings.filter(|check| check.status == found).map(|check| check.name.as_str()).collect()
 }
 
 /// What did not pass, then how much did.
@@ -34,9 +59,7 @@ pub(super) fn headline(status: verdict::Status) -> (&'static str, &'static str, 
         verdict::Status::Valid => {
             ("VALID", "no check found a reason to doubt these figures", Tone::Good)
         }
-        verdict::Status::Suspect => {
-            ("SUSPECT", "the checks below found reasons for doubt", Tone::Doubt)
-        }
+        verdict::Status::Suspect => ("SUSPECT", "some checks found reasons for doubt", Tone::Doubt),
         verdict::Status::Invalid => ("INVALID", "do not use these figures", Tone::Alarm),
     }
 }

@@ -3,14 +3,19 @@
 //! Thresholds, comparisons, CSV, histories and reports read it, so that a new figure is a field of the result and a row here.
 //! Invariant: what has a row is a number of the result, and every number of the result has a row.
 
+mod rows;
+
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::Direction::{self, Higher, Lower};
-use super::FieldUnit::{self, Bytes, BytesPerS, Ns, Number, PerS};
+use super::Direction;
+use super::FieldUnit::{self, Ns};
 use crate::problem;
 use crate::quantity;
+
+pub use rows::DISTRIBUTIONS;
+use rows::ROWS;
 
 /// What is before the names of figures of the seconds.
 const SERIES: &str = "series.";
@@ -22,7 +27,7 @@ const LATENCY: &str = "latency.";
 pub struct Figure {
     /// Its path in the JSON object without `_ns` at its end: `latency.first_reply.p99`.
     pub name: &'static str,
-    /// What people call it where reports show it by itself.
+    /// What people call it: in a word or two where reports show it.
     pub label: &'static str,
     /// What it is in.
     pub unit: FieldUnit,
@@ -72,168 +77,11 @@ pub const PARTS: &[Part] = &[
     part("server", NOT_MEASURED),
 ];
 
-const fn figure(name: &'static str, label: &'static str, unit: FieldUnit) -> Figure {
-    Figure { name, label, unit, better: None, margin_percent: None, column: None }
-}
-
-impl Figure {
-    const fn better(self, better: Direction) -> Self {
-        Self { better: Some(better), ..self }
-    }
-
-    /// Comparisons compare it, and this many percent is the smallest difference that counts.
-    const fn compared(self, better: Direction, margin_percent: f64) -> Self {
-        Self { margin_percent: Some(margin_percent), ..self.better(better) }
-    }
-
-    /// Histories keep it.
-    const fn kept(self, column: u8) -> Self {
-        Self { column: Some(column), ..self }
-    }
-}
-
-/// Figures with a row of their own. Those that are compared stand in the order of reports; what varies more from run to run has the
-/// wider margin. Columns of histories are a contract, as files grow by them: a new one gets the next number.
-const ROWS: &[Figure] = &[
-    figure("throughput.replies_per_s", "replies", PerS).compared(Higher, 3.0).kept(1),
-    figure("proxy.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0).kept(9),
-    figure("server.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0),
-    figure("process.cpu_ns_per_message", "CPU per message", Ns).compared(Lower, 3.0).kept(10),
-    figure("latency.first_reply.p50", "p50", Ns).compared(Lower, 3.0).kept(2),
-    figure("latency.first_reply.p75", "p75", Ns).compared(Lower, 5.0).kept(13),
-    figure("latency.first_reply.p90", "p90", Ns).compared(Lower, 5.0).kept(3),
-    figure("latency.first_reply.p95", "p95", Ns).compared(Lower, 5.0).kept(14),
-    figure("latency.first_reply.p99", "p99", Ns).compared(Lower, 10.0).kept(4),
-    figure("latency.first_reply.p999", "p99.9", Ns).compared(Lower, 10.0).kept(5),
-    figure("latency.last_reply.p50", "p50", Ns).compared(Lower, 3.0).kept(6),
-    figure("latency.last_reply.p99", "p99", Ns).compared(Lower, 10.0).kept(7),
-    figure("latency.service.p50", "p50", Ns).compared(Lower, 3.0).kept(8),
-    figure("latency.service.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("ideal.excess.first_reply.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("ideal.excess.first_reply.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("generator.driver_cpu_ns_per_request", "CPU per request", Ns).compared(Lower, 3.0),
-    figure("hops.to_proxy.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.in_proxy.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.to_worker.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.in_worker.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.back_to_proxy.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.back_in_proxy.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.to_client.p50", "p50", Ns).compared(Lower, 5.0),
-    figure("hops.to_proxy.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("hops.to_worker.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("hops.back_to_proxy.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("hops.to_client.p99", "p99", Ns).compared(Lower, 10.0),
-    figure("process.resident_bytes", "resident", Bytes).compared(Lower, 3.0).kept(11),
-    figure("server.resident_bytes", "resident", Bytes).compared(Lower, 3.0),
-    figure("throughput.requests_per_s", "requests", PerS).better(Higher).kept(0),
-    figure("throughput.proxy_messages_per_s", "proxy", PerS),
-    figure("throughput.proxy_bytes_per_s", "proxy", BytesPerS),
-    figure("throughput.window", "window", Ns),
-    figure("ledger.requests_planned", "planned", Number),
-    figure("ledger.requests_sent", "sent", Number),
-    figure("ledger.requests_unsent", "unsent", Number),
-    figure("ledger.requests_answered", "answered", Number),
-    figure("ledger.requests_silent", "silent", Number),
-    figure("ledger.requests_lost", "lost", Number).better(Lower).kept(12),
-    figure("ledger.replies_expected", "expected", Number),
-    figure("ledger.replies_received", "received", Number),
-    figure("ledger.replies_late", "late", Number),
-    figure("ledger.replies_lost", "lost", Number),
-    figure("ledger.replies_duplicate", "duplicate", Number),
-    figure("ledger.replies_unexpected", "unexpected", Number),
-    figure("ledger.lost_ratio", "lost", Number),
-    figure("hops.sampled", "sampled", Number),
-    figure("hops.one_in", "one in", Number),
-    figure("hops.followed_one_in", "followed one in", Number),
-    figure("hops.skipped", "skipped", Number),
-    figure("hops.disordered", "disordered", Number),
-    figure("ideal.requests", "requests", Number),
-    figure("ideal.silent", "silent", Number),
-    figure("ideal.replies", "replies", Number),
-    figure("ideal.requests_per_s", "sent", PerS),
-    figure("ideal.replies_per_s", "received", PerS),
-    figure("ideal.first_reply.p99", "p99, ideal", Ns),
-    figure("ideal.utilisation", "busy", Number),
-    figure("ideal.other_seeds", "other seeds", Number),
-    figure("ideal.excess.faster_first_replies", "faster first replies", Number),
-    figure("ideal.excess.faster_last_replies", "faster last replies", Number),
-    figure("ideal.excess.unmatched", "unmatched", Number),
-    figure("waiting_client.counted", "counted", Number),
-    figure("waiting_client.left_out", "left out", Number),
-    figure("waiting_client.p99", "p99", Ns),
-    figure("proxy.messages_in", "messages in", Number),
-    figure("proxy.messages_out", "messages out", Number),
-    figure("proxy.wakes", "wakes", Number),
-    figure("proxy.messages_per_wake", "messages per wake", Number),
-    figure("proxy.busy_ratio", "busy", Number),
-    figure("generator.driver_busy_ratio", "busy", Number),
-    figure("generator.threads", "threads", Number),
-    figure("generator.wakes", "wakes", Number),
-    figure("server.cpu", "CPU", Ns),
-    figure("server.busy_ratio", "busy", Number),
-    figure("series.offset", "offset", Ns),
-    figure("series.requests", "requests", Number),
-    figure("series.replies", "replies", Number),
-    figure("series.p50", "p50", Ns),
-    figure("series.p99", "p99", Ns),
-    figure("series.max", "max", Ns),
-    figure("series.in_flight", "in flight", Number),
-    figure("environment.cores", "cores", Number),
-    figure("environment.cpu_quota", "CPU quota", Number),
-    figure("environment.load_average", "load average", Number),
-    figure("repeat", "runs", Number),
-    figure("seed", "seed", Number),
-];
-
-/// Every distribution has these. One that is compared or kept has its own row above.
-macro_rules! distributions {
-    ($($path:literal),* $(,)?) => {
-        &[$(&[
-            figure(concat!($path, ".count"), "values", Number),
-            figure(concat!($path, ".clipped"), "clipped", Number),
-            figure(concat!($path, ".min"), "min", Ns),
-            figure(concat!($path, ".mean"), "mean", Ns),
-            figure(concat!($path, ".stddev"), "standard deviation", Ns),
-            figure(concat!($path, ".p50"), "p50", Ns),
-            figure(concat!($path, ".p75"), "p75", Ns),
-            figure(concat!($path, ".p90"), "p90", Ns),
-            figure(concat!($path, ".p95"), "p95", Ns),
-            figure(concat!($path, ".p99"), "p99", Ns),
-            figure(concat!($path, ".p999"), "p99.9", Ns),
-            figure(concat!($path, ".p9999"), "p99.99", Ns),
-            figure(concat!($path, ".max"), "max", Ns),
-        ]),*]
-    };
-}
-
-const DISTRIBUTIONS: &[&[Figure]] = distributions![
-    "latency.first_reply",
-    "latency.last_reply",
-    "latency.reply",
-    "latency.service",
-    "latency.slip",
-    "hops.to_proxy",
-    "hops.in_proxy",
-    "hops.to_worker",
-    "hops.to_worker_waiting",
-    "hops.to_worker_transport",
-    "hops.in_worker",
-    "hops.in_worker_planned",
-    "hops.in_worker_overshoot",
-    "hops.back_to_proxy",
-    "hops.back_in_proxy",
-    "hops.to_client",
-    "ideal.first_reply",
-    "ideal.last_reply",
-    "ideal.reply",
-    "ideal.excess.first_reply",
-    "ideal.excess.last_reply",
-];
-
 /// All figures, by their names.
 pub static FIGURES: LazyLock<Vec<Figure>> = LazyLock::new(|| {
     let own = |figure: &Figure| ROWS.iter().any(|row| row.name == figure.name);
-    let rest = DISTRIBUTIONS.iter().copied().flatten().filter(|figure| !own(figure));
+    let rest =
+        DISTRIBUTIONS.iter().flat_map(|(.., figures)| *figures).filter(|figure| !own(figure));
     let mut figures: Vec<Figure> = ROWS.iter().chain(rest).copied().collect();
     figures.sort_unstable_by_key(|figure| figure.name);
     figures

@@ -59,13 +59,17 @@ impl FieldUnit {
 
     /// A value in this unit with all its digits.
     pub fn show_exactly(self, value: f64) -> String {
-        let unit = match self {
+        format!("{value}{}", self.sign())
+    }
+
+    /// What is behind a value in this unit.
+    pub fn sign(self) -> &'static str {
+        match self {
             Self::Ns => "ns",
             Self::PerS => "/s",
             Self::Bytes => "B",
             Self::BytesPerS => "B/s",
             Self::Number => "",
-        };
-        format!("{value}{unit}")
+        }
     }
 }

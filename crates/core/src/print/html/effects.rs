@@ -11,6 +11,8 @@ use crate::report::scale::{Scale, percent_label};
 
 /// The view box of a row's plot.
 const WIDTH: f64 = 220.0;
+/// Room for the half of a label at either end of the axis.
+const MARGIN: f64 = 20.0;
 const HEIGHT: f64 = 24.0;
 /// Effects beyond this many per cent do not stretch the scale for all the others.
 const WIDEST_PERCENT: f64 = 100.0;
@@ -38,7 +40,7 @@ pub(super) fn axis(scale: Scale) -> Markup {
 
 fn place(scale: Scale, percent: f64) -> f64 {
     // Room at both ends for the mark of an end.
-    6.0 + scale.share(percent) * (WIDTH - 12.0)
+    MARGIN + scale.share(percent) * (WIDTH - 2.0 * MARGIN)
 }
 
 /// Margin, interval and effect.
