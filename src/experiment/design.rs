@@ -377,7 +377,7 @@ mod tests {
         let excess = "ideal.excess.first_reply.p50";
         for (text, overrides, primary, gates, said) in [
             (OPEN, few, "first_reply.p99", &[][..], "--slice 1344ms"),
-            (OPEN, short, "service.p99", &[], "in each slice, and by the plan there are 30"),
+            (OPEN, short, "service.p99", &[], "in each slice, and the plan has 30"),
             ("load.rate = \"1/s\"", NONE, "first_reply.p99", &[], "that takes long"),
             (silent, NONE, "first_reply.p50", &[], "no request of the plan"),
             (OPEN, blocks, "first_reply.p50", &["service.p50"], "--blocks 1"),

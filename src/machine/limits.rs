@@ -195,7 +195,7 @@ mod tests {
         assert!(text.contains("needs about 30100 file descriptors"), "{text}");
         assert!(text.contains("10100 more than the hard limit of 20000: about 6633 clients fit"));
         let text = refusal(87, 2, 60);
-        assert!(text.contains("87 of them whatever the number of clients"), "{text}");
+        assert!(text.contains("87 of them for any number of clients"), "{text}");
         assert!(
             !text.contains("clients fit") && refusal(87, 2, 87).contains("about 0 clients fit")
         );

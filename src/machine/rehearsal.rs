@@ -120,10 +120,7 @@ mod tests {
     fn a_shortage_says_how_many_and_what_to_do() {
         let source = io::Error::from(rustix::io::Errno::AGAIN);
         let text = shortage(Threads { of_libzmq: 4, own: 8 }, 5, &source).to_string();
-        assert!(
-            text.contains("12 are needed, and after 5 of them: Resource temporarily"),
-            "{text}"
-        );
+        assert!(text.contains("12 are needed, and after 5: Resource temporarily"), "{text}");
         assert!(room_for(u64::MAX).unwrap_err().to_string().contains("too little memory"));
     }
 }

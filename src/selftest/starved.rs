@@ -49,7 +49,7 @@ fn judge(starved: &Ledger, slip_p50_ns: Option<u64>, named: [bool; 2]) -> Vec<Fi
         Figure::count("requests unsent", PLANNED / 100, PLANNED - 1, requests_unsent),
         Figure::time_from("send delay, median", MS, slip_p50_ns),
         Figure::truth("the generator is named as the limit", true, named[0]),
-        Figure::truth("it is named under the light load too", false, named[1]),
+        Figure::truth("it is named under the light load", false, named[1]),
     ]
 }
 

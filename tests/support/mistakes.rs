@@ -1,4 +1,4 @@
-//! Scenarios that cannot be meant, and what must be said about each.
+//! Invalid scenarios, and what must be said about each.
 
 /// What a mistake must be answered with: where it is, the underlined text, and what is said about it.
 pub(crate) struct Mistake {
@@ -282,7 +282,7 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "load = { rate = '1/s', payload = { exponential = '1KiB' } }\nsockets = { maxmsgsize = '1MiB' }",
         "2:26",
         "'1MiB'",
-        &["no upper end below 64MiB", "uniform or choice"],
+        &["no upper bound below 64MiB", "uniform or choice"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\nsockets = { affinity = 2 }",
@@ -354,7 +354,7 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         "load = { rate = '1/s' }\n[server]\ncommand = ['./s', '{frontend}', '{backend}']",
         "3:11",
         "['./s', '{frontend}', '{backend}']",
-        &["in the place of {backend}", "{{backend}}"],
+        &["unknown placeholder {backend}", "{{backend}}"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\n[server]\ncommand = ['./s', \"a\\nb {frontend}\"]",

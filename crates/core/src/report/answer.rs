@@ -133,7 +133,7 @@ pub(super) fn how(result: &ComparisonResult) -> String {
     }
 }
 
-/// The metric that decides, as a row of its own.
+/// The metric that decides, as its own row.
 pub(super) fn decisive(path: &str, result: &ComparisonResult) -> Table {
     let mut table = metrics("", path, result);
     table.rows.retain(|row| row.is_primary);

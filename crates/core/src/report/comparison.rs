@@ -36,7 +36,7 @@ impl Reported for ComparisonResult {
     }
 }
 
-/// What is said of each pair of sides, which stands at this path in the result.
+/// What is said of each pair of sides, which is at this path in the result.
 fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
     let named = |name: &str| format!("{id}{name}");
     let mut blocks = vec![Block::Status(status(result))];

@@ -17,7 +17,7 @@ use crate::quantity;
 pub use rows::DISTRIBUTIONS;
 use rows::ROWS;
 
-/// What stands before the names of figures of the seconds.
+/// What is before the names of figures of the seconds.
 const SERIES: &str = "series.";
 /// What may be left out of a name.
 const LATENCY: &str = "latency.";

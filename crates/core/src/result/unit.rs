@@ -62,7 +62,7 @@ impl FieldUnit {
         format!("{value}{}", self.sign())
     }
 
-    /// What stands behind a value in this unit.
+    /// What is behind a value in this unit.
     pub fn sign(self) -> &'static str {
         match self {
             Self::Ns => "ns",

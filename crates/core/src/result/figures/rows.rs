@@ -137,7 +137,7 @@ pub(super) const ROWS: &[Figure] = &[
     figure("seed", "seed of the plan", Number),
 ];
 
-/// Every distribution has these. One that is compared or kept has a row of its own above.
+/// Every distribution has these. One that is compared or kept has its own row above.
 macro_rules! distributions {
     ($($path:literal: $meaning:literal),* $(,)?) => {
         &[$(($path, $meaning, &[
