@@ -9,7 +9,7 @@ use clap_complete::Shell;
 use crate::experiment::{DesignOverrides, Profile};
 use zload_core::print::formats::{FORMATS, Format};
 use zload_core::scenario::load::Override;
-use zload_core::scenario::{Nanos, Percent};
+use zload_core::scenario::{Nanos, Percent, Vary};
 use zload_core::twin::Policy;
 
 /// Load tester for ZeroMQ ROUTER/DEALER proxies.
@@ -283,6 +283,9 @@ pub struct CompareArgs {
     /// Compare builds: a zload that plays the scenario; give it twice or more, and one scenario
     #[arg(long, value_name = "ZLOAD")]
     pub exe: Vec<PathBuf>,
+    /// Compare values of one key in place of files: as in `workers.count=2,8`, of one scenario
+    #[arg(long, value_name = "KEY=V1,V2", conflicts_with = "exe")]
+    pub vary: Option<Vary>,
     /// What to put in place of every scenario's settings
     #[command(flatten)]
     pub overrides: Overrides,
