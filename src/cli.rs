@@ -10,7 +10,7 @@ use clap_complete::Shell;
 
 use zload_core::print::formats::{FORMATS, Format};
 use zload_core::scenario::load::Override;
-use zload_core::scenario::{Nanos, Percent};
+use zload_core::scenario::{Nanos, Percent, Vary};
 
 /// Load tester for ZeroMQ ROUTER/DEALER proxies.
 #[derive(Debug, Parser)]
@@ -285,6 +285,9 @@ pub struct CompareArgs {
     /// Compare builds: a zload that runs the scenario; give it twice or more, and one scenario
     #[arg(long, value_name = "ZLOAD")]
     pub exe: Vec<PathBuf>,
+    /// Compare values of one key in place of files: as in `workers.count=2,8`, of one scenario
+    #[arg(long, value_name = "KEY=V1,V2", conflicts_with = "exe")]
+    pub vary: Option<Vary>,
     /// Overrides of every scenario
     #[command(flatten)]
     pub overrides: Overrides,

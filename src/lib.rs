@@ -7,6 +7,9 @@
 //! and a `selftest` one with faults that are known beforehand. `progress` shows how it goes, and
 //! [`command`] glues them together, one file for each subcommand of [`cli`].
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("zload runs on Linux only: it uses epoll, eventfd and /proc");
+
 pub mod error;
 pub mod files;
 pub mod machine;

@@ -127,6 +127,19 @@ fn more_files_are_each_compared_with_the_first() {
 }
 
 #[test]
+fn values_of_a_key_are_compared_with_one_scenario() {
+    let files = Files::new();
+    let file = files.write("a.toml", &scenario("2ms"));
+    let args = [&file, "--vary", "workers.delay=2ms,6ms, 500us", "-q", "--format", "json"];
+    let result = compare(&args).args(&["--set", "clients.count=3"]).args(&SHORT).result(0);
+    let other = &result["others"][0];
+    let names = [&result["a"]["name"], &result["b"]["name"], &other["b"]["name"]];
+    assert_eq!(names, ["workers.delay=2ms", "workers.delay=6ms", "workers.delay=500us"]);
+    assert_eq!((&result["verdict"], &other["verdict"]), (&"worse".into(), &"better".into()));
+    assert_eq!(result["b"]["scenario"]["clients"]["count"], 3);
+}
+
+#[test]
 fn what_is_asked_for_is_answered_even_if_it_says_what_others_say() {
     let files = Files::new();
     let file = files.write("one.toml", &scenario("1ms"));
@@ -308,6 +321,12 @@ fn wrong_input_is_refused_before_anything_runs() {
         (&[&file, &file, "--blocks", "8"], "9.."),
         (&[&file, &file, "--set", "clients.count=0"], "clients.count"),
         (&[&file, &file, "--duration", "1s"], "--slice sets the measured part"),
+        (&[&file, &file, "--vary", "clients.count=1,2"], "2 files were given"),
+        (&[&file, "--vary", "clients.count=2"], "one value is nothing to compare"),
+        (&[&file, "--vary", "clients=1,2", "--exe", "zload"], "cannot be used with"),
+        (&[&file, "--vary", "clients.count=1,0"], "clients.count"),
+        (&[&file, "--vary", "workers.count=1,2", "--workers", "3"], "both set and varied"),
+        (&["tests/fixtures/run-open.json", "--vary", "seed=1,2"], "compared as they are"),
     ] {
         assert_error(&compare(args).end(), part);
     }

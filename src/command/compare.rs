@@ -14,7 +14,8 @@ use crate::progress::{Mode, Progress};
 use zload_core::compare::{Questions, Side, blocks_for, compare_saved};
 use zload_core::print::formats;
 use zload_core::result::{Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value};
-use zload_core::scenario::Scenario;
+use zload_core::scenario::load::Override;
+use zload_core::scenario::{Scenario, Vary};
 
 /// A calibration asks for no more blocks than this; more are the user's to ask for.
 const MOST_BLOCKS: u32 = 60;
@@ -101,10 +102,13 @@ fn contenders(args: &CompareArgs, files: &[Input]) -> Result<Vec<Contender>, Err
         keep_on(cpus)?;
     }
     let overrides = args.overrides.with(&args.load);
+    if let Some(vary) = &args.vary {
+        return values(vary, &overrides, files);
+    }
     match (args.exe.as_slice(), files) {
         ([], [_]) => Err(Error::Failed(
-            "one file cannot be compared: give two scenarios, two saved results, or one scenario and --exe twice \
-             (zload calibrate compares a scenario with itself)"
+            "one file cannot be compared: give two scenarios, two saved results, one scenario and --vary, or one scenario \
+             and --exe twice (zload calibrate compares a scenario with itself)"
                 .to_owned(),
         )),
         ([], files) => files.iter().map(|input| contender(input, &overrides, None)).collect(),
@@ -117,6 +121,27 @@ fn contenders(args: &CompareArgs, files: &[Input]) -> Result<Vec<Contender>, Err
             files.len()
         ))),
     }
+}
+
+/// One scenario with each value of a key, which are what the sides are called.
+fn values(vary: &Vary, overrides: &[Override], files: &[Input]) -> Result<Vec<Contender>, Error> {
+    let [scenario] = files else {
+        return Err(Error::Failed(format!(
+            "--vary compares values with one scenario, and {} files were given",
+            files.len()
+        )));
+    };
+    let key = vary.sides[0].key();
+    if overrides.iter().any(|other| other.key() == key) {
+        return Err(Error::Failed(format!("{key} is both set and varied: leave out one of them")));
+    }
+    let side = |value: &Override| {
+        let settings = [overrides, std::slice::from_ref(value)].concat();
+        let mut contender = contender(scenario, &settings, None)?;
+        contender.side.name = value.setting();
+        Ok(contender)
+    };
+    vary.sides.iter().map(side).collect()
 }
 
 /// What a calibration says about this comparison.
@@ -151,11 +176,12 @@ fn of_saved(
     files: &[Input],
     calibration: Option<&CalibrationResult>,
 ) -> Result<ComparisonResult, Error> {
-    if args.files.len() < 2 {
+    if args.files.len() < 2 && args.vary.is_none() {
         return Err(Error::Failed("one result cannot be compared: give two".to_owned()));
     }
     let design = &args.design;
     let plays = !args.exe.is_empty()
+        || args.vary.is_some()
         || !args.overrides.with(&args.load).is_empty()
         || design.profile.is_some()
         || design.blocks.is_some()
@@ -164,8 +190,8 @@ fn of_saved(
         || design.cpus.is_some();
     if plays {
         return Err(Error::Failed(
-            "saved results are compared as they are: --exe, --set and its short forms, --profile, --blocks, --slices, \
-             --slice and --cpus are for scenario files"
+            "saved results are compared as they are: --exe, --vary, --set and its short forms, --profile, --blocks, \
+             --slices, --slice and --cpus are for scenario files"
                 .to_owned(),
         ));
     }

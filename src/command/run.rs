@@ -47,6 +47,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         progress.announce(&format!("warning: {warning}"));
     }
     let (mut runs, server) = measure(args, &scenario, &plans, &interrupted, &mut progress)?;
+    let environment = environment::with_libzmq(environment);
     let of = |runs: &[Measured]| RunResult::new(&scenario, &plans, environment.clone(), runs);
     let (mut result, mut sampled) = of(&runs);
     // What was measured is safe before anything else is waited for.

@@ -53,6 +53,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
         &mut |snapshot| progress.update(snapshot),
     )?;
     progress.finish();
+    let environment = environment::with_libzmq(environment);
     let result = ServeResult::new(&scenario, environment, &served);
     deliver(&result, &args.output, places, out)?;
     exit_code(result.interrupted, result.failure.as_deref())

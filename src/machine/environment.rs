@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::cgroup;
+use super::{cgroup, limits};
 use zload_core::{facts::Revision, result::Environment};
 
+/// The environment of now. Before the first run nothing is known of libzmq's sockets: [`with_libzmq`] adds it.
 pub(crate) fn describe() -> Environment {
     let system = rustix::system::uname();
     Environment {
         zload: env!("CARGO_PKG_VERSION").to_owned(),
         build: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
         libzmq: libzmq_version(),
+        libzmq_eventfd: limits::libzmq_has_eventfd(),
         kernel: format!(
             "{} {}",
             system.sysname().to_string_lossy(),
@@ -22,6 +24,11 @@ pub(crate) fn describe() -> Environment {
         load_average: load_average().unwrap_or(0.0),
         time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     }
+}
+
+/// The same environment after a run, which has shown how libzmq was compiled.
+pub(crate) fn with_libzmq(environment: Environment) -> Environment {
+    Environment { libzmq_eventfd: limits::libzmq_has_eventfd(), ..environment }
 }
 
 fn libzmq_version() -> String {

@@ -4,6 +4,8 @@
 //! inside it is the end of the process. So the need is worked out first, descriptors from what a socket really takes on
 //! this build, and threads are started once beforehand.
 
+use std::sync::OnceLock;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::cgroup;
@@ -21,6 +23,9 @@ const MEMORY_TO_BEGIN: usize = 8 << 20;
 const CLIENT_MEMORY: u64 = 31 << 10;
 const CONNECTION_MEMORY: u64 = 27 << 10;
 const WORKER_MEMORY: u64 = 27 << 10;
+
+/// Descriptors that a socket was seen to take.
+static PER_SOCKET: OnceLock<u64> = OnceLock::new();
 
 /// What is to be here at once.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,7 +72,15 @@ pub(crate) fn ensure(
         )));
     }
     ensure_threads(needs.threads(), memory)?;
-    ensure_descriptors(needs.clients, needs.descriptors(per_socket()?, open_descriptors()))
+    let per_socket = per_socket()?;
+    ensure_descriptors(needs.clients, needs.descriptors(per_socket, open_descriptors()))?;
+    PER_SOCKET.get_or_init(|| per_socket);
+    Ok(())
+}
+
+/// Whether libzmq has eventfd, of which a socket needs one, and not the two ends of a pair; `None` before [`ensure`].
+pub(crate) fn libzmq_has_eventfd() -> Option<bool> {
+    PER_SOCKET.get().map(|&descriptors| descriptors == 1)
 }
 
 /// Makes sure that this many threads can be started, and that `memory` bytes are left beside them.

@@ -245,7 +245,8 @@ pub(crate) fn descriptors_per_socket() -> Result<u64, Error> {
     let before = open_descriptors();
     let _probes: Vec<Socket> =
         (0..PROBED).map(|_| context.socket(zmq::DEALER)).collect::<Result<_, _>>()?;
-    Ok(open_descriptors().saturating_sub(before).div_ceil(PROBED).max(1))
+    // Another thread may open or close one meanwhile.
+    Ok(((open_descriptors().saturating_sub(before) + 1) / PROBED).max(1))
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ fn machine(environment: &Environment) -> String {
         zload,
         build,
         libzmq,
+        libzmq_eventfd: _, // the check `build` says it
         kernel,
         cpu_model,
         cores,

@@ -32,6 +32,7 @@ pub(super) fn evidence(
         interrupted: run.interrupted,
         failure: run.failure.clone(),
         debug_build: environment.build == "debug",
+        slow_libzmq: environment.libzmq_eventfd == Some(false),
         window_ns: run.window_ns,
         ledger: recorded.ledger,
         requests_per_s: throughput.requests_per_s,

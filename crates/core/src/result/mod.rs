@@ -163,6 +163,10 @@ pub struct Environment {
     pub build: String,
     /// Version of libzmq.
     pub libzmq: String,
+    /// Whether this libzmq wakes the owners of its sockets by eventfd, as it does when it was compiled with the settings of
+    /// zload's repository; without them it is slower. Null if no socket was opened to see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub libzmq_eventfd: Option<bool>,
     /// Kernel name and release.
     pub kernel: String,
     /// Model name of the CPU.

@@ -62,6 +62,11 @@ impl Override {
         format!("{}={}", self.key, self.value)
     }
 
+    /// The dotted name of what it overrides.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     fn depth(&self) -> usize {
         self.key.split('.').count()
     }

@@ -15,6 +15,7 @@ mod table;
 mod threshold;
 mod units;
 mod validate;
+mod vary;
 mod verdict_limits;
 
 use schemars::JsonSchema;
@@ -28,6 +29,7 @@ pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
 pub use validate::{LONGEST_NAME, MAX_DELAY, MAX_REPLIES};
 pub use value_error::ValueError;
+pub use vary::Vary;
 pub use verdict_limits::Limits;
 
 /// Version of the scenario format. A file does not state it: it goes up when older scenarios are no longer accepted.

@@ -12,6 +12,8 @@ pub struct Evidence {
     pub failure: Option<String>,
     /// This is a debug build.
     pub debug_build: bool,
+    /// Its libzmq was compiled without the settings that make it faster.
+    pub slow_libzmq: bool,
     /// Length of the measured window, in nanoseconds.
     pub window_ns: u64,
     /// Where every message of the measured part went.

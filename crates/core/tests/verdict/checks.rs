@@ -246,6 +246,7 @@ fn what_can_be_wrong_with_build_clock_and_histogram_is_named() {
     let with = |change| after(10, change);
     let suspect = |name: &str| (Status::Suspect, name.to_owned());
     assert_eq!(with(|evidence| evidence.debug_build = true), suspect("build"));
+    assert_eq!(with(|evidence| evidence.slow_libzmq = true), suspect("build"));
     assert_eq!(with(|evidence| evidence.clock_resolution_ns = Some(4 * MS)), suspect("clock"));
     assert_eq!(
         with(|evidence| evidence.host.as_mut().unwrap().realtime_step_ns = -2_000_000_000),
