@@ -12,17 +12,24 @@ pub(crate) trait Since: Sized {
     fn since(&self, begin: &Self) -> Self;
 }
 
-macro_rules! merge_by_adding {
-    ($($number:ty),*) => {
-        $(impl Merge for $number {
-            fn merge(&mut self, other: &Self) {
-                *self += other;
-            }
-        })*
-    };
+/// Counts come from files, too, which may say any number.
+impl Merge for u64 {
+    fn merge(&mut self, other: &Self) {
+        *self = self.saturating_add(*other);
+    }
 }
 
-merge_by_adding!(u64, u128, f64);
+impl Merge for u128 {
+    fn merge(&mut self, other: &Self) {
+        *self = self.saturating_add(*other);
+    }
+}
+
+impl Merge for f64 {
+    fn merge(&mut self, other: &Self) {
+        *self += other;
+    }
+}
 
 impl Merge for bool {
     fn merge(&mut self, other: &Self) {
@@ -33,7 +40,7 @@ impl Merge for bool {
 /// A sum of which a part is not known is not known.
 impl Merge for Option<u64> {
     fn merge(&mut self, other: &Self) {
-        *self = self.zip(*other).map(|(one, more)| one + more);
+        *self = self.zip(*other).map(|(one, more)| one.saturating_add(more));
     }
 }
 

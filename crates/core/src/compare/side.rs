@@ -93,7 +93,7 @@ fn both(one: Throughput, other: Throughput) -> Throughput {
         }
     };
     Throughput {
-        window_ns: one.window_ns + other.window_ns,
+        window_ns: one.window_ns.saturating_add(other.window_ns),
         requests_per_s: mean(one.requests_per_s, other.requests_per_s),
         replies_per_s: mean(one.replies_per_s, other.replies_per_s),
         proxy_messages_per_s: mean(one.proxy_messages_per_s, other.proxy_messages_per_s),

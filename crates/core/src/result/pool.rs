@@ -91,11 +91,12 @@ impl PooledHops {
             self.pooled = Some(added);
             return;
         };
-        pooled.sampled += added.sampled;
+        // What a file says may be too large to add.
+        pooled.sampled = pooled.sampled.saturating_add(added.sampled);
         pooled.one_in = pooled.one_in.max(added.one_in);
         pooled.followed_one_in = pooled.followed_one_in.max(added.followed_one_in);
-        pooled.skipped += added.skipped;
-        pooled.disordered += added.disordered;
+        pooled.skipped = pooled.skipped.saturating_add(added.skipped);
+        pooled.disordered = pooled.disordered.saturating_add(added.disordered);
     }
 
     /// All of them; the legs of the slow requests cannot be derived from distributions.
@@ -199,5 +200,8 @@ mod tests {
             [&both.to_proxy, &both.in_proxy, &both.to_client].map(count),
             [Some(2), None, Some(22)]
         );
+        // A file may say any number.
+        pooled.add(&HopFigures { sampled: u64::MAX, ..hops });
+        assert_eq!(pooled.summary().map(|all| all.sampled), Some(u64::MAX));
     }
 }
