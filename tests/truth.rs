@@ -118,7 +118,7 @@ fn a_load_beyond_the_workers_capacity_is_invalid_and_says_so_first() {
     assert!(first.is_some_and(|line| line.ends_with(" INVALID")), "{}", ended.stdout);
     let words = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        words.contains("backlog: unstable: the plan asks for 400.0 % of what its workers can do"),
+        words.contains("backlog: unstable: the plan asks for 400.0 % of the workers' capacity"),
         "{words}"
     );
 }
