@@ -1,4 +1,4 @@
-//! Comparisons as people make them: scenarios, builds and saved results held against each other, and their wrong inputs.
+//! Comparisons as people make them: scenarios, builds and saved results compared, and their wrong inputs.
 //!
 //! No test here asks how fast anything is: what must be found is planted, and far larger than any noise.
 

@@ -1,4 +1,4 @@
-//! `--html`: pages of runs and comparisons, read as XML and held against the JSON objects that they show.
+//! `--html`: pages of runs and comparisons, read as XML and compared with the JSON objects that they show.
 
 mod support;
 

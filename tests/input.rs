@@ -29,7 +29,7 @@ fn a_mistake_is_shown_where_it_is_with_what_is_allowed() {
     }
 }
 
-/// A result carries its scenario, so a name that no scenario may have would make it unusable.
+/// A result contains its scenario, so a name that no scenario may have would make it unusable.
 #[test]
 fn a_scenario_without_a_name_is_called_as_its_file_as_far_as_that_goes() {
     let folder = tempfile::tempdir().expect("a temporary folder");

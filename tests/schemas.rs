@@ -1,4 +1,4 @@
-//! The shape of what zload reads and writes, held against the one that others were told of.
+//! The shape of what zload reads and writes, compared with the one that others were told of.
 //!
 //! `tests/schemas` keeps every schema as `zload schema` prints it, without descriptions, which change nothing for a program.
 //! A new shape is kept by `ZLOAD_RENEW=1 cargo test --test schemas`, and the difference is part of the commit.
