@@ -59,6 +59,7 @@ fn init_writes_a_scenario_that_runs_and_replaces_nothing() {
     assert_eq!(init().code, Some(0));
     let again = init();
     assert!(again.code == Some(2) && again.stderr.contains("zload.toml"), "{}", again.stderr);
+    assert!(again.stderr.contains("choose another name"), "{}", again.stderr);
     let run = Zload::new(&["run", "zload.toml", "--duration", "200ms", "-q", "--format", "json"]);
     let result = run.folder(folder.path()).end();
     assert!(matches!(result.code, Some(0 | 1 | 3)), "{}", result.stderr);

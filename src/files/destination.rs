@@ -99,7 +99,15 @@ fn of_stdin() -> io::Result<Metadata> {
 /// Writes a file that is not there yet.
 pub(crate) fn create_new(path: &Path, text: &str) -> Result<(), Error> {
     let written = File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| Error::Write { path: path.to_owned(), source })
+    written.map_err(|source| {
+        let source = match source.kind() {
+            io::ErrorKind::AlreadyExists => {
+                io::Error::other("it exists, and nothing is replaced: choose another name")
+            }
+            _ => source,
+        };
+        Error::Write { path: path.to_owned(), source }
+    })
 }
 
 impl Destination {
