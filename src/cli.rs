@@ -48,6 +48,8 @@ pub enum Command {
     Init(InitArgs),
     /// Run only the server side (proxy and workers), for clients elsewhere
     Serve(ServeArgs),
+    /// Find the form of requests that a server answers, and print it as a scenario's [request]
+    Probe(ProbeArgs),
     /// Validate scenarios and print the plan of each with its hash, without running it
     Check(CheckArgs),
     /// Simulate the lower bound: the plan with no cost for proxy, network and scheduler
@@ -120,6 +122,24 @@ pub struct InitArgs {
     /// The file to create
     #[arg(default_value = "zload.toml")]
     pub file: PathBuf,
+}
+
+/// `zload probe`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  zload probe tcp://127.0.0.1:5555
+  zload probe tcp://127.0.0.1:5555 --frame '{\"id\":\"{id}\",\"command\":\"stats\"}'
+
+Exit codes: 0 a form was answered · 1 none was · 2 nothing can be connected there")]
+pub struct ProbeArgs {
+    /// Where the server listens
+    pub endpoint: String,
+    /// A frame of the requests to try, as in `request.frames`; repeatable. Default: a generated body
+    #[arg(long = "frame", value_name = "TEXT")]
+    pub frames: Vec<String>,
+    /// How long to wait for replies to the requests of one form
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub timeout: Nanos,
 }
 
 /// `zload run`

@@ -19,8 +19,19 @@ const SHORT: [&str; 6] = [
 ];
 
 fn shipped() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir("configs").expect("configs/");
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    scenarios("configs")
+}
+
+/// Scenarios for servers that exist, which `scripts/servers` runs.
+fn for_servers() -> Vec<PathBuf> {
+    scenarios("configs/servers")
+}
+
+fn scenarios(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder of scenarios");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<PathBuf> =
+        paths.filter(|path| path.extension() == Some("toml".as_ref())).collect();
     paths.sort();
     paths
 }
@@ -31,7 +42,7 @@ fn is_external(path: &Path) -> bool {
 
 #[test]
 fn each_says_which_question_it_answers() {
-    for path in shipped() {
+    for path in shipped().into_iter().chain(for_servers()) {
         let text = std::fs::read_to_string(&path).expect("a text file");
         let explanation: String = text.lines().take_while(|line| line.starts_with('#')).collect();
         assert!(explanation.contains("Question:"), "{}", path.display());
@@ -40,7 +51,7 @@ fn each_says_which_question_it_answers() {
 
 #[test]
 fn each_is_valid_as_it_stands() {
-    let paths = shipped();
+    let paths: Vec<PathBuf> = shipped().into_iter().chain(for_servers()).collect();
     let mut args = vec!["check"];
     args.extend(paths.iter().map(|path| path.to_str().expect("UTF-8")));
     let ended = Zload::new(&args).end();

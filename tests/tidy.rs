@@ -13,8 +13,8 @@ const ROOMS: [(&str, &[&str]); 2] = [
     (
         "crates/core/src",
         &[
-            "sum", "text", "quantity", "problem", "stats", "scenario", "plan", "record", "facts",
-            "twin", "verdict", "result", "compare", "report", "print",
+            "sum", "text", "quantity", "problem", "stats", "scenario", "plan", "message", "record",
+            "facts", "twin", "verdict", "result", "compare", "report", "print",
         ],
     ),
     (

@@ -14,13 +14,15 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::state::{Client, Departure, Received};
+use super::state::{Client, Departure, Greeting, Received};
 use super::tracker::Tracker;
 use super::world::{Message, World};
 use super::{DriverCounters, Event};
 use crate::wire::{Errno, Tracer};
-use zload_core::plan::{Offered, Plan};
+use zload_core::message::{Forms, Frames as _};
+use zload_core::plan::{Identities, Offered, Plan};
 use zload_core::record::{Recorded, Recorder};
+use zload_core::scenario::Matching;
 
 /// Requests that one client may send, and messages that it may receive, before the others have their turn.
 const BURST: usize = 256;
@@ -34,21 +36,23 @@ const LATE_SEND_NS: u64 = 250_000_000;
 /// The longest drain once the end was asked for: the report must come within a second.
 const STOPPED_DRAIN_NS: u64 = 200_000_000;
 /// Bodies longer than this take time to write: their request is stamped after that.
-const LONG_BODY: usize = 4 << 10;
+const LONG_BODY: u64 = 4 << 10;
 
 /// What a request is written over.
 #[derive(Clone, Copy)]
 enum Over {
-    /// A body that is empty or was refused.
+    /// A message that is empty or was refused.
     Nothing,
-    /// The reply at this position of the inbox, if it is as long: the cheapest body is one that exists. It came back as
-    /// it was sent, so no byte of the request is a server's.
+    /// The reply at this position of the inbox: the cheapest frame is one that exists. What came back as it was sent is kept,
+    /// so no byte of the request is a server's.
     Reply(usize),
 }
 
 /// What a driver needs besides its clients and its world.
 pub(super) struct Surroundings {
     pub(super) plan: Arc<Plan>,
+    pub(super) forms: Arc<Forms>,
+    pub(super) identities: Identities,
     pub(super) counters: Arc<DriverCounters>,
     pub(super) tell: Sender<Event>,
     pub(super) tracer: Option<Arc<Tracer>>,
@@ -69,7 +73,7 @@ pub(super) struct Driver<W: World> {
     moved: Vec<u32>,
     inbox: [Message<W::Body>; INBOX],
     /// What is sent next, unless it is written over a reply.
-    request_body: W::Body,
+    request: Message<W::Body>,
     /// Requests that the client may still send whose turn it is.
     sends_left: usize,
     send_end_ns: u64,
@@ -77,6 +81,9 @@ pub(super) struct Driver<W: World> {
     /// When the last long body left: what leaves after it is not stamped before it.
     long_sent_ns: u64,
     stopping: bool,
+    /// Whether a client that gives up a request gets another connection: where replies are matched by their order, a late one
+    /// would be taken for the next.
+    renews: bool,
     /// Requests sent and messages received, warm-up and strays included.
     sent: u64,
     received: u64,
@@ -91,10 +98,13 @@ impl<W: World> Driver<W> {
         clients: Vec<Client>,
     ) -> Self {
         let plan = &around.plan;
-        let single_reply = plan.constant_replies() == Some(1);
+        let forms = &around.forms;
+        let single_reply = plan.constant_replies() == Some(1) && !forms.marks_last();
         let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
+            .mix(forms.operations().len())
             .late_after(plan.mean_gap_ns())
             .closed(clients.len() as u64, plan.slots_per_client());
+        let renews = forms.matching == Matching::Order;
         let send_end_ns = plan.send_end_ns();
         let drain_end_ns = send_end_ns + plan.drain_ns();
         Self {
@@ -108,12 +118,13 @@ impl<W: World> Driver<W> {
             timeouts: BinaryHeap::new(),
             moved: Vec::new(),
             inbox: std::array::from_fn(|_| Message::default()),
-            request_body: W::Body::default(),
+            request: Message::default(),
             sends_left: 0,
             send_end_ns,
             drain_end_ns,
             long_sent_ns: 0,
             stopping: false,
+            renews,
             sent: 0,
             received: 0,
             bytes: 0,
@@ -136,7 +147,7 @@ impl<W: World> Driver<W> {
         self.hand_out_seconds(now_ns);
         self.notice_stop();
         self.queue_due(now_ns);
-        self.give_up_expired(now_ns);
+        self.give_up_expired(now_ns)?;
         self.serve_ready()?;
         Ok(self.is_over(now_ns))
     }
@@ -258,30 +269,33 @@ impl<W: World> Driver<W> {
             return Ok(false);
         }
         self.sends_left -= 1;
+        if self.clients[index as usize].greeting == Greeting::ToSend && !self.greet(index)? {
+            return Ok(false);
+        }
         let Self { world, around, clients, recorder, tracker, .. } = self;
         let client = &mut clients[index as usize];
         let planned = client.next_planned(&around.plan);
-        let body = match over {
-            Over::Nothing => &mut self.request_body,
-            Over::Reply(position) => &mut self.inbox[position].body,
+        let request = match over {
+            Over::Nothing => &mut self.request,
+            Over::Reply(position) => &mut self.inbox[position],
         };
-        client.write(&planned, body)?;
+        let bytes = client.write(&around.forms, &planned, request)?;
         if let Some(tracer) = &around.tracer {
             tracer.show(format_args!(
                 "client {} sends request #{}, {} bytes",
                 client.identity,
                 client.next_request() + 1,
-                planned.payload
+                bytes
             ));
         }
-        let sent_ns = if planned.payload > LONG_BODY {
+        let sent_ns = if bytes > LONG_BODY {
             self.long_sent_ns = world.now_ns();
             self.long_sent_ns
         } else {
             now_ns.max(self.long_sent_ns)
         };
         let tag = if planned.replies > 0 { tracker.begin(planned.key) } else { None };
-        if !world.send(index, tag.filter(|_| tracker.sends_tag(planned.key)), body)? {
+        if !world.send(index, tag.filter(|_| tracker.sends_tag(planned.key)), request)? {
             client.blocked = true;
             if let Some(tag) = tag {
                 tracker.cancel(tag);
@@ -295,9 +309,12 @@ impl<W: World> Driver<W> {
             return Ok(false);
         }
         let track = tag.and_then(|tag| tracker.track(tag));
+        if around.forms.matching == Matching::Order && !client.outstanding.is_empty() {
+            recorder.overlaps();
+        }
         let request = client.sent(&Departure { planned, intended_ns, sent_ns, track }, recorder);
         self.sent += 1;
-        self.bytes += planned.payload as u64;
+        self.bytes += bytes;
         if planned.replies == 0 {
             self.slot_freed(index, request, (intended_ns, 0), sent_ns);
         } else if !client.watched {
@@ -335,11 +352,13 @@ impl<W: World> Driver<W> {
                 let now_ns = self.world.now_ns();
                 self.received += taken.count as u64;
                 self.clients[index as usize].messages += taken.count as u64;
-                self.bytes += taken.bytes;
                 // Nobody waits for what comes after the drain.
                 let heard = if now_ns <= self.drain_end_ns { taken.count } else { 0 };
-                for position in 0..heard {
-                    self.received(index, position, now_ns)?;
+                for position in 0..taken.count {
+                    self.bytes += self.size(position);
+                    if position < heard {
+                        self.received(index, position, now_ns)?;
+                    }
                 }
             }
             if taken.emptied && self.sent == sent {
@@ -351,29 +370,47 @@ impl<W: World> Driver<W> {
         Ok(false)
     }
 
+    /// Bytes of the message at `position` of the inbox: of its body, where that is all of it.
+    #[inline]
+    fn size(&self, position: usize) -> u64 {
+        let message = &self.inbox[position];
+        let from = if self.around.forms.plain { message.count().saturating_sub(1) } else { 0 };
+        message.size(from) as u64
+    }
+
     /// Takes in the message at `position` of the inbox, and fills the slot that it may free.
     #[inline]
     fn received(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
         let Self { around, clients, recorder, tracker, inbox, .. } = self;
         let client = &mut clients[index as usize];
         let (message, tagged) = (&inbox[position], tracker.sends_tags());
-        let received = client.receive(&around.plan, message, tagged, now_ns, recorder);
+        if client.greeting == Greeting::ToBeAnswered {
+            client.greeting = Greeting::Done;
+            return Ok(());
+        }
+        let forms = (&*around.plan, &*around.forms);
+        let received = client.receive(forms, message, tagged, now_ns, recorder);
         if let Some(tracer) = &around.tracer {
             tracer.show(format_args!("client {} receives {received}", client.identity));
         }
-        let exchange = match received {
-            Received::Reply(exchange) => exchange,
+        let (exchange, failed) = match received {
+            Received::Reply(exchange, failed) => (exchange, failed),
             Received::Overdue => {
-                self.give_up(index, now_ns);
+                self.give_up(index, now_ns)?;
                 return self.received(index, position, now_ns);
             }
             Received::Other(_) => return Ok(()),
         };
         if exchange.track.is_some() {
-            tracker.reply(client.number, client.key(exchange.request), &exchange, now_ns);
+            if failed {
+                tracker.leave_out(&exchange);
+                client.forget_track(exchange.request);
+            } else {
+                tracker.reply(client.number, client.key(exchange.request), &exchange, now_ns);
+            }
         }
         if exchange.received == exchange.owed {
-            let cycle = (exchange.intended_ns, exchange.received);
+            let cycle = (exchange.intended_ns, exchange.received - exchange.failed);
             self.slot_freed(index, exchange.request, cycle, now_ns);
             self.fill_slots(index, position, now_ns)?;
         }
@@ -461,7 +498,8 @@ impl<W: World> Driver<W> {
     /// Closes the ledger.
     fn finish(mut self) -> (Recorded, W) {
         let now_ns = self.world.now_ns();
-        self.give_up_expired(now_ns);
+        self.renews = false;
+        self.give_up_expired(now_ns).expect("only a connection that is renewed can fail");
         let plan = &self.around.plan;
         let until_ns = plan.countable_until_ns(now_ns);
         let due_ns = match plan.offered() {

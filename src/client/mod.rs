@@ -4,6 +4,7 @@
 
 mod connect;
 mod driver;
+mod replies;
 mod side;
 mod sockets_world;
 mod state;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use crate::Error;
 use crate::machine::{Sum, ThreadId};
 use crate::wire::Errno;
+use zload_core::message::Forms;
 use zload_core::plan::Plan;
 use zload_core::record::{Recorded, SecondSlice};
 use zload_core::scenario::{Nanos, Sockets};
@@ -25,6 +27,7 @@ pub(crate) use side::Clients;
 /// What the clients' side depends on.
 pub(crate) struct Settings {
     pub(crate) plan: Arc<Plan>,
+    pub(crate) forms: Arc<Forms>,
     pub(crate) endpoint: String,
     pub(crate) sockets: Sockets,
     pub(crate) io_threads: u32,

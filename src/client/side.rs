@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use super::driver::{Driver, Surroundings};
 use super::{DriverCounters, Event, Settings};
-use super::{connect::connect, sockets_world::SocketsWorld, state::Client, tracker::Tracker};
+use super::{connect::Connector, sockets_world::SocketsWorld, state::Client, tracker::Tracker};
 use crate::Error;
 use crate::machine::{self, Clock, Stop, Sum, ThreadId, host::CLIENT_THREADS, threads};
 use crate::wire::{Context, Observation, Stations};
@@ -39,12 +39,19 @@ impl Clients {
             shares[(number % drivers) as usize].push((number, identities.of(number)));
         }
         let (tell, events) = mpsc::channel();
-        let mut clients =
-            Self { identities, threads: vec![], counters: vec![], start: vec![], events };
+        let mut clients = Self {
+            identities: identities.clone(),
+            threads: vec![],
+            counters: vec![],
+            start: vec![],
+            events,
+        };
         for (number, share) in (0..).zip(shares) {
             let (start, wait_for_start) = mpsc::channel();
             let around = Surroundings {
                 plan: Arc::clone(plan),
+                forms: Arc::clone(&settings.forms),
+                identities: identities.clone(),
                 counters: Arc::new(DriverCounters::default()),
                 tell: tell.clone(),
                 tracer: observed.tracer.cloned(),
@@ -102,8 +109,14 @@ struct DriverThread {
 impl DriverThread {
     fn play(self) {
         let (tell, settings) = (self.around.tell.clone(), &self.settings);
+        let connector = Connector::new(Arc::clone(settings), self.context.clone());
+        let plan = &self.around.plan;
+        let client = |(number, identity): &(u32, String)| {
+            Client::new(*number, identity.clone(), self.run_token, plan)
+        };
+        let clients: Vec<Client> = self.share.iter().map(client).collect();
         // Whoever watches goes away first only if the run has failed, and then hears nothing more.
-        match connect(settings, &self.context, &self.share, &self.stop, &self.around.counters) {
+        match connector.connect(&clients, &self.stop, &self.around.counters) {
             Err(error) => {
                 let _heard = tell.send(Event::NotConnected(error));
             }
@@ -113,10 +126,10 @@ impl DriverThread {
             Ok(Some((epoll, sockets))) => {
                 let _heard = tell.send(Event::Connected(ThreadId::current()));
                 let Ok(clock) = self.start.recv() else { return };
-                let (stop, plan) = (Arc::clone(&self.stop), &self.around.plan);
-                let world = SocketsWorld::new(sockets, epoll, clock, stop, plan);
+                let stop = Arc::clone(&self.stop);
+                let world = SocketsWorld::new(sockets, epoll, connector, clock, stop);
                 let zero_ns = self.stations.as_ref().map_or(0, |of| clock.origin_in(of.clock()));
-                let (driver, close) = self.driver(world, zero_ns);
+                let (driver, close) = self.driver(world, clients, zero_ns);
                 let (recorded, world) = match driver.run() {
                     Ok((recorded, world)) => (Ok(recorded), Some(world)),
                     Err(errno) => (Err(errno), None),
@@ -131,10 +144,13 @@ impl DriverThread {
 
     /// The driver of these connections, and the line that says when to close them; the stations' clock read `zero_ns` when
     /// the plan started.
-    fn driver(self, world: SocketsWorld, zero_ns: u64) -> (Driver<SocketsWorld>, Receiver<Clock>) {
+    fn driver(
+        self,
+        world: SocketsWorld,
+        clients: Vec<Client>,
+        zero_ns: u64,
+    ) -> (Driver<SocketsWorld>, Receiver<Clock>) {
         let plan = &self.around.plan;
-        let client = |(number, identity)| Client::new(number, identity, self.run_token, plan);
-        let clients = self.share.into_iter().map(client).collect();
         let driver = (self.number, self.settings.drivers);
         let tracker = Tracker::new(plan, self.stations, zero_ns, driver);
         (Driver::new(world, self.around, tracker, clients), self.start)

@@ -3,14 +3,16 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use super::connect::Connector;
 use super::waiter::Waiter;
-use super::world::{Before, Body, Message, Possible, Taken, World};
+use super::world::{Body, Message, Possible, Taken, World};
 use crate::machine::{Clock, Stop};
 use crate::wire::{Errno, Frame, Socket, Tag};
-use zload_core::plan::Plan;
+use zload_core::scenario::MOST_FRAMES;
 
 pub(super) struct SocketsWorld {
     sockets: Vec<Socket>,
+    connector: Connector,
     clock: Clock,
     stop: Arc<Stop>,
     waiter: Waiter,
@@ -21,12 +23,12 @@ impl SocketsWorld {
     pub(super) fn new(
         sockets: Vec<Socket>,
         epoll: OwnedFd,
+        connector: Connector,
         clock: Clock,
         stop: Arc<Stop>,
-        plan: &Plan,
     ) -> Self {
-        let waiter = Waiter::new(epoll, plan, sockets.len());
-        Self { sockets, clock, stop, waiter }
+        let waiter = Waiter::new(epoll, connector.plan(), sockets.len());
+        Self { sockets, connector, clock, stop, waiter }
     }
 }
 
@@ -43,31 +45,50 @@ impl World for SocketsWorld {
     }
 
     #[inline]
-    fn send(&mut self, client: u32, tag: Option<Tag>, body: &mut Frame) -> Result<bool, Errno> {
+    fn send(
+        &mut self,
+        client: u32,
+        tag: Option<Tag>,
+        request: &mut Message<Frame>,
+    ) -> Result<bool, Errno> {
         let socket = &self.sockets[client as usize];
-        match tag {
-            None => hand_over(socket, body, 0),
-            // If the body is refused, ZeroMQ takes the frame before it back as well.
-            Some(tag) => {
-                Ok(hand_over(socket, &mut tag.frame()?, zmq::SNDMORE)?
-                    && hand_over(socket, body, 0)?)
+        // If a frame is refused, ZeroMQ takes those before it back as well.
+        if let Some(tag) = tag
+            && !hand_over(socket, &mut tag.frame()?, zmq::SNDMORE)?
+        {
+            return Ok(false);
+        }
+        let (last, before) = request.frames().split_last_mut().expect("a request has a frame");
+        for frame in before {
+            if !hand_over(socket, frame, zmq::SNDMORE)? {
+                return Ok(false);
             }
         }
+        hand_over(socket, last, 0)
+    }
+
+    #[cold]
+    fn renew(&mut self, client: u32, identity: &str) -> Result<(), Errno> {
+        let connected = self.connector.connected(identity, u64::from(client), self.waiter.epoll());
+        // All was well with the first one; what can be missing now is a descriptor.
+        let socket = connected.map_err(|_| Errno(libc::EMFILE))?;
+        // The old one goes at once, with all that it still had to send.
+        self.sockets[client as usize] = socket;
+        Ok(())
     }
 
     #[inline]
     fn take(&mut self, client: u32, into: &mut [Message<Frame>]) -> Result<Taken, Errno> {
         let socket = &self.sockets[client as usize];
         let most = into.len();
-        let mut bytes = 0;
         for (count, message) in into.iter_mut().enumerate() {
             match take_message(socket, message) {
-                Ok(size) => bytes += size as u64,
-                Err(Errno::AGAIN) => return Ok(Taken { count, bytes, emptied: true }),
+                Ok(()) => {}
+                Err(Errno::AGAIN) => return Ok(Taken { count, emptied: true }),
                 Err(errno) => return Err(errno),
             }
         }
-        Ok(Taken { count: most, bytes, emptied: false })
+        Ok(Taken { count: most, emptied: false })
     }
 
     fn possible(&mut self, client: u32) -> Result<Possible, Errno> {
@@ -120,18 +141,20 @@ fn hand_over(socket: &Socket, frame: &mut Frame, flags: i32) -> Result<bool, Err
     }
 }
 
-/// Receives one message, whose last frame is its body, as the example takes it; gives the body's size.
+/// Receives one message. Of one with too many frames none is kept.
 #[inline]
-fn take_message(socket: &Socket, message: &mut Message<Frame>) -> Result<usize, Errno> {
-    message.before = Before::Nothing;
+fn take_message(socket: &Socket, message: &mut Message<Frame>) -> Result<(), Errno> {
+    let mut count = 0;
     loop {
-        let size = message.body.receive(socket, zmq::DONTWAIT)?;
-        if !message.body.more() {
-            return Ok(size);
+        let frame = message.place(count);
+        frame.receive(socket, zmq::DONTWAIT)?;
+        let more = frame.more();
+        count += 1;
+        if !more {
+            message.set_count(if count <= MOST_FRAMES { count } else { 0 });
+            return Ok(());
         }
-        message.before = match (message.before, Tag::of(&message.body)) {
-            (Before::Nothing, Some(_)) => Before::Tag,
-            _ => Before::Other,
-        };
+        // The last place is overwritten by all that have none.
+        count = count.min(MOST_FRAMES);
     }
 }

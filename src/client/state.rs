@@ -6,15 +6,16 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::world::{Before, Body, Message};
-use crate::wire::{Errno, Header, header::HEADER_SIZE};
+use super::replies::Match;
+use super::world::{Body, Message};
+use crate::wire::Errno;
+use zload_core::message::{FILLING, Forms, FrameForm, Frames as _, Header, RequestForm, Values};
 use zload_core::plan::{ClientKey, DrawKey, Plan, RequestPlan, Schedule};
 use zload_core::record::{Exchange, Outstanding, Recorder};
+use zload_core::scenario::Matching;
 
-/// What a body holds after its header.
-const FILLING: u8 = b'.';
-/// The same, to compare it with.
-static FILLED: [u8; 4096] = [FILLING; 4096];
+/// The number in the token of a hello: the largest that a token has, and so that of no request.
+const HELLO: u64 = (1 << 56) - 1;
 
 /// A client as its driver keeps it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact that its driver keeps by itself")]
@@ -34,6 +35,10 @@ pub(super) struct Client {
     pub(super) messages: u64,
     /// Requests that were due until then waited because there was no room.
     pub(super) held_until_ns: u64,
+    /// How often it has connected again, each time under another identity.
+    pub(super) renewals: u32,
+    /// What it says before anything else on a new connection is still to be sent, or to be answered.
+    pub(super) greeting: Greeting,
     token: u32,
     key: ClientKey,
     /// The longest that it waits for a reply.
@@ -42,6 +47,15 @@ pub(super) struct Client {
     /// The first request after warm-up: what comes for older ones is in no count.
     first_counted: Option<u64>,
     agenda: Agenda,
+}
+
+/// What has become of `request.hello` on a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// It was answered, or there is none.
+    Done,
+    ToSend,
+    ToBeAnswered,
 }
 
 enum Agenda {
@@ -60,8 +74,8 @@ pub(super) struct Departure {
 }
 
 pub(super) enum Received {
-    /// An expected reply: the exchange including it.
-    Reply(Exchange),
+    /// An expected reply: the exchange including it, and whether it is an error.
+    Reply(Exchange, bool),
     /// A reply that was expected until its request's timeout, which has passed: to be given up before this is received again.
     Overdue,
     /// Something else, which the ledger has counted.
@@ -71,8 +85,9 @@ pub(super) enum Received {
 impl fmt::Display for Received {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reply(Exchange { request, received, owed, .. }) => {
-                write!(formatter, "reply {received} of {owed} to request #{}", request + 1)
+            Self::Reply(Exchange { request, received, owed, .. }, failed) => {
+                let what = if *failed { "error" } else { "reply" };
+                write!(formatter, "{what} {received} of {owed} to request #{}", request + 1)
             }
             Self::Overdue => formatter.write_str("a reply after the timeout"),
             Self::Other(what) => formatter.write_str(what),
@@ -92,6 +107,8 @@ impl Client {
             blocked: false,
             messages: 0,
             held_until_ns: 0,
+            renewals: 0,
+            greeting: Greeting::Done,
             // Any odd factor keeps the clients of one run apart.
             token: run_token ^ number.wrapping_mul(0x9e37_79b1),
             key: plan.client_key(number),
@@ -138,15 +155,38 @@ impl Client {
         }
     }
 
-    /// Writes the next request into `body`: over what it holds, if that is a body of the right size that it filled before.
+    /// Writes the next request over what `message` holds, which costs least if that is a request or a reply of the same
+    /// size; gives its bytes.
     #[inline]
-    pub(super) fn write<B: Body>(&self, planned: &RequestPlan, body: &mut B) -> Result<(), Errno> {
+    pub(super) fn write<B: Body>(
+        &self,
+        forms: &Forms,
+        planned: &RequestPlan,
+        message: &mut Message<B>,
+    ) -> Result<u64, Errno> {
+        let header = Header { token: self.token, request: self.next_request, key: planned.key };
+        if !forms.plain {
+            return self.write_frames(forms, planned, header, message);
+        }
+        // A body that came back as it was sent is filled already.
+        let body = message.only_body();
         if body.bytes().len() != planned.payload {
             *body = B::filled(planned.payload, FILLING)?;
         }
-        let header = Header { token: self.token, request: self.next_request, key: planned.key };
         header.encode(body.bytes_mut().expect("a driver shares no body"));
-        Ok(())
+        Ok(planned.payload as u64)
+    }
+
+    #[inline(never)]
+    fn write_frames<B: Body>(
+        &self,
+        forms: &Forms,
+        planned: &RequestPlan,
+        header: Header,
+        message: &mut Message<B>,
+    ) -> Result<u64, Errno> {
+        let values = Values { header, client: self.number, payload: planned.payload };
+        write_form(forms.request(planned.operation), &values, message)
     }
 
     /// The next request left; gives its number.
@@ -166,6 +206,7 @@ impl Client {
         }
         let owed = planned.replies;
         recorder.sent(intended_ns, sent_ns, owed);
+        recorder.sent_of(planned.operation, intended_ns);
         if intended_ns < self.held_until_ns {
             recorder.held_back(intended_ns, sent_ns);
         }
@@ -175,8 +216,9 @@ impl Client {
                 intended_ns,
                 sent_ns,
                 owed,
-                received: 0,
+                operation: planned.operation,
                 track,
+                ..Exchange::default()
             });
         }
         request
@@ -186,14 +228,15 @@ impl Client {
     #[inline]
     pub(super) fn receive<B: Body>(
         &mut self,
-        plan: &Plan,
+        (plan, forms): (&Plan, &Forms),
         message: &Message<B>,
         tagged: bool,
         now_ns: u64,
         recorder: &mut Recorder,
     ) -> Received {
-        let Some(Header { request, .. }) = self.own_header(plan, message, tagged) else {
-            recorder.unexpected();
+        let Some(request) = self.request_of(plan, forms, message, tagged) else {
+            let last = message.count().checked_sub(1).map_or(&[][..], |last| message.frame(last));
+            recorder.unexpected(last);
             return Received::Other("a message that answers no request");
         };
         let Some(exchange) = self.outstanding.get_mut(request) else {
@@ -202,33 +245,36 @@ impl Client {
         if now_ns.saturating_sub(exchange.sent_ns) > self.timeout_ns {
             return Received::Overdue;
         }
+        let failed = forms.failed(message);
         exchange.received += 1;
-        recorder.received(exchange, now_ns);
+        exchange.failed += u32::from(failed);
+        if forms.marks_last() && !failed && !forms.is_last(message) {
+            exchange.owed += 1;
+            recorder.owes_one_more(exchange, now_ns);
+        }
+        recorder.received(exchange, now_ns, failed);
+        exchange.heard_ns = now_ns;
         let exchange = *exchange;
         if exchange.received == exchange.owed {
             self.outstanding.remove(request);
         }
-        Received::Reply(exchange)
+        Received::Reply(exchange, failed)
     }
 
-    /// The header of a message that this client sent, and that came back as it was: another key, size or filling is
-    /// damage, and a frame more was added on the way.
+    /// The number of the request that a message answers.
     #[inline]
-    fn own_header<B: Body>(
-        &self,
+    fn request_of<B: Body>(
+        &mut self,
         plan: &Plan,
+        forms: &Forms,
         message: &Message<B>,
         tagged: bool,
-    ) -> Option<Header> {
-        let body = message.body.bytes();
-        let header = Header::decode(body)?;
-        (header.token == self.token
-            && header.request < self.next_request
-            && header.key == self.key(header.request)
-            && body.len() as u64 == plan.payload(header.key)
-            && is_filling(&body[HEADER_SIZE..])
-            && (message.before == Before::Nothing || message.before == Before::Tag && tagged))
-            .then_some(header)
+    ) -> Option<u64> {
+        if forms.matching == Matching::Order {
+            return Some(self.outstanding.oldest(self.next_request)?.request);
+        }
+        let Self { number: client, token, next_request, key, .. } = *self;
+        Match { forms, plan, client, token, next_request, key, tagged }.request_of(message)
     }
 
     /// A reply to a request that expects none, or none any more.
@@ -238,7 +284,7 @@ impl Client {
             return Received::Other("a reply from the warm-up");
         }
         if plan.replies(self.key(request)) == 0 {
-            recorder.unexpected();
+            recorder.unexpected(b"a reply to a request that expects none");
             return Received::Other("a reply to a silent request");
         }
         if self.outstanding.late(request) {
@@ -247,6 +293,14 @@ impl Client {
         }
         recorder.duplicate();
         Received::Other("a duplicate")
+    }
+
+    /// A request is followed no longer.
+    #[cold]
+    pub(super) fn forget_track(&mut self, request: u64) {
+        if let Some(exchange) = self.outstanding.get_mut(request) {
+            exchange.track = None;
+        }
     }
 
     /// When the exchange that it has longest is given up, if it has one that ever is.
@@ -268,6 +322,23 @@ impl Client {
         Some((exchange, expired_ns))
     }
 
+    /// What it says on a new connection before anything else.
+    pub(super) fn hello<B: Body>(
+        &self,
+        hello: &RequestForm,
+        message: &mut Message<B>,
+    ) -> Result<u64, Errno> {
+        let header = Header { token: self.token, request: HELLO, key: DrawKey(0) };
+        write_form(hello, &Values { header, client: self.number, payload: 0 }, message)
+    }
+
+    /// Gives up all that it waits for, at `now_ns`, as its connection ends.
+    pub(super) fn give_up_all(&mut self, now_ns: u64, recorder: &mut Recorder) -> Option<Exchange> {
+        let exchange = self.outstanding.give_up(u64::MAX, self.next_request)?;
+        recorder.given_up(&exchange, now_ns);
+        Some(exchange)
+    }
+
     /// Counted requests that should have left before `until_ns` and did not.
     pub(super) fn unsent(&self, warmup_ns: u64, until_ns: u64) -> u64 {
         match &self.agenda {
@@ -279,12 +350,36 @@ impl Client {
     }
 }
 
-/// Whether these bytes are the filling of a body, as memory is compared fastest: by the block, of which most
-/// bodies have one.
-#[inline]
-fn is_filling(bytes: &[u8]) -> bool {
-    match FILLED.get(..bytes.len()) {
-        Some(filled) => bytes == filled,
-        None => bytes.chunks(FILLED.len()).all(|block| *block == FILLED[..block.len()]),
+/// Writes a request over what `message` holds; gives its bytes.
+pub(super) fn write_form<B: Body>(
+    form: &RequestForm,
+    values: &Values,
+    message: &mut Message<B>,
+) -> Result<u64, Errno> {
+    let pad = form.pad(values);
+    let mut bytes = 0;
+    for (number, frame) in form.frames().iter().enumerate() {
+        bytes += write_frame(frame, values, pad, message.place(number))?;
     }
+    message.set_count(form.frames().len());
+    Ok(bytes)
+}
+
+#[inline]
+fn write_frame<B: Body>(
+    form: &FrameForm,
+    values: &Values,
+    pad: usize,
+    into: &mut B,
+) -> Result<u64, Errno> {
+    // What never changes is often there already.
+    if form.constant().is_some_and(|constant| constant == into.bytes()) {
+        return Ok(into.bytes().len() as u64);
+    }
+    let size = form.size(values, pad);
+    if into.bytes().len() != size || into.bytes_mut().is_none() {
+        *into = B::filled(size, FILLING)?;
+    }
+    form.write(values, pad, into.bytes_mut().expect("a new frame is shared with nobody"));
+    Ok(size as u64)
 }

@@ -126,6 +126,12 @@ impl Tracker {
         self.free.push(index);
     }
 
+    /// A request that got an error is in no distribution, and so in no sample of one.
+    #[cold]
+    pub(super) fn leave_out(&mut self, exchange: &Exchange) {
+        self.free.extend(index(exchange));
+    }
+
     #[cfg(test)]
     pub(super) fn following(&self) -> usize {
         self.first_received_ns.len() - self.free.len()
@@ -196,7 +202,7 @@ mod tests {
     fn begun(tracker: &mut Tracker, key: DrawKey) -> Exchange {
         let tag = tracker.begin(key).unwrap();
         let track = tracker.track(tag);
-        Exchange { request: 0, intended_ns: 10, sent_ns: 20, owed: 2, received: 0, track }
+        Exchange { intended_ns: 10, sent_ns: 20, owed: 2, track, ..Exchange::default() }
     }
 
     #[test]

@@ -30,6 +30,11 @@ impl Waiter {
         Self { epoll, events: Vec::with_capacity(256), spin_ns }
     }
 
+    /// Where sockets are registered.
+    pub(super) fn epoll(&self) -> &OwnedFd {
+        &self.epoll
+    }
+
     /// Waits at most `wait_ns` for sockets to move, and at most until `due_in_ns` from now; says whether it slept.
     ///
     /// Close to what is due it only looks and returns, so that the caller goes on taking replies as they come.

@@ -5,6 +5,7 @@
 //! pulls and the world answers, so that an instant is read where the message is.
 
 use crate::wire::{Errno, Tag};
+use zload_core::message::Frames;
 
 /// A body as its world keeps it.
 pub(super) trait Body: Default {
@@ -16,29 +17,74 @@ pub(super) trait Body: Default {
     fn bytes_mut(&mut self) -> Option<&mut [u8]>;
 }
 
-#[derive(Default)]
+/// A message; its frames are used again for the next one.
 pub(super) struct Message<B> {
-    /// Its last frame.
-    pub(super) body: B,
-    /// What came before the body.
-    pub(super) before: Before,
+    /// At least one.
+    frames: Vec<B>,
+    /// How many of them are its own: the others are kept for a longer one. 0 of a message with more than are kept.
+    count: usize,
 }
 
-/// The frames of a message that came before its body.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Before {
-    #[default]
-    Nothing,
-    Tag,
-    /// Something that is not in any request.
-    Other,
+impl<B: Body> Default for Message<B> {
+    fn default() -> Self {
+        Self { frames: vec![B::default()], count: 1 }
+    }
+}
+
+impl<B: Body> Message<B> {
+    /// The place for its frame with this number, from 0.
+    #[inline]
+    pub(super) fn place(&mut self, number: usize) -> &mut B {
+        if number == self.frames.len() {
+            self.frames.push(B::default());
+        }
+        &mut self.frames[number]
+    }
+
+    /// It has so many frames, each of which is in its place.
+    #[inline]
+    pub(super) fn set_count(&mut self, count: usize) {
+        self.count = count;
+    }
+
+    /// Its frames.
+    #[inline]
+    pub(super) fn frames(&mut self) -> &mut [B] {
+        &mut self.frames[..self.count]
+    }
+
+    /// Its last frame, as the only one.
+    #[inline]
+    pub(super) fn only_body(&mut self) -> &mut B {
+        if self.count > 1 {
+            self.frames.swap(0, self.count - 1);
+        }
+        self.count = 1;
+        &mut self.frames[0]
+    }
+
+    /// Bytes of all frames from this one on.
+    pub(super) fn size(&self, from: usize) -> usize {
+        self.frames[..self.count].iter().skip(from).map(|frame| frame.bytes().len()).sum()
+    }
+}
+
+impl<B: Body> Frames for Message<B> {
+    #[inline]
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    #[inline]
+    fn frame(&self, place: usize) -> &[u8] {
+        self.frames[place].bytes()
+    }
 }
 
 /// What one taking brought.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Taken {
     pub(super) count: usize,
-    pub(super) bytes: u64,
     pub(super) emptied: bool,
 }
 
@@ -63,9 +109,16 @@ pub(super) trait World {
     /// Waits until the plan starts, or until a stop is asked for.
     fn await_start(&mut self);
 
-    /// Hands over a request, its tag before it; false if there is no room, and the body is then as it was.
-    fn send(&mut self, client: u32, tag: Option<Tag>, body: &mut Self::Body)
-    -> Result<bool, Errno>;
+    /// Hands over a request, its tag before it; false if there is no room, and its first frame is then as it was.
+    fn send(
+        &mut self,
+        client: u32,
+        tag: Option<Tag>,
+        request: &mut Message<Self::Body>,
+    ) -> Result<bool, Errno>;
+
+    /// Ends a client's connection, and makes another one under this identity: nothing that was on its way comes any more.
+    fn renew(&mut self, client: u32, identity: &str) -> Result<(), Errno>;
 
     /// Takes messages that have come, as many as there is room for in `into`.
     fn take(&mut self, client: u32, into: &mut [Message<Self::Body>]) -> Result<Taken, Errno>;

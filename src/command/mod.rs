@@ -8,6 +8,7 @@ mod guard;
 mod ideal;
 mod init;
 mod interruption;
+mod probe;
 mod run;
 mod schema;
 mod selftest;
@@ -57,6 +58,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Run(args) => run::run(args, out),
         Command::Init(args) => init::init(args, out),
         Command::Serve(args) => serve::serve(args, out),
+        Command::Probe(args) => probe::probe(args, out),
         Command::Check(args) => check::check(args, out),
         Command::Ideal(args) => ideal::ideal(args, out),
         Command::Selftest(args) => selftest::selftest(args, out),

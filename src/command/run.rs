@@ -69,7 +69,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         let plan = plan_of(&plans, runs.len());
         let mut traces = last.recorded.traces.intended_from(0);
         traces.retain(|trace| plan.follows(trace.key));
-        trace_out.save(&formats::chrome_trace(&traces, plan, last.identities))?;
+        trace_out.save(&formats::chrome_trace(&traces, plan, &last.identities))?;
     }
     match delivered {
         // How the run ended says more, and decides the exit code.

@@ -324,7 +324,7 @@ impl Controller<'_> {
             series,
             heat_map,
             frontend: self.settings.endpoint.clone(),
-            identities: self.clients.identities,
+            identities: self.clients.identities.clone(),
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
             server_in_all: None,
             server_process: None,

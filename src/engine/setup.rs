@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::machine::{limits::Needs, threads::processors};
 use crate::{client, process, server};
+use zload_core::message::Forms;
 use zload_core::plan::Plan;
 use zload_core::scenario::{Engine, Model, Nanos, Scenario, Threads};
 
@@ -20,6 +21,7 @@ pub(super) fn clients(
 ) -> Arc<client::Settings> {
     Arc::new(client::Settings {
         plan: Arc::clone(plan),
+        forms: Arc::new(Forms::new(scenario)),
         endpoint,
         sockets: scenario.sockets_in_use(),
         io_threads: scenario.proxy.io_threads.0,
@@ -32,6 +34,7 @@ pub(super) fn clients(
 pub(super) fn server(scenario: &Scenario, plan: &Arc<Plan>) -> Option<server::Settings> {
     has_server(scenario).then(|| server::Settings {
         plan: Arc::clone(plan),
+        forms: Arc::new(Forms::new(scenario)),
         engine: scenario.proxy.engine,
         frontend: scenario.proxy.frontend.clone(),
         backend: scenario.proxy.backend.clone(),
@@ -47,6 +50,7 @@ pub(super) fn server(scenario: &Scenario, plan: &Arc<Plan>) -> Option<server::Se
 pub(super) fn process(scenario: &Scenario) -> Option<process::Settings> {
     scenario.server.clone().map(|command| process::Settings {
         command,
+        forms: Arc::new(Forms::new(scenario)),
         frontend: scenario.proxy.frontend.clone(),
         sockets: scenario.sockets_in_use(),
     })

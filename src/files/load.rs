@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::input::{self, Input};
 use super::quick;
 use crate::Error;
-use zload_core::scenario::{LONGEST_NAME, Scenario, ValueError};
+use zload_core::scenario::{LONGEST_NAME, MAX_PAYLOAD, Scenario, ValueError};
 use zload_core::{result::Saved, scenario::load::Override, text::short};
 
 /// A scenario file is a page of text; anything much larger is a mistake.
@@ -53,7 +53,18 @@ pub(crate) fn scenario_of(
         let printable = stem.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
         scenario.name = printable.take(LONGEST_NAME).collect();
     }
+    supply_files(&mut scenario)?;
     Ok(scenario)
+}
+
+/// Reads the files that the frames of requests name; relative paths start at the current directory.
+fn supply_files(scenario: &mut Scenario) -> Result<(), Error> {
+    let Some(request) = &mut scenario.request else { return Ok(()) };
+    for path in request.paths() {
+        let content = Input::read(Path::new(&path), MAX_PAYLOAD.0, "frame of a request")?.bytes;
+        request.files.insert(path, content.into());
+    }
+    Ok(())
 }
 
 /// Reads a saved result from a file or, as `-`, from standard input; see [`saved_of`].

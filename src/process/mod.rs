@@ -13,6 +13,7 @@ mod tail;
 mod tree;
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::Error;
@@ -20,6 +21,7 @@ use crate::wire::address;
 use link::{Link, failed};
 use tree::Usage;
 use zload_core::facts::{ServerEnd, ServerUse};
+use zload_core::message::Forms;
 use zload_core::plan::Plan;
 use zload_core::scenario::{ServerCommand, Sockets};
 
@@ -29,6 +31,7 @@ pub(crate) use launch::become_server;
 /// What an external server depends on: how it is started, where it is to listen, and how a client of it is connected.
 pub(crate) struct Settings {
     pub(crate) command: ServerCommand,
+    pub(crate) forms: Arc<Forms>,
     pub(crate) frontend: String,
     pub(crate) sockets: Sockets,
 }
@@ -54,7 +57,7 @@ impl<'a> ServerProcess<'a> {
         plan: &Plan,
         interrupted: &'a AtomicBool,
     ) -> Result<Self, Error> {
-        let Settings { command: server, frontend, sockets } = settings;
+        let Settings { command: server, forms, frontend, sockets } = settings;
         let frontend = address::to_listen(frontend)?;
         address::to_connect(&frontend, server.ready_timeout, interrupted)?;
         if address::is_taken(&frontend) {
@@ -64,7 +67,7 @@ impl<'a> ServerProcess<'a> {
         }
         let command = server.resolve(&frontend);
         let mut link = Link::start(&command, server.stop_timeout, interrupted)?;
-        probe::await_answer(&frontend, sockets, plan, server.ready_timeout, &mut link)?;
+        probe::await_answer(&frontend, sockets, (plan, forms), server.ready_timeout, &mut link)?;
         Ok(Self { command, frontend, link, peak_bytes: Cell::new(None) })
     }
 

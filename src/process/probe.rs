@@ -7,7 +7,8 @@
 use super::link::{Link, failed};
 use crate::Error;
 use crate::machine::Clock;
-use crate::wire::{Context, Errno, Header, address, sockets};
+use crate::wire::{Context, Errno, address, sockets};
+use zload_core::message::{Forms, Header, Values};
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{Nanos, Sockets};
 
@@ -22,7 +23,7 @@ const CHOSEN_FROM: u64 = 256;
 pub(super) fn await_answer(
     endpoint: &str,
     options: &Sockets,
-    plan: &Plan,
+    (plan, forms): (&Plan, &Forms),
     timeout: Nanos,
     link: &mut Link<'_>,
 ) -> Result<(), Error> {
@@ -63,15 +64,22 @@ pub(super) fn await_answer(
         }
         connected |= events.contains(zmq::POLLOUT);
         if due && events.contains(zmq::POLLOUT) {
-            let mut body = vec![0; plan.request_of(key).payload];
-            Header { token, request: sent, key }.encode(&mut body);
-            if socket.send(body, zmq::DONTWAIT).is_ok() {
+            let header = Header { token, request: sent, key };
+            if socket.send_multipart(request(plan, forms, header), zmq::DONTWAIT).is_ok() {
                 sent += 1;
                 send_at_ns = clock.now_ns() + pause_ns;
                 pause_ns *= 2;
             }
         }
     }
+}
+
+/// A request, after whatever the server wants to hear first.
+fn request(plan: &Plan, forms: &Forms, header: Header) -> Vec<Vec<u8>> {
+    let planned = plan.request_of(header.key);
+    let values = Values { header, client: 0, payload: planned.payload };
+    let form = forms.hello().filter(|_| header.request == 0);
+    form.unwrap_or_else(|| forms.request(planned.operation)).render(&values)
 }
 
 /// The key among the plan's first whose request expects a reply and costs the server the least.
@@ -87,7 +95,7 @@ fn lightest(plan: &Plan) -> DrawKey {
 fn no_answer(endpoint: &str, connected: bool, sent: u64) -> String {
     if connected {
         format!(
-            "a server listens at {endpoint} and answered none of {sent} requests: it must send the body of each request back to its client. None came"
+            "a server listens at {endpoint} and answered none of {sent} requests: it must send the body of each request back to its client, unless [request] says otherwise (`zload probe` tries the known forms). None came"
         )
     } else if address::is_taken(endpoint) {
         format!("what listens at {endpoint} does not speak ZeroMQ: there was no handshake")

@@ -21,7 +21,7 @@ use crate::wire::{Context, Errno, Observation, Socket, Stations, sockets};
 use counters::{ProxyCounters, WorkerCounters, WorkerState};
 use worker::{Shared, Worker};
 use zload_core::scenario::{DelayBy, Engine, Nanos, Sockets};
-use zload_core::{facts::ServerTotals, plan::Plan};
+use zload_core::{facts::ServerTotals, message::Forms, plan::Plan};
 
 /// Sockets besides the workers', with room to spare.
 const SPARE_SOCKETS: u32 = 16;
@@ -29,6 +29,7 @@ const SPARE_SOCKETS: u32 = 16;
 /// What a server depends on.
 pub(crate) struct Settings {
     pub(crate) plan: Arc<Plan>,
+    pub(crate) forms: Arc<Forms>,
     pub(crate) engine: Engine,
     pub(crate) frontend: String,
     pub(crate) backend: String,
@@ -88,6 +89,7 @@ impl Server {
         let connected = connect_workers(settings, &context, &backend_endpoint, stop, interrupted)?;
         let shared = Arc::new(Shared {
             plan: Arc::clone(&settings.plan),
+            forms: Arc::clone(&settings.forms),
             stop: Arc::clone(stop),
             delay_by: settings.delay_by,
             foreign: AtomicU64::new(0),

@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::ended;
 use crate::Error;
 use crate::machine::{Clock, Stop, limits, rehearsal::Threads, threads};
-use crate::wire::{Context, Errno, Frame, Header, Socket, sockets};
+use crate::wire::{Context, Errno, Frame, Socket, sockets};
+use zload_core::message::Header;
 use zload_core::{plan::DrawKey, scenario::Sockets};
 
 /// What is wrong with a planted server. Requests are counted from 1 as they come.

@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use super::counters::{WorkerCounters, WorkerState};
 use crate::machine::{Clock, Stop};
-use crate::wire::{Errno, Frame, Header, Socket, Station, Stations, Tag, Tracer};
+use crate::wire::{Errno, Frame, Socket, Station, Stations, Tag, Tracer};
+use zload_core::message::{Forms, Frames, Header};
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{DelayBy, MOST_FRAMES};
 use zload_core::text;
 
 pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
+    pub(super) forms: Arc<Forms>,
     pub(super) stop: Arc<Stop>,
     pub(super) delay_by: DelayBy,
     /// The clock that delays are kept by; that of the stations, if there are any.
@@ -112,10 +114,10 @@ impl Worker {
         Ok(())
     }
 
-    /// Timestamps a request that is sampled, which has one frame more than others.
+    /// Timestamps a request that is sampled, which has one frame more than others, before its own.
     #[inline]
     fn stamp_start(&self, request: &Request) -> Option<Tag> {
-        let [frame, _body] = &request.body[..] else { return None };
+        let [frame, _, ..] = &request.body[..] else { return None };
         let stations = self.shared.stations.as_ref()?;
         let tag = Tag::of(frame)?;
         stations.stamp(tag, Station::WorkerStart, stations.clock().now_ns());
@@ -131,8 +133,8 @@ impl Worker {
         if self.shared.plan.serves_all_alike() {
             return DrawKey(0);
         }
-        let header = request.body.last().and_then(|body| Header::decode(body.bytes()));
-        header.map_or_else(|| self.foreign_key(&request.address), |header| header.key)
+        let key = self.shared.forms.key(request, &self.shared.plan);
+        key.unwrap_or_else(|| self.foreign_key(&request.address))
     }
 
     /// The key for a request without one: no two alike, and different clients' apart.
@@ -178,6 +180,16 @@ impl Worker {
             }
         }
         self.free_ns = clock.now_ns();
+    }
+}
+
+impl Frames for Request {
+    fn count(&self) -> usize {
+        self.body.len()
+    }
+
+    fn frame(&self, place: usize) -> &[u8] {
+        self.body[place].bytes()
     }
 }
 

@@ -6,7 +6,6 @@ pub(crate) mod address;
 pub mod context;
 pub mod errno;
 pub mod frame;
-pub mod header;
 pub(crate) mod ipc;
 pub(crate) mod peers;
 pub(crate) mod sockets;
@@ -18,7 +17,6 @@ use std::sync::Arc;
 pub(crate) use context::{Context, Socket};
 pub(crate) use errno::Errno;
 pub(crate) use frame::Frame;
-pub(crate) use header::Header;
 pub(crate) use stations::{Station, Stations, Tag};
 pub(crate) use tracer::Tracer;
 

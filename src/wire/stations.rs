@@ -114,15 +114,27 @@ impl Tag {
     pub fn frame(self) -> Result<Frame, Errno> {
         let mut frame = Frame::filled(TAG_SIZE, 0)?;
         let bytes = frame.bytes_mut().expect("a new frame is shared with nobody");
+        bytes.copy_from_slice(&self.bytes());
+        Ok(frame)
+    }
+
+    /// The content of that frame.
+    pub(crate) fn bytes(self) -> [u8; TAG_SIZE] {
+        let mut bytes = [0; TAG_SIZE];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..12].copy_from_slice(&self.slot.to_le_bytes());
         bytes[12..].copy_from_slice(&self.serial.to_le_bytes());
-        Ok(frame)
+        bytes
     }
 
     /// The tag in a frame, if there is one.
     pub fn of(frame: &Frame) -> Option<Self> {
-        let bytes: &[u8; TAG_SIZE] = frame.bytes().try_into().ok()?;
+        Self::decode(frame.bytes())
+    }
+
+    /// The tag that these bytes are, if they are one.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; TAG_SIZE] = bytes.try_into().ok()?;
         let (magic, rest) = bytes.split_first_chunk::<8>()?;
         let (slot, rest) = rest.split_first_chunk::<4>()?;
         let serial = rest.first_chunk::<4>()?;

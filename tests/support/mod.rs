@@ -246,6 +246,19 @@ impl ForeignServer {
         endpoint: &str,
         mut answer: impl FnMut(u64, &[u8]) -> Vec<Vec<Vec<u8>>> + Send + 'static,
     ) -> Self {
+        let mut number = 0;
+        Self::start_framed(endpoint, move |frames| {
+            let [_, body] = frames else { return Vec::new() };
+            number += 1;
+            answer(number - 1, body)
+        })
+    }
+
+    /// The same, where `answer` is given all frames of a request, the client's identity first.
+    pub fn start_framed(
+        endpoint: &str,
+        mut answer: impl FnMut(&[Vec<u8>]) -> Vec<Vec<Vec<u8>>> + Send + 'static,
+    ) -> Self {
         let context = zmq::Context::new();
         let router = context.socket(zmq::ROUTER).expect("a ROUTER");
         router.set_linger(0).expect("linger");
@@ -258,15 +271,12 @@ impl ForeignServer {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            let mut number = 0;
             while !stopped.load(Ordering::Relaxed) {
                 let Ok(frames) = router.recv_multipart(0) else { continue };
-                let [identity, body] = &frames[..] else { continue };
-                for reply in answer(number, body) {
-                    let frames = std::iter::once(identity).chain(&reply);
+                for reply in answer(&frames) {
+                    let frames = std::iter::once(&frames[0]).chain(&reply);
                     router.send_multipart(frames, 0).expect("replying");
                 }
-                number += 1;
             }
         });
         Self { endpoint, stop, thread: Some(thread) }

@@ -1,7 +1,8 @@
 //! The pure part of zload: what a scenario says, what will happen, what was found and what that means.
 //!
 //! Data flows through the rooms in this order, and a room uses only those before it: a [`scenario`] is what the user
-//! wrote; the [`plan`] is everything that will happen, as a pure function of it; [`record`] keeps what happens, in
+//! wrote; the [`plan`] is everything that will happen, as a pure function of it; a [`message`] is what of it
+//! is on the wire; [`record`] keeps what happens, in
 //! constant memory; [`facts`] are the measurements that the engine hands over; the [`twin`] simulates the same plan without a
 //! world; the [`verdict`] says whether to believe a measurement, by the [`stats`] of it; a [`result`] is what is saved;
 //! [`compare`] compares results; a [`report`] is what is said of a result, and [`mod@print`] gives
@@ -18,6 +19,7 @@ pub mod problem;
 pub mod stats;
 pub mod scenario;
 pub mod plan;
+pub mod message;
 pub mod record;
 pub mod facts;
 pub mod twin;

@@ -7,7 +7,10 @@
 use std::cmp::Reverse;
 
 use super::Driver;
+use crate::client::state::Greeting;
 use crate::client::world::World;
+use crate::wire::Errno;
+use zload_core::record::Exchange;
 
 /// A wait for news alone is cheaper than one for an instant, and may be this much longer than asked.
 const ROUGHLY_NS: u64 = 1_000_000;
@@ -39,28 +42,73 @@ impl<W: World> Driver<W> {
     }
 
     /// Gives up all requests whose timeout was over before `now_ns`.
-    pub(super) fn give_up_expired(&mut self, now_ns: u64) {
+    pub(super) fn give_up_expired(&mut self, now_ns: u64) -> Result<(), Errno> {
         while let Some(&Reverse((at_ns, index))) = self.timeouts.peek()
             && at_ns < now_ns
         {
             self.timeouts.pop();
-            self.give_up(index, now_ns);
+            self.give_up(index, now_ns)?;
             self.watch(index);
             self.publish();
         }
+        Ok(())
     }
 
     /// Gives up those of one client, and frees their slots.
     #[cold]
-    pub(super) fn give_up(&mut self, index: u32, now_ns: u64) {
+    pub(super) fn give_up(&mut self, index: u32, now_ns: u64) -> Result<(), Errno> {
+        let mut any = false;
         while let Some((exchange, at_ns)) =
             self.clients[index as usize].give_up(now_ns, &mut self.recorder)
         {
-            let client = &self.clients[index as usize];
-            self.tracker.given_up(client.number, client.key(exchange.request), &exchange);
-            let cycle = (exchange.intended_ns, exchange.received);
-            self.slot_freed(index, exchange.request, cycle, at_ns);
-            self.queue(index);
+            any = true;
+            self.gave_up(index, &exchange, at_ns);
         }
+        if any && self.renews {
+            self.renew(index, now_ns)?;
+        }
+        Ok(())
+    }
+
+    fn gave_up(&mut self, index: u32, exchange: &Exchange, at_ns: u64) {
+        let client = &self.clients[index as usize];
+        self.tracker.given_up(client.number, client.key(exchange.request), exchange);
+        let cycle = (exchange.intended_ns, exchange.received - exchange.failed);
+        self.slot_freed(index, exchange.request, cycle, at_ns);
+        self.queue(index);
+    }
+
+    /// Gives a client another connection, under another identity; what it still waited for is lost with the old one.
+    fn renew(&mut self, index: u32, now_ns: u64) -> Result<(), Errno> {
+        while let Some(exchange) =
+            self.clients[index as usize].give_up_all(now_ns, &mut self.recorder)
+        {
+            self.gave_up(index, &exchange, now_ns);
+        }
+        let client = &mut self.clients[index as usize];
+        client.renewals += 1;
+        // Numbers that no client has.
+        let number = self.around.plan.clients().wrapping_mul(client.renewals);
+        client.identity = self.around.identities.of(client.number.wrapping_add(number));
+        client.blocked = true;
+        if self.around.forms.hello().is_some() {
+            client.greeting = Greeting::ToSend;
+        }
+        self.world.renew(index, &client.identity)
+    }
+
+    /// Says hello on a connection that is new; false if there is no room yet.
+    #[cold]
+    pub(super) fn greet(&mut self, index: u32) -> Result<bool, Errno> {
+        let client = &mut self.clients[index as usize];
+        let hello = self.around.forms.hello().expect("whoever is to greet has a hello");
+        client.hello(hello, &mut self.request)?;
+        let sent = self.world.send(index, None, &mut self.request)?;
+        if sent {
+            client.greeting = Greeting::ToBeAnswered;
+        } else {
+            client.blocked = true;
+        }
+        Ok(sent)
     }
 }

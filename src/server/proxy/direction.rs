@@ -120,8 +120,8 @@ impl Direction<'_> {
             let size = self.frame.receive(self.from, 0)?;
             more = self.frame.more();
             if more {
-                // Few messages have a frame between address and body: a sampled request's tag, or a foreign one's own.
-                tag = self.stamp_taken();
+                // Few messages have a frame between address and body: a sampled request's tag, an envelope, a foreign one's own.
+                tag = tag.or_else(|| self.stamp_taken());
             } else {
                 tally.bytes += size as u64;
                 if let (Some(tag), Some(stations)) = (tag, self.stations) {

@@ -28,6 +28,8 @@ pub enum Purpose {
     Gap,
     /// Delay before the reply with this index.
     Delay(u32),
+    /// Which operation of the mix a request is.
+    Operation,
     /// Which workers a simulated dispatch looks at; no part of the offered work.
     Dispatch,
 }
@@ -70,6 +72,7 @@ impl DrawKey {
             Purpose::Gap => 4,
             Purpose::Dispatch => 5,
             Purpose::Phase => 6,
+            Purpose::Operation => 7,
             Purpose::Delay(reply) => (2 << 32) | u64::from(reply),
         };
         SplitMix64::seed_from_u64(mix(self.0 ^ mix(stream)))

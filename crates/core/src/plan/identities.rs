@@ -1,29 +1,45 @@
-//! The identities of one run's clients, in the example's form `%04X-%04X`.
+//! The identities of one run's clients, in the example's form `%04X-%04X` or in the scenario's own (`clients.identity`).
 //!
 //! A ROUTER ignores the second of two connections with one identity, so they belong to the run and not to the plan: a
 //! nonce of the run goes in beside the seed. Within a run they are different by construction, as each is a permutation
 //! of the client's number: with seed and nonce any of them can be computed alone. Invariant: pure.
 
+use std::sync::Arc;
+
 use super::draw::mix;
+
+/// What stands for the client's number in a form of the scenario's.
+const CLIENT: &str = "{client}";
 
 /// Rounds of the permutation: four make a pseudorandom permutation of a pseudorandom function (Luby and Rackoff, "How to
 /// construct pseudorandom permutations from pseudorandom functions", 1988).
 const ROUNDS: u64 = 4;
 
 /// The identities of one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identities {
     key: u64,
+    /// The scenario's own form, in which `{client}` is the client's number.
+    pattern: Option<Arc<str>>,
 }
 
 impl Identities {
     /// Those of the run with this nonce, of a plan with this seed.
     pub fn new(seed: u64, nonce: u64) -> Self {
-        Self { key: mix(mix(seed) ^ nonce) }
+        Self { key: mix(mix(seed) ^ nonce), pattern: None }
+    }
+
+    /// The same clients under identities of this form, if there is one.
+    #[must_use]
+    pub fn in_form(self, pattern: Option<Arc<str>>) -> Self {
+        Self { pattern, ..self }
     }
 
     /// The identity of the client with this number.
-    pub fn of(self, client: u32) -> String {
+    pub fn of(&self, client: u32) -> String {
+        if let Some(pattern) = &self.pattern {
+            return pattern.replace(CLIENT, &client.to_string());
+        }
         let (mut left, mut right) = (client >> 16, client & 0xffff);
         for round in 0..ROUNDS {
             let function = mix(self.key ^ mix(round << 16 | u64::from(right))) >> 48;

@@ -10,14 +10,15 @@ mod schedule;
 mod summary;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::quantity::{rounded, saturating};
 use crate::scenario::{
-    Arrivals, Count, Distribution, Engine, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, MIN_PAYLOAD, Model,
-    Nanos, Scenario,
+    Arrivals, Count, Distribution, Engine, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, Matching, Model,
+    Nanos, Operation, Request, Scenario,
 };
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use identities::Identities;
@@ -55,10 +56,13 @@ pub struct Plan {
     drain_ns: u64,
     timeout_ns: Option<u64>,
     payload: Sampler,
+    /// Which operation of the mix a request is, from 0.
+    operation: Sampler,
     replies: Sampler,
     delay: Sampler,
     summary: Summary,
     follow_one_in: u64,
+    identity: Option<Arc<str>>,
     hash: String,
 }
 
@@ -92,6 +96,8 @@ pub struct RequestPlan {
     pub payload: usize,
     /// Its fan-out.
     pub replies: u32,
+    /// Which operation of the mix it is, from 0; 0 if there is no mix.
+    pub operation: u16,
 }
 
 /// All that decides the offered work, in the order in which it is hashed. Not among it: what does the work
@@ -106,8 +112,32 @@ struct Identity<'a> {
     open: Option<(f64, Arrivals)>,
     closed: Option<(u32, &'a Distribution<Nanos>)>,
     payload: &'a Distribution<crate::scenario::Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Forms<'a>>,
     replies: &'a Distribution<Count>,
     delay: &'a Distribution<Nanos>,
+}
+
+/// What decides the form of requests.
+#[derive(Serialize)]
+struct Forms<'a> {
+    matching: Matching,
+    frames: Vec<Vec<&'a str>>,
+    weights: Vec<f64>,
+    /// Digests of the files that the frames name.
+    files: Vec<(&'a str, String)>,
+}
+
+impl<'a> Forms<'a> {
+    fn of(request: &'a Request) -> Self {
+        let digest = |(path, content): (&'a String, &Arc<[u8]>)| (&**path, digest_of(content));
+        Self {
+            matching: request.matching,
+            frames: request.operations(),
+            weights: request.mix.iter().map(Operation::weight).collect(),
+            files: request.files.iter().map(digest).collect(),
+        }
+    }
 }
 
 impl Plan {
@@ -142,6 +172,7 @@ impl Plan {
             open,
             closed,
             payload: &scenario.load.payload,
+            request: scenario.request.as_ref().map(Forms::of),
             replies: &scenario.workers.replies,
             delay: &scenario.workers.delay,
         };
@@ -160,11 +191,13 @@ impl Plan {
             send_end_ns,
             drain_ns: scenario.run.drain.0,
             timeout_ns,
-            payload: Sampler::new(&scenario.load.payload, MIN_PAYLOAD, MAX_PAYLOAD),
+            payload: Sampler::new(&scenario.load.payload, scenario.least_payload(), MAX_PAYLOAD),
+            operation: Sampler::new(&operations_of(scenario), Count(0), Count(u32::from(u16::MAX))),
             replies: Sampler::new(&scenario.workers.replies, Count(0), MAX_REPLIES),
             delay: Sampler::new(&scenario.workers.delay, Nanos::ZERO, MAX_DELAY),
             summary,
             follow_one_in: follow_one_in(scenario, &summary),
+            identity: scenario.clients.identity.as_deref().map(Arc::from),
             hash,
         }
     }
@@ -198,6 +231,7 @@ impl Plan {
             key,
             payload: usize::try_from(self.payload(key)).expect("MAX_PAYLOAD fits"),
             replies: self.replies(key),
+            operation: self.operation(key),
         }
     }
 
@@ -205,6 +239,12 @@ impl Plan {
     #[inline]
     pub fn payload(&self, key: DrawKey) -> u64 {
         self.payload.draw(key, Purpose::Payload)
+    }
+
+    /// Which operation of the mix the request with this key is, from 0.
+    #[inline]
+    pub fn operation(&self, key: DrawKey) -> u16 {
+        u16::try_from(self.operation.draw(key, Purpose::Operation)).expect("operations are few")
     }
 
     /// The fan-out of the request with this key.
@@ -301,9 +341,10 @@ impl Plan {
         if countable { counts.sum() } else { None }
     }
 
-    /// The clients' identities in the run with this nonce: no part of the plan, so that two runs of it meet as strangers.
+    /// The clients' identities in the run with this nonce: no part of the plan, so that two runs of it meet as strangers, unless
+    /// the scenario has a form for them.
     pub fn identities(&self, nonce: u64) -> Identities {
-        Identities::new(self.seed, nonce)
+        Identities::new(self.seed, nonce).in_form(self.identity.clone())
     }
 
     /// Number of clients.
@@ -418,10 +459,25 @@ fn automatic_timeout_ns(scenario: &Scenario, summary: &Summary) -> u64 {
         .min(LONGEST_TIMEOUT_NS)
 }
 
-/// The first 16 hexadecimal digits of the SHA-256 of the identity's JSON.
+/// How often each operation of the mix is drawn.
+fn operations_of(scenario: &Scenario) -> Distribution<Count> {
+    let mix = scenario.request.as_ref().map_or(&[][..], |request| &request.mix);
+    match mix {
+        [] | [_] => Distribution::Constant(Count(0)),
+        several => Distribution::Choice(
+            (0..).zip(several).map(|(place, of)| (of.weight(), Count(place))).collect(),
+        ),
+    }
+}
+
+/// The hash of the identity's JSON.
 fn hash_of(identity: &Identity<'_>) -> String {
-    let json = serde_json::to_vec(identity).expect("plain data serializes");
-    Sha256::digest(&json).iter().take(8).fold(String::new(), |mut text, byte| {
+    digest_of(&serde_json::to_vec(identity).expect("plain data serializes"))
+}
+
+/// The first 16 hexadecimal digits of the SHA-256.
+fn digest_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })

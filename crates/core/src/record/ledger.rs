@@ -11,7 +11,7 @@ use crate::sum::merge_fields;
 /// `requests_planned = sent + unsent`, `sent = answered + silent + lost`, `replies_expected = received + lost`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(remote = "Self")]
-#[schemars(!remote, transform = with_lost_ratio)]
+#[schemars(!remote, transform = with_ratios)]
 pub struct Ledger {
     /// Requests that the plan (open load) or a free slot (closed load) asked for.
     pub requests_planned: u64,
@@ -21,6 +21,9 @@ pub struct Ledger {
     pub requests_unsent: u64,
     /// Requests of which every expected reply came.
     pub requests_answered: u64,
+    /// Those of them with an error among their replies (`request.ok`, `request.error`).
+    #[serde(default)]
+    pub requests_failed: u64,
     /// Requests that expect no reply.
     pub requests_silent: u64,
     /// Requests of which at least one expected reply never came.
@@ -29,6 +32,9 @@ pub struct Ledger {
     pub replies_expected: u64,
     /// Expected replies that came in time.
     pub replies_received: u64,
+    /// Those of them that were errors.
+    #[serde(default)]
+    pub replies_failed: u64,
     /// Replies that came after their request was given up; they count as lost.
     pub replies_late: u64,
     /// Expected replies that did not come in time.
@@ -61,26 +67,38 @@ impl Ledger {
                 sum(&[self.replies_received, self.replies_lost]),
             ),
         ];
-        equations
-            .into_iter()
-            .find(|(_, left, right)| u128::from(*left) != *right)
-            .map(|(equation, left, right)| format!("{equation} does not hold: {left} and {right}"))
+        let parts = [
+            ("requests_failed <= requests_answered", self.requests_failed, self.requests_answered),
+            ("replies_failed <= replies_received", self.replies_failed, self.replies_received),
+        ];
+        let unequal = |(_, left, right): &(_, u64, u128)| u128::from(*left) != *right;
+        let equation = equations.into_iter().find(unequal);
+        let part = parts.into_iter().find(|(_, part, whole)| part > whole);
+        equation
+            .or(part.map(|(relation, part, whole)| (relation, part, u128::from(whole))))
+            .map(|(relation, left, right)| format!("{relation} does not hold: {left} and {right}"))
     }
 
     /// Requests lost as a share of those sent; `None` if none was sent.
     pub fn lost_ratio(&self) -> Option<f64> {
         (self.requests_sent > 0).then(|| self.requests_lost as f64 / self.requests_sent as f64)
     }
+
+    /// Requests answered by an error as a share of those answered; `None` if none was.
+    pub fn error_ratio(&self) -> Option<f64> {
+        let answered = self.requests_answered;
+        (answered > 0).then(|| self.requests_failed as f64 / answered as f64)
+    }
 }
 
 merge_fields! {
-    Ledger: requests_planned, requests_sent, requests_unsent, requests_answered, requests_silent,
-    requests_lost, replies_expected, replies_received, replies_late, replies_lost,
+    Ledger: requests_planned, requests_sent, requests_unsent, requests_answered, requests_failed,
+    requests_silent, requests_lost, replies_expected, replies_received, replies_failed, replies_late, replies_lost,
     replies_duplicate, replies_unexpected
 }
 
-/// A share of the counts is saved with them, so that it can have a threshold; reading
-/// computes it again.
+/// Shares of the counts are saved with them, so that they can have thresholds; reading
+/// computes them again.
 impl Serialize for Ledger {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
@@ -88,8 +106,10 @@ impl Serialize for Ledger {
             #[serde(flatten, serialize_with = "Ledger::serialize")]
             counts: &'a Ledger,
             lost_ratio: Option<f64>,
+            error_ratio: Option<f64>,
         }
-        WithShares { counts: self, lost_ratio: self.lost_ratio() }.serialize(serializer)
+        WithShares { counts: self, lost_ratio: self.lost_ratio(), error_ratio: self.error_ratio() }
+            .serialize(serializer)
     }
 }
 
@@ -99,15 +119,26 @@ impl<'de> Deserialize<'de> for Ledger {
     }
 }
 
-fn with_lost_ratio(schema: &mut Schema) {
+fn with_ratios(schema: &mut Schema) {
     let properties = schema.ensure_object().get_mut("properties");
     if let Some(properties) = properties.and_then(|properties| properties.as_object_mut()) {
-        let field = json!({
-            "description": "Requests lost as a share of those sent, from 0 to 1; null if none was sent.",
-            "type": ["number", "null"],
-            "format": "double",
-        });
-        properties.insert("lost_ratio".to_owned(), field);
+        for (name, description) in [
+            (
+                "lost_ratio",
+                "Requests lost as a share of those sent, from 0 to 1; null if none was sent.",
+            ),
+            (
+                "error_ratio",
+                "Requests answered by an error as a share of those answered, from 0 to 1; null if none was.",
+            ),
+        ] {
+            let field = json!({
+                "description": description,
+                "type": ["number", "null"],
+                "format": "double",
+            });
+            properties.insert(name.to_owned(), field);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ const LARGEST_RING: usize = 1 << 20;
 const MOST_GIVEN_UP: usize = 4096;
 
 /// A request on its way, and what has come back for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Exchange {
     /// The request's number at its client.
     pub request: u64,
@@ -26,6 +26,12 @@ pub struct Exchange {
     pub owed: u32,
     /// Replies that came.
     pub received: u32,
+    /// Those of them that were errors.
+    pub failed: u32,
+    /// Which operation of the mix it is, from 0.
+    pub operation: u16,
+    /// When the last reply so far came; 0 before the first.
+    pub heard_ns: u64,
     /// Where its way is followed, if it is in the sample.
     pub track: Option<NonZeroU32>,
 }
@@ -173,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn exchange(request: u64) -> Exchange {
-        Exchange { request, intended_ns: 0, sent_ns: request, owed: 1, received: 0, track: None }
+        Exchange { request, sent_ns: request, owed: 1, ..Exchange::default() }
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! What one driver recorded, or several merged.
 
-use super::{Completed, LatencyHistogram, Ledger, Traces, Unheard};
+use super::{Completed, LatencyHistogram, Ledger, OperationRecord, Strangers, Traces, Unheard};
 use crate::sum::merge_fields;
 
 /// What one driver recorded, or several merged.
@@ -22,6 +22,14 @@ pub struct Recorded {
     pub reply: LatencyHistogram,
     /// Time from sent to each request's first reply.
     pub service: LatencyHistogram,
+    /// Time between two successive replies to a request.
+    pub gap: LatencyHistogram,
+    /// Response time of replies that are errors, which are in none of the others.
+    pub failed: LatencyHistogram,
+    /// The operations of a mix, in order; none without a mix.
+    pub operations: Vec<OperationRecord>,
+    /// Requests that were sent while their client waited for another one.
+    pub overlapping: u64,
     /// Time from intended to sent.
     pub slip: LatencyHistogram,
     /// The traces of the sampled requests, warm-up included.
@@ -40,12 +48,14 @@ pub struct Recorded {
     /// When the measured window ended, of several drivers the last one's: at the planned end of the sending, or when the
     /// driver heard that it has to stop.
     pub window_end_ns: u64,
+    /// Messages that answer no request, as far as they are kept to be shown.
+    pub strangers: Strangers,
     /// Clients that sent and got nothing at all.
     pub unheard: Unheard,
 }
 
 merge_fields! {
     Recorded: ledger, window_requests, window_replies, completed, first_reply, last_reply, reply,
-    service, slip, traces, late, held_back, in_flight_ns, sojourn_ns, rest_uncounted, unheard;
+    service, gap, failed, operations, overlapping, slip, traces, late, held_back, in_flight_ns, sojourn_ns, rest_uncounted, strangers, unheard;
     max window_end_ns
 }

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 
 use super::{
-    Completed, Cycles, Exchange, LatencyHistogram, Open, Recorded, SECOND_NS, SecondSlice,
+    Completed, Cycles, Exchange, LatencyHistogram, Open, OperationRecord, Recorded, SECOND_NS,
+    SecondSlice,
 };
 
 /// Keeps what passes one driver.
@@ -81,6 +82,13 @@ impl Recorder {
         self
     }
 
+    /// The load is a mix of this many operations, each of which has a record of its own.
+    #[must_use]
+    pub fn mix(mut self, operations: usize) -> Self {
+        self.recorded.operations = vec![OperationRecord::default(); operations];
+        self
+    }
+
     /// The cycles of a closed load.
     #[inline]
     pub fn cycles(&mut self) -> &mut Cycles {
@@ -127,6 +135,29 @@ impl Recorder {
         }
     }
 
+    /// The request that was sent last was of this operation.
+    #[inline]
+    pub fn sent_of(&mut self, operation: u16, intended_ns: u64) {
+        if self.counts(intended_ns)
+            && let Some(record) = self.recorded.operations.get_mut(usize::from(operation))
+        {
+            record.sent += 1;
+        }
+    }
+
+    /// One more reply is expected to a request, beyond those known when it was sent.
+    #[inline]
+    pub fn owes_one_more(&mut self, exchange: &Exchange, now_ns: u64) {
+        self.pass_time(now_ns);
+        self.in_flight += 1;
+        // It was outstanding all the time.
+        let since_ns = u128::from(now_ns.saturating_sub(exchange.sent_ns));
+        self.recorded.in_flight_ns = self.recorded.in_flight_ns.wrapping_add(since_ns);
+        if self.counts(exchange.intended_ns) {
+            self.recorded.ledger.replies_expected += 1;
+        }
+    }
+
     /// The request that was sent last had been refused by ZeroMQ when it was due.
     #[inline]
     pub fn held_back(&mut self, intended_ns: u64, sent_ns: u64) {
@@ -143,16 +174,17 @@ impl Recorder {
         self.changed_ns = now_ns;
     }
 
-    /// An expected reply of `exchange` came; `exchange.received` already includes it.
+    /// An expected reply of `exchange` came, as an error or not; `exchange` already includes it, but for `heard_ns`, which is
+    /// that of the one before.
     #[inline]
-    pub fn received(&mut self, exchange: &Exchange, received_ns: u64) {
+    pub fn received(&mut self, exchange: &Exchange, received_ns: u64, failed: bool) {
         self.pass_seconds(received_ns);
         self.pass_time(received_ns);
         self.recorded.sojourn_ns += u128::from(received_ns.saturating_sub(exchange.sent_ns));
         self.in_flight -= 1;
         let response_ns = received_ns.saturating_sub(exchange.intended_ns);
         let (first, last) = (exchange.received == 1, exchange.received == exchange.owed);
-        if self.in_window(received_ns) {
+        if self.in_window(received_ns) && !failed {
             self.recorded.window_replies += 1;
             self.slice.replies += 1;
             if first {
@@ -164,6 +196,15 @@ impl Recorder {
         }
         let recorded = &mut self.recorded;
         recorded.ledger.replies_received += 1;
+        if last {
+            recorded.ledger.requests_answered += 1;
+        }
+        if let Some(operation) = recorded.operations.get_mut(usize::from(exchange.operation)) {
+            operation.received(exchange, response_ns, failed);
+        }
+        if failed {
+            return self.failed(exchange, response_ns);
+        }
         if first {
             if exchange.sent_ns == exchange.intended_ns {
                 self.punctual_first_reply.record(response_ns);
@@ -172,14 +213,28 @@ impl Recorder {
                 recorded.service.record(received_ns.saturating_sub(exchange.sent_ns));
             }
         }
-        if last {
-            recorded.ledger.requests_answered += 1;
-        }
         if !self.single_reply {
             recorded.reply.record(response_ns);
+            if !first {
+                recorded.gap.record(received_ns.saturating_sub(exchange.heard_ns));
+            }
             if last {
                 recorded.last_reply.record(response_ns);
             }
+        }
+        if last && exchange.failed > 0 {
+            recorded.ledger.requests_failed += 1;
+        }
+    }
+
+    /// A reply to a counted request was an error: it is in no distribution of the others.
+    #[cold]
+    fn failed(&mut self, exchange: &Exchange, response_ns: u64) {
+        let recorded = &mut self.recorded;
+        recorded.ledger.replies_failed += 1;
+        recorded.failed.record(response_ns);
+        if exchange.received == exchange.owed {
+            recorded.ledger.requests_failed += 1;
         }
     }
 
@@ -193,6 +248,10 @@ impl Recorder {
         if self.counts(exchange.intended_ns) {
             self.recorded.ledger.requests_lost += 1;
             self.recorded.ledger.replies_lost += missing;
+            let operation = usize::from(exchange.operation);
+            if let Some(record) = self.recorded.operations.get_mut(operation) {
+                record.lost += 1;
+            }
         }
     }
 
@@ -206,9 +265,16 @@ impl Recorder {
         self.recorded.ledger.replies_duplicate += 1;
     }
 
-    /// A message came that answers nothing.
-    pub fn unexpected(&mut self) {
+    /// A message came that answers nothing; this is its last frame.
+    #[cold]
+    pub fn unexpected(&mut self, frame: &[u8]) {
         self.recorded.ledger.replies_unexpected += 1;
+        self.recorded.strangers.add(frame);
+    }
+
+    /// A request is to be sent while its client waits for another one.
+    pub fn overlaps(&mut self) {
+        self.recorded.overlapping += 1;
     }
 
     /// Requests that should have left and did not; `all` unless the rest of the plan is not among them.
@@ -277,13 +343,14 @@ impl Recorder {
         let mut cut = Vec::new();
         for exchange in open {
             self.given_up(exchange, now_ns);
-            cut.push(Open { intended_ns: exchange.intended_ns, received: exchange.received });
+            let received = exchange.received - exchange.failed;
+            cut.push(Open { intended_ns: exchange.intended_ns, received });
         }
         let Recorded { window_requests, window_replies, ledger, .. } = &self.recorded;
         self.recorded.completed = if self.slots == 0 {
             Completed { requests: *window_requests as f64, replies: *window_replies as f64 }
         } else {
-            let counted = (ledger.requests_sent, ledger.replies_received);
+            let counted = (ledger.requests_sent, ledger.replies_received - ledger.replies_failed);
             self.cycles.finish(counted, self.slots, cut.into_iter(), now_ns)
         };
         self.recorded.window_end_ns = self.send_end_ns;
@@ -299,170 +366,4 @@ impl Recorder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::{Ledger, Outstanding};
-    use proptest::prelude::*;
-
-    const MS: u64 = 1_000_000;
-
-    /// One request of a random history: when it is intended, and which of its replies come when.
-    fn history() -> impl Strategy<Value = Vec<(u64, u32, Vec<u64>)>> {
-        let request = (0..3_000 * MS, 0..4_u32, prop::collection::vec(0..2_000 * MS, 0..6));
-        prop::collection::vec(request, 0..60)
-    }
-
-    proptest! {
-        #[test]
-        fn the_equations_hold_for_any_history(history in history(), give_up in any::<bool>()) {
-            let mut recorder = Recorder::new(500 * MS, 3_000 * MS, false);
-            let mut outstanding = Outstanding::default();
-            for (request, (intended_ns, owed, replies)) in (0..).zip(history) {
-                recorder.sent(intended_ns, intended_ns + MS, owed);
-                if owed > 0 {
-                    outstanding.insert(Exchange {
-                        request, intended_ns, sent_ns: intended_ns + MS, owed, received: 0, track: None,
-                    });
-                }
-                for reply_ns in replies {
-                    let Some(exchange) = outstanding.get_mut(request) else {
-                        recorder.duplicate();
-                        continue;
-                    };
-                    exchange.received += 1;
-                    recorder.received(exchange, intended_ns + MS + reply_ns);
-                    if exchange.received == owed {
-                        outstanding.remove(request);
-                    } else if give_up {
-                        recorder.given_up(exchange, intended_ns + MS + reply_ns);
-                        outstanding.remove(request);
-                    }
-                }
-            }
-            recorder.unsent(3, true);
-            let (recorded, _) = recorder.finish(outstanding.iter(), 4_000 * MS);
-            prop_assert_eq!(recorded.ledger.contradiction(), None);
-            prop_assert_eq!(recorded.reply.histogram().len(), recorded.ledger.replies_received);
-            prop_assert_eq!(recorded.last_reply.histogram().len(), recorded.ledger.requests_answered);
-            prop_assert_eq!(recorded.slip.histogram().len(), recorded.ledger.requests_sent);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn littles_law_holds_exactly(requests in prop::collection::vec((0..900 * MS, 0..300 * MS, any::<bool>()), 0..60)) {
-            let mut recorder = Recorder::new(100 * MS, 1_000 * MS, true);
-            let mut events = Vec::new();
-            for &(sent_ns, service_ns, answered) in &requests {
-                events.push((sent_ns, None));
-                if answered {
-                    events.push((sent_ns + service_ns, Some(sent_ns)));
-                }
-            }
-            events.sort_unstable();
-            for (at_ns, answers) in events {
-                match answers {
-                    None => recorder.sent(at_ns, at_ns, 1),
-                    Some(sent_ns) => recorder.received(&exchange(sent_ns, sent_ns), at_ns),
-                }
-            }
-            let open: Vec<Exchange> = requests.iter()
-                .filter(|(_, _, answered)| !answered)
-                .map(|(sent_ns, _, _)| Exchange { received: 0, ..exchange(*sent_ns, *sent_ns) })
-                .collect();
-            let (recorded, _) = recorder.finish(open.iter(), 2_000 * MS);
-            prop_assert_eq!(recorded.in_flight_ns, recorded.sojourn_ns);
-        }
-    }
-
-    #[test]
-    fn a_request_is_late_that_leaves_a_whole_gap_after_its_instant() {
-        let mut driver = Recorder::new(0, 1_000 * MS, true).late_after(5 * MS);
-        for slip_ms in [0, 5, 6, 7] {
-            driver.sent(10 * MS, (10 + slip_ms) * MS, 0);
-        }
-        driver.held_back(10 * MS, 17 * MS);
-        driver.held_back(10 * MS, 12 * MS);
-        let (recorded, _) = driver.finish(std::iter::empty(), 40 * MS);
-        assert_eq!((recorded.late, recorded.held_back), (2, 1));
-    }
-
-    fn exchange(intended_ns: u64, sent_ns: u64) -> Exchange {
-        Exchange { request: 0, intended_ns, sent_ns, owed: 1, received: 1, track: None }
-    }
-
-    #[test]
-    fn response_time_starts_at_the_intended_instant_and_service_time_when_it_was_sent() {
-        let mut driver = Recorder::new(0, 1_000 * MS, true);
-        driver.sent(10 * MS, 30 * MS, 1);
-        driver.received(&exchange(10 * MS, 30 * MS), 35 * MS);
-        let (recorded, _) = driver.finish(std::iter::empty(), 40 * MS);
-        let largest = |latencies: &LatencyHistogram| latencies.max();
-        assert_eq!(largest(&recorded.first_reply), Some(25 * MS));
-        assert_eq!(largest(&recorded.service), Some(5 * MS));
-        assert_eq!(largest(&recorded.slip), Some(20 * MS));
-        assert_eq!(recorded.last_reply.histogram(), recorded.first_reply.histogram());
-    }
-
-    #[test]
-    fn warm_up_is_in_the_rates_of_its_time_but_in_no_count() {
-        let mut driver = Recorder::new(100 * MS, 1_000 * MS, true);
-        driver.sent(90 * MS, 90 * MS, 1);
-        driver.received(&exchange(90 * MS, 90 * MS), 110 * MS);
-        let (recorded, _) = driver.finish(std::iter::empty(), 120 * MS);
-        assert_eq!(recorded.ledger, Ledger::default());
-        assert_eq!((recorded.window_requests, recorded.window_replies), (0, 1));
-        assert!(recorded.first_reply.histogram().is_empty());
-    }
-
-    #[test]
-    fn every_second_of_the_window_is_handed_out_once() {
-        let mut recorder = Recorder::new(500 * MS, 3_000 * MS, true);
-        assert!(recorder.finished_second(1_499 * MS).is_none());
-        assert_eq!(recorder.finished_second(2_600 * MS).map(|slice| slice.second), Some(0));
-        assert_eq!(recorder.finished_second(2_600 * MS).map(|slice| slice.second), Some(1));
-        assert!(recorder.finished_second(2_600 * MS).is_none());
-        assert_eq!(
-            recorder.finished_second(3_000 * MS).map(|slice| slice.second),
-            Some(2),
-            "the half second"
-        );
-        assert!(recorder.finished_second(9_000 * MS).is_none());
-        assert!(recorder.finish(std::iter::empty(), 9_000 * MS).1.is_empty());
-    }
-
-    #[test]
-    fn a_window_that_is_cut_short_counts_nothing_that_comes_later() {
-        let mut driver = Recorder::new(0, 3_000 * MS, true);
-        driver.sent(MS, MS, 1);
-        driver.end_window(400 * MS);
-        driver.received(&exchange(MS, MS), 450 * MS);
-        let (recorded, slices) = driver.finish(std::iter::empty(), 600 * MS);
-        assert_eq!((recorded.window_requests, recorded.window_replies), (1, 0));
-        assert_eq!(recorded.window_end_ns, 400 * MS);
-        assert_eq!(recorded.ledger.replies_received, 1, "it is counted, and in no rate");
-        let seconds: Vec<_> = slices.iter().map(|slice| (slice.requests, slice.replies)).collect();
-        assert_eq!(seconds, [(1, 0)]);
-    }
-
-    #[test]
-    fn what_comes_after_a_second_is_none_of_its() {
-        let mut recorder = Recorder::new(0, 2_000 * MS, true);
-        recorder.sent(900 * MS, 900 * MS, 1);
-        // The second was over when this reply came, and had not been fetched yet.
-        recorder.received(&exchange(900 * MS, 900 * MS), 1_001 * MS);
-        let first = recorder.finished_second(1_500 * MS).unwrap();
-        assert_eq!((first.requests, first.replies, first.in_flight), (1, 0, 1));
-        let rest = recorder.finish(std::iter::empty(), 2_500 * MS).1;
-        let replies: Vec<u64> = rest.iter().map(|slice| slice.replies).collect();
-        assert_eq!(replies, [1], "a second that nobody asked for is handed out at the end");
-    }
-
-    #[test]
-    fn an_interrupted_second_is_handed_out_at_the_end() {
-        let mut recorder = Recorder::new(0, 3_000 * MS, true);
-        recorder.sent(MS, MS, 1);
-        let slices = recorder.finish(std::iter::empty(), 400 * MS).1;
-        assert_eq!((slices[0].second, slices[0].requests, slices.len()), (0, 1, 1));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! A ledger as the sums that hold for it.
 
-use super::document::{Block, Span, words};
+use super::document::{Block, Span, Words, words};
 use crate::quantity::count;
 use crate::result::Ledger;
 
@@ -26,6 +26,7 @@ pub(super) fn ledger(path: &str, ledger: &Ledger) -> Block {
     let unsent = unless_zero("requests_unsent", "unsent", ledger.requests_unsent);
     let answered = term("requests_answered", "answered", ledger.requests_answered);
     let silent = term("requests_silent", "silent", ledger.requests_silent);
+    let failed = unless_zero("requests_failed", "errors", ledger.requests_failed);
     let lost = unless_zero("requests_lost", "lost", ledger.requests_lost);
     let expected = term("replies_expected", "expected", ledger.replies_expected);
     let received = term("replies_received", "received", ledger.replies_received);
@@ -33,10 +34,14 @@ pub(super) fn ledger(path: &str, ledger: &Ledger) -> Block {
     let late = unless_zero("replies_late", "late", ledger.replies_late);
     let duplicate = unless_zero("replies_duplicate", "duplicate", ledger.replies_duplicate);
     let unexpected = unless_zero("replies_unexpected", "unexpected", ledger.replies_unexpected);
-    Block::Settings(vec![
+    let mut rows: Vec<(Words, Words)> = vec![
         ("requests".into(), words!(planned, " = ", sent(), " + ", unsent)),
         ("".into(), words!(sent(), " = ", answered, " + ", silent, " + ", lost)),
         ("replies".into(), words!(expected, " = ", received, " + ", replies_lost)),
         ("".into(), words!("and ", late, ", ", duplicate, ", ", unexpected)),
-    ])
+    ];
+    if ledger.requests_failed > 0 {
+        rows.insert(2, ("".into(), words!("of those answered ", failed)));
+    }
+    Block::Settings(rows)
 }

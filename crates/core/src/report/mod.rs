@@ -18,6 +18,7 @@ pub(crate) mod plot;
 mod quantiles;
 mod run;
 pub(crate) mod scale;
+mod requests;
 mod selftest;
 mod serve;
 mod short;

@@ -9,8 +9,8 @@ use crate::plan::Plan;
 use crate::quantity::{count, counted, percent, rate};
 use crate::result::out_of_reach;
 use crate::scenario::{
-    Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Scenario, ServerCommand,
-    Threads,
+    Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Request, Scenario,
+    ServerCommand, Threads,
 };
 
 /// What `zload check` says of a valid scenario.
@@ -96,6 +96,7 @@ pub(super) fn settings(scenario: &Scenario) -> Vec<(Words, Words)> {
     };
     let parts = [
         Some(("load", load(scenario))),
+        scenario.request.as_ref().map(|of| ("request", request(of))),
         Some(("clients", clients(scenario))),
         Some(("proxy", proxy(scenario))),
         scenario.server.as_ref().map(|own| ("server", server(own))),
@@ -187,6 +188,25 @@ fn clients(scenario: &Scenario) -> String {
         Threads::Fixed(threads) => format!(" on {}", counted(u64::from(threads), "driver")),
     };
     format!("{}{drivers}", count(u64::from(scenario.clients.count.0)))
+}
+
+/// The form of requests, and how replies are recognised.
+fn request(request: &Request) -> String {
+    let forms = match &request.mix[..] {
+        [] => {
+            let frames = counted(request.operations()[0].len() as u64, "frame");
+            format!("{frames} each")
+        }
+        mix => {
+            let names: Vec<String> =
+                mix.iter().map(|of| format!("{} (weight {})", of.name, of.weight())).collect();
+            names.join(", ")
+        }
+    };
+    let told = [("ok", &request.ok), ("error", &request.error), ("last", &request.last)];
+    let told = told.into_iter().filter(|(_, condition)| condition.is_some());
+    let told: String = told.map(|(name, _)| format!(", request.{name} is set")).collect();
+    format!("{forms}; replies matched by {}{told}", request.matching.name())
 }
 
 fn name(engine: Engine) -> &'static str {

@@ -10,6 +10,7 @@ use super::latency::latency;
 use super::ledger::ledger;
 use super::legs::legs;
 use super::plan::settings;
+use super::requests::requests;
 use super::scale::nanos;
 use super::short;
 use super::time::over_time;
@@ -35,6 +36,7 @@ impl Reported for RunResult {
             Some(throughput(self)),
             Some(latency(self, marked)),
             drawing(self),
+            requests(self),
             over_time(self),
             legs,
             Some(ledgers(self)),

@@ -15,8 +15,8 @@ use super::verdict::{ended, item, outcomes};
 use crate::compare::short;
 use crate::quantity::{self, count};
 use crate::result::{
-    Answer, ComparisonResult, LatencySummary, Ledger, MetricComparison, PERCENTILES, RunResult,
-    SideFigures,
+    Answer, ComparisonResult, LatencySummary, Ledger, MetricComparison, OperationFigures,
+    PERCENTILES, RunResult, SideFigures,
 };
 
 /// The longest sentence about what is in doubt, in characters: three lines.
@@ -27,6 +27,8 @@ const MOST_THRESHOLDS: usize = 3;
 const SHOWN: [&str; 4] = ["p50", "p90", "p95", "p99"];
 /// Keys in which the scenarios differ that are printed.
 const MOST_DIFFERENCES: usize = 3;
+/// Operations of a mix that have a line of their own.
+const MOST_OPERATIONS: usize = 4;
 /// Metrics of one answer that are named.
 const MOST_NAMED: usize = 4;
 const MORE_OF_COMPARISONS: &str =
@@ -87,6 +89,13 @@ fn response_time(result: &RunResult) -> Vec<Block> {
         rows.push(("lower bound", "ideal.first_reply", &ideal.figures.first_reply));
         rows.push(("overhead", "ideal.excess.first_reply", &ideal.excess.first_reply));
     }
+    let operations = result.request.iter().flat_map(|request| &request.operations);
+    let operations: Vec<(String, &OperationFigures)> = (0..)
+        .zip(operations)
+        .map(|(place, of): (usize, _)| (format!("request.operations.{place}.first_reply"), of))
+        .take(MOST_OPERATIONS)
+        .collect();
+    rows.extend(operations.iter().map(|(path, of)| (&*of.name, &**path, &of.first_reply)));
     let kinds = || PERCENTILES.iter().filter(|kind| SHOWN.contains(&kind.name));
     let row = |(name, path, of): &(&str, &str, &LatencySummary)| {
         let largest = time(format!("{path}.max_ns"), of.max_ns);
@@ -160,6 +169,7 @@ fn requests(ledger: &Ledger) -> Words {
     );
     let lost = ("requests_lost", ledger.requests_lost, "lost");
     let others = [
+        ("requests_failed", ledger.requests_failed, "errors"),
         ("requests_silent", ledger.requests_silent, "without a planned reply"),
         ("requests_unsent", ledger.requests_unsent, "unsent"),
         ("replies_lost", ledger.replies_lost, "replies lost"),

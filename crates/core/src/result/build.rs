@@ -6,8 +6,8 @@ use super::notes::{notes, of_stalls};
 use super::rows::{Each, hop_figures, latency};
 use super::throughput::{crossed, per_second, throughput, traffic};
 use super::{
-    Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RunFigures, RunResult,
-    SERVE_SCHEMA, ServeResult, ServerFigures, WaitingClient, threshold,
+    Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RequestFigures,
+    RunFigures, RunResult, SERVE_SCHEMA, ServeResult, ServerFigures, WaitingClient, threshold,
 };
 use crate::facts::{Connections, DriverFigures, Measured, Served, ServerTotals, ServerUse};
 use crate::plan::{Offered, Plan};
@@ -49,6 +49,7 @@ impl RunResult {
             ledger,
             throughput,
             latency,
+            request,
             hops,
             ideal,
             waiting_client,
@@ -74,6 +75,7 @@ impl RunResult {
             ledger,
             throughput,
             latency,
+            request,
             hops,
             ideal,
             waiting_client,
@@ -148,6 +150,7 @@ impl RunFigures {
             ledger: recorded.ledger,
             throughput,
             latency: latency(recorded, &traces, each),
+            request: scenario.request.as_ref().map(|of| RequestFigures::new(of, recorded)),
             ideal: None,
             // Runs overlap in their plan's time, and a client waits in one of them only.
             waiting_client: if each.runs.is_empty() {

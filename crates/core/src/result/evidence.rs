@@ -7,7 +7,7 @@ use crate::facts::Measured;
 use crate::plan::{Offered, Plan};
 use crate::quantity::rounded;
 use crate::record::{Hops, LatencyHistogram, SECOND_NS, Trace};
-use crate::scenario::{DelayBy, Engine, Scenario};
+use crate::scenario::{DelayBy, Engine, Matching, Request, Scenario};
 use crate::verdict::{
     Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
     TimeSeries,
@@ -35,6 +35,8 @@ pub(super) fn evidence(
         slow_libzmq: environment.libzmq_eventfd == Some(false),
         window_ns: run.window_ns,
         ledger: recorded.ledger,
+        can_fail: scenario.request.as_ref().is_some_and(Request::can_fail),
+        overlapping: (scenario.matching() == Matching::Order).then_some(recorded.overlapping),
         requests_per_s: throughput.requests_per_s,
         replies_per_s: throughput.replies_per_s,
         open: matches!(plan.offered(), Offered::Open { .. }).then(|| open_load(plan, run)),

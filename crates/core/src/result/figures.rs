@@ -58,7 +58,8 @@ const NOT_MEASURED: &str = "it could not be measured";
 pub const PARTS: &[Part] = &[
     part("throughput", NOT_MEASURED),
     part("latency", NOT_MEASURED),
-    part("ledger", "nothing was sent"),
+    part("ledger", "nothing was sent, or nothing was answered"),
+    part("request", "the scenario has no [request]"),
     part(
         "hops",
         "no sampled request got a reply, or this leg cannot be measured with this engine or an external server",

@@ -18,6 +18,7 @@ mod notes;
 mod percentiles;
 mod pool;
 mod reach;
+mod request_figures;
 mod rows;
 mod saved;
 mod summary;
@@ -44,6 +45,7 @@ pub use json::{to_json, to_value};
 pub use percentiles::{Intervals, Kind, PERCENTILES};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use reach::out_of_reach;
+pub use request_figures::{OperationFigures, RequestFigures};
 pub use saved::{KINDS, Saved, SavedKind};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use summary::LatencySummary;
@@ -122,6 +124,9 @@ results_with! {
     pub throughput: Throughput,
     /// How long requests took.
     pub latency: Latency,
+    /// Errors, gaps between replies and operations; null unless the scenario has `[request]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestFigures>,
     /// How long each leg took; null if no request of the sample got a reply.
     pub hops: Option<HopFigures>,
     /// The simulated lower bound of the same plan; null where there is none (an external server, a closed

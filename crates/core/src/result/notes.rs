@@ -3,8 +3,9 @@
 use crate::facts::{Connections, Measured, ServerUse};
 use crate::plan::Plan;
 use crate::quantity;
-use crate::record::{Ledger, Unheard};
-use crate::scenario::{MOST_FRAMES, Nanos, Scenario};
+use crate::record::{Ledger, Strangers, Unheard};
+use crate::scenario::{MOST_FRAMES, Matching, Nanos, Scenario};
+use crate::text;
 use crate::verdict::{self, SampledRequest};
 
 /// libzmq's own high-water mark.
@@ -125,8 +126,9 @@ fn of_ledger(run: &Measured, ledger: &Ledger) -> Vec<String> {
     }
     if ledger.replies_unexpected > 0 {
         notes.push(format!(
-            "{} messages answer no request that expects a reply (a server must send each request's body back unchanged, as the last frame)",
-            ledger.replies_unexpected
+            "{} messages answer no request that expects a reply{}",
+            ledger.replies_unexpected,
+            strangers(&run.recorded.strangers)
         ));
     }
     notes
@@ -161,12 +163,41 @@ pub(super) fn lost_because(
             Nanos(timeout_ns),
             ledger.replies_late
         )
+    } else if run.server_in_all.is_none() && run.received_in_all == 0 {
+        unanswered(scenario, lost)
     } else if run.server_in_all.is_none() {
         format!("{lost} replies of the external server did not come in time")
     } else {
         format!(
             "{lost} replies were still outstanding when the drain ended: raise run.drain, or lower the load"
         )
+    }
+}
+
+/// The likely cause when a server that listens has not answered at all.
+fn unanswered(scenario: &Scenario, lost: u64) -> String {
+    let form = match scenario.matching() {
+        Matching::Envelope => {
+            "does the server return the frames before the delimiter, and is it the delimiter that it expects?"
+        }
+        _ => {
+            "a REP server drops requests without an empty delimiter frame, and does not say so: try request.match = \"envelope\""
+        }
+    };
+    format!(
+        "{lost} replies were expected, and the server, whose connections were made, sent no message at all; {form} `zload probe {}` tries the known forms",
+        scenario.proxy.frontend
+    )
+}
+
+/// Some of the messages that answer no request, as far as they were kept.
+fn strangers(kept: &Strangers) -> String {
+    let shown: Vec<String> =
+        kept.frames().map(|frame| format!("\"{}\"", text::bytes(frame))).collect();
+    if shown.is_empty() {
+        String::new()
+    } else {
+        format!("; their last frames begin with {}", shown.join(", "))
     }
 }
 

@@ -8,7 +8,10 @@ mod value_error;
 pub(crate) mod distribution;
 pub mod load;
 mod endpoint;
+mod frame_text;
 mod messages;
+mod placeholders;
+mod request;
 mod schema;
 mod server;
 mod table;
@@ -23,7 +26,9 @@ use serde::{Deserialize, Serialize};
 
 pub use distribution::Distribution;
 pub use endpoint::is_beyond_loopback;
+pub use frame_text::{FramePart, FrameText, Placeholder, bytes_of};
 pub use messages::{MAX_PAYLOAD, MIN_PAYLOAD, MOST_FRAMES};
+pub use request::{Condition, Files, Matching, Operation, Request};
 pub use server::{ServerCommand, in_words};
 pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
@@ -58,6 +63,9 @@ pub struct Scenario {
     /// The load that the clients offer.
     #[serde(deserialize_with = "table::only")]
     pub load: Load,
+    /// The form of requests, and how replies are recognised, for servers that do not echo.
+    #[serde(deserialize_with = "table::only_if_given", skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
     /// The clients.
     #[serde(deserialize_with = "table::only")]
     pub clients: Clients,
@@ -164,6 +172,11 @@ pub struct Clients {
     pub threads: Threads,
     /// How long all handshakes together may take before the run fails.
     pub connect_timeout: Nanos,
+    /// The form of the clients' identities, for servers that want one: `{client}` is the client's number, from 0. By default
+    /// each run draws its own, so that no two runs are taken for each other.
+    #[schemars(length(min = 8, max = 245), regex(pattern = r"\{client\}"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
 }
 
 /// A thread count, or `"auto"`.
@@ -353,6 +366,7 @@ impl Default for Scenario {
             seed: 1,
             run: Run::default(),
             load: Load::default(),
+            request: None,
             clients: Clients::default(),
             proxy: Proxy::default(),
             server: None,
@@ -393,7 +407,12 @@ impl Default for Load {
 
 impl Default for Clients {
     fn default() -> Self {
-        Self { count: Count(3), threads: Threads::Auto, connect_timeout: Nanos::from_secs(10) }
+        Self {
+            count: Count(3),
+            threads: Threads::Auto,
+            connect_timeout: Nanos::from_secs(10),
+            identity: None,
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! What a well-formed scenario can still not mean. Pure.
 
 use super::distribution::Quantity;
-use super::messages::{MAX_PAYLOAD, MIN_PAYLOAD};
+use super::messages::MAX_PAYLOAD;
 use super::value_error::{Checked, ValueError, refuse, refuse_with_help, within};
 use super::{
     Bytes, Count, Distribution, Engine, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario,
     Sockets, Threads,
 };
-use super::{messages, server};
+use super::{messages, request, server};
 
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
@@ -31,8 +31,10 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         phases(scenario)?;
         load(scenario)?;
         counts(scenario)?;
+        identity(scenario)?;
         endpoints(scenario)?;
         server::error(scenario)?;
+        request::error(scenario)?;
         workers(scenario)?;
         sockets(&scenario.sockets)?;
         messages::error(scenario)?;
@@ -76,7 +78,7 @@ fn load(scenario: &Scenario) -> Checked {
     if let Some(timeout) = load.timeout {
         within("load.timeout", timeout, Nanos(1), MAX_PHASE)?;
     }
-    distribution("load.payload", &load.payload, MIN_PAYLOAD, MAX_PAYLOAD)?;
+    distribution("load.payload", &load.payload, scenario.least_payload(), MAX_PAYLOAD)?;
     if load.model == Model::Closed && scenario.workers.replies.greatest() == Some(Count(0)) {
         return refuse(
             "workers.replies",
@@ -296,7 +298,7 @@ fn distribution<T: Quantity + std::fmt::Display>(
 
 fn because(path: &str) -> &'static str {
     if path == "load.payload" {
-        ": the body contains the header that identifies its replies"
+        ": the body contains the header that identifies its replies (see request.match)"
     } else {
         ""
     }
@@ -335,6 +337,21 @@ fn sockets(sockets: &Sockets) -> Checked {
     }
     if sockets.tos.is_some_and(|tos| tos > 255) {
         return refuse("sockets.tos", "must be at most 255");
+    }
+    Ok(())
+}
+
+/// Each client needs an identity of its own.
+fn identity(scenario: &Scenario) -> Checked {
+    const PATH: &str = "clients.identity";
+    let Some(form) = &scenario.clients.identity else { return Ok(()) };
+    if !form.contains("{client}") {
+        let help = "as in \"worker-{client}\"";
+        return refuse_with_help(PATH, "needs {client}: a ROUTER knows each identity once", help);
+    }
+    // ZeroMQ's limit of 255, less the digits of the client's number.
+    if form.len() > 245 || form.contains('\0') {
+        return refuse(PATH, "must have at most 245 bytes, none of them zero");
     }
     Ok(())
 }

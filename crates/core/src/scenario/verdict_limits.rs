@@ -60,6 +60,9 @@ pub struct Limits {
     /// Share of the expected replies that were lost.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_lost: f64,
+    /// Share of the answered requests that were answered by an error (`request.ok`, `request.error`).
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub max_errors: f64,
     /// Share of the messages that came and were not expected.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub max_unexpected: f64,
@@ -86,6 +89,7 @@ impl Default for Limits {
             max_shift: 0.25,
             max_delay_overshoot: 0.1,
             max_lost: 0.0,
+            max_errors: 0.0,
             max_unexpected: 0.0,
             min_window: Nanos::from_secs(3),
         }
@@ -94,7 +98,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Every share with its key.
-    pub(super) fn shares(&self) -> [(&'static str, f64); 16] {
+    pub(super) fn shares(&self) -> [(&'static str, f64); 17] {
         [
             ("verdict.max_late", self.max_late),
             ("verdict.max_unsent", self.max_unsent),
@@ -111,6 +115,7 @@ impl Limits {
             ("verdict.max_shift", self.max_shift),
             ("verdict.max_delay_overshoot", self.max_delay_overshoot),
             ("verdict.max_lost", self.max_lost),
+            ("verdict.max_errors", self.max_errors),
             ("verdict.max_unexpected", self.max_unexpected),
         ]
     }

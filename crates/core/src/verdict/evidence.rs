@@ -18,6 +18,10 @@ pub struct Evidence {
     pub window_ns: u64,
     /// Where every message of the measured part went.
     pub ledger: Ledger,
+    /// Replies can be errors: the scenario says which.
+    pub can_fail: bool,
+    /// Requests that were sent while their client waited for another one, where replies are matched by their order alone.
+    pub overlapping: Option<u64>,
     /// Requests sent per second of the window.
     pub requests_per_s: f64,
     /// Replies received per second of the window.

@@ -98,6 +98,40 @@ fn because(evidence: &Evidence) -> &str {
     evidence.lost_because.as_deref().unwrap_or(otherwise)
 }
 
+/// Whether requests were answered by errors.
+pub(super) fn errors(evidence: &Evidence, limits: &Limits) -> Check {
+    let ledger = &evidence.ledger;
+    let share = ledger.error_ratio();
+    let Some(share) = share.filter(|_| evidence.can_fail || ledger.requests_failed > 0) else {
+        return Check::not_applicable("no reply was compared with request.ok or request.error");
+    };
+    let fact = format!(
+        "{} of {} answered requests were answered by an error ({})",
+        count(ledger.requests_failed),
+        count(ledger.requests_answered),
+        percent(share)
+    );
+    let advice = "response times and replies/s are those of the other replies; request.failed has the errors'";
+    Check::at_most((share, "ratio"), Lines::warn(limits.max_errors), fact, advice)
+}
+
+/// Whether replies that are matched by their order could be taken for one another.
+pub(super) fn matching(evidence: &Evidence) -> Check {
+    let Some(overlapping) = evidence.overlapping else {
+        return Check::not_applicable("replies are not matched by their order alone");
+    };
+    let fact = if overlapping == 0 {
+        "no client sent a request while it waited for another".to_owned()
+    } else {
+        format!(
+            "{} requests were sent while their client waited for another, and replies are matched by their order",
+            count(overlapping)
+        )
+    };
+    let advice = "a server with several workers answers in another order; use one request in flight, or match = \"token\"";
+    Check::at_most((overlapping as f64, "count"), Lines::warn(0.0), fact, advice)
+}
+
 /// Whether messages came that were not expected.
 pub(super) fn unexpected(evidence: &Evidence, limits: &Limits) -> Check {
     let ledger = &evidence.ledger;

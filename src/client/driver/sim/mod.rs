@@ -18,6 +18,7 @@ use super::{Driver, Surroundings};
 use crate::client::tracker::{self, Tracker};
 use crate::client::{DriverCounters, state::Client, world::World as _};
 use crate::wire::Stations;
+use zload_core::message::Forms;
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{Exchange, Recorded};
 use zload_core::scenario::Scenario;
@@ -156,6 +157,8 @@ impl Case {
         let (tell, _) = channel();
         let around = Surroundings {
             plan: Arc::clone(plan),
+            forms: Arc::new(Forms::new(&Scenario::default())),
+            identities: plan.identities(0),
             counters: Arc::new(DriverCounters::default()),
             tell,
             tracer: None,

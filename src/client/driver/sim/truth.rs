@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::wire::{Header, header::HEADER_SIZE};
+use zload_core::message::{HEADER_SIZE, Header};
 use zload_core::plan::{Offered, Plan, Schedule};
 use zload_core::record::{Exchange, Ledger, Recorded};
 

@@ -14,8 +14,9 @@ use rand_xoshiro::SplitMix64;
 
 use super::faults::Faults;
 use super::truth::{Kind, Truth};
-use crate::client::world::{Before, Body, Message, Possible, Taken, World};
-use crate::wire::{Errno, Header, Station, Stations, Tag};
+use crate::client::world::{Body, Message, Possible, Taken, World};
+use crate::wire::{Errno, Station, Stations, Tag};
+use zload_core::message::Header;
 use zload_core::plan::Plan;
 
 /// What the stations' clock reads when the plan starts.
@@ -70,8 +71,8 @@ struct Connection {
 
 #[derive(Debug, Clone)]
 struct Mail {
-    body: Vec<u8>,
-    before: Before,
+    /// The last one is the body.
+    frames: Vec<Vec<u8>>,
     kind: Kind,
 }
 
@@ -208,8 +209,9 @@ impl Sim {
 
     /// A reply leaves the server, if nothing happens to it.
     fn reply(&mut self, now_ns: u64, client: u32, tag: Option<Tag>, body: &[u8], request: u64) {
-        let before = if tag.is_some() { Before::Tag } else { Before::Nothing };
-        let mut mail = Mail { body: body.to_vec(), before, kind: Kind::Intact(request) };
+        let tag = tag.map(|tag| tag.bytes().to_vec());
+        let frames = tag.into_iter().chain([body.to_vec()]).collect();
+        let mut mail = Mail { frames, kind: Kind::Intact(request) };
         if self.chance(self.faults.reply_lost) {
             return;
         }
@@ -236,16 +238,19 @@ impl Sim {
 
     fn garble(&mut self, mail: &mut Mail) {
         mail.kind = Kind::Garbled;
+        let body = mail.frames.last_mut().expect("a reply has a body");
         match self.draw(5) {
-            0 => mail.before = Before::Other,
-            1 => mail.body.push(b'.'),
+            0 => mail.frames.insert(0, b"a frame more".to_vec()),
+            1 => body.push(b'.'),
             2 => {
-                mail.body.pop();
+                body.pop();
             }
-            3 => mail.body.clear(),
+            3 => body.clear(),
             _ => {
-                let place = usize::try_from(self.draw(mail.body.len() as u64)).expect("a position");
-                mail.body[place] ^= 1 << self.draw(8);
+                let place = usize::try_from(self.draw(body.len() as u64)).expect("a position");
+                let sign = 1 << self.draw(8);
+                let body = mail.frames.last_mut().expect("a reply has a body");
+                body[place] ^= sign;
             }
         }
     }
@@ -322,7 +327,16 @@ impl World for Sim {
 
     fn await_start(&mut self) {}
 
-    fn send(&mut self, client: u32, tag: Option<Tag>, body: &mut Vec<u8>) -> Result<bool, Errno> {
+    fn renew(&mut self, _: u32, _: &str) -> Result<(), Errno> {
+        unreachable!("no client of a simulation matches replies by their order")
+    }
+
+    fn send(
+        &mut self,
+        client: u32,
+        tag: Option<Tag>,
+        request: &mut Message<Vec<u8>>,
+    ) -> Result<bool, Errno> {
         self.call();
         // ZeroMQ looks for commands only when some time has passed since it last did.
         let looks = self.chance(2);
@@ -339,7 +353,7 @@ impl World for Sim {
         let last_ns = connection.last_ns;
         let at_ns = last_ns.max(self.now_ns.get() + self.draw(self.faults.transit_ns));
         self.connections[client as usize].last_ns = at_ns;
-        let sent = std::mem::take(body);
+        let sent = std::mem::take(request.only_body());
         self.truth.sent(client, &sent, self.read_ns.get(), self.stop_requested());
         self.plan_event(at_ns, Event::Request(client, tag, sent));
         Ok(true)
@@ -347,7 +361,6 @@ impl World for Sim {
 
     fn take(&mut self, client: u32, into: &mut [Message<Vec<u8>>]) -> Result<Taken, Errno> {
         let most = into.len();
-        let mut bytes = 0;
         for (count, message) in into.iter_mut().enumerate() {
             self.call();
             let connection = &mut self.connections[client as usize];
@@ -355,14 +368,16 @@ impl World for Sim {
                 connection.take_commands();
             }
             if !connection.readable() {
-                return Ok(Taken { count, bytes, emptied: true });
+                return Ok(Taken { count, emptied: true });
             }
             let mail = connection.unread.pop_front().expect("it is readable");
             self.truth.taken(client, mail.kind);
-            bytes += mail.body.len() as u64;
-            *message = Message { body: mail.body, before: mail.before };
+            message.set_count(mail.frames.len());
+            for (place, frame) in mail.frames.into_iter().enumerate() {
+                *message.place(place) = frame;
+            }
         }
-        Ok(Taken { count: most, bytes, emptied: false })
+        Ok(Taken { count: most, emptied: false })
     }
 
     fn possible(&mut self, client: u32) -> Result<Possible, Errno> {

@@ -37,7 +37,7 @@ struct Slice<'a> {
 
 /// These traces, in order of their intended instants, as one JSON object; clients are called as the server saw
 /// them.
-pub fn chrome_trace(traces: &[Trace], plan: &Plan, identities: Identities) -> String {
+pub fn chrome_trace(traces: &[Trace], plan: &Plan, identities: &Identities) -> String {
     let mut shown: Vec<&Trace> = traces.iter().collect();
     let mut one_in = 1_u64;
     while shown.len() > MOST_TRACES && one_in < 1 << 20 {
@@ -70,7 +70,7 @@ struct Lanes {
 }
 
 impl Lanes {
-    fn lane_of(&mut self, trace: &Trace, identities: Identities) -> u64 {
+    fn lane_of(&mut self, trace: &Trace, identities: &Identities) -> u64 {
         let lanes = self.of_client.entry(trace.client).or_default();
         let end_ns = trace.received_ns.max(trace.intended_ns);
         if let Some((lane, until_ns)) =

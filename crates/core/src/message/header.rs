@@ -1,10 +1,10 @@
-//! The message on the wire: what a request's body starts with, so that its replies can be identified.
+//! The header: what a server returns with each reply, so that it can be identified.
 //!
-//! A reply is a copy of its request, from any server, so what the client wrote comes back. Layout, little-endian:
+//! It is the start of a generated body, or the tag in an envelope. Layout, little-endian:
 //! magic (4 bytes), token of run and client (4), number of the request (8), key of its draws (8); then filling.
 //! Invariant: decoding never panics, whatever the bytes.
 
-use zload_core::{plan::DrawKey, scenario::MIN_PAYLOAD};
+use crate::{plan::DrawKey, scenario::MIN_PAYLOAD};
 
 const MAGIC: [u8; 4] = *b"zld1";
 
@@ -13,7 +13,7 @@ pub const HEADER_SIZE: usize = 24;
 const _: () =
     assert!(HEADER_SIZE as u64 == MIN_PAYLOAD.0, "the scenario's least payload is the header");
 
-/// The start of a request's body.
+/// A request, by what is on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Tells this run's client from any other, so that a stray reply is not taken for an answer.
@@ -29,7 +29,7 @@ impl Header {
     #[inline]
     pub fn encode(&self, body: &mut [u8]) {
         let header: &mut [u8; HEADER_SIZE] =
-            body.first_chunk_mut().expect("every planned body holds a header");
+            body.first_chunk_mut().expect("whoever writes a header has room for it");
         header[..4].copy_from_slice(&MAGIC);
         header[4..8].copy_from_slice(&self.token.to_le_bytes());
         header[8..16].copy_from_slice(&self.request.to_le_bytes());
