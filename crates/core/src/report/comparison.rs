@@ -10,7 +10,7 @@ use super::quantiles::quantiles;
 use super::short;
 use super::slices::slices;
 use super::value::{change, counted as number, metric, per_second};
-use super::{Reported, latency, machine, scenario_text};
+use super::{Reported, latency, machine, origin, scenario_text};
 use crate::compare::short;
 use crate::quantity::{counted, duration};
 use crate::result::{ComparisonResult, LatencySummary, SideFigures, Steadiness};
@@ -30,10 +30,16 @@ impl Reported for ComparisonResult {
             word,
             tone,
             short: short::comparison(self),
-            origin: machine(&self.b.environment),
+            origin: origin(&self.b.environment),
+            command: command(self).unwrap_or_default(),
             ..Document::new(title(self), &self.b.environment.zload, sections)
         }
     }
+}
+
+/// The command line of the comparison: a side that was saved has the one of its own run.
+pub(super) fn command(result: &ComparisonResult) -> Option<String> {
+    result.b.environment.command.clone().filter(|_| result.method.interleaved)
 }
 
 /// What is said of each pair of sides, which is at this path in the result.
