@@ -2,6 +2,7 @@
 
 use super::answer::{difference, how, metrics, sides, status, title, word};
 use super::curve::{self, Curve, Support};
+use super::densities;
 use super::document::{Block, Depth, Document, Mark, Section, Span, Tone, Words, words};
 use super::ledger::ledger;
 use super::legs::side_by_side;
@@ -55,6 +56,9 @@ fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
         Section::bare(&named("sides"), Depth::Answer, vec![Block::Settings(compared(result))]),
         Section::bare(&named("metrics"), Depth::Answer, metrics),
     ];
+    let densities = if path.is_empty() { densities::plot(result) } else { None };
+    let drawn = |plot| Section::bare("both-sides", Depth::Answer, vec![Block::Plot(plot)]);
+    sections.splice(1..1, densities.map(drawn));
     sections.extend(quantiles(&named("quantile-by-quantile"), path, result));
     sections
 }

@@ -7,6 +7,7 @@ mod buckets;
 mod calibration;
 mod comparison;
 mod curve;
+mod densities;
 pub(crate) mod document;
 mod ideal;
 mod latency;
