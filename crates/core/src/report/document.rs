@@ -164,6 +164,8 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     /// Characters that it is at least wide.
     pub(crate) least: usize,
+    /// Whether it is among the few that a narrow page shows first.
+    pub(crate) is_main: bool,
 }
 
 /// What is in a column.
