@@ -64,7 +64,7 @@ fn parts(text: &str) -> (Vec<&str>, Vec<(&str, Vec<&str>)>) {
 /// The targets of a page's links and images.
 fn links(text: &str) -> Vec<String> {
     let prose = parts(text).0.join("\n");
-    // What stands between backticks is no link.
+    // What is between backticks is no link.
     let plain: String = prose.split('`').step_by(2).collect();
     let targets = plain.split("](").skip(1);
     targets.map(|rest| rest[..rest.find(')').expect("a link ends")].to_owned()).collect()

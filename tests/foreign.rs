@@ -278,7 +278,7 @@ fn a_connection_that_is_cut_on_the_way_is_distinguished_from_those_that_are_not(
             std::thread::spawn(move || {
                 let _passed = std::io::copy(&mut (&client).take(most), &mut &server);
                 for end in [client, server] {
-                    // Whoever is gone already is gone.
+                    // A client may be gone already.
                     let _gone = end.shutdown(Shutdown::Both);
                 }
             });
@@ -477,7 +477,7 @@ fn what_an_external_server_hides_is_one_leg_and_no_table() {
 
 #[test]
 fn a_reply_counts_if_it_came_within_the_timeout_and_not_otherwise() {
-    // What comes after 30 ms is ten times too late, and the next look of whoever looks now and then is far away.
+    // What comes after 30 ms is ten times too late, and a poll now and then would be far away.
     for load in ["rate = '10/s'", "model = 'closed'\nin_flight = 2"] {
         let server = ForeignServer::start("tcp://127.0.0.1:*", |_, body| {
             let (_kept, nobody_sends) = channel::<()>();

@@ -19,8 +19,8 @@ const FULL: &str = "name = 'full'\ndescription = 'all there is'\nload = { rate =
 const PLOTS_OF_A_RUN: [&str; 5] =
     ["percentiles", "heat-map", "throughput-over-time", "in-flight-over-time", "hops"];
 
-const PLOTS_OF_A_COMPARISON: [&str; 5] =
-    ["percentiles", "quantiles", "hops", "blocks", "slices-over-time"];
+const PLOTS_OF_A_COMPARISON: [&str; 6] =
+    ["densities", "percentiles", "quantiles", "hops", "blocks", "slices-over-time"];
 
 /// A text that would do harm wherever it is taken for anything but a text.
 const HOSTILE: &str = "<script>alert(1)</script>\"' onload='x' &amp; ]]> <!-- </style>";
@@ -238,6 +238,8 @@ fn no_text_of_a_result_is_taken_for_markup() {
     result["failure"] = HOSTILE.into();
     result["verdict"]["checks"][0]["sentence"] = HOSTILE.into();
     result["environment"]["cpu_model"] = HOSTILE.into();
+    result["environment"]["command"] = HOSTILE.into();
+    result["environment"]["time"] = HOSTILE.into();
     result["proxy"]["frontend"] = HOSTILE.into();
     let page = show(&result);
     check(&page, &result, &PLOTS_OF_A_RUN);
@@ -256,7 +258,7 @@ fn no_text_of_a_result_is_taken_for_markup() {
     assert!(!page.contains("<script"));
 }
 
-/// Whoever made the file, the page is one, and soon there.
+/// A file of any origin has a page, and soon.
 #[test]
 fn figures_that_no_run_has_do_no_harm() {
     let (mut result, _) = run(FULL, &[]);

@@ -32,6 +32,37 @@ fn a_saved_result_shows_as_the_run_did() {
     assert_eq!(left, 1, "no temporary file is left");
 }
 
+#[test]
+fn a_result_keeps_its_command_line_and_its_page_shows_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let page = folder.path().join("result.html");
+    let set = "name='two words'";
+    let args = ["-q", "--format", "json", "--set", set, "--html", utf8(&page)];
+    let result = Zload::with_scenario("run", SHORT).args(&args).end().result(0);
+    let command = result["environment"]["command"].as_str().expect("a command line");
+    assert!(command.starts_with("zload run "), "{command}");
+    // As a shell reads it.
+    assert!(command.contains(r"--set 'name='\''two words'\'''"), "{command}");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let header = page.split("</header>").next().expect("a header");
+    for word in [env!("CARGO_PKG_VERSION"), " UTC", "<span>--format</span> <span>json</span>"] {
+        assert!(header.contains(word), "no {word} in {header}");
+    }
+}
+
+#[test]
+fn a_run_of_a_comparison_keeps_no_command_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [scenario, input] = ["a.toml", "input"].map(|name| folder.path().join(name));
+    std::fs::write(&scenario, SHORT).expect("writing the scenario");
+    std::fs::write(&input, "[\"seed=1\"]\n").expect("writing the input");
+    let input = File::open(input).expect("the input");
+    let ended = Zload::new(&["slices", utf8(&scenario)]).stdin(input).end();
+    let result: Value = serde_json::from_str(&ended.stdout).expect("a result");
+    assert_eq!(result["environment"].get("command"), None);
+    assert!(result["environment"]["time"].is_string());
+}
+
 /// A reader of numbers that rounds twice makes 197931.3013426156 of it.
 #[test]
 fn a_number_is_read_as_it_was_written() {
@@ -99,7 +130,7 @@ fn repeated_runs_are_pooled_and_kept() {
     assert_eq!(number(&result, "latency.reply.count"), 360);
 }
 
-/// Half a second of replies is no rate per second, wherever in the series it stands.
+/// Half a second of replies is no rate per second, wherever in the series it is.
 #[test]
 fn seconds_that_were_cut_short_are_not_drawn() {
     let scenario = "load = { rate = '100/s' }\nrun = { duration = '1500ms' }";

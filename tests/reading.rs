@@ -34,7 +34,7 @@ impl Folder {
         let (reader, mut writer) = std::io::pipe().expect("a pipe");
         let feeder = std::thread::spawn(move || {
             let mut file = File::open(path).expect("opening");
-            // Whoever does not read to the end has said why.
+            // A reader that does not read to the end has said why.
             let _broken = std::io::copy(&mut file, &mut writer);
         });
         let ended = self.zload(args).stdin(Stdio::from(reader)).end();

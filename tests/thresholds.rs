@@ -276,7 +276,7 @@ fn every_number_of_a_result_has_a_name_and_every_name_a_place() {
     }
 }
 
-/// Shows `each` the numbers below `value` that stand in no list, with their paths.
+/// Shows `each` the numbers below `value` that are in no list, with their paths.
 fn numbers(value: &Value, path: &str, each: &mut dyn FnMut(&str, f64)) {
     match value {
         Value::Number(number) => each(path, number.as_f64().expect("a number")),

@@ -25,7 +25,7 @@ use crate::programs::Programs;
 use crate::report::Line;
 use crate::rounds::{Limits, Session};
 
-/// An error is a sentence for whoever started the command.
+/// An error is a sentence for the user.
 type Outcome<T> = Result<T, String>;
 
 /// Where `--write` puts what was found.
@@ -84,7 +84,7 @@ enum CoresOption {
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(text) => {
-            // Whoever closed the output does not want it.
+            // A closed output is not an error.
             std::io::stdout().write_all(text.as_bytes()).ok();
             ExitCode::SUCCESS
         }
@@ -95,7 +95,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells whoever waits; the result alone goes to the output.
+/// Tells the user who waits; the result alone goes to the output.
 fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").ok();
 }

@@ -1,6 +1,6 @@
 //! Builds what is compared: zload in release, and the bare C program against the libzmq that this zload links.
 //!
-//! Invariant: whoever reads the output can tell which library the C program was linked to.
+//! Invariant: the output says which library the C program was linked to.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -90,7 +90,7 @@ fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 
 fn compile(program: &Path, library: &[String]) -> Outcome<()> {
     let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    // The include path must stand before the source, libraries after it; `-I` may stand anywhere.
+    // The include path must come before the source, libraries after it; `-I` may be anywhere.
     let status = Command::new(compiler)
         .args(["-O2", "-o"])
         .arg(program)

@@ -32,7 +32,7 @@ pub(crate) fn table(mut lines: Vec<Line>, cores: u32) -> String {
         );
     }
     text += &format!(
-        "\nA cell is the median over n rounds, its distribution-free 95 % interval, and how that stands to the limits: \
+        "\nA cell is the median over n rounds, its distribution-free 95 % interval, and how that compares with the limits: \
          `aim` or `reach` if the whole interval meets it, `missed` if the whole interval misses what must be reached, \
          `open` if the interval holds the limit, and `few` where there were too few rounds for an interval. `~`: the \
          interval's half-width is more than {:.0} % of the median or of a larger limit. Rounds went on until it was not, which makes the intervals \
@@ -68,7 +68,7 @@ fn cell_text(cell: &Cell, goal: Goal) -> String {
     text
 }
 
-/// How an interval stands to the limits.
+/// How an interval compares with the limits.
 fn standing(interval: Option<(f64, f64)>, goal: Goal) -> &'static str {
     let (reach, aim, sign) = match goal {
         Goal::AtLeast { reach, aim } => (reach, aim, 1.0),

@@ -119,7 +119,7 @@ impl Session {
         Ok(round)
     }
 
-    /// Runs one program once and writes it down; `place` says where in the whole it stands.
+    /// Runs one program once and writes it down; `place` says where in the whole it is.
     pub(crate) fn run(&mut self, arm: &Arm, phases: Phases, place: &Value) -> Outcome<Measured> {
         let measured = arm.run(&self.programs, phases)?;
         self.others.extend(measured.others);

@@ -239,7 +239,7 @@ fn schedule() -> Group {
         arms: vec![arm("open", Kind::Zload, &open(16, "2k/s")), arm("sleeper", Kind::Sleeper, &[])],
         comparisons: vec![
             line(
-                "median slip ÷ median lateness of a loop that only sleeps to each instant",
+                "median slip ÷ median wake-up delay of a loop that only sleeps to each instant",
                 Goal::AtMost { reach: 1.0, aim: 1.0 },
                 &["open", "sleeper"],
                 |r| ratio(r, ("open", "slip_p50_us"), ("sleeper", "late_p50_us")),
@@ -247,13 +247,13 @@ fn schedule() -> Group {
             line("median slip, µs", Goal::Aim(5.0), &["open"], |r| {
                 figure(r, "open", "slip_p50_us")
             }),
-            line("median lateness of the sleep loop, µs", Goal::None, &["sleeper"], |r| {
+            line("median wake-up delay of the sleep loop, µs", Goal::None, &["sleeper"], |r| {
                 figure(r, "sleeper", "late_p50_us")
             }),
             line("p99 of the slip, µs", Goal::None, &["open"], |r| {
                 figure(r, "open", "slip_p99_us")
             }),
-            line("p99 of the sleep loop's lateness, µs", Goal::None, &["sleeper"], |r| {
+            line("p99 of the sleep loop's wake-up delay, µs", Goal::None, &["sleeper"], |r| {
                 figure(r, "sleeper", "late_p99_us")
             }),
             line("driver thread's share of a core", Goal::Aim(0.2), &["open"], |r| {

@@ -1,6 +1,6 @@
 //! What the machine itself allows a schedule: a thread that only sleeps until each instant and notes how late it wakes.
 //!
-//! Absolute times, so that lateness does not add up, and a timer slack of 1 ns, without which Linux adds 50 us.
+//! Absolute times, so that delays do not add up, and a timer slack of 1 ns, without which Linux adds 50 us.
 
 use std::num::NonZero;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::Outcome;
 use crate::child::{now_ns, timespec};
 
-/// Sleeps to `rate_per_s` instants a second for this many seconds; the percentiles of the lateness in microseconds.
+/// Sleeps to `rate_per_s` instants a second for this many seconds; the percentiles of the wake-up delay in microseconds.
 pub(crate) fn run(rate_per_s: f64, seconds: f64) -> Outcome<Value> {
     set_current_timer_slack(NonZero::new(1)).map_err(|error| format!("timer slack: {error}"))?;
     let instants = (rate_per_s * seconds).max(1.0);

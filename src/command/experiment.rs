@@ -148,7 +148,7 @@ fn notes(machine: Steadiness, design: &Design) -> Vec<String> {
     let mut notes = Vec::new();
     if !machine.fit {
         notes.push(format!(
-            "this machine is too noisy to compare right now: one in ten equal pieces of work took at least {:.1} times as long as the shortest; stop other programs, or expect unclear answers",
+            "this machine is too noisy to compare right now: one in ten equal pieces of work took at least {:.1} times as long as the shortest. Stop other programs, or expect unclear answers",
             machine.p90_ratio
         ));
     }

@@ -120,7 +120,7 @@ fn load_from(input: &Input, overrides: &[Override]) -> Result<Scenario, Error> {
 /// Writes a command's output to its end, so that a full disk is an error and not a loss.
 fn print(out: &mut dyn Write, bytes: &[u8]) -> Result<u8, Error> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        // Whoever closed the pipe has read enough; what the command found out still decides the exit code.
+        // A broken pipe is not an error: the command's own result still decides the exit code.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(DONE),
         Err(error) => Err(Error::Output(error)),
         Ok(()) => Ok(DONE),

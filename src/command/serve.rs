@@ -35,7 +35,7 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let environment = environment::describe();
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
-    // Whoever starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
+    // A script that starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
     let listening = |frontend: &str| {
         let _closed = writeln!(std::io::stderr(), "listening on {}", text::shown(frontend));
         if is_beyond_loopback(frontend) {

@@ -33,7 +33,7 @@ pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error
         let measured =
             engine::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;
         let (mut result, sampled) =
-            RunResult::new(&scenario, &[&plan], environment::describe(), &[measured]);
+            RunResult::new(&scenario, &[&plan], environment::of_a_player(), &[measured]);
         result.add_ideal(
             &[&plan],
             sampled,

@@ -14,7 +14,7 @@ const PATIENCE_NS: u64 = 3_000_000_000;
 /// The I/O threads' work is judged over this long.
 const WINDOW_NS: u64 = 1_000_000_000;
 /// I/O threads that together run, or wait for a CPU, for at least this share of the time are moving something. Stuck ones
-/// sleep: sockets that are full on both ends wake no thread. Whoever copies is at its core's limit or waits for it, far above.
+/// sleep: sockets that are full on both ends wake no thread. A thread that copies is at its core's limit or waits for it, far above.
 const LIVELY: f64 = 0.05;
 /// What a heartbeat may cost them, on both ends together, in nanoseconds: two small messages, some 10 us each.
 const HEARTBEAT_NS: f64 = 50_000.0;

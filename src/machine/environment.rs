@@ -1,9 +1,11 @@
 //! Where and with what a run is made, and of which source; read once.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 
 use super::{cgroup, limits};
-use zload_core::{facts::Revision, result::Environment};
+use zload_core::{facts::Revision, result::Environment, scenario::in_words};
 
 /// The environment of now. Before the first run nothing is known of libzmq's sockets: [`with_libzmq`] adds it.
 pub(crate) fn describe() -> Environment {
@@ -23,7 +25,22 @@ pub(crate) fn describe() -> Environment {
         cpu_quota: cgroup::least_cpu_quota(),
         load_average: load_average().unwrap_or(0.0),
         time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        command: Some(command()),
     }
+}
+
+/// The environment of a process that another zload started: its command line is not the user's.
+pub(crate) fn of_a_player() -> Environment {
+    Environment { command: None, ..describe() }
+}
+
+/// The command line of this process, without the folder of the program.
+fn command() -> String {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or(&program).to_os_string();
+    let arguments = std::iter::once(program).chain(arguments);
+    in_words(&arguments.map(|of| of.to_string_lossy().into_owned()).collect::<Vec<_>>())
 }
 
 /// The same environment after a run, which has shown how libzmq was compiled.

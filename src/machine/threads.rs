@@ -67,7 +67,7 @@ pub(crate) fn together(work: &(dyn Fn() + Sync)) {
 /// Runs `start`, whose threads, libzmq's among them, have work by the batch (`SCHED_BATCH`, see sched(7)): one that is
 /// woken does not push the thread aside that woke it, which goes on to find more work for it.
 ///
-/// Whoever was given another policy than the usual one (by `chrt`, say) keeps it, and so do all threads.
+/// A process that was given another policy than the usual one (by `chrt`, say) keeps it, and so do all its threads.
 pub(crate) fn batch_scheduled<T>(start: impl FnOnce() -> T) -> T {
     if scheduling() != libc::SCHED_OTHER {
         return start();

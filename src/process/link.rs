@@ -88,7 +88,7 @@ impl<'a> Link<'a> {
         threads::start("zload/reports", 0, move || {
             let reports = told.lines().map_while(Result::ok);
             for report in reports.filter_map(|line| serde_json::from_str(&line).ok()) {
-                // Whoever has heard of the end listens no more.
+                // A listener that has heard of the end listens no more.
                 let _heard = tell.send(report);
             }
         })?;

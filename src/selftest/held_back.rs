@@ -1,8 +1,8 @@
 //! A known send delay: a server that takes nothing for a while, and a ZeroMQ that may hold next to nothing, make requests leave
-//! late. Their lateness must be recorded, must be in the response time, and the server must agree on it.
+//! late. Their send delay must be recorded, must be in the response time, and the server must agree on it.
 
 use super::bench::{Bench, MS, Played, above};
-use super::schedule::{Lateness, disagreement_ns, intended, lateness};
+use super::schedule::{SendDelay, disagreement_ns, intended, send_delays};
 use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
@@ -30,10 +30,10 @@ struct Seen {
     answered: u64,
     /// Requests with a response time above half the stall.
     slow: u64,
-    /// Requests with a recorded lateness above half the stall, and the longest.
+    /// Requests with a recorded send delay above half the stall, and the longest.
     late: u64,
     latest_ns: Option<u64>,
-    lateness: Vec<Lateness>,
+    send_delays: Vec<SendDelay>,
 }
 
 fn make(bench: &Bench<'_>) -> Result<Found, Error> {
@@ -53,7 +53,7 @@ impl Seen {
             slow: above(&recorded.first_reply, witness.stalled_ns / 2),
             late: above(&recorded.slip, witness.stalled_ns / 2),
             latest_ns: played.result.latency.slip.max_ns,
-            lateness: lateness(&intended(played), &played.traces(), witness),
+            send_delays: send_delays(&intended(played), &played.traces(), witness),
         }
     }
 }
@@ -67,7 +67,7 @@ fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
     // A request due in the first half of the stall waits for more than the other half.
     let few = half.saturating_sub(margin);
     let fewest = few.saturating_sub(MOST_HELD);
-    let held_back = seen.lateness.iter().copied().filter(|one| one.witnessed_ns > tolerance_ns);
+    let held_back = seen.send_delays.iter().copied().filter(|one| one.witnessed_ns > tolerance_ns);
     let difference_ns = disagreement_ns(&held_back.collect::<Vec<_>>());
     vec![
         Figure::exactly("requests answered", REQUESTS, seen.answered),
@@ -84,38 +84,38 @@ mod tests {
     use super::*;
 
     /// A stall in which the first three requests found room, and the later ones were recorded with `record` of their
-    /// lateness.
+    /// send delay.
     fn seen(record: impl Fn(u64) -> u64) -> Seen {
         let waited = |number: u64| STALL_NS.saturating_sub((number - 1) * GAP_NS);
-        let lateness: Vec<Lateness> = (1..=REQUESTS)
+        let send_delays: Vec<SendDelay> = (1..=REQUESTS)
             .map(|number| {
                 let late_ns = if number > 3 { waited(number) } else { 0 };
-                Lateness { slip_ns: record(late_ns), witnessed_ns: waited(number) }
+                SendDelay { slip_ns: record(late_ns), witnessed_ns: waited(number) }
             })
             .collect();
-        let slips = lateness.iter().map(|one| one.slip_ns);
+        let slips = send_delays.iter().map(|one| one.slip_ns);
         Seen {
             stalled_ns: STALL_NS,
             answered: REQUESTS,
             slow: 20,
             late: slips.clone().filter(|ns| *ns > STALL_NS / 2).count() as u64,
             latest_ns: slips.max(),
-            lateness,
+            send_delays,
         }
     }
 
     #[test]
-    fn lateness_that_is_not_recorded_is_noticed() {
+    fn a_send_delay_that_is_not_recorded_is_noticed() {
         let hold = |seen: &Seen| crate::selftest::hold(&judge(seen, MS));
         let truth = seen(|late_ns| late_ns);
         assert!(hold(&truth));
         assert!(!hold(&seen(|_| 0)), "none of it is recorded");
         assert!(!hold(&seen(|late_ns| late_ns / 2)), "half of it is recorded");
         assert!(!hold(&seen(|late_ns| late_ns + 100 * MS)), "what was in time is recorded as late");
-        assert!(!hold(&Seen { slow: 3, ..truth.clone() }), "the lateness does not count");
+        assert!(!hold(&Seen { slow: 3, ..truth.clone() }), "the send delay does not count");
         assert!(!hold(&Seen { slow: 40, ..truth.clone() }), "it counts twice");
         assert!(!hold(&Seen { latest_ns: None, ..truth.clone() }));
         assert!(!hold(&Seen { answered: REQUESTS - 1, ..truth.clone() }));
-        assert!(!hold(&Seen { lateness: Vec::new(), ..truth }));
+        assert!(!hold(&Seen { send_delays: Vec::new(), ..truth }));
     }
 }

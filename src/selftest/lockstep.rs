@@ -8,7 +8,7 @@ use zload_core::result::{Figure, Throughput};
 
 pub(super) const KIND: Kind = Kind {
     name: "lockstep rate",
-    planted: "8 clients in a closed load and workers that wait for 100 ms, in a window of 3.5 rounds: counting whole rounds would give a seventh more requests and a seventh fewer replies than Little's law",
+    planted: "8 clients in a closed load and workers that wait for 100 ms, in a window of 3.5 rounds. Counting whole rounds would give a seventh more requests and a seventh fewer replies than Little's law",
     make,
 };
 

@@ -132,7 +132,7 @@ impl Found {
     fn too_busy(&self) -> Option<String> {
         let (ns, most_ns) = self.allowance.filter(|(ns, most_ns)| ns > most_ns)?;
         Some(format!(
-            "this machine was too busy: sleeping threads woke so late that the tolerance was {}, and above {} this trial proves nothing; try again when nothing else runs",
+            "this machine was too busy: sleeping threads woke so late that the tolerance was {}, and above {} this trial proves nothing. Try again when nothing else runs",
             duration(ns),
             duration(most_ns)
         ))

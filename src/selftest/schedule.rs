@@ -29,12 +29,12 @@ struct Seen {
     difference: u64,
     /// The recorded median of sent minus intended.
     slip_p50_ns: Option<u64>,
-    lateness: Vec<Lateness>,
+    send_delays: Vec<SendDelay>,
 }
 
-/// One request's lateness, by both witnesses.
+/// One request's send delay, by both witnesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lateness {
+pub(super) struct SendDelay {
     /// As recorded: sent minus intended.
     pub(super) slip_ns: u64,
     /// When the server took it minus when the plan wanted it to leave, less the least of all requests.
@@ -55,13 +55,13 @@ impl Seen {
             let planned = played.planned_between(second(number), second(number + 1));
             planned.abs_diff(entry.requests)
         });
-        let lateness = lateness(&intended(played), &played.traces(), witness);
+        let send_delays = send_delays(&intended(played), &played.traces(), witness);
         Self {
             planned: played.planned(),
-            taken: lateness.len() as u64,
+            taken: send_delays.len() as u64,
             difference: differences.max().unwrap_or(u64::MAX),
             slip_p50_ns: played.result.latency.slip.p50_ns,
-            lateness,
+            send_delays,
         }
     }
 }
@@ -77,12 +77,12 @@ pub(super) fn intended(played: &Played) -> BTreeMap<DrawKey, u64> {
         .collect()
 }
 
-/// The lateness of each request that the plan has, the clients recorded and the server took, by both witnesses.
-pub(super) fn lateness(
+/// The send delay of each request that the plan has, the clients recorded and the server took, by both witnesses.
+pub(super) fn send_delays(
     intended: &BTreeMap<DrawKey, u64>,
     traces: &[Trace],
     witness: &Witness,
-) -> Vec<Lateness> {
+) -> Vec<SendDelay> {
     let sent: BTreeMap<DrawKey, u64> =
         traces.iter().map(|trace| (trace.key, trace.sent_ns)).collect();
     let both: Vec<(u64, i128)> = witness
@@ -96,21 +96,21 @@ pub(super) fn lateness(
         .collect();
     let least = both.iter().map(|(_, apart)| *apart).min().unwrap_or(0);
     both.into_iter()
-        .map(|(slip_ns, apart)| Lateness {
+        .map(|(slip_ns, apart)| SendDelay {
             slip_ns,
             witnessed_ns: u64::try_from(apart - least).unwrap_or(u64::MAX),
         })
         .collect()
 }
 
-/// By how much the witnesses disagree on the lateness of the middle one of these requests.
-pub(super) fn disagreement_ns(lateness: &[Lateness]) -> Option<u64> {
-    median(lateness.iter().map(|one| one.slip_ns.abs_diff(one.witnessed_ns)).collect())
+/// By how much the witnesses disagree on the send delay of the middle one of these requests.
+pub(super) fn disagreement_ns(send_delays: &[SendDelay]) -> Option<u64> {
+    median(send_delays.iter().map(|one| one.slip_ns.abs_diff(one.witnessed_ns)).collect())
 }
 
 fn judge(seen: &Seen, allowance_ns: u64) -> Vec<Figure> {
-    let witnessed_ns = median(seen.lateness.iter().map(|one| one.witnessed_ns).collect());
-    let difference_ns = disagreement_ns(&seen.lateness);
+    let witnessed_ns = median(seen.send_delays.iter().map(|one| one.witnessed_ns).collect());
+    let difference_ns = disagreement_ns(&seen.send_delays);
     // Those that were due so shortly before the end of a second may have left in the next.
     let over_the_edge = 1 + 2 * RATE * allowance_ns / (1_000 * MS);
     vec![
@@ -127,8 +127,8 @@ mod tests {
     use super::*;
 
     fn seen(slip_ns: u64, witnessed_ns: u64) -> Seen {
-        let lateness = vec![Lateness { slip_ns, witnessed_ns }; 9];
-        Seen { planned: 9, taken: 9, difference: 0, slip_p50_ns: Some(slip_ns), lateness }
+        let send_delays = vec![SendDelay { slip_ns, witnessed_ns }; 9];
+        Seen { planned: 9, taken: 9, difference: 0, slip_p50_ns: Some(slip_ns), send_delays }
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         assert!(!hold(&seen(5 * MS, 0)), "recorded as late, and it was not");
         assert!(!hold(&Seen { taken: 8, ..seen(0, 0) }));
         assert!(!hold(&Seen { difference: 20, ..seen(0, 0) }));
-        assert!(!hold(&Seen { lateness: Vec::new(), ..seen(0, 0) }));
+        assert!(!hold(&Seen { send_delays: Vec::new(), ..seen(0, 0) }));
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             taken: vec![(key(1), 10), (key(2), 140), (key(9), 150), (key(3), 215)],
             ..Witness::default()
         };
-        let both = lateness(&intended, &traces, &witness);
+        let both = send_delays(&intended, &traces, &witness);
         let both: Vec<_> = both.iter().map(|one| (one.slip_ns, one.witnessed_ns)).collect();
         assert_eq!(both, [(0, 0), (30, 30), (0, 5)]);
     }

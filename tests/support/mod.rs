@@ -1,4 +1,4 @@
-//! What the tests share: the built program as a child process, and servers that are not ours.
+//! What the tests share: the built program as a child process, and foreign servers.
 //!
 //! Invariant: nothing waits without a limit, and nothing waits by sleeping.
 
@@ -222,7 +222,7 @@ pub fn ledger(result: &Value) -> &Value {
     &result["ledger"]
 }
 
-/// A server that is not ours: a ROUTER on a free port (or the one given), which answers as it is told.
+/// A foreign server: a ROUTER on a free port (or the one given), which answers as it is told.
 pub struct ForeignServer {
     pub endpoint: String,
     stop: Arc<AtomicBool>,

@@ -171,7 +171,7 @@ fn notes(
         None => format!("by {DRIFT_PERCENT} %; `zload calibrate` measures it"),
     };
     let mut notes = vec![format!(
-        "the runs were not interleaved, so changes of the machine are part of the difference; every interval is wider for that ({}); `zload compare A.toml B.toml` interleaves and detects smaller changes",
+        "the runs were not interleaved, so changes of the machine are part of the difference. Every interval is wider for that ({}). `zload compare A.toml B.toml` interleaves and detects smaller changes",
         drift_from
     )];
     if let Some(what) = elsewhere {

@@ -105,7 +105,7 @@ fn item(mark: Mark, of: &Words) -> String {
     }
 }
 
-/// The rows, then what the figures alone do not say. Effects are not drawn: they stand in figures.
+/// The rows, then what the figures alone do not say. Effects are not drawn: their figures say them.
 fn of_table(table: &Table) -> String {
     let shown = || table.columns.iter().enumerate().filter(|(_, of)| of.kind != Kind::Effect);
     let headings: Vec<String> = shown().map(|(_, column)| words(&column.heading)).collect();

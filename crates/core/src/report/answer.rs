@@ -60,7 +60,7 @@ pub(super) fn status(result: &ComparisonResult) -> Status {
 }
 
 /// What is found of the primary metric, in words.
-fn answer(metric: &MetricComparison, confidence_percent: f64) -> String {
+pub(super) fn answer(metric: &MetricComparison, confidence_percent: f64) -> String {
     let name = short(&metric.name);
     let (Some(effect), Some(low), Some(high)) =
         (metric.effect_percent, metric.ci_low_percent, metric.ci_high_percent)
@@ -183,7 +183,7 @@ pub(super) fn metrics(id: &'static str, path: &str, result: &ComparisonResult) -
         ("MDE".into(), Kind::Beneath),
         ("".into(), Kind::Effect),
     ];
-    let columns = columns.map(|(heading, kind)| Column { heading, kind, least: 0 });
+    let columns = columns.map(|(heading, kind)| Column { heading, kind, ..Column::default() });
     Table { id, columns: columns.into(), rows: rows.collect() }
 }
 

@@ -1,8 +1,9 @@
 //! The report of a calibration: how much of a difference is this machine's noise.
 
-use super::Reported;
-use super::document::{Block, Depth, Document, Mark, Row, Section, Span, Table, words};
+use super::comparison::command;
+use super::document::{Block, Depth, Document, Heading, Mark, Row, Section, Span, Table, words};
 use super::value::size;
+use super::{Reported, origin};
 use crate::compare::short;
 use crate::quantity::{counted, duration, percent};
 use crate::result::{CalibrationResult, MetricNoise};
@@ -11,27 +12,49 @@ impl Reported for CalibrationResult {
     fn report(&self) -> Document {
         let comparison = &self.comparison;
         let method = &comparison.method;
-        let said = format!(
-            "{} of {} of {}. `block`: standard deviation between the two identical sides of a block. `level`: standard deviation between blocks, the cost of not interleaving. `alarms`: how often sides drawn at random are called better or worse. Last columns: minimum detectable effect with that number of blocks (80 % power).",
+        let how = format!(
+            "{} of {} of {}. ",
             counted(u64::from(method.blocks), "block"),
             counted(u64::from(method.slices_per_block), "pair"),
             duration(method.slice_ns),
         );
+        let said = words!(
+            how,
+            Span::code("block"),
+            ": standard deviation between the two identical sides of a block. ",
+            Span::code("level"),
+            ": standard deviation between blocks, the cost of not interleaving. ",
+            Span::code("alarms"),
+            ": how often sides drawn at random are called better or worse. Last columns: minimum detectable effect with \
+             that number of blocks (80 % power)."
+        );
         let primary = self.noise.iter().find(|noise| noise.name == comparison.primary);
         let name = Span::name(&comparison.a.name);
-        let title = words!("noise of this machine: ", name, " against itself");
+        let title = words!("Noise of this machine: ", name, " against itself");
         let begin = Block::remarks(Mark::Warn, &comparison.notes)
             .into_iter()
             .chain([Block::sentence(said)])
             .collect();
-        let table = std::iter::once(Block::Table(table(self)))
+        let measured = if self.noise.is_empty() {
+            Block::alarm("no metric was measured often enough to know its noise")
+        } else {
+            Block::Table(table(self))
+        };
+        let table = std::iter::once(measured)
             .chain(primary.map(|primary| Block::sentence(advice(primary))))
             .collect();
         let sections = [
-            Section::new("calibration", title.clone(), Depth::Answer, begin),
+            Section {
+                heading: Heading::Title("Method"),
+                ..Section::bare("calibration", Depth::Answer, begin)
+            },
             Section::bare("noise", Depth::Answer, table),
         ];
-        Document::new(title, &comparison.a.environment.zload, sections)
+        Document {
+            origin: origin(&comparison.a.environment),
+            command: command(comparison).unwrap_or_default(),
+            ..Document::new(title, &comparison.a.environment.zload, sections)
+        }
     }
 }
 

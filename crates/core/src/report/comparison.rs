@@ -2,6 +2,7 @@
 
 use super::answer::{difference, how, metrics, sides, status, title, word};
 use super::curve::{self, Curve, Support};
+use super::densities;
 use super::document::{Block, Depth, Document, Mark, Section, Span, Tone, Words, words};
 use super::ledger::ledger;
 use super::legs::side_by_side;
@@ -10,7 +11,7 @@ use super::quantiles::quantiles;
 use super::short;
 use super::slices::slices;
 use super::value::{change, counted as number, metric, per_second};
-use super::{Reported, latency, machine, scenario_text};
+use super::{Reported, latency, machine, origin, scenario_text};
 use crate::compare::short;
 use crate::quantity::{counted, duration};
 use crate::result::{ComparisonResult, LatencySummary, SideFigures, Steadiness};
@@ -30,10 +31,16 @@ impl Reported for ComparisonResult {
             word,
             tone,
             short: short::comparison(self),
-            origin: machine(&self.b.environment),
+            origin: origin(&self.b.environment),
+            command: command(self).unwrap_or_default(),
             ..Document::new(title(self), &self.b.environment.zload, sections)
         }
     }
+}
+
+/// The command line of the comparison: a side that was saved has the one of its own run.
+pub(super) fn command(result: &ComparisonResult) -> Option<String> {
+    result.b.environment.command.clone().filter(|_| result.method.interleaved)
 }
 
 /// What is said of each pair of sides, which is at this path in the result.
@@ -49,6 +56,9 @@ fn pair(id: &str, path: &str, result: &ComparisonResult) -> Vec<Section> {
         Section::bare(&named("sides"), Depth::Answer, vec![Block::Settings(compared(result))]),
         Section::bare(&named("metrics"), Depth::Answer, metrics),
     ];
+    let densities = if path.is_empty() { densities::plot(result) } else { None };
+    let drawn = |plot| Section::bare("both-sides", Depth::Answer, vec![Block::Plot(plot)]);
+    sections.splice(1..1, densities.map(drawn));
     sections.extend(quantiles(&named("quantile-by-quantile"), path, result));
     sections
 }

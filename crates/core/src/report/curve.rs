@@ -16,10 +16,8 @@ const HEIGHT: f64 = 340.0;
 const POINTS_PER_NINE: u32 = 60;
 /// The axis of times starts with those of this quantile.
 const LEAST_SHOWN: f64 = 0.02;
-/// The percentiles that have intervals.
-const QUANTILES: [f64; PERCENTILES.len()] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, LAST_INTERVAL];
-/// The last of them.
-const LAST_INTERVAL: f64 = 0.9999;
+/// The last percentile that has an interval.
+const LAST_INTERVAL: f64 = PERCENTILES[PERCENTILES.len() - 1].quantile();
 /// A sample too small for its median is too small for the curve below it.
 const LEAST_QUANTILE: f64 = 0.5;
 
@@ -69,16 +67,21 @@ pub(super) fn plot(id: &'static str, curves: &[Curve]) -> Option<Plot> {
     };
     // The first curve is the one that matters: it is on top.
     let curves = drawn.iter().rev().flat_map(|(curve, histogram)| layers(curve, histogram));
+    // No curve hides the values of another.
+    let values = drawn.iter().rev().flat_map(|(curve, histogram)| values(curve, histogram));
     let description: Vec<String> = drawn.iter().map(|(curve, _)| described(curve)).collect();
     Some(Plot {
         id,
         title: "Response time by percentile".to_owned(),
         words: format!(
-            "The time within which a percentage of the requests was answered. Dashed: observed, not estimated, as samples are too few.{whiskers}"
+            "The time within which a percentage of the requests was answered. Dashed: observed, not estimated, as samples are too few.{whiskers} Point at a percentile to see its value."
         ),
         description: description.join("; "),
         keys: drawn.iter().map(|(curve, _)| (curve.ink, curve.name.clone())).collect(),
-        drawing: Drawing::Axes(axes, std::iter::once(Layer::Grid).chain(curves).collect()),
+        drawing: Drawing::Axes(
+            axes,
+            std::iter::once(Layer::Grid).chain(curves).chain(values).collect(),
+        ),
     })
 }
 
@@ -117,9 +120,34 @@ fn estimated_until(curve: &Curve) -> f64 {
     }
 }
 
+/// The percentiles that the table has, and the maximum, for the pointer.
+fn values(curve: &Curve, histogram: &Histogram<u64>) -> Vec<Layer> {
+    let latencies = curve.latencies;
+    let value = |at: f64, name: &str, mark: &str, ns: u64| {
+        let label = format!("{name} {mark}{}", duration(ns));
+        let what = format!("{}: {label}", curve.name);
+        Layer::Value(curve.ink, (at, ns as f64), [label, what])
+    };
+    let percentiles = PERCENTILES.iter().filter_map(|kind| {
+        let mark = if latencies.is_uncertain(kind) { "~" } else { "" };
+        Some(value(kind.quantile(), kind.name, mark, latencies.percentile(kind)?))
+    });
+    let max = latencies.max_ns.map(|ns| value(last(histogram), "max", "", ns));
+    percentiles.chain(max).collect()
+}
+
+/// Where the largest value is drawn.
+fn last(histogram: &Histogram<u64>) -> f64 {
+    1.0 - 10_f64.powf(-nines(histogram))
+}
+
+fn nines(histogram: &Histogram<u64>) -> f64 {
+    (histogram.len() as f64).log10().max(1.0)
+}
+
 /// Quantiles and their times, evenly spaced on the axis, from the smallest to the largest value.
 fn points(histogram: &Histogram<u64>) -> Vec<Point> {
-    let nines = (histogram.len() as f64).log10().max(1.0);
+    let nines = nines(histogram);
     let steps = (0_u32..)
         .map(|number| f64::from(number) / f64::from(POINTS_PER_NINE))
         .take_while(|place| *place < nines);
@@ -127,13 +155,13 @@ fn points(histogram: &Histogram<u64>) -> Vec<Point> {
         .map(|place| 1.0 - 10_f64.powf(-place))
         .map(|quantile| (quantile, histogram.value_at_quantile(quantile) as f64))
         .collect();
-    points.push((1.0 - 10_f64.powf(-nines), histogram.max() as f64));
+    points.push((last(histogram), histogram.max() as f64));
     points
 }
 
 fn intervals(curve: &Curve) -> impl Iterator<Item = (f64, [u64; 2])> + use<> {
     let ends = curve.latencies.intervals.ends();
-    QUANTILES.into_iter().zip(ends).filter_map(|(quantile, ends)| Some((quantile, ends?)))
+    PERCENTILES.iter().zip(ends).filter_map(|(kind, ends)| Some((kind.quantile(), ends?)))
 }
 
 fn described(curve: &Curve) -> String {

@@ -16,8 +16,10 @@ pub struct Document {
     pub(crate) tone: Tone,
     /// The version of zload that measured.
     pub(crate) made_by: String,
-    /// Where and when, below the title of a page that is sent around.
+    /// When, with which version and where, below the title of a page that is sent around.
     pub(crate) origin: String,
+    /// The command line, if it is known.
+    pub(crate) command: String,
     pub(crate) sections: Vec<Section>,
     /// What fits on one screen of a terminal, of reports that are longer.
     pub(crate) short: Vec<Section>,
@@ -162,6 +164,8 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     /// Characters that it is at least wide.
     pub(crate) least: usize,
+    /// Whether it is among the few that a narrow page shows first.
+    pub(crate) is_main: bool,
 }
 
 /// What is in a column.
@@ -251,6 +255,7 @@ impl Document {
             tone: Tone::Plain,
             made_by: made_by.to_owned(),
             origin: String::new(),
+            command: String::new(),
             sections,
             short: Vec::new(),
         }
@@ -360,7 +365,7 @@ impl Span {
     }
 }
 
-/// Stands where a figure is null.
+/// Shown where a figure is null.
 pub(crate) const NOTHING: &str = "–";
 
 impl Mark {
@@ -393,8 +398,11 @@ impl Table {
     /// A table without rows: a column of names, then columns of figures.
     pub(super) fn of<T: Into<Words>>(headings: impl IntoIterator<Item = T>) -> Self {
         let kinds = std::iter::once(Kind::Words).chain(std::iter::repeat(Kind::Figures));
-        let column =
-            |(heading, kind): (T, Kind)| Column { heading: heading.into(), kind, least: 0 };
+        let column = |(heading, kind): (T, Kind)| Column {
+            heading: heading.into(),
+            kind,
+            ..Column::default()
+        };
         let columns = headings.into_iter().zip(kinds).map(column).collect();
         Self { columns, ..Self::default() }
     }

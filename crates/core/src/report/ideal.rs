@@ -2,7 +2,7 @@
 
 use super::Reported;
 use super::buckets;
-use super::document::{Block, Depth, Document, Row, Section, Span, Table, words};
+use super::document::{Block, Depth, Document, Heading, Row, Section, Span, Table, words};
 use super::latency;
 use super::plan::settings_of_the_plan;
 use crate::quantity::{count, duration, percent, rate};
@@ -20,7 +20,7 @@ const PRICED: [Percentile; 4] = [
     ("the maximum", |latencies| latencies.max_ns),
 ];
 
-/// One of the three response times of a policy: its name, its field, and where it stands.
+/// One of the three response times of a policy: its name, its field, and where it is kept.
 type Part = (&'static str, &'static str, fn(&IdealFigures) -> &LatencySummary);
 
 impl Reported for IdealResult {
@@ -48,8 +48,9 @@ fn what_was_simulated(result: &IdealResult) -> Section {
     let plan = words!(Span::code(&result.plan_hash), how);
     let mut rows = settings_of_the_plan(&result.scenario);
     rows.push(("plan".into(), plan));
-    let heading = words!(Span::name(&result.scenario.name), ", lower bound");
-    Section::new("what-was-simulated", heading, Depth::Answer, vec![Block::Settings(rows)])
+    let blocks = vec![Block::Settings(rows)];
+    let heading = Heading::Title("What was simulated");
+    Section { heading, ..Section::bare("what-was-simulated", Depth::Answer, blocks) }
 }
 
 fn load(result: &IdealResult) -> Section {

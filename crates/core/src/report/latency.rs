@@ -109,7 +109,13 @@ pub(super) fn table(id: &'static str, named: &[Named]) -> Table {
         let largest = time(format!("{path}.max_ns"), latencies.max_ns);
         Row::of([name.clone(), mean].into_iter().chain(percentiles).chain([largest]))
     };
-    Table { id, ..Table::of(headings.chain(["max"])).rows(named.iter().map(row)) }
+    let mut table = Table { id, ..Table::of(headings.chain(["max"])).rows(named.iter().map(row)) };
+    // The name, the mean, then the percentiles.
+    let tail = shown.iter().rposition(|(_, kind)| kind.quantile() <= Kind::P99.quantile());
+    let first = shown.first().map(|_| 2);
+    let main = [first, tail.map(|place| place + 2), Some(table.columns.len() - 1)];
+    main.into_iter().flatten().for_each(|place| table.columns[place].is_main = true);
+    table
 }
 
 /// The percentiles that any of the distributions has, with their places among all.

@@ -7,6 +7,7 @@ mod buckets;
 mod calibration;
 mod comparison;
 mod curve;
+mod densities;
 pub(crate) mod document;
 mod ideal;
 mod latency;
@@ -60,6 +61,20 @@ pub fn of(result: &impl Reported) -> Document {
     result.report()
 }
 
+/// When, with which version and where: what a reader of a page that was sent must know first.
+fn origin(environment: &Environment) -> String {
+    let Environment { zload, build, kernel, cpu_model, cores, time, .. } = environment;
+    let build = if build == "release" { String::new() } else { format!(" ({build} build)") };
+    let cores = quantity::counted(*cores as u64, "core");
+    format!("{} · zload {zload}{build} · {cores} of {cpu_model}, {kernel}", day_and_time(time))
+}
+
+/// An instant as people read it, `2026-11-26 18:25 UTC`, or as it is if it is not of zload's form.
+fn day_and_time(time: &str) -> String {
+    let parts = time.split_once('T').zip(time.get(11..16)).filter(|_| time.ends_with('Z'));
+    parts.map_or_else(|| time.to_owned(), |((day, _), minute)| format!("{day} {minute} UTC"))
+}
+
 fn machine(environment: &Environment) -> String {
     let Environment {
         zload,
@@ -72,6 +87,7 @@ fn machine(environment: &Environment) -> String {
         cpu_quota,
         load_average,
         time,
+        command: _, // for pages, which say it below their title
     } = environment;
     let build = if build == "release" { String::new() } else { format!(" ({build} build)") };
     let cores = quantity::counted(*cores as u64, "core");

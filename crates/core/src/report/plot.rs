@@ -26,8 +26,21 @@ pub(crate) struct Plot {
 pub(crate) enum Drawing {
     /// Something on two axes, from back to front.
     Axes(Axes, Vec<Layer>),
+    /// Several of these, one above the other.
+    Panels(Vec<Panel>),
     /// Bars of parts that add up.
     Bars(Vec<PartedBar>),
+}
+
+/// One of several pictures, with what is above it.
+#[derive(Debug, Clone)]
+pub(crate) struct Panel {
+    /// What it shows.
+    pub(crate) label: String,
+    /// The mark before that.
+    pub(crate) mark: Ink,
+    pub(crate) axes: Axes,
+    pub(crate) layers: Vec<Layer>,
 }
 
 /// Two axes.
@@ -62,6 +75,8 @@ pub(crate) enum Layer {
     Whisker(Ink, f64, [f64; 2]),
     /// A mark at a point, and what it is.
     Dot(Ink, Point, Option<String>),
+    /// A point whose value shows at the pointer: in few words beside it, and with what it is of.
+    Value(Ink, Point, [String; 2]),
     /// Rectangles of one shade, from 1, each between two corners.
     Cells(usize, Vec<[Point; 2]>),
     /// The tooltip between two places from left to right.

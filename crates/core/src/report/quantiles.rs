@@ -17,7 +17,7 @@ pub(super) fn quantiles(id: &str, path: &str, result: &ComparisonResult) -> Opti
     let last = result.quantiles.iter().map(|of| of.quantile).max_by(f64::total_cmp)?;
     let plot = path.is_empty().then(|| Block::Plot(plot(result, last)));
     let blocks = plot.into_iter().chain([Block::Table(table(path, result))]).collect();
-    let heading = "response time to the first reply, quantile by quantile";
+    let heading = "Response time to the first reply by percentile";
     Some(Section::new(id, heading, Depth::Detail, blocks))
 }
 

@@ -16,7 +16,7 @@ use super::short;
 use super::time::over_time;
 use super::value::{figure, mean_time};
 use super::verdict::{checks, ended, headline, thresholds, verdict};
-use super::{Reported, machine, scenario_text};
+use super::{Reported, machine, origin, scenario_text};
 use crate::quantity::{self, bytes, bytes_per_second, count, duration, percent};
 use crate::result::{GeneratorFigures, ProxyFigures, RunResult, ServerFigures, figures, to_value};
 use crate::scenario::in_words;
@@ -52,7 +52,8 @@ impl Reported for RunResult {
             word: word.to_owned(),
             tone,
             made_by: self.environment.zload.clone(),
-            origin: machine(&self.environment),
+            origin: origin(&self.environment),
+            command: self.environment.command.clone().unwrap_or_default(),
             sections: sections.into_iter().flatten().collect(),
             short: short::run(self),
         }

@@ -58,6 +58,19 @@ impl Scale {
         if high / low < LARGE_RANGE { Self::from_zero([high]) } else { Self::log(low, high) }
     }
 
+    /// For times in nanoseconds, and no more than they need: logarithmic if they are far apart.
+    pub(crate) fn holding(values: impl IntoIterator<Item = f64>) -> Self {
+        let (low, high) = values
+            .into_iter()
+            .fold((f64::INFINITY, 1.0_f64), |(low, high), ns| (low.min(ns), high.max(ns)));
+        let low = low.clamp(1.0, high);
+        if high / low >= LARGE_RANGE {
+            return Self::log(low, high);
+        }
+        let step = step(high - low, 5.0);
+        Self::exact((low / step).floor() * step, (high / step).ceil() * step)
+    }
+
     /// Logarithmic from `low`, which is above 0, to `high`, both rounded outwards to a step of 1, 2 or 5.
     pub(crate) fn log(low: f64, high: f64) -> Self {
         let (low, high) = (low.max(1.0), high.max(2.0));
@@ -79,6 +92,23 @@ impl Scale {
             Self::Percentile { nines } => -(1.0 - value).max(1e-12).log10() / nines,
         };
         if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) }
+    }
+
+    /// Whether a value is between the ends.
+    pub(crate) fn holds(self, value: f64) -> bool {
+        match self {
+            Self::Linear { low, high } | Self::Log { low, high } => (low..=high).contains(&value),
+            Self::Percentile { .. } => (0.0..=1.0).contains(&value),
+        }
+    }
+
+    /// The value at a share of the axis, from 0 to 1.
+    pub(crate) fn value(self, share: f64) -> f64 {
+        match self {
+            Self::Linear { low, high } => low + share * (high - low),
+            Self::Log { low, high } => low * (high / low).powf(share),
+            Self::Percentile { nines } => 1.0 - 10_f64.powf(-share * nines),
+        }
     }
 
     /// The values that get a label, and whether they may go where there is little room.
@@ -232,15 +262,18 @@ mod tests {
                 Scale::about_zero([one, -other]),
                 Scale::with_zero([one, -other]),
                 Scale::of_times([one, other]),
+                Scale::holding([one, other]),
                 Scale::exact(one, other),
             ];
             for scale in scales {
                 let share = scale.share(value);
                 prop_assert!((0.0..=1.0).contains(&share), "{scale:?} {share}");
+                let inside = scale.value(0.3);
+                prop_assert!(scale.holds(inside) && (scale.share(inside) - 0.3).abs() < 1e-3, "{scale:?} {inside}");
                 prop_assert!(scale.share(one.min(other)) <= scale.share(one.max(other)));
                 prop_assert!(scale.ticks().len() <= 15, "{:?}", scale.ticks());
             }
-            for scale in &scales[..4] {
+            for scale in &scales[..5] {
                 prop_assert!(scale.ticks().len() >= 2, "{scale:?} {:?}", scale.ticks());
             }
         }

@@ -3,7 +3,7 @@
 use super::document::{
     Block, Depth, Document, Mark, Row, Section, Span, Status, Table, Tone, Words, words,
 };
-use super::{Reported, machine};
+use super::{Reported, machine, origin};
 use crate::quantity::{count, counted, duration};
 use crate::result::{Figure, Floor, SelftestResult, Trial, Unit};
 
@@ -20,7 +20,11 @@ impl Reported for SelftestResult {
         let sections = std::iter::once(Section::bare("verdict", Depth::Answer, head))
             .chain(self.floor.as_ref().map(of_floor))
             .chain((0..).zip(&self.trials).map(of_trial));
-        Document::new("selftest".into(), &self.environment.zload, sections)
+        Document {
+            origin: origin(&self.environment),
+            command: self.environment.command.clone().unwrap_or_default(),
+            ..Document::new("Selftest".into(), &self.environment.zload, sections)
+        }
     }
 }
 

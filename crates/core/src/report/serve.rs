@@ -1,9 +1,9 @@
 //! The report of `zload serve`: what the proxy handled.
 
-use super::document::{Block, Depth, Document, Section, Span, words};
+use super::document::{Block, Depth, Document, Heading, Section, Span, words};
 use super::plan::settings;
 use super::run::proxy_line;
-use super::{Reported, machine};
+use super::{Reported, machine, origin};
 use crate::quantity::{bytes_per_second, count, duration, rate};
 use crate::result::ServeResult;
 use crate::scenario::{MAX_DELAY, MAX_REPLIES, MOST_FRAMES, Scenario};
@@ -32,11 +32,18 @@ impl Reported for ServeResult {
         });
         let proxy = vec![Block::sentence(proxy_line(&self.proxy))];
         let sections = [
-            Section::new("served", title.clone(), Depth::Answer, vec![Block::Settings(rows)]),
+            Section {
+                heading: Heading::Title("What was served"),
+                ..Section::bare("served", Depth::Answer, vec![Block::Settings(rows)])
+            },
             Section::new("messages", "Messages", Depth::Answer, messages(self)),
             Section::new("proxy", "Proxy", Depth::Answer, proxy),
         ];
-        Document::new(title, &self.environment.zload, failed.chain(sections))
+        Document {
+            origin: origin(&self.environment),
+            command: self.environment.command.clone().unwrap_or_default(),
+            ..Document::new(title, &self.environment.zload, failed.chain(sections))
+        }
     }
 }
 

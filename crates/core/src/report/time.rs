@@ -103,7 +103,7 @@ fn heat_map(result: &RunResult) -> Option<Plot> {
         id: "heat-map",
         title: "Response time over time".to_owned(),
         words: format!(
-            "Each cell covers a span of time and of response times to the first reply; darker cells have more replies, up to {}.",
+            "Each cell covers a span of time and of response times to the first reply; its colour is the number of replies, up to {}.",
             count(most)
         ),
         description: format!(

@@ -159,12 +159,12 @@ impl Figure {
         self.name.ends_with("_ratio")
     }
 
-    /// Its key within an entry of the series, if that is where it stands.
+    /// Its key within an entry of the series, if that is where it is.
     pub fn of_each_second(&self) -> Option<&'static str> {
         self.name.strip_prefix(SERIES)
     }
 
-    /// What a result says there; `None` if the part that it would stand in is missing.
+    /// What a result says there; `None` if the part that would hold it is missing.
     pub fn of<'a>(&self, result: &'a Value) -> Option<&'a Value> {
         result.pointer(&format!("/{}", self.path().replace('.', "/")))
     }

@@ -185,6 +185,9 @@ pub struct Environment {
     pub load_average: f64,
     /// Start of the run, RFC 3339, UTC.
     pub time: String,
+    /// The command line, quoted as a shell reads it; null in results of older versions and in the runs of a comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
 }
 
 /// Rates over the measured window. Of an open load they count what was sent and received in it; of a closed one each

@@ -152,7 +152,7 @@ pub(super) fn lost_because(
         format!("{lost} replies were outstanding when the run was cut short, and count as lost")
     } else if sndhwm > 0 && missing * 2 > lost {
         format!(
-            "workers sent {missing} replies that no client got: a ROUTER drops messages to a client whose queue is full (sockets.sndhwm = {sndhwm}); raise {} (0 is no limit)",
+            "workers sent {missing} replies that no client got: a ROUTER drops messages to a client whose queue is full (sockets.sndhwm = {sndhwm}). Raise {} (0 is no limit)",
             scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
         )
     } else if let Some(ignored) = ignored(plan, run) {

@@ -18,6 +18,11 @@ impl Kind {
     pub const P50: Self = Self { field: "p50", name: "p50", quantile: 0.5 };
     /// The 99th percentile.
     pub const P99: Self = Self { field: "p99", name: "p99", quantile: 0.99 };
+
+    /// Which one it is, from 0 to 1.
+    pub const fn quantile(&self) -> f64 {
+        self.quantile
+    }
 }
 
 /// All of them, in rising order.

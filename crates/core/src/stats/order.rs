@@ -76,7 +76,7 @@ pub fn next_value(values: &[f64]) -> Option<[f64; 2]> {
     Some([between(at, at + 1), between(last - at, last - at - 1)])
 }
 
-/// Where the value that ends the lower `share` of `count` sorted values stands.
+/// The position of the value that ends the lower `share` of `count` sorted values.
 fn rank(share: f64, count: usize) -> usize {
     index((share * count as f64).ceil()).clamp(1, count) - 1
 }

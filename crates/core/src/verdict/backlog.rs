@@ -62,7 +62,7 @@ pub(super) fn backlog(evidence: &Evidence, limits: &Limits) -> Check {
     Check::at_most((growth, "count"), lines, fact, ADVICE)
 }
 
-const ADVICE: &str = "latencies grow with the length of the run; lower the rate, or find the maximum throughput with a closed load";
+const ADVICE: &str = "latencies grow with the length of the run. Lower the rate, or find the maximum throughput with a closed load";
 
 /// The plan itself asks for more than its workers can do: no test is needed, but how much the queue grew decides.
 fn too_much_planned(evidence: &Evidence, limits: &Limits, utilisation: f64) -> Check {

@@ -63,7 +63,7 @@ pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
     };
     let fact =
         format!("waiting for CPUs that others use makes up about {} of the {of}", percent(share));
-    let advice = format!("{advice}; stop other programs, or use another machine");
+    let advice = format!("{advice}. Stop other programs, or use another machine");
     let mut check = Check::at_most((share, "ratio"), lines, fact, &advice).noted_above(line);
     if check.noted {
         check.sentence += ": ";

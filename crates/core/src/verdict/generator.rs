@@ -58,7 +58,7 @@ pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
         .p99_ns
         .map_or_else(String::new, |ns| format!(" (p99 of the send delay: {})", duration(ns)));
     if is_the_figure {
-        let advice = "the figures are the generator's and not the system's; use more drivers (clients.threads), more machines or a lower rate";
+        let advice = "the figures are the generator's and not the system's. Use more drivers (clients.threads), more machines or a lower rate";
         let lines = Lines::warn(SLIP_SHARE).or_fail(SLIP_IS_THE_FIGURE);
         return Check::at_most((of_median, "ratio"), lines, fact + &late_by, advice);
     }
@@ -106,7 +106,7 @@ pub(super) fn delivered_rate(evidence: &Evidence, limits: &Limits) -> Check {
         (share, "ratio"),
         Lines::warn(limits.max_unsent).or_fail(UNSENT_FAILS),
         format!("{} of the planned requests were not sent", percent(share)),
-        "the load was lower than planned, and the percentiles leave the unsent requests out; lower the rate, or check that the system still accepts requests",
+        "the load was lower than planned, and the percentiles leave the unsent requests out. Lower the rate, or check that the system still accepts requests",
     )
 }
 

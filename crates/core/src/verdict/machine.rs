@@ -22,7 +22,7 @@ pub(super) const THROTTLED_FAILS: f64 = 0.5;
 pub(super) fn ending(evidence: &Evidence) -> Check {
     if let Some(failure) = &evidence.failure {
         let lines = Lines::warn(0.0).or_fail(0.0);
-        let advice = "what was measured until then is not the plan; fix the cause and run again";
+        let advice = "what was measured until then is not the plan. Fix the cause and run again";
         return Check::at_most(
             (1.0, "count"),
             lines,
@@ -98,7 +98,7 @@ pub(super) fn throttled(evidence: &Evidence, limits: &Limits) -> Check {
         quota.periods
     );
     let lines = Lines::warn(limits.max_throttled).or_fail(THROTTLED_FAILS);
-    let advice = "threads then stop until the next period, so the quota decides the latencies; raise it, or lower the load";
+    let advice = "threads then stop until the next period, so the quota decides the latencies. Raise it, or lower the load";
     Check::at_most((quota.throttled_share(), "ratio"), lines, fact, advice)
 }
 

@@ -110,11 +110,11 @@ impl Verdict {
     /// The findings to show before the figures, the worst first: warnings, and notes. What another check
     /// explains is left out, as that one names it.
     pub fn findings(&self) -> Vec<&Check> {
-        let stands = |check: &&Check| {
+        let is_finding = |check: &&Check| {
             let says = check.status >= CheckStatus::Warn || symptoms::is_named(check);
             says && check.symptom_of.is_none()
         };
-        let mut findings: Vec<&Check> = self.checks.iter().filter(stands).collect();
+        let mut findings: Vec<&Check> = self.checks.iter().filter(is_finding).collect();
         findings.sort_by_key(|check| std::cmp::Reverse(check.status));
         findings
     }

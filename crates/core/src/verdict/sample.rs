@@ -172,7 +172,7 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
     let mut check = Check::note_above((lacking, "count"), 0.0, format!("{found}; {estimated}"));
     if check.noted {
         check.sentence = format!(
-            "{found}, and {needed:.0} is needed: {estimated}; uncertain percentiles are observed, not estimated; raise run.duration"
+            "{found}, and {needed:.0} is needed: {estimated}; uncertain percentiles are observed, not estimated. Raise run.duration"
         );
     }
     check.value = decisive.size.map(f64::floor);

@@ -51,7 +51,7 @@ pub(super) fn join(checks: &mut [Check]) {
             }
         }
         if !shown.is_empty() {
-            add(checks, name, &format!("it also explains {}", shown.join(", ")));
+            add(checks, name, &format!("It also explains {}", shown.join(", ")));
         }
     }
     let causes: Vec<String> = checks
@@ -61,7 +61,7 @@ pub(super) fn join(checks: &mut [Check]) {
         .collect();
     let effect = EFFECTS.into_iter().find(|name| found(checks, name).is_some());
     if let Some(effect) = effect.filter(|_| !causes.is_empty()) {
-        add(checks, effect, &format!("meanwhile {}", causes.join(", ")));
+        add(checks, effect, &format!("Meanwhile, {}", causes.join("; ")));
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn is_named(check: &Check) -> bool {
 
 fn add(checks: &mut [Check], name: &str, what: &str) {
     for check in checks.iter_mut().filter(|check| check.name == name) {
-        check.sentence += "; ";
+        check.sentence += ". ";
         check.sentence += what;
     }
 }

@@ -285,7 +285,7 @@ fn requests_that_zeromq_held_back_are_not_the_generators_fault() {
 }
 
 #[test]
-fn lateness_in_the_p99_alone_doubts_that_figure_and_not_the_run() {
+fn send_delay_in_the_p99_alone_doubts_that_figure_and_not_the_run() {
     let mut evidence = clean(12);
     let of =
         |p99_us: u64| Percentiles { count: 5_000, p50_ns: Some(MS), p99_ns: Some(p99_us * 1_000) };

@@ -111,7 +111,7 @@ fn symptoms_stand_behind_what_explains_them() {
     assert_eq!(named(&verdict), ["late", "machine_share"]);
     let [late, effect] = ["late", "machine_share"].map(|name| check(&verdict, name));
     assert_eq!((late.symptom_of.as_deref(), &effect.symptom_of), (Some("machine_share"), &None));
-    assert!(effect.sentence.contains("it also explains late"), "{effect:?}");
+    assert!(effect.sentence.contains("It also explains late"), "{effect:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! A request is a slice in its client's lane with its legs inside; a client that has several in flight gets a lane more
 //! for each. Proxy and workers show the part of the trace that was theirs. The format is that of "Trace Event Format"
-//! (complete events and metadata events); its times are microseconds, so nanoseconds stand after the point and, exactly,
+//! (complete events and metadata events); its times are microseconds, so nanoseconds are after the point and, exactly,
 //! among the arguments.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -25,7 +25,7 @@ pub(super) fn run(result: &RunResult) -> String {
     })
 }
 
-/// A figure's row; none if the part of the result that it would stand in is not there.
+/// A figure's row; none if the part of the result that would hold it is not there.
 fn row(figure: &Figure, result: &Value) -> Option<[String; 6]> {
     let (value, unit) = (figure.of(result)?, unit_of(figure));
     // A count that is null has never had a row.

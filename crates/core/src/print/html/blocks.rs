@@ -1,6 +1,6 @@
 //! The parts of a page, each as HTML.
 //!
-//! A figure is a `data` element whose value is the field's, so that a reader of the page, or a test, can hold it against
+//! A figure is a `data` element whose value is the field's, so that a reader of the page, or a test, can compare it with
 //! the JSON object.
 
 use maud::{Markup, html};
@@ -33,7 +33,7 @@ pub(super) fn of_block(block: &Block) -> Markup {
             p.note { (of_words(meaning)) }
         },
         Block::Table(table) => of_table(table),
-        Block::Verbatim(text) => html! { pre { code { (text.trim_end()) } } },
+        Block::Verbatim(text) => html! { pre tabindex="0" { code { (text.trim_end()) } } },
         Block::Plot(plot) => plots::figure(plot),
         Block::Folded(summary, blocks) => html! {
             details { summary { (of_words(summary)) } @for block in blocks { (of_block(block)) } }
@@ -91,11 +91,17 @@ fn list(items: &[(Mark, Words)]) -> Markup {
     }
 }
 
-/// Words that stand above the cells of a column are beside them, too, for pages that are too narrow for columns.
+/// Words that are above the cells of a column are beside them, too, for pages that are too narrow for columns.
 fn of_table(table: &Table) -> Markup {
     let id = (!table.id.is_empty()).then_some(table.id);
     let scale = effects::scale(table);
+    let has_main = table.columns.iter().any(|column| column.is_main);
     let headings: Vec<Words> = table.columns.iter().map(|column| column.heading.clone()).collect();
+    let names: Vec<Option<String>> = headings
+        .iter()
+        .map(|heading| Some(heading.named()).filter(|name| !name.is_empty()))
+        .map(|name| name.filter(|_| has_main || scale.is_some()))
+        .collect();
     let cell = |column: usize, cells: &[Words], row: Option<&Row>| {
         html! {
             (of_cell(&cells[column], scale))
@@ -107,12 +113,16 @@ fn of_table(table: &Table) -> Markup {
     };
     let shown = || table.columns.iter().enumerate().filter(|(_, of)| of.kind != Kind::Beneath);
     scrolled(&html! {
-        table.forest[scale.is_some()] id=[id] {
+        table.forest[scale.is_some()].few[has_main] id=[id] {
             @if table.has_headings() {
                 thead { tr { @for (number, column) in shown() {
-                    th.words[is_words(number, column)] {
-                        @if let (Some(scale), Kind::Effect) = (scale, column.kind) { (effects::axis(scale)) }
-                        @else { (cell(number, &headings, None)) }
+                    @let (is_words, is_main) = (is_words(number, column), column.is_main);
+                    @if let (Some(scale), Kind::Effect) = (scale, column.kind) {
+                        td { (effects::axis(scale)) }
+                    } @else if headings[number].plain().is_empty() {
+                        td {}
+                    } @else {
+                        th.words[is_words].main[is_main] scope="col" { (cell(number, &headings, None)) }
                     }
                 } } }
             }
@@ -122,8 +132,8 @@ fn of_table(table: &Table) -> Markup {
                         @if number == 0 {
                             th scope="row" { (cell(0, &row.cells, Some(row))) }
                         } @else {
-                            td.words[is_words(number, column)].drawn[column.kind == Kind::Effect]
-                                data-name=[scale.map(|_| headings[number].named()).filter(|name| !name.is_empty())] {
+                            td.words[is_words(number, column)].drawn[column.kind == Kind::Effect].main[column.is_main]
+                                data-name=[&names[number]] {
                                 (cell(number, &row.cells, Some(row)))
                             }
                         }

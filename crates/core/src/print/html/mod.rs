@@ -38,6 +38,7 @@ pub fn html(report: &Document) -> String {
                         h1 { (title) }
                         @if !report.lead.is_empty() { p.lead { (report.lead) } }
                         @if !report.origin.is_empty() { p.note.origin { (report.origin) } }
+                        @if !report.command.is_empty() { p.note.origin { (command(&report.command)) } }
                     }
                     @for section in &report.sections { (of_section(report, section)) }
                 }
@@ -47,6 +48,14 @@ pub fn html(report: &Document) -> String {
     };
     // A browser, too, turns and hides what is around such signs.
     format!("<!DOCTYPE html>\n{}\n", visible(&page.into_string()))
+}
+
+/// A command line, which breaks between its words and not at their hyphens.
+fn command(command: &str) -> Markup {
+    html! { code { @for (number, word) in command.split(' ').enumerate() {
+        @if number > 0 { " " }
+        span { (word) }
+    } } }
 }
 
 /// A section, or nothing if it has nothing but what is written in characters.

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{WIDTH, at, mark};
-use crate::report::plot::{Axes, Ink, Layer, Point};
+use crate::report::plot::{Axes, Ink, Layer, Panel, Point};
 
 /// Room for the labels of the vertical axis.
 const LEFT: f64 = 62.0;
@@ -12,9 +12,36 @@ const RIGHT: f64 = 24.0;
 const TOP: f64 = 10.0;
 /// Room for the labels of the horizontal axis.
 const BOTTOM: f64 = 28.0;
+/// Room for the line above a panel.
+const ABOVE: f64 = 26.0;
+/// How far around a point the pointer finds it.
+const NEAR: f64 = 9.0;
+/// Room that the value of a point takes beside it.
+const BESIDE: f64 = 130.0;
 
 pub(super) fn drawn(axes: &Axes, layers: &[Layer]) -> Markup {
     html! { @for layer in layers { (of_layer(axes, layer)) } }
+}
+
+/// Panels one above the other, and their height.
+pub(super) fn panels(panels: &[Panel]) -> (f64, Markup) {
+    let mut top = 0.0;
+    let placed: Vec<(f64, &Panel)> = panels
+        .iter()
+        .map(|panel| {
+            let from = top + ABOVE;
+            top = from + panel.axes.height;
+            (from, panel)
+        })
+        .collect();
+    let markup = html! {
+        @for (top, Panel { label, mark: Ink(ink), axes, layers }) in placed {
+            (mark(ink, 6.0, top - 12.0))
+            text.label.row x="18" y=(at(top - 8.0)) { (label) }
+            g transform=(format!("translate(0 {top:.1})")) { (drawn(axes, layers)) }
+        }
+    };
+    (top, markup)
 }
 
 fn of_layer(axes: &Axes, layer: &Layer) -> Markup {
@@ -38,6 +65,9 @@ fn of_layer(axes: &Axes, layer: &Layer) -> Markup {
             let mark = mark(ink, across(axes, *x), up(axes, *y));
             html! { @if let Some(what) = what { g { title { (what) } (mark) } } @else { (mark) } }
         }
+        Layer::Value(Ink(ink), (x, y), words) => {
+            value_at(ink, across(axes, *x), up(axes, *y), words)
+        }
         // As one path, so that a page stays small whatever the run.
         Layer::Cells(shade, cells) => {
             let cells: String = cells.iter().map(|corners| rectangle(axes, corners)).collect();
@@ -51,6 +81,20 @@ fn of_layer(axes: &Axes, layer: &Layer) -> Markup {
                     title { (what) }
                 }
             }
+        }
+    }
+}
+
+/// A point that nobody sees until the pointer is near it; its value is at the side that has room.
+fn value_at(ink: &str, x: f64, y: f64, [value, what]: &[String; 2]) -> Markup {
+    let is_left = x + BESIDE > WIDTH;
+    let beside = if is_left { x - 8.0 } else { x + 8.0 };
+    html! {
+        g.value {
+            title { (what) }
+            circle.near cx=(at(x)) cy=(at(y)) r=(NEAR) {}
+            circle class=(format!("point {ink}")) cx=(at(x)) cy=(at(y)) r="3.5" {}
+            text.label.left[is_left] x=(at(beside)) y=(at((y - 7.0).max(TOP))) { (value) }
         }
     }
 }
@@ -74,13 +118,19 @@ fn grid(axes: &Axes) -> Markup {
     html! {
         @for (value, minor) in y.ticks() {
             @let y = up(axes, value);
+            @let label = y_label(value);
             path.grid d=(format!("M{left} {y:.1}H{right}")) {}
-            text class=(class_of("y", minor)) x=(left - 8.0) y=(at(y + 4.0)) { (y_label(value)) }
+            @if !label.is_empty() {
+                text class=(class_of("y", minor)) x=(left - 8.0) y=(at(y + 4.0)) { (label) }
+            }
         }
         @for (value, minor) in x.ticks() {
             @let x = across(axes, value);
+            @let label = x_label(value);
             path.tick d=(format!("M{x:.1} {bottom}v5")) {}
-            text class=(class_of("x", minor)) x=(at(x)) y=(at(bottom + 20.0)) { (x_label(value)) }
+            @if !label.is_empty() {
+                text class=(class_of("x", minor)) x=(at(x)) y=(at(bottom + 20.0)) { (label) }
+            }
         }
         path.axis d=(format!("M{left} {bottom}H{right}")) {}
     }

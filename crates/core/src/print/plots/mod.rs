@@ -17,6 +17,7 @@ pub(super) fn figure(plot: &Plot) -> Markup {
     let Plot { id, title, words, description, keys, drawing } = plot;
     let (height, drawn) = match drawing {
         Drawing::Axes(axes, layers) => (axes.height, axes::drawn(axes, layers)),
+        Drawing::Panels(panels) => axes::panels(panels),
         Drawing::Bars(bars) => (bars::height(bars), bars::drawn(bars, keys)),
     };
     html! {

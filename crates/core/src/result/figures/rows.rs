@@ -24,7 +24,7 @@ impl Figure {
     }
 }
 
-/// Figures with a row of their own. Those that are compared stand in the order of reports; what varies more from run to run has the
+/// Figures with a row of their own. Those that are compared are in the order of reports; what varies more from run to run has the
 /// wider margin. Columns of histories are a contract, as files grow by them: a new one gets the next number.
 pub(super) const ROWS: &[Figure] = &[
     figure("throughput.replies_per_s", "replies", PerS).compared(Higher, 3.0).kept(1),
@@ -165,7 +165,7 @@ macro_rules! distributions {
     };
 }
 
-/// The distributions of a result: where each stands, what it is of, and its figures.
+/// The distributions of a result: where each is, what it is of, and its figures.
 pub const DISTRIBUTIONS: &[(&str, &str, &[Figure])] = distributions![
     "latency.first_reply": "response time to the first reply, from the intended send time",
     "latency.last_reply": "response time to the last reply",
