@@ -1,5 +1,5 @@
-//! The recipes for CI: their shell bodies as they are written, with a stub in zload's place for each exit code, and the
-//! sentence that each leads to.
+//! The recipes for CI: their shell bodies as they are written, with a stub in zload's place for each exit code, and with
+//! zload itself and a fault of each kind; and the sentence that each leads to.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -39,12 +39,15 @@ fn folder(code: i32) -> TempDir {
          [ {code} = 2 ] || echo '{{}}' > \"$1\"\nexit {code}\n"
     );
     for program in PROGRAMS {
-        let path = folder.path().join(program);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
-        fs::write(&path, &stub).expect("the stub");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a program");
+        executable(&folder.path().join(program), &stub);
     }
     folder
+}
+
+fn executable(path: &Path, script: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+    fs::write(path, script).expect("the script");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a program");
 }
 
 /// Runs a body as the runners do: all of it with one shell that ends with the first failure.
@@ -155,4 +158,95 @@ fn the_action_takes_a_zload_that_is_installed() {
     let (ended, said) = run(&body, folder.path(), &[("ZLOAD", PROGRAMS[3])]);
     assert_eq!(ended, Some(0), "{said}");
     assert_eq!(text_of(&folder, "output"), format!("program={}\n", PROGRAMS[3]));
+}
+
+/// A folder for the recipes in which zload is zload, and the head plays `slow`; `base` is the scenario that they compare.
+/// A comparison is made short, which is all that is added to what the recipe says.
+fn real(base: &str, slow: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let own = env!("CARGO_BIN_EXE_zload");
+    let slow_file = folder.path().join("slow.toml");
+    fs::write(&slow_file, slow).expect("the slow scenario");
+    let configs = folder.path().join("base/configs");
+    fs::create_dir_all(&configs).expect("folders");
+    fs::write(configs.join("hotpath.toml"), base).expect("the scenario");
+    let judge = format!(
+        "#!/bin/sh\n[ \"$1\" = compare ] || exec '{own}' \"$@\"\nexec '{own}' \"$@\" -q --slices 1 --slice 80ms\n"
+    );
+    let head = format!(
+        "#!/bin/sh\n[ \"$1\" = slices ] || exit 9\nshift 2\nexec '{own}' slices '{}' \"$@\"\n",
+        slow_file.display()
+    );
+    for (program, script) in PROGRAMS.iter().zip([&judge, &head, &judge, &head]) {
+        executable(&folder.path().join(program), script);
+    }
+    folder
+}
+
+const FAST: &str =
+    "load = { model = 'closed' }\nclients.count = 2\nworkers = { count = 2, delay = '2ms' }\n";
+const SLOW: &str =
+    "load = { model = 'closed' }\nclients.count = 2\nworkers = { count = 2, delay = '6ms' }\n";
+const BROKEN: &str = "client.count = 2\n";
+/// More than one processor can send, whichever it is.
+const UNFIT: &str = "load = { rate = '1M/s' }\nclients.count = 2\nrun.drain = '20ms'\n";
+
+#[test]
+fn a_regression_a_broken_scenario_and_an_unfit_machine_are_told_apart() {
+    for (base, slow, code, sentence, at_gitlab) in [
+        (FAST, SLOW, 1, "::error::The head is worse than the base.", "The head is worse than"),
+        (BROKEN, BROKEN, 2, "::error::zload could not run the comparison", "could not run the"),
+        (UNFIT, UNFIT, 3, "::error::No answer: the runner was too noisy", "No answer: the runner"),
+    ] {
+        let file = "docs/ci/compare.yml";
+        let folder = real(base, slow);
+        let (ended, said) = run(&block(file, "- name: Compare", "run: |"), folder.path(), &[]);
+        assert_eq!(ended, Some(0), "{said}");
+        assert_eq!(text_of(&folder, "output"), format!("code={code}\n"), "{said}");
+        assert_eq!(folder.path().join("comparison.json").exists(), code != 2, "{said}");
+        if code != 2 {
+            let (ended, said) =
+                run(&block(file, "- name: Show the answer", "run: |"), folder.path(), &[]);
+            assert_eq!(ended, Some(0), "{said}");
+            assert!(!text_of(&folder, "summary").is_empty());
+        }
+        let judge = block(file, "- name: Judge", "run: |");
+        let (ended, said) = run(&judge, folder.path(), &[("CODE", &code.to_string())]);
+        assert_eq!(ended, Some(1), "{said}");
+        assert!(said.starts_with(sentence), "{code}: {said}");
+
+        let folder = real(base, slow);
+        let body = block("docs/ci/gitlab.yml", "script:", "- |");
+        let (ended, said) = run(&body, folder.path(), &[]);
+        assert_eq!(ended, Some(code), "{said}");
+        assert!(said.contains(at_gitlab), "{code}: {said}");
+        let junit = text_of(&folder, "junit.xml");
+        assert_eq!(junit.contains("<testsuite"), code != 2, "{junit}");
+    }
+}
+
+#[test]
+fn a_missed_threshold_a_broken_scenario_and_an_unfit_machine_are_told_apart_by_the_action() {
+    let body = block("action.yml", "- name: Run zload", "run: |");
+    for (scenario, threshold, code, sentence) in [
+        (FAST, "--threshold=first_reply.min < 1us", 1, "::error::A threshold was missed."),
+        (BROKEN, "", 2, "::error::zload could not run (exit code 2)"),
+        (UNFIT, "", 3, "::error::No answer: the measurement cannot be trusted"),
+    ] {
+        let arguments = format!("a.toml\n-q\n--duration=20ms\n{threshold}\n");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("a.toml"), scenario).expect("the scenario");
+        let variables = [
+            ("PROGRAM", env!("CARGO_BIN_EXE_zload")),
+            ("COMMAND", "run"),
+            ("ARGUMENTS", arguments.as_str()),
+            ("NO_ANSWER_FAILS", "true"),
+            ("RESULT", "result.json"),
+        ];
+        let (ended, said) = run(&body, folder.path(), &variables);
+        assert_eq!(ended, Some(1), "{said}");
+        assert!(said.contains(sentence), "{code}: {said}");
+        assert_eq!(text_of(&folder, "output"), format!("code={code}\nresult=result.json\n"));
+        assert_eq!(text_of(&folder, "summary").is_empty(), code == 2);
+    }
 }
