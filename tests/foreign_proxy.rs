@@ -202,7 +202,9 @@ fn lru_workers_serve_the_guides_broker() {
     let serving = serving(&back, "count = 2, protocol = 'lru'");
     let clients = [(); 3].map(|()| connected(&context, zmq::REQ, &front));
     for round in ["one", "two"] {
-        clients.iter().for_each(|client| client.send(round, 0).expect("sending"));
+        for client in &clients {
+            client.send(round, 0).expect("sending");
+        }
         for client in &clients {
             assert_eq!(client.recv_bytes(0), Ok(round.as_bytes().to_vec()));
         }
