@@ -129,6 +129,18 @@ fn workers_that_find_no_proxy_say_where_they_looked() {
     assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
 }
 
+#[test]
+fn a_server_that_does_not_bind_its_backend_is_told_so() {
+    // A server of clients alone, to which the backend is one word more that it ignores.
+    let text = "load = { rate = '1/s' }\n[server]\nready_timeout = '300ms'\n\
+                command = ['sh', '-c', 'exec sleep 60', '{frontend}', '{backend}']";
+    let ended = Zload::run(text).end();
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    for part in ["within 300ms (server.ready_timeout)", "does it bind {backend}"] {
+        assert!(ended.stderr.contains(part), "no {part:?} in {}", ended.stderr);
+    }
+}
+
 /// `zload serve` with workers that connect to `backend`, once they have.
 fn serving(backend: &str, workers: &str) -> Running {
     let text = format!(

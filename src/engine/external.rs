@@ -70,7 +70,15 @@ impl<'a> External<'a> {
             let server = Server::start(&workers, &stop, &ready, watched.observation())?;
             Ok::<_, Error>((server, watched))
         });
-        let workers = workers.transpose()?;
+        let workers = match workers.transpose() {
+            Err(Error::Limit(why)) => {
+                let what = format!(
+                    "{why} (server.ready_timeout), though the server runs: does it bind {{backend}}, with a socket for workers?"
+                );
+                return Err(Error::Server { what, output: process.stop().last_output });
+            }
+            workers => workers?,
+        };
         process.await_answer(&settings, plan)?;
         Ok(Some(Self { process, workers }))
     }
