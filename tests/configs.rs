@@ -68,7 +68,8 @@ fn each_runs_and_loses_nothing() {
         assert!(number(&result, "ledger.requests_sent") > 0, "{path}");
         assert_eq!(ledger["replies_duplicate"], 0, "{path}");
         // With delays of up to a second, a short drain ends before the last replies of the example and of queues.
-        if !["asyncsrv", "poisson", "uneven-workers"].iter().any(|slow| path.contains(slow)) {
+        if !["asyncsrv", "poisson", "uneven-workers", "lru"].iter().any(|slow| path.contains(slow))
+        {
             assert_eq!(ledger["requests_lost"], 0, "{path}: {}", result["notes"]);
         }
     }
@@ -76,7 +77,7 @@ fn each_runs_and_loses_nothing() {
 
 #[test]
 fn the_hot_path_recipe_works_for_every_engine() {
-    for engine in ["poll", "builtin", "batch"] {
+    for engine in ["poll", "builtin", "batch", "lru"] {
         let engine_is = format!("proxy.engine={engine}");
         let result = Zload::new(&[
             "run",

@@ -20,7 +20,7 @@ pub(super) struct Match<'a> {
     pub(super) token: u32,
     pub(super) next_request: u64,
     pub(super) key: ClientKey,
-    /// Sampled requests have a tag before their frames.
+    /// Sampled requests have a tag before their last frame.
     pub(super) tagged: bool,
 }
 
@@ -47,14 +47,13 @@ impl Match<'_> {
         (self.is_own(&header)
             && body.len() as u64 == self.plan.payload(header.key)
             && is_filling(&body[HEADER_SIZE..])
-            && (before == 0 || !self.forms.plain || before == 1 && self.has_tag(message)))
+            && (before == 0 || !self.forms.plain || before == 1 && self.is_tag(message.frame(0))))
         .then_some(header.request)
     }
 
     /// Its first frame is the tag of the request.
     fn by_envelope<B: Body>(&self, message: &Message<B>) -> Option<u64> {
-        let first = usize::from(self.has_tag(message));
-        let tag = (first < message.count()).then(|| message.frame(first))?;
+        let tag = (message.count() > 0).then(|| message.frame(0))?;
         let header = Header::decode(tag).filter(|_| tag.len() == HEADER_SIZE)?;
         self.is_own(&header).then_some(header.request)
     }
@@ -76,8 +75,8 @@ impl Match<'_> {
     }
 
     #[inline]
-    fn has_tag<B: Body>(&self, message: &Message<B>) -> bool {
-        self.tagged && message.count() > 1 && Tag::decode(message.frame(0)).is_some()
+    fn is_tag(&self, frame: &[u8]) -> bool {
+        self.tagged && Tag::decode(frame).is_some()
     }
 }
 

@@ -53,16 +53,16 @@ impl World for SocketsWorld {
     ) -> Result<bool, Errno> {
         let socket = &self.sockets[client as usize];
         // If a frame is refused, ZeroMQ takes those before it back as well.
-        if let Some(tag) = tag
-            && !hand_over(socket, &mut tag.frame()?, zmq::SNDMORE)?
-        {
-            return Ok(false);
-        }
         let (last, before) = request.frames().split_last_mut().expect("a request has a frame");
         for frame in before {
             if !hand_over(socket, frame, zmq::SNDMORE)? {
                 return Ok(false);
             }
+        }
+        if let Some(tag) = tag
+            && !hand_over(socket, &mut tag.frame()?, zmq::SNDMORE)?
+        {
+            return Ok(false);
         }
         hand_over(socket, last, 0)
     }

@@ -109,7 +109,7 @@ pub(super) trait World {
     /// Waits until the plan starts, or until a stop is asked for.
     fn await_start(&mut self);
 
-    /// Hands over a request, its tag before it; false if there is no room, and its first frame is then as it was.
+    /// Hands over a request, a tag before its last frame; false if there is no room, and its first frame is then as it was.
     fn send(
         &mut self,
         client: u32,

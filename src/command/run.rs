@@ -11,7 +11,6 @@ use crate::engine;
 use crate::files::{Destination, Inputs, load::read_scenario, quick};
 use crate::machine::threads::keep_on;
 use crate::machine::{environment, threads};
-use crate::process::ServerProcess;
 use crate::progress::{Mode, Progress};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
@@ -106,9 +105,9 @@ fn measure<'a>(
     plans: &[Arc<Plan>],
     interrupted: &'a AtomicBool,
     progress: &mut Progress,
-) -> Result<(Vec<Measured>, Option<ServerProcess<'a>>), Error> {
+) -> Result<(Vec<Measured>, Option<engine::External<'a>>), Error> {
     let mut runs: Vec<Measured> = Vec::new();
-    let mut running: Option<ServerProcess<'_>> = None;
+    let mut running: Option<engine::External<'_>> = None;
     // Many runs share the memory that one may have, as far as a p99 of each allows.
     let most_traces = (Traces::MOST / args.repeat as usize).max(LEAST_WAYS);
     for index in 1..=args.repeat {

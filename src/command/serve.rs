@@ -12,15 +12,16 @@ use crate::progress::{Mode, Progress};
 use zload_core::print::formats;
 use zload_core::report;
 use zload_core::result::ServeResult;
-use zload_core::scenario::{Engine, Nanos, is_beyond_loopback};
+use zload_core::scenario::{Nanos, is_beyond_loopback};
 use zload_core::text;
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
     formats::ensure::<ServeResult>(args.output.format)?;
     let scenario = load(&args.scenario, &args.overrides())?;
-    if scenario.proxy.engine == Engine::External {
+    let connects = scenario.workers.connect.as_ref().is_some_and(|to| !to.ends_with(":*"));
+    if !(scenario.has_proxy() || connects) {
         return Err(Error::Failed(format!(
-            "{}: proxy.engine is \"external\", so there is no built-in server to run: use --set proxy.engine=batch (or poll, builtin)",
+            "{}: proxy.engine is \"external\", so there is no built-in server to run: use --set proxy.engine=batch (or poll, builtin, lru), or workers.connect for workers behind a proxy that runs",
             input::name(&args.scenario)
         )));
     }
@@ -36,9 +37,10 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
     // A script that starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
-    let listening = |frontend: &str| {
-        let _closed = writeln!(std::io::stderr(), "listening on {}", text::shown(frontend));
-        if is_beyond_loopback(frontend) {
+    let listening = |endpoint: &str| {
+        let what = if scenario.has_proxy() { "listening on" } else { "workers connected to" };
+        let _closed = writeln!(std::io::stderr(), "{what} {}", text::shown(endpoint));
+        if scenario.has_proxy() && is_beyond_loopback(endpoint) {
             let warning = report::warning_beyond_loopback(&scenario);
             let _closed = writeln!(std::io::stderr(), "{warning}");
         }

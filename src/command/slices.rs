@@ -28,7 +28,7 @@ pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error
         let scenario = load::scenario(&args.scenario, &settings(&args.set, &line)?)?;
         let plan = Arc::new(Plan::new(&scenario));
         if server.is_none() {
-            server = engine::start_process(&scenario, &plan, &ended)?;
+            server = engine::External::start(&scenario, &plan, false, &ended)?;
         }
         let measured =
             engine::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;

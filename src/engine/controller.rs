@@ -28,7 +28,8 @@ const START_IN: Duration = Duration::from_millis(20);
 
 pub(super) struct Controller<'a> {
     pub(super) settings: &'a Settings,
-    /// The built-in server, or an external one that zload started, if there is either.
+    /// The built-in server, or zload's workers behind an external proxy, and an external server that zload started, if there
+    /// are such.
     pub(super) server: Option<&'a Server>,
     pub(super) process: Option<&'a ServerProcess<'a>>,
     pub(super) stop: &'a Stop,
@@ -76,7 +77,9 @@ impl Controller<'_> {
         let Some(threads) = self.await_connections()? else {
             return Ok(Measured::nothing(plan, &self.settings.endpoint, drivers));
         };
-        let connected = self.server.is_none().then(peers::connected);
+        let own_proxy = self.server.is_some_and(Server::has_proxy);
+        let connected = (!own_proxy).then(peers::connected);
+        let workers = self.server.map_or(0, Server::workers);
         let clock = Clock::zero_in(START_IN);
         for start in &self.clients.start {
             // A driver that died is noticed below, by its thread.
@@ -102,7 +105,7 @@ impl Controller<'_> {
             self.tick(&mut playing);
         }
         let mut measured = self.measured(playing);
-        measured.connections = connected.and_then(|begun| since(&begun, plan.clients()));
+        measured.connections = connected.and_then(|begun| since(&begun, plan.clients() + workers));
         self.clients.close();
         Ok(measured)
     }
@@ -221,6 +224,9 @@ impl Controller<'_> {
         let server = self.server?;
         if server.died() {
             return Some("a thread of the server ended during the run".to_owned());
+        }
+        if !server.has_proxy() {
+            return None;
         }
         let totals = server.totals();
         let sent = self.clients.sum(|of| &of.requests);
@@ -345,13 +351,13 @@ impl Controller<'_> {
     }
 }
 
-/// What became of the clients' connections since there were these sockets, if the kernel says. A few belong to others,
-/// and stay.
-fn since(begun: &HashSet<u64>, clients: u32) -> Option<Connections> {
+/// What became of this many connections of clients and workers since there were these sockets, if the kernel says. A few
+/// belong to others, and stay.
+fn since(begun: &HashSet<u64>, own: u32) -> Option<Connections> {
     let now = peers::connected();
     let missing = |from: &HashSet<u64>, to| from.difference(to).count() as u64;
-    (begun.len() >= clients as usize).then(|| Connections {
-        begun: u64::from(clients),
+    (begun.len() >= own as usize).then(|| Connections {
+        begun: u64::from(own),
         ended: missing(begun, &now),
         made: missing(&now, begun),
     })

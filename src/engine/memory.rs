@@ -5,7 +5,7 @@
 //! there was at the beginning, what each connection and thread may need, and the messages that are under way. Above
 //! that, the peer that sent most is cut off, whereupon libzmq drops what it had sent of its message.
 
-use super::setup::{has_server, mark};
+use super::setup::mark;
 use crate::machine::host::resident_bytes;
 use crate::wire::peers::{Connection, connections, give_back, greediest};
 use zload_core::scenario::{Bytes, Scenario};
@@ -60,11 +60,11 @@ impl Memory {
     pub(super) fn of_run(scenario: &Scenario, drivers: usize) -> Self {
         let body = usual_body(scenario);
         let clients = u64::from(scenario.clients.count.0);
-        let built_in = has_server(scenario);
-        let workers = if built_in { u64::from(scenario.workers.count.0) } else { 0 };
+        let own = scenario.has_workers();
+        let workers = if own { u64::from(scenario.workers.count.0) } else { 0 };
         let bodies = BODIES_PER_DRIVER * drivers as u64 + workers + 2 * clients;
-        // On its way to the built-in server a body is in two places.
-        let each = if built_in { 2 * body + PER_MESSAGE } else { body + PER_EXCHANGE };
+        // On its way to zload's own workers a body is in two places.
+        let each = if own { 2 * body + PER_MESSAGE } else { body + PER_EXCHANGE };
         Self::new((clients + workers) * PER_CONNECTION + bodies.saturating_mul(body), each)
     }
 

@@ -1,4 +1,4 @@
-//! The server alone, for clients elsewhere.
+//! The server alone, or workers alone, for clients elsewhere.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::memory::{Memory, queued_in_server};
-use super::setup;
 use super::watch::{Sample, Watch};
+use super::{not_interrupted, server_settings, setup};
 use crate::Error;
 use crate::machine::limits::{self, Needs};
 use crate::machine::{Clock, Stop, host};
@@ -19,7 +19,8 @@ use zload_core::{plan::Plan, scenario::Scenario};
 /// How often the server is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Serves for `duration_ns`, or until `interrupted` if that is `None`. Says where it listens through `listening`, and shows
+/// Serves for `duration_ns`, or until `interrupted` if that is `None`. Says where it listens, or where its workers connected,
+/// through `listening`, and shows
 /// itself to `watcher`; each message too, if `tracer`.
 pub(crate) fn serve(
     scenario: &Scenario,
@@ -36,13 +37,15 @@ pub(crate) fn serve(
     let plan = Arc::new(Plan::new(scenario));
     let tracer = tracer.then(|| Arc::new(Tracer::start()));
     let observed = Observation { tracer: tracer.as_ref(), stations: None };
-    let settings = setup::server(scenario, &plan).expect("zload cannot serve an external server");
-    let server = match Server::start(&settings, &stop, interrupted, observed) {
+    let settings = server_settings(scenario, &plan, interrupted)?
+        .expect("zload cannot serve an external server");
+    let ready = || not_interrupted(interrupted);
+    let server = match Server::start(&settings, &stop, &ready, observed) {
         Err(Error::Interrupted) => {
             return Ok(Served {
                 interrupted: true,
                 failure: None,
-                frontend: settings.frontend,
+                frontend: scenario.proxy.frontend.clone(),
                 window_ns: 0,
                 cut_off: 0,
                 totals: ServerTotals::default(),
@@ -50,7 +53,8 @@ pub(crate) fn serve(
         }
         started => started?,
     };
-    listening(&server.frontend);
+    let frontend = server.frontend.clone().unwrap_or_else(|| scenario.proxy.frontend.clone());
+    listening(if server.has_proxy() { &frontend } else { &settings.backend });
     let clock = Clock::start();
     let mut watch = Watch::new(scenario);
     let mut memory = Memory::of_server(scenario);
@@ -68,7 +72,8 @@ pub(crate) fn serve(
         } else {
             watch_memory(&mut memory, now_ns, || queued_in_server(scenario, &totals)).or_else(
                 || {
-                    let sample = Sample::of(&server, &totals);
+                    // What a proxy of somebody else does is its own affair.
+                    let sample = server.has_proxy().then(|| Sample::of(&server, &totals))?;
                     watch.look(now_ns, &sample, || host::io_ns(&host::threads()))
                 },
             )
@@ -79,7 +84,7 @@ pub(crate) fn serve(
         }
         stop.sleep(left.min(TICK));
     }
-    let (window_ns, frontend) = (clock.now_ns(), server.frontend.clone());
+    let window_ns = clock.now_ns();
     let (totals, ended) = server.finish();
     Ok(Served {
         interrupted: interrupted.load(Ordering::Relaxed),

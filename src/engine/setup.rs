@@ -6,7 +6,7 @@ use crate::machine::{limits::Needs, threads::processors};
 use crate::{client, process, server};
 use zload_core::message::Forms;
 use zload_core::plan::Plan;
-use zload_core::scenario::{Engine, Model, Nanos, Scenario, Threads};
+use zload_core::scenario::{Model, Nanos, Scenario, Threads};
 
 /// Clients that one automatic driver handles before another thread pays off.
 const CLIENTS_PER_DRIVER: u32 = 2_000;
@@ -30,17 +30,31 @@ pub(super) fn clients(
     })
 }
 
-/// The built-in server, unless an external one is to be measured.
-pub(super) fn server(scenario: &Scenario, plan: &Arc<Plan>) -> Option<server::Settings> {
-    has_server(scenario).then(|| server::Settings {
-        plan: Arc::clone(plan),
-        forms: Arc::new(Forms::new(scenario)),
+/// The built-in server, or the workers alone, which connect to `elsewhere` or, without it, where the scenario says; `None`
+/// if all is external.
+pub(super) fn server(
+    scenario: &Scenario,
+    plan: &Arc<Plan>,
+    elsewhere: Option<&str>,
+) -> Option<server::Settings> {
+    let proxy = scenario.has_proxy().then(|| server::ProxySettings {
         engine: scenario.proxy.engine,
         frontend: scenario.proxy.frontend.clone(),
-        backend: scenario.proxy.backend.clone(),
+    });
+    let backend = match &proxy {
+        Some(_) => &*scenario.proxy.backend,
+        None => elsewhere.or_else(|| scenario.backend_elsewhere())?,
+    };
+    Some(server::Settings {
+        plan: Arc::clone(plan),
+        forms: Arc::new(Forms::new(scenario)),
+        proxy,
+        backend: backend.to_owned(),
         io_threads: scenario.proxy.io_threads.0,
         workers: scenario.workers.count.0,
         delay_by: scenario.workers.delay_by,
+        protocol: scenario.worker_protocol(),
+        service: scenario.workers.service_name().to_owned(),
         sockets: scenario.sockets_in_use(),
         connect_timeout: scenario.clients.connect_timeout,
     })
@@ -52,25 +66,28 @@ pub(super) fn process(scenario: &Scenario) -> Option<process::Settings> {
         command,
         forms: Arc::new(Forms::new(scenario)),
         frontend: scenario.proxy.frontend.clone(),
+        backend: scenario.backend_elsewhere().map(str::to_owned),
         sockets: scenario.sockets_in_use(),
     })
 }
 
 /// What a run takes of the machine.
 pub(super) fn needs(scenario: &Scenario) -> Needs {
+    let backend_ends = match (scenario.has_proxy(), &scenario.proxy.backend) {
+        (false, _) => 1,
+        (true, backend) if backend.starts_with("inproc:") => 0,
+        (true, _) => 2,
+    };
     Needs {
         clients: scenario.clients.count.0,
         drivers: drivers(scenario),
-        workers: has_server(scenario).then_some(scenario.workers.count.0),
+        proxy: scenario.has_proxy(),
+        workers: if scenario.has_workers() { scenario.workers.count.0 } else { 0 },
         io_threads: scenario.proxy.io_threads.0,
-        backend_connects: !scenario.proxy.backend.starts_with("inproc:"),
+        backend_ends,
         bodies_of_a_client: bodies_of_a_client(scenario),
         starts_process: false,
     }
-}
-
-pub(super) fn has_server(scenario: &Scenario) -> bool {
-    scenario.proxy.engine != Engine::External
 }
 
 /// A high-water mark as it is in force; 0 is none.

@@ -2,7 +2,8 @@
 //!
 //! Silence alone proves nothing (an idle load is silent, a long delay is too): stuck is when no message moves although
 //! work is there and no worker is busy with it, and the I/O threads do nothing either. Those are looked at only when all
-//! else is silent: a message of many mebibytes takes seconds to come, and all the while they copy. Invariant: pure;
+//! else is silent: a message of many mebibytes takes seconds to come, and all the while they copy. A proxy of somebody else
+//! may lose messages, or stand still: that is measured, and no failure, so only zload's own is watched. Invariant: pure;
 //! instants and figures come in from outside.
 
 use crate::server::{Server, counters::WorkerState};
@@ -118,7 +119,7 @@ impl Sample {
 /// What in the scenario may be the cause, and what to do that it does not do already.
 fn advice(scenario: &Scenario) -> String {
     let lift: Vec<String> = scenario.sockets.marks().map(|name| format!("{name} = 0")).collect();
-    if scenario.proxy.engine == Engine::Batch || lift.is_empty() {
+    if matches!(scenario.proxy.engine, Engine::Batch | Engine::Lru) || lift.is_empty() {
         return "Neither a blocking proxy nor a high-water mark explains it: check for a stopped process or a stalled connection"
             .to_owned();
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{Error, machine};
 use zload_core::compare::{CONFIDENCE, Questions, Sample};
-use zload_core::scenario::{Engine, Nanos, Scenario};
+use zload_core::scenario::{Nanos, Scenario};
 use zload_core::{plan::Plan, quantity, result::Method};
 
 /// How thorough a comparison is.
@@ -278,9 +278,10 @@ fn shortest_slice(scenario: &Scenario) -> f64 {
 
 /// Requests per second that the workers can serve, if it is known how many there are.
 fn capacity_per_s(scenario: &Scenario, work_ns_mean: f64) -> f64 {
-    match scenario.proxy.engine {
-        Engine::External => f64::INFINITY,
-        _ => f64::from(scenario.workers.count.0) * 1e9 / work_ns_mean,
+    if scenario.has_workers() {
+        f64::from(scenario.workers.count.0) * 1e9 / work_ns_mean
+    } else {
+        f64::INFINITY
     }
 }
 

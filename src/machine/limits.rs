@@ -33,11 +33,13 @@ pub(crate) struct Needs {
     /// Clients and their drivers: none beside a server alone, whose clients are elsewhere and of an unknown number.
     pub(crate) clients: u32,
     pub(crate) drivers: u32,
-    /// Workers of a built-in server, if there is one.
-    pub(crate) workers: Option<u32>,
+    /// A built-in proxy.
+    pub(crate) proxy: bool,
+    /// Workers, behind that or behind somebody else's proxy.
+    pub(crate) workers: u32,
     pub(crate) io_threads: u32,
-    /// The backend's connections have descriptors.
-    pub(crate) backend_connects: bool,
+    /// Ends of a worker's connection that have descriptors here: none over inproc, and one if the other end is elsewhere.
+    pub(crate) backend_ends: u32,
     /// Bytes of the requests that a client is certain to have in flight.
     pub(crate) bodies_of_a_client: u64,
     /// An external server is still to be started.
@@ -99,10 +101,10 @@ pub(crate) fn ensure_threads(threads: Threads, memory: u64) -> Result<(), Error>
 impl Needs {
     /// The threads that will live at once, and one to spare.
     fn threads(self) -> Threads {
-        let contexts = u32::from(self.clients > 0) + u32::from(self.workers.is_some());
+        let contexts = u32::from(self.clients > 0) + u32::from(self.workers > 0);
         // The guard, the server and a thread for each of the two pipes from them.
         let process = if self.starts_process { 4 } else { 0 };
-        let server = self.workers.map_or(0, |workers| workers + 1);
+        let server = self.workers + u32::from(self.proxy);
         Threads {
             of_libzmq: contexts * (1 + self.io_threads),
             own: self.drivers + server + process + 1,
@@ -111,9 +113,9 @@ impl Needs {
 
     /// About how much memory is certain to be used, in bytes.
     fn memory(self) -> u64 {
-        let connection = self.workers.map_or(0, |_| CONNECTION_MEMORY);
+        let connection = if self.proxy { CONNECTION_MEMORY } else { 0 };
         let each = CLIENT_MEMORY + connection + self.bodies_of_a_client;
-        let workers = u64::from(self.workers.unwrap_or(0)) * WORKER_MEMORY;
+        let workers = u64::from(self.workers) * WORKER_MEMORY;
         FIXED_MEMORY
             .saturating_add(u64::from(self.clients).saturating_mul(each))
             .saturating_add(workers)
@@ -121,12 +123,12 @@ impl Needs {
 
     fn descriptors(self, per_socket: u64, open: u64) -> Descriptors {
         let contexts = 2 * (4 + 2 * u64::from(self.io_threads));
-        let each = per_socket + 2 * u64::from(self.backend_connects);
-        let workers = u64::from(self.workers.unwrap_or(0)) * each;
+        let each = per_socket + u64::from(self.backend_ends);
+        let workers = u64::from(self.workers) * each;
         let client = if self.clients > 0 { per_socket + 1 } else { 0 };
         Descriptors {
             fixed: open + MARGIN + contexts + workers,
-            per_client: client + u64::from(self.workers.is_some()),
+            per_client: client + u64::from(self.proxy),
         }
     }
 }
@@ -183,14 +185,17 @@ mod tests {
     const RUN: Needs = Needs {
         clients: 9,
         drivers: 3,
-        workers: Some(10),
+        proxy: true,
+        workers: 10,
         io_threads: 1,
-        backend_connects: false,
+        backend_ends: 0,
         bodies_of_a_client: 0,
         starts_process: false,
     };
     const SERVE: Needs = Needs { clients: 0, drivers: 0, ..RUN };
-    const EXTERNAL: Needs = Needs { drivers: 1, workers: None, io_threads: 2, ..RUN };
+    const EXTERNAL: Needs = Needs { drivers: 1, proxy: false, workers: 0, io_threads: 2, ..RUN };
+    /// Behind somebody else's proxy.
+    const WORKERS: Needs = Needs { proxy: false, backend_ends: 1, ..RUN };
 
     #[test]
     fn a_client_needs_its_socket_and_both_ends_of_its_connection() {
@@ -198,6 +203,8 @@ mod tests {
         assert_eq!(RUN.descriptors(1, 20), own);
         assert_eq!(EXTERNAL.descriptors(2, 20).per_client, 3, "one end is in another process");
         assert_eq!(SERVE.descriptors(1, 20).per_client, 1);
+        let workers = Descriptors { fixed: 20 + 64 + 12 + 2 * 10, per_client: 2 };
+        assert_eq!(WORKERS.descriptors(1, 20), workers, "one end of each is in another process");
     }
 
     #[test]
@@ -218,6 +225,7 @@ mod tests {
     fn threads_are_those_of_both_contexts_and_our_own() {
         assert_eq!(RUN.threads(), Threads { of_libzmq: 4, own: 15 });
         assert_eq!(SERVE.threads(), Threads { of_libzmq: 2, own: 12 });
+        assert_eq!(WORKERS.threads(), Threads { of_libzmq: 4, own: 14 });
         assert_eq!(EXTERNAL.threads(), Threads { of_libzmq: 3, own: 2 });
         assert_eq!(Needs { starts_process: true, ..EXTERNAL }.threads().own, 6);
     }

@@ -33,47 +33,75 @@ pub(crate) struct Settings {
     pub(crate) command: ServerCommand,
     pub(crate) forms: Arc<Forms>,
     pub(crate) frontend: String,
+    /// Where zload's workers will connect, if they do.
+    pub(crate) backend: Option<String>,
     pub(crate) sockets: Sockets,
 }
 
-/// An external server that answers. Dropping it stops it.
+/// An external server that was started. Dropping it stops it.
 pub(crate) struct ServerProcess<'a> {
     command: Vec<String>,
     frontend: String,
+    backend: Option<String>,
     link: Link<'a>,
     peak_bytes: Cell<Option<u64>>,
 }
 
 impl<'a> ServerProcess<'a> {
-    /// Starts the server and returns when it has answered a request.
+    /// Starts the server. Whether it answers is asked with [`Self::await_answer`].
     ///
     /// The caller must be zload's program, which is started once more as the guard.
     ///
-    /// Fails with [`Error::Server`] if it cannot be started, ends, or does not answer within `server.ready_timeout`, and
-    /// with [`Error::Interrupted`] if `interrupted` becomes true first; the server is gone then. Once that is true, nothing
-    /// waits long for the server's end either.
-    pub(crate) fn start(
-        settings: &Settings,
-        plan: &Plan,
-        interrupted: &'a AtomicBool,
-    ) -> Result<Self, Error> {
-        let Settings { command: server, forms, frontend, sockets } = settings;
-        let frontend = address::to_listen(frontend)?;
-        address::to_connect(&frontend, server.ready_timeout, interrupted)?;
-        if address::is_taken(&frontend) {
-            return Err(Error::Limit(format!(
-                "another process already listens at {frontend} and would answer instead of the server: end that process, or set proxy.frontend to another endpoint (port * is any free one)"
-            )));
+    /// Fails with [`Error::Server`] if it cannot be started, and with [`Error::Interrupted`] if `interrupted` becomes true
+    /// first; the server is gone then. Once that is true, nothing waits long for the server's end either.
+    pub(crate) fn start(settings: &Settings, interrupted: &'a AtomicBool) -> Result<Self, Error> {
+        let Settings { command: server, frontend, backend, .. } = settings;
+        let free = |endpoint: &str, who: &str, path: &str| {
+            let endpoint = address::to_listen(endpoint)?;
+            address::to_connect(&endpoint, server.ready_timeout, interrupted)?;
+            if address::is_taken(&endpoint) {
+                return Err(Error::Limit(format!(
+                    "another process already listens at {endpoint} and would {who} instead of the server: end that process, or set {path} to another endpoint (port * is any free one)"
+                )));
+            }
+            Ok(endpoint)
+        };
+        let frontend = free(frontend, "answer", "proxy.frontend")?;
+        let mut resolved = None;
+        if let Some(given) = backend {
+            let backend = loop {
+                let backend = free(given, "have the workers", "workers.connect")?;
+                // Both may be the same free port.
+                if backend != frontend || !given.ends_with(":*") {
+                    break backend;
+                }
+            };
+            resolved = Some(backend);
         }
-        let command = server.resolve(&frontend);
-        let mut link = Link::start(&command, server.stop_timeout, interrupted)?;
-        probe::await_answer(&frontend, sockets, (plan, forms), server.ready_timeout, &mut link)?;
-        Ok(Self { command, frontend, link, peak_bytes: Cell::new(None) })
+        let command = server.resolve(&frontend, resolved.as_deref().unwrap_or_default());
+        let link = Link::start(&command, server.stop_timeout, interrupted)?;
+        let peak_bytes = Cell::new(None);
+        Ok(Self { command, frontend, backend: resolved, link, peak_bytes })
+    }
+
+    /// Returns when it has answered a request.
+    ///
+    /// Fails with [`Error::Server`] if it ends, or does not answer within `server.ready_timeout`, and with
+    /// [`Error::Interrupted`] if that comes first.
+    pub(crate) fn await_answer(&mut self, settings: &Settings, plan: &Plan) -> Result<(), Error> {
+        let (frontend, timeout) = (&self.frontend, settings.command.ready_timeout);
+        let forms = (plan, &*settings.forms);
+        probe::await_answer(frontend, &settings.sockets, forms, timeout, &mut self.link)
     }
 
     /// Where clients connect to, with the port that `*` became.
     pub(crate) fn frontend(&self) -> &str {
         &self.frontend
+    }
+
+    /// Where zload's workers are to connect, if they are.
+    pub(crate) fn backend(&self) -> Option<&str> {
+        self.backend.as_deref()
     }
 
     /// How it ended, if it did so unasked.

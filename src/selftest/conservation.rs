@@ -12,7 +12,7 @@ pub(super) const KIND: Kind = Kind {
     make,
 };
 
-const ENGINES: [&str; 3] = ["poll", "builtin", "batch"];
+const ENGINES: [&str; 4] = ["poll", "builtin", "batch", "lru"];
 
 fn make(bench: &Bench<'_>) -> Result<Found, Error> {
     let mut figures = Vec::new();

@@ -1,22 +1,27 @@
 //! The worker: serves one request at a time, sends it back 0..n times, with a delay before each. Hot path.
 //!
+//! How it talks to its backend is the protocol's.
 //! Invariant: fan-out and delays of a request from zload come from the request itself, so any worker of any process
 //! with the same scenario answers it the same way.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::counters::{WorkerCounters, WorkerState};
+use super::protocol::Talk;
+use super::request::Request;
 use crate::machine::{Clock, Stop};
-use crate::wire::{Errno, Frame, Socket, Station, Stations, Tag, Tracer};
-use zload_core::message::{Forms, Frames, Header};
+use crate::wire::{Errno, Frame, Station, Stations, Tag, Tracer};
+use zload_core::message::{Forms, Header};
 use zload_core::plan::{DrawKey, Plan};
-use zload_core::scenario::{DelayBy, MOST_FRAMES};
+use zload_core::scenario::DelayBy;
 use zload_core::text;
 
 pub(super) struct Shared {
+    /// Closes with the last worker.
+    pub(super) _alive: mpsc::Sender<()>,
     pub(super) plan: Arc<Plan>,
     pub(super) forms: Arc<Forms>,
     pub(super) stop: Arc<Stop>,
@@ -29,8 +34,9 @@ pub(super) struct Shared {
     pub(super) tracer: Option<Arc<Tracer>>,
 }
 
-pub(super) struct Worker {
+pub(super) struct Worker<T> {
     number: u32,
+    talk: T,
     shared: Arc<Shared>,
     counters: Arc<WorkerCounters>,
     /// How much earlier than it should be awake it asks to be woken, learnt from how late it is woken.
@@ -47,39 +53,38 @@ const LONGEST_LEAD_NS: u64 = 100_000;
 /// A tracer shows this many bytes of a foreign body.
 const LONGEST_SHOWN: usize = 200;
 
-/// A request as it came: who sent it, and everything after that.
-#[derive(Default)]
-struct Request {
-    address: Frame,
-    /// One frame from most clients; an empty one before it from those that speak as REQ does.
-    body: Vec<Frame>,
-}
-
-impl Worker {
-    pub(super) fn new(number: u32, shared: Arc<Shared>, counters: Arc<WorkerCounters>) -> Self {
-        Self { number, shared, counters, lead_ns: 0, free_ns: 0 }
+impl<T: Talk> Worker<T> {
+    pub(super) fn new(
+        number: u32,
+        talk: T,
+        shared: Arc<Shared>,
+        counters: Arc<WorkerCounters>,
+    ) -> Self {
+        Self { number, talk, shared, counters, lead_ns: 0, free_ns: 0 }
     }
 
     /// Serves until the context is shut down.
-    pub(super) fn serve(&mut self, socket: &Socket) -> Result<(), Errno> {
+    pub(super) fn serve(&mut self) -> Result<(), Errno> {
         let mut request = Request::default();
         loop {
             self.counters.enter(WorkerState::Idle);
-            match self.serve_one(socket, &mut request) {
+            match self.serve_one(&mut request) {
                 Ok(()) => {}
-                Err(Errno::TERM) => return Ok(()),
-                Err(errno) => return Err(errno),
+                Err(errno) => {
+                    self.talk.end();
+                    return if errno == Errno::TERM { Ok(()) } else { Err(errno) };
+                }
             }
         }
     }
 
     #[inline]
-    fn serve_one(&mut self, socket: &Socket, request: &mut Request) -> Result<(), Errno> {
-        let size = request.receive(socket)?;
+    fn serve_one(&mut self, request: &mut Request) -> Result<(), Errno> {
+        let size = self.talk.receive(request)?;
         if request.body.is_empty() {
             // Only an address, or too much to keep: nothing to answer with.
             self.counters.refused.add(1);
-            return Ok(());
+            return self.talk.pass();
         }
         let tag = self.stamp_start(request);
         let key = self.key(request);
@@ -94,7 +99,7 @@ impl Worker {
             ));
         }
         for reply in 0..replies {
-            self.delay(self.shared.plan.delay_ns(key, reply));
+            self.delay(self.shared.plan.delay_ns(key, reply))?;
             if self.shared.stop.requested() {
                 return Err(Errno::TERM);
             }
@@ -107,17 +112,17 @@ impl Worker {
                 tracer
                     .show(format_args!("worker {} sends reply {number} of {replies}", self.number));
             }
-            request.send_back(socket, reply + 1 == replies)?;
+            self.talk.send_back(request, reply + 1 == replies)?;
             self.counters.replies.add(1);
             self.counters.bytes.add(size);
         }
-        Ok(())
+        if replies == 0 { self.talk.pass() } else { Ok(()) }
     }
 
-    /// Timestamps a request that is sampled, which has one frame more than others, before its own.
+    /// Timestamps a request that is sampled, which has one frame more than others, before its body.
     #[inline]
     fn stamp_start(&self, request: &Request) -> Option<Tag> {
-        let [frame, _, ..] = &request.body[..] else { return None };
+        let [.., frame, _body] = &request.body[..] else { return None };
         let stations = self.shared.stations.as_ref()?;
         let tag = Tag::of(frame)?;
         stations.stamp(tag, Station::WorkerStart, stations.clock().now_ns());
@@ -148,9 +153,9 @@ impl Worker {
 
     /// Is busy for `delay_ns`, or until the end is asked for.
     #[inline]
-    fn delay(&mut self, delay_ns: u64) {
+    fn delay(&mut self, delay_ns: u64) -> Result<(), Errno> {
         if delay_ns == 0 {
-            return;
+            return Ok(());
         }
         self.counters.enter(WorkerState::Delaying);
         let clock = self.shared.clock;
@@ -159,7 +164,9 @@ impl Worker {
             DelayBy::Sleep => {
                 let mut late = true;
                 while clock.now_ns() < end_ns && !self.shared.stop.requested() {
-                    let asleep = clock.until(end_ns.saturating_sub(self.lead_ns));
+                    self.keep_alive()?;
+                    let awake_ns = end_ns.saturating_sub(self.lead_ns);
+                    let asleep = clock.until(awake_ns.min(self.talk.due_ns()));
                     if asleep == Duration::ZERO {
                         late = false;
                         std::hint::spin_loop();
@@ -175,58 +182,21 @@ impl Worker {
             }
             DelayBy::Spin => {
                 while clock.now_ns() < end_ns && !self.shared.stop.requested() {
+                    self.keep_alive()?;
                     std::hint::spin_loop();
                 }
             }
         }
         self.free_ns = clock.now_ns();
-    }
-}
-
-impl Frames for Request {
-    fn count(&self) -> usize {
-        self.body.len()
+        Ok(())
     }
 
-    fn frame(&self, place: usize) -> &[u8] {
-        self.body[place].bytes()
-    }
-}
-
-impl Request {
-    /// Receives a request, and gives the size of its last frame in bytes. Of one with too many frames none is kept but the
-    /// address: nothing of it is sent back.
+    /// Says that the worker is there, if it is time to.
     #[inline]
-    fn receive(&mut self, socket: &Socket) -> Result<u64, Errno> {
-        let mut size = self.address.receive(socket, 0)?;
-        let mut frames = 0;
-        let mut more = self.address.more();
-        while more {
-            if self.body.len() == frames {
-                self.body.push(Frame::new());
-            }
-            size = self.body[frames].receive(socket, 0)?;
-            more = self.body[frames].more();
-            // The last place is overwritten by all that have none.
-            frames += usize::from(frames < MOST_FRAMES);
-        }
-        self.body.truncate(if frames < MOST_FRAMES { frames } else { 0 });
-        Ok(size as u64)
-    }
-
-    /// Sends a copy back; the last copy is the request itself.
-    #[inline]
-    fn send_back(&mut self, socket: &Socket, last: bool) -> Result<(), Errno> {
-        let count = self.body.len();
-        for (position, frame) in
-            std::iter::once(&mut self.address).chain(&mut self.body).enumerate()
-        {
-            let flags = if position < count { zmq::SNDMORE } else { 0 };
-            if last {
-                frame.send(socket, flags)?;
-            } else {
-                frame.share().send(socket, flags)?;
-            }
+    fn keep_alive(&mut self) -> Result<(), Errno> {
+        let due_ns = self.talk.due_ns();
+        if due_ns < u64::MAX && self.shared.clock.now_ns() >= due_ns {
+            return self.talk.keep_alive();
         }
         Ok(())
     }

@@ -180,6 +180,12 @@ impl Socket {
         }
     }
 
+    /// Ends what the crate's `monitor` began: a monitor whose reader has gone would make libzmq's thread wait for ever.
+    pub(crate) fn end_monitor(&self) {
+        // SAFETY: the socket is valid for the call; a null address ends its monitor and is not read.
+        unsafe { zmq_sys::zmq_socket_monitor(self.raw(), std::ptr::null(), 0) };
+    }
+
     /// The descriptor that tells when something may have changed (`ZMQ_FD`); to wait for, not to read from.
     pub(crate) fn fd(&self) -> Result<BorrowedFd<'_>, Error> {
         let fd = self

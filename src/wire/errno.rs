@@ -15,6 +15,8 @@ pub struct Errno(pub i32);
 impl Errno {
     /// Nothing to receive, or no room to send.
     pub const AGAIN: Self = Self(zmq_sys::errno::EAGAIN);
+    /// No descriptor is left.
+    pub const MFILE: Self = Self(zmq_sys::errno::EMFILE);
     /// A signal came: try again. Frames do so by themselves.
     pub const INTR: Self = Self(zmq_sys::errno::EINTR);
     /// The context was shut down: the run is over.

@@ -2,7 +2,8 @@
 //!
 //! A sampled request has a [`Tag`] in its own frame before its body, which proxy and workers pass on as any
 //! frame; each that passes it on timestamps the slot that it names. Requests without a tag cost the server nothing, because no body
-//! is looked at. Tags travel only between the two sides of one process: an external server never gets one.
+//! is looked at. Tags travel only to workers of the same process, also through a proxy of somebody else between them; a server whose workers
+//! are its own never gets one.
 //! Invariant: a slot is stamped only under the serial number of its present request, and each station once.
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -351,10 +351,10 @@ pub(crate) const MISTAKES: &[Mistake] = &[
         &["no argument has {frontend}", "--bind"],
     ),
     deep_mistake(
-        "load = { rate = '1/s' }\n[server]\ncommand = ['./s', '{frontend}', '{backend}']",
+        "load = { rate = '1/s' }\n[server]\ncommand = ['./s', '{frontend}', '{bakend}']",
         "3:11",
-        "['./s', '{frontend}', '{backend}']",
-        &["unknown placeholder {backend}", "{{backend}}"],
+        "['./s', '{frontend}', '{bakend}']",
+        &["unknown placeholder {bakend}", "{{bakend}}"],
     ),
     deep_mistake(
         "load = { rate = '1/s' }\n[server]\ncommand = ['./s', \"a\\nb {frontend}\"]",

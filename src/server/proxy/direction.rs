@@ -93,6 +93,19 @@ impl Direction<'_> {
     #[inline]
     pub(super) fn forward(&mut self, tally: &mut Tally) -> Result<(), Errno> {
         self.frame.receive(self.from, 0)?;
+        self.forward_taken(tally)
+    }
+
+    /// Takes the first frame of what is left of a message; says whether others follow it.
+    #[inline]
+    pub(super) fn take_first(&mut self) -> Result<bool, Errno> {
+        self.frame.receive(self.from, 0)?;
+        Ok(self.frame.more())
+    }
+
+    /// Moves the message whose first frame has been taken, however long that takes.
+    #[inline]
+    pub(super) fn forward_taken(&mut self, tally: &mut Tally) -> Result<(), Errno> {
         tally.messages_in += 1;
         // The send may wait for room, and that wait is the proxy's.
         self.held_since_ns = self.stations.map(|stations| stations.clock().now_ns());

@@ -5,6 +5,7 @@
 mod batch;
 mod builtin;
 mod direction;
+mod lru;
 mod poll;
 
 use super::counters::ProxyCounters;
@@ -35,6 +36,7 @@ pub fn run(
         Engine::Poll => poll::run(frontend, backend, counters, stations),
         Engine::Builtin => builtin::run(frontend, backend),
         Engine::Batch => batch::run(frontend, backend, counters, stations),
+        Engine::Lru => lru::run(frontend, backend, counters, stations),
         Engine::External => Ok(()),
     };
     match ended {

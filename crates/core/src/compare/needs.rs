@@ -5,7 +5,7 @@ use super::effect::{CONFIDENCE, FAMILY};
 use super::metrics::{self, Metric};
 use super::{Questions, short};
 use crate::plan::Plan;
-use crate::scenario::{Engine, Model, Scenario};
+use crate::scenario::{Model, Scenario};
 use crate::stats;
 
 /// A percentile that is asked for, and what it takes to estimate it.
@@ -70,6 +70,14 @@ pub(super) fn can_be_detected(least_p: f64, metrics: usize) -> bool {
     least_p * metrics as f64 <= FAMILY
 }
 
+/// Whether a leg ends at something of zload's own.
+fn is_seen(leg: &str, scenario: &Scenario) -> bool {
+    let at_worker = leg.starts_with("to_worker") || leg.starts_with("in_worker");
+    scenario.has_proxy()
+        || leg.starts_with("to_client")
+        || (at_worker && scenario.follows_requests())
+}
+
 impl Metric {
     /// Which percentile it is, if it is one.
     pub(super) fn quantile(&self) -> Option<f64> {
@@ -78,18 +86,19 @@ impl Metric {
 
     /// Why no run of this scenario has a figure for it, if none has.
     fn hidden(&self, scenario: &Scenario) -> Option<&'static str> {
-        let external = scenario.proxy.engine == Engine::External;
         let load = &scenario.load;
         let no_work = Plan::new(scenario).summary().work_ns_mean == 0.0;
         match self.name.split_once('.')? {
             ("server", _) if scenario.server.is_none() => {
                 Some("only a server that zload starts has it, and the scenario has no [server]")
             }
-            ("proxy", _) if external => Some("not measured for an external server"),
-            ("hops", leg) if external && !leg.starts_with("to_client") => {
+            ("proxy", _) if !scenario.has_proxy() => Some("not measured for an external server"),
+            ("hops", leg) if !is_seen(leg, scenario) => {
                 Some("this leg is not measured for an external server")
             }
-            ("ideal", _) if external => Some("an external server has no lower bound"),
+            ("ideal", _) if !scenario.has_workers() => {
+                Some("an external server has no lower bound")
+            }
             ("ideal", _) if load.model == Model::Closed && no_work && load.think.is_none() => {
                 Some("a closed load without work has no lower bound")
             }

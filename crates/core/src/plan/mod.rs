@@ -17,8 +17,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::quantity::{rounded, saturating};
 use crate::scenario::{
-    Arrivals, Count, Distribution, Engine, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, Matching, Model,
-    Nanos, Operation, Request, Scenario,
+    Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, Matching, Model, Nanos,
+    Operation, Request, Scenario,
 };
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use identities::Identities;
@@ -415,7 +415,7 @@ fn follow_one_in(scenario: &Scenario, summary: &Summary) -> u64 {
     if let Some(one_in) = scenario.run.follow_one_in {
         return u64::from(one_in.0).next_power_of_two();
     }
-    if scenario.proxy.engine == Engine::External {
+    if !scenario.follows_requests() {
         // Nothing travels along.
         return 1;
     }

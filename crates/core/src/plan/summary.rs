@@ -1,7 +1,7 @@
 //! The load in figures: what a plan will offer, before it runs. Pure.
 
 use super::Offered;
-use crate::scenario::{Distribution, Engine, Scenario};
+use crate::scenario::{Distribution, Scenario};
 
 /// The load in figures, for a reader who decides whether to run it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +48,7 @@ impl Summary {
             work_ns_mean,
             think_ns_mean: think_ns_mean(scenario),
             utilisation: requests_per_s
-                .filter(|_| scenario.proxy.engine != Engine::External)
+                .filter(|_| scenario.has_workers())
                 .map(|rate| rate * work_ns_mean / 1e9 / f64::from(scenario.workers.count.0)),
         }
     }

@@ -9,8 +9,8 @@ use crate::plan::Plan;
 use crate::quantity::{count, counted, percent, rate};
 use crate::result::out_of_reach;
 use crate::scenario::{
-    Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Request, Scenario,
-    ServerCommand, Threads,
+    Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Protocol, Request,
+    Scenario, ServerCommand, Threads,
 };
 
 /// What `zload check` says of a valid scenario.
@@ -77,9 +77,10 @@ fn accepts(scenario: &Scenario) -> String {
         Some(_) => "",
         None => ", from load.payload as sockets.maxmsgsize is not set",
     };
-    let frames = match scenario.proxy.engine {
-        Engine::External => String::new(),
-        _ => format!(", {MOST_FRAMES} frames a request"),
+    let frames = if scenario.has_workers() {
+        format!(", {MOST_FRAMES} frames a request")
+    } else {
+        String::new()
     };
     format!(
         "at most {} a frame{why}{frames}; a peer whose message has no end is cut off",
@@ -89,10 +90,10 @@ fn accepts(scenario: &Scenario) -> String {
 
 /// The parts of a scenario by name, each in a few words.
 pub(super) fn settings(scenario: &Scenario) -> Vec<(Words, Words)> {
-    let workers = if scenario.proxy.engine == Engine::External {
-        format!("external; expected replies {}", spread(&scenario.workers.replies))
+    let workers = if scenario.has_workers() {
+        format!("{}{}", workers(scenario), backend(scenario))
     } else {
-        workers(scenario)
+        format!("external; expected replies {}", spread(&scenario.workers.replies))
     };
     let parts = [
         Some(("load", load(scenario))),
@@ -109,7 +110,7 @@ pub(super) fn settings(scenario: &Scenario) -> Vec<(Words, Words)> {
 /// The settings that a simulation knows: no generator, proxy or socket settings, and no drain, as nothing is given up.
 pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
     let mut workers = workers(scenario);
-    if scenario.proxy.engine == Engine::External {
+    if !scenario.has_workers() {
         workers += " (of the scenario; the external server may differ)";
     }
     let phases = format!("{}, {} counted", warmup(scenario), scenario.run.duration);
@@ -134,13 +135,18 @@ pub(super) fn in_a_line(scenario: &Scenario) -> String {
         (Model::Open, None, None) => format!("open, {},", arrivals(scenario)),
     };
     let clients = counted(u64::from(scenario.clients.count.0), "client");
+    let workers = counted(u64::from(scenario.workers.count.0), "worker");
+    let frontend = &scenario.proxy.frontend;
     let server = match (scenario.proxy.engine, &scenario.server) {
-        (Engine::External, Some(_)) => "external server".to_owned(),
-        (Engine::External, None) => format!("server at {}", scenario.proxy.frontend),
-        (engine, _) => {
-            let workers = counted(u64::from(scenario.workers.count.0), "worker");
-            format!("{} proxy · {workers}", name(engine))
+        (Engine::External, Some(_)) if scenario.has_workers() => {
+            format!("external proxy · {workers}")
         }
+        (Engine::External, None) if scenario.has_workers() => {
+            format!("proxy at {frontend} · {workers}")
+        }
+        (Engine::External, Some(_)) => "external server".to_owned(),
+        (Engine::External, None) => format!("server at {frontend}"),
+        (engine, _) => format!("{} proxy · {workers}", engine.name()),
     };
     format!("{load} for {} · {clients} · {server}", scenario.run.duration)
 }
@@ -209,15 +215,6 @@ fn request(request: &Request) -> String {
     format!("{forms}; replies matched by {}{told}", request.matching.name())
 }
 
-fn name(engine: Engine) -> &'static str {
-    match engine {
-        Engine::Poll => "poll",
-        Engine::Builtin => "builtin",
-        Engine::Batch => "batch",
-        Engine::External => "external",
-    }
-}
-
 fn proxy(scenario: &Scenario) -> String {
     let proxy = &scenario.proxy;
     if proxy.engine == Engine::External {
@@ -230,7 +227,7 @@ fn proxy(scenario: &Scenario) -> String {
     }
     let engine = match proxy.engine {
         Engine::Builtin => "builtin (zmq_proxy)",
-        engine => name(engine),
+        engine => engine.name(),
     };
     let sockets = serde_json::to_value(&scenario.sockets).unwrap_or_default();
     let options: Vec<String> = sockets
@@ -260,6 +257,24 @@ fn workers(scenario: &Scenario) -> String {
         (delay, DelayBy::Spin) => format!("delay {} before each, burning CPU", spread(delay)),
     };
     format!("{}; replies {}; {delay}", workers.count, spread(&workers.replies))
+}
+
+/// Behind whose proxy the workers are, and how they talk to it, where that is not as usual.
+fn backend(scenario: &Scenario) -> String {
+    let elsewhere = match (scenario.backend_elsewhere(), &scenario.server) {
+        (None, _) => String::new(),
+        (Some(_), Some(server)) if server.binds_backend() => "; connect to the server".to_owned(),
+        (Some(endpoint), _) => format!("; connect to {endpoint}"),
+    };
+    let protocol = scenario.worker_protocol();
+    let talk = match protocol {
+        Protocol::Dealer => String::new(),
+        Protocol::Mdp => {
+            format!("; protocol mdp, service {}", scenario.workers.service_name())
+        }
+        Protocol::Rep | Protocol::Lru => format!("; protocol {}", protocol.name()),
+    };
+    format!("{elsewhere}{talk}")
 }
 
 fn phases(scenario: &Scenario) -> String {

@@ -111,10 +111,10 @@ fn what_was_run(result: &RunResult) -> Section {
 
 fn throughput(result: &RunResult) -> Section {
     let throughput = &result.throughput;
-    let seen_by = if result.proxy.engine == "external" {
-        "as the clients saw them"
-    } else {
-        "both directions"
+    let seen_by = match (result.scenario.has_proxy(), result.scenario.has_workers()) {
+        (true, _) => "both directions",
+        (false, true) => "as the workers saw them",
+        (false, false) => "as the clients saw them",
     };
     let bytes = bytes_per_second(throughput.proxy_bytes_per_s);
     let object = json!({ "throughput": throughput });

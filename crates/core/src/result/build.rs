@@ -12,7 +12,7 @@ use super::{
 use crate::facts::{Connections, DriverFigures, Measured, Served, ServerTotals, ServerUse};
 use crate::plan::{Offered, Plan};
 use crate::record::{HeatColumn, Hops, SECOND_NS, SeriesEntry, Trace, Traces};
-use crate::scenario::{Engine, Scenario};
+use crate::scenario::Scenario;
 use crate::verdict::{self, SampledRequest, Verdict};
 
 impl RunResult {
@@ -143,8 +143,7 @@ impl RunFigures {
         let evidence =
             evidence(scenario, plan, run, (&traces, hops.as_ref()), &throughput, environment);
         let whole = !run.interrupted && run.failure.is_none();
-        let built_in = scenario.proxy.engine != Engine::External;
-        let followed_one_in = built_in.then(|| plan.follow_one_in());
+        let followed_one_in = scenario.follows_requests().then(|| plan.follow_one_in());
         let (window_ns, server) = (run.server_window_ns, run.server.as_ref());
         let figures = Self {
             ledger: recorded.ledger,
@@ -194,18 +193,12 @@ fn proxy_figures(
     totals: Option<&ServerTotals>,
     window_ns: u64,
 ) -> ProxyFigures {
-    let engine = match scenario.proxy.engine {
-        Engine::Poll => "poll",
-        Engine::Builtin => "builtin",
-        Engine::Batch => "batch",
-        Engine::External => "external",
-    };
     let cpu_ns = totals.and_then(|totals| totals.proxy_cpu_ns);
     let (messages_in, messages_out) =
         totals.map_or((None, None), |totals| (totals.messages_in, totals.messages_out));
     let wakes = totals.and_then(|totals| totals.wakes);
     ProxyFigures {
-        engine: engine.to_owned(),
+        engine: scenario.proxy.engine.name().to_owned(),
         frontend: frontend.to_owned(),
         messages_in,
         messages_out,

@@ -7,7 +7,7 @@ use crate::facts::Measured;
 use crate::plan::{Offered, Plan};
 use crate::quantity::rounded;
 use crate::record::{Hops, LatencyHistogram, SECOND_NS, Trace};
-use crate::scenario::{DelayBy, Engine, Matching, Request, Scenario};
+use crate::scenario::{DelayBy, Matching, Request, Scenario};
 use crate::verdict::{
     Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
     TimeSeries,
@@ -50,7 +50,7 @@ pub(super) fn evidence(
         flow: Some(in_all(run)),
         responses: TimeSeries { values: responses, every: recorded.traces.one_in() },
         effective_sizes: effective_sizes(&recorded.first_reply, traces),
-        server: server_counts(run),
+        server: server_counts(scenario, run),
         delays: hops.and_then(|hops| delays(scenario, plan, hops)),
         worker_busy_share: run.workers_busy,
         lost_because: lost.then(|| lost_because(scenario, plan, run, &recorded.ledger)),
@@ -59,12 +59,12 @@ pub(super) fn evidence(
     }
 }
 
-/// The workers' capacity by plan, if they are built in and have work.
+/// The workers' capacity by plan, if they are zload's own and have work.
 fn capacity_per_s(scenario: &Scenario, plan: &Plan) -> Option<f64> {
     let summary = plan.summary();
-    let built_in = scenario.proxy.engine != Engine::External && summary.work_ns_mean > 0.0;
+    let known = scenario.has_workers() && summary.work_ns_mean > 0.0;
     let workers = f64::from(scenario.workers.count.0);
-    built_in.then(|| workers * summary.replies_mean / summary.work_ns_mean * 1e9)
+    known.then(|| workers * summary.replies_mean / summary.work_ns_mean * 1e9)
 }
 
 fn percentiles(latencies: &LatencyHistogram) -> Percentiles {
@@ -141,7 +141,7 @@ fn seconds(plan: &Plan, run: &Measured) -> Vec<SecondOfLoad> {
     seconds
 }
 
-fn server_counts(run: &Measured) -> Option<ServerCounts> {
+fn server_counts(scenario: &Scenario, run: &Measured) -> Option<ServerCounts> {
     let totals = run.server_in_all?;
     let ledger = &run.recorded.ledger;
     Some(ServerCounts {
@@ -153,6 +153,7 @@ fn server_counts(run: &Measured) -> Option<ServerCounts> {
             + ledger.requests_lost
             + run.sent_in_all.saturating_sub(ledger.requests_sent),
         replies_received: run.received_in_all,
+        proxy_is_foreign: !scenario.has_proxy(),
     })
 }
 

@@ -10,7 +10,7 @@ use super::throughput::rate;
 use super::{LatencySummary, RunResult, threshold};
 use crate::plan::Plan;
 use crate::record::Trace;
-use crate::scenario::{Engine, Scenario};
+use crate::scenario::Scenario;
 use crate::twin::{self, Differences, Excess, Ideal, Limits, NoIdeal, Observed, Policy, Pool};
 use crate::verdict::{self, Evidence, Twin, Verdict};
 
@@ -162,7 +162,7 @@ impl RunResult {
     /// the verdict are judged anew.
     /// `plans` are those of [`Self::new`].
     pub fn add_ideal(&mut self, plans: &[impl AsRef<Plan>], sampled: Sampled, limits: Limits<'_>) {
-        let why_not = if self.scenario.proxy.engine == Engine::External {
+        let why_not = if !self.scenario.has_workers() {
             Some("the server is external, and its workers are unknown".to_owned())
         } else if sampled.0.iter().all(Option::is_none) {
             Some("the run was cut short".to_owned())
@@ -229,7 +229,7 @@ impl RunResult {
     }
 
     pub(super) fn pool(&self) -> Pool {
-        Pool { workers: self.scenario.workers.count.0, policy: Policy::RoundRobin }
+        Pool::of(&self.scenario)
     }
 
     fn add_ideal_at(
@@ -239,7 +239,7 @@ impl RunResult {
         excess: &Excess,
         mut evidence: Evidence,
     ) {
-        let figures = IdealFigures::new(Policy::RoundRobin, ideal);
+        let figures = IdealFigures::new(self.pool().policy, ideal);
         evidence.twin = Some(twin_of(&figures, excess));
         let excess = self.excess_figures(place, excess);
         *self.ideal_at(place) = Some(RunIdeal { figures, other_seeds: None, excess });

@@ -4,7 +4,7 @@ use crate::facts::{Connections, Measured, ServerUse};
 use crate::plan::Plan;
 use crate::quantity;
 use crate::record::{Ledger, Strangers, Unheard};
-use crate::scenario::{MOST_FRAMES, Matching, Nanos, Scenario};
+use crate::scenario::{MOST_FRAMES, Matching, Nanos, Protocol, Scenario};
 use crate::text;
 use crate::verdict::{self, SampledRequest};
 
@@ -150,12 +150,16 @@ pub(super) fn lost_because(
         plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);
     if run.interrupted || run.failure.is_some() {
         format!("{lost} replies were outstanding when the run was cut short, and count as lost")
+    } else if missing * 2 > lost && !scenario.has_proxy() {
+        format!(
+            "workers sent {missing} replies that no client got: the proxy between them did not deliver them"
+        )
     } else if sndhwm > 0 && missing * 2 > lost {
         format!(
             "workers sent {missing} replies that no client got: a ROUTER drops messages to a client whose queue is full (sockets.sndhwm = {sndhwm}). Raise {} (0 is no limit)",
             scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
         )
-    } else if let Some(ignored) = ignored(plan, run) {
+    } else if let Some(ignored) = ignored(scenario, plan, run) {
         ignored
     } else if let Some(timeout_ns) = timeout_ns {
         format!(
@@ -163,15 +167,20 @@ pub(super) fn lost_because(
             Nanos(timeout_ns),
             ledger.replies_late
         )
-    } else if run.server_in_all.is_none() && run.received_in_all == 0 {
+    } else if run.received_in_all == 0 && may_drop_unheard(scenario) {
         unanswered(scenario, lost)
-    } else if run.server_in_all.is_none() {
+    } else if !scenario.has_proxy() {
         format!("{lost} replies of the external server did not come in time")
     } else {
         format!(
             "{lost} replies were still outstanding when the drain ended: raise run.drain, or lower the load"
         )
     }
+}
+
+/// Whether requests of another form than it expects may be dropped without a word.
+fn may_drop_unheard(scenario: &Scenario) -> bool {
+    !scenario.has_proxy() || scenario.worker_protocol() == Protocol::Rep
 }
 
 /// The likely cause when a server that listens has not answered at all.
@@ -203,9 +212,9 @@ fn strangers(kept: &Strangers) -> String {
 
 /// What explains lost replies if some clients got none at all while others did: their identities are taken. Where each
 /// client sent but a few, that may as well be chance.
-fn ignored(plan: &Plan, run: &Measured) -> Option<String> {
+fn ignored(scenario: &Scenario, plan: &Plan, run: &Measured) -> Option<String> {
     let Unheard { clients, first } = &run.recorded.unheard;
-    let ignored = run.server_in_all.is_none()
+    let ignored = !scenario.has_proxy()
         && run.received_in_all > 0
         && run.sent_in_all >= FEW_REQUESTS * u64::from(plan.clients());
     first.as_ref().filter(|_| ignored).map(|first| {

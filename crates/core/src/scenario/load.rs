@@ -110,7 +110,8 @@ impl Scenario {
         let proxy = tree.get_ref().get("proxy").map(Spanned::get_ref);
         let says_engine =
             matches!(proxy, Some(DeValue::Table(proxy)) if proxy.contains_key("engine"));
-        if scenario.server.is_some() && !says_engine {
+        let elsewhere = scenario.server.is_some() || scenario.workers.connect.is_some();
+        if elsewhere && !says_engine {
             scenario.proxy.engine = Engine::External;
         }
         match error(&scenario).or_else(|| objection(&scenario)) {

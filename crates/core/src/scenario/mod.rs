@@ -20,6 +20,7 @@ mod units;
 mod validate;
 mod vary;
 mod verdict_limits;
+mod workers;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,7 @@ pub use validate::{LONGEST_NAME, MAX_DELAY, MAX_REPLIES};
 pub use value_error::ValueError;
 pub use vary::Vary;
 pub use verdict_limits::Limits;
+pub use workers::{DelayBy, Protocol, Workers};
 
 /// Version of the scenario format. A file does not state it: it goes up when older scenarios are no longer accepted.
 pub const SCENARIO_SCHEMA: &str = "zload.scenario/1";
@@ -72,7 +74,7 @@ pub struct Scenario {
     /// The proxy between clients and workers.
     #[serde(deserialize_with = "table::only")]
     pub proxy: Proxy,
-    /// An external server that zload starts and stops, in place of the built-in proxy and workers.
+    /// An external server that zload starts and stops, in place of the built-in proxy.
     #[serde(deserialize_with = "table::only_if_given", skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerCommand>,
     /// The workers.
@@ -231,7 +233,7 @@ pub struct Proxy {
     /// Endpoint of the ROUTER towards the clients: tcp (port `*` is any free one) or ipc.
     #[schemars(transform = schema::frontend)]
     pub frontend: String,
-    /// Endpoint of the DEALER towards the workers: inproc, ipc or tcp.
+    /// Endpoint of the socket towards the workers: inproc, ipc or tcp.
     #[schemars(transform = schema::backend)]
     pub backend: String,
     /// ZeroMQ I/O threads of each context.
@@ -249,33 +251,23 @@ pub enum Engine {
     Builtin,
     /// Drains both sides per wake and never blocks in a send.
     Batch,
-    /// No built-in server: clients connect to `frontend`. Implied by `[server]`.
+    /// The guide's load-balancing broker: each request goes to the worker that has been ready for longest.
+    Lru,
+    /// Somebody else's proxy: clients connect to `frontend`. Implied by `[server]` and `workers.connect`.
     External,
 }
 
-/// `[workers]`: how many workers, how many replies, and how fast.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Workers {
-    /// How many workers, each a thread that serves one request at a time.
-    #[schemars(extend("minimum" = 1, "maximum" = 100_000))]
-    pub count: Count,
-    /// The fan-out: replies to one request.
-    pub replies: Distribution<Count>,
-    /// Wait before each reply; the worker is busy meanwhile.
-    pub delay: Distribution<Nanos>,
-    /// How a worker spends the delay.
-    pub delay_by: DelayBy,
-}
-
-/// How a worker spends its delay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum DelayBy {
-    /// Asleep, as a worker that waits for a disk or a database.
-    Sleep,
-    /// Burning CPU, as real work does.
-    Spin,
+impl Engine {
+    /// The name that users write.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Builtin => "builtin",
+            Self::Batch => "batch",
+            Self::Lru => "lru",
+            Self::External => "external",
+        }
+    }
 }
 
 /// `[sockets]`: ZeroMQ options for every socket of the run. Absent options keep libzmq's default, except
@@ -423,17 +415,6 @@ impl Default for Proxy {
             frontend: "tcp://127.0.0.1:*".to_owned(),
             backend: "inproc://backend".to_owned(),
             io_threads: Count(1),
-        }
-    }
-}
-
-impl Default for Workers {
-    fn default() -> Self {
-        Self {
-            count: Count(5),
-            replies: Distribution::Constant(Count(1)),
-            delay: Distribution::Constant(Nanos::ZERO),
-            delay_by: DelayBy::Sleep,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame_text::{FrameText, Placeholder, bytes_of};
 use super::value_error::{Checked, ValueError, refuse, refuse_with_help};
-use super::{Bytes, Count, Engine, MIN_PAYLOAD, Scenario};
+use super::{Bytes, Count, MIN_PAYLOAD, Scenario};
 
 /// The most frames of a request: with an address, a tag and a delimiter a message still has fewer than are kept.
 const MOST_REQUEST_FRAMES: usize = 60;
@@ -307,7 +307,7 @@ fn planned_replies(scenario: &Scenario, request: &Request) -> Checked {
                 "has no effect with match = \"order\", which needs exactly one reply for each request",
             );
         }
-        if scenario.proxy.engine != Engine::External {
+        if scenario.has_workers() {
             return refuse(
                 "request.last",
                 "has no effect with zload's own workers, whose replies are planned (workers.replies)",

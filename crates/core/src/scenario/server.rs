@@ -1,16 +1,19 @@
 //! `[server]`: an external server, as a command that zload starts and stops. Pure.
 //!
-//! In an argument, `{frontend}` stands for the endpoint to bind (see [`super::placeholders`]).
+//! In an argument, `{frontend}` stands for the endpoint to bind for clients, and `{backend}` for the one to bind for zload's
+//! workers (see [`super::placeholders`]).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::placeholders::{Piece, pieces};
 use super::value_error::{Checked, refuse_with_help, within};
-use super::{Engine, Nanos, Scenario};
+use super::{Nanos, Scenario};
 
 /// A placeholder that some argument must contain.
 const FRONTEND: &str = "frontend";
+/// A placeholder that says that zload's workers connect to the server.
+const BACKEND: &str = "backend";
 /// The longest that a server may take to answer or to end.
 const MOST: Nanos = Nanos::from_secs(3600);
 
@@ -19,8 +22,9 @@ const MOST: Nanos = Nanos::from_secs(3600);
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["command"]))]
 pub struct ServerCommand {
-    /// Program and arguments; no shell is involved. `{frontend}` in an argument becomes the endpoint to bind. A program
-    /// without a slash is searched for in `PATH`; relative paths start at the current directory.
+    /// Program and arguments; no shell is involved. `{frontend}` in an argument becomes the endpoint to bind for clients. With
+    /// `{backend}`, zload's workers connect to the endpoint that it becomes. A program without a slash is searched for in
+    /// `PATH`; relative paths start at the current directory.
     #[schemars(length(min = 2))]
     pub command: Vec<String>,
     /// How long it may take from its start until it answers a request.
@@ -40,18 +44,24 @@ impl Default for ServerCommand {
 }
 
 impl ServerCommand {
-    /// Program and arguments for a server that is to listen on `frontend`.
-    pub fn resolve(&self, frontend: &str) -> Vec<String> {
+    /// Program and arguments for a server that is to listen on `frontend`, and for zload's workers on `backend`.
+    pub fn resolve(&self, frontend: &str, backend: &str) -> Vec<String> {
         let resolved = |argument: &String| {
             pieces(argument)
                 .into_iter()
                 .map(|piece| match piece {
                     Piece::Text(text) | Piece::Escaped(text) => text,
+                    Piece::Name(BACKEND) => backend,
                     Piece::Name(_) => frontend,
                 })
                 .collect()
         };
         self.command.iter().map(resolved).collect()
+    }
+
+    /// Whether it is told where zload's workers connect.
+    pub fn binds_backend(&self) -> bool {
+        self.command.iter().any(|text| names(text).contains(&BACKEND))
     }
 
     /// Program and arguments as they are written, in one line.
@@ -70,6 +80,12 @@ pub fn in_words(command: &[String]) -> String {
     command.iter().map(quoted).collect::<Vec<_>>().join(" ")
 }
 
+/// The placeholders in an argument.
+fn names(argument: &str) -> Vec<&str> {
+    let name = |piece| if let Piece::Name(name) = piece { Some(name) } else { None };
+    pieces(argument).into_iter().filter_map(name).collect()
+}
+
 /// What is wrong with the server of a scenario, if it has one.
 pub(super) fn error(scenario: &Scenario) -> Checked {
     const PATH: &str = "server.command";
@@ -82,21 +98,18 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
         let help = "put a script of several lines into a file";
         return refuse_with_help(PATH, "must have no control characters in it", help);
     }
-    let names = server.command.iter().map(|text| {
-        let name = |piece| if let Piece::Name(name) = piece { Some(name) } else { None };
-        pieces(text).into_iter().filter_map(name).collect::<Vec<_>>()
-    });
-    let names: Vec<Vec<&str>> = names.collect();
-    if let Some(unknown) = names.iter().flatten().find(|name| **name != FRONTEND) {
+    let names: Vec<Vec<&str>> = server.command.iter().map(|text| names(text)).collect();
+    let known = |name: &&&str| [FRONTEND, BACKEND].contains(*name);
+    if let Some(unknown) = names.iter().flatten().find(|name| !known(name)) {
         return refuse_with_help(
             PATH,
             format!("unknown placeholder {{{unknown}}}"),
             &format!(
-                "{{{FRONTEND}}} is the endpoint to bind; write {{{{{unknown}}}}} for the text {{{unknown}}}"
+                "{{{FRONTEND}}} is the endpoint to bind for clients, {{{BACKEND}}} the one for zload's workers; write {{{{{unknown}}}}} for the text {{{unknown}}}"
             ),
         );
     }
-    if names[1..].iter().all(Vec::is_empty) {
+    if !names[1..].iter().flatten().any(|name| *name == FRONTEND) {
         return refuse_with_help(
             PATH,
             format!(
@@ -105,7 +118,7 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
             &format!("give it the endpoint to bind, as in \"--bind\", \"{{{FRONTEND}}}\""),
         );
     }
-    if scenario.proxy.engine != Engine::External {
+    if scenario.has_proxy() {
         return refuse_with_help(
             "proxy.engine",
             "has no effect: [server] starts an external server",
@@ -124,7 +137,7 @@ mod tests {
     fn resolved(argument: &str) -> String {
         let server =
             ServerCommand { command: vec![argument.to_owned()], ..ServerCommand::default() };
-        server.resolve("tcp://127.0.0.1:5").remove(0)
+        server.resolve("tcp://127.0.0.1:5", "tcp://127.0.0.1:6").remove(0)
     }
 
     #[test]
@@ -132,6 +145,7 @@ mod tests {
         for (argument, expected) in [
             ("{frontend}", "tcp://127.0.0.1:5"),
             ("--bind={frontend},{frontend}!", "--bind=tcp://127.0.0.1:5,tcp://127.0.0.1:5!"),
+            ("{frontend}-{backend}", "tcp://127.0.0.1:5-tcp://127.0.0.1:6"),
             ("{{frontend}}", "{frontend}"),
             ("{\"a\": {\"b\": 1}}", "{\"a\": {\"b\": 1}}"),
             ("{{", "{{"),

@@ -4,10 +4,10 @@ use super::distribution::Quantity;
 use super::messages::MAX_PAYLOAD;
 use super::value_error::{Checked, ValueError, refuse, refuse_with_help, within};
 use super::{
-    Bytes, Count, Distribution, Engine, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario,
-    Sockets, Threads,
+    Bytes, Count, Distribution, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario, Sockets,
+    Threads,
 };
-use super::{messages, request, server};
+use super::{messages, request, server, workers};
 
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
@@ -35,7 +35,8 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         endpoints(scenario)?;
         server::error(scenario)?;
         request::error(scenario)?;
-        workers(scenario)?;
+        work(scenario)?;
+        workers::error(scenario)?;
         sockets(&scenario.sockets)?;
         messages::error(scenario)?;
         affinity(scenario)?;
@@ -168,6 +169,9 @@ fn counts(scenario: &Scenario) -> Checked {
 fn endpoints(scenario: &Scenario) -> Checked {
     endpoint("proxy.frontend", &scenario.proxy.frontend)?;
     endpoint("proxy.backend", &scenario.proxy.backend)?;
+    if let Some(connect) = &scenario.workers.connect {
+        endpoint("workers.connect", connect)?;
+    }
     if scenario.proxy.frontend == scenario.proxy.backend && !scenario.proxy.backend.ends_with(":*")
     {
         return refuse("proxy.backend", "must differ from proxy.frontend");
@@ -178,10 +182,7 @@ fn endpoints(scenario: &Scenario) -> Checked {
             "cannot be inproc: clients and server have separate contexts, as separate processes would",
         );
     }
-    if scenario.proxy.engine == Engine::External {
-        return reachable(scenario);
-    }
-    Ok(())
+    if scenario.has_proxy() { Ok(()) } else { reachable(scenario) }
 }
 
 /// Clients of an external server have only the endpoint that is written down, and of their own server its port in addition.
@@ -240,7 +241,7 @@ fn endpoint(path: &'static str, endpoint: &str) -> Checked {
     }
 }
 
-fn workers(scenario: &Scenario) -> Checked {
+fn work(scenario: &Scenario) -> Checked {
     distribution("workers.replies", &scenario.workers.replies, Count(0), MAX_REPLIES)?;
     distribution("workers.delay", &scenario.workers.delay, Nanos::ZERO, MAX_DELAY)
 }

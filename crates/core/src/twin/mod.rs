@@ -23,6 +23,7 @@ pub use ideal::{Ideal, ideal};
 pub use other_seeds::{LEAST_SEEDS, MOST_SEEDS, Together, other_seeds};
 
 use crate::plan::{Offered, Plan};
+use crate::scenario::{Protocol, Scenario};
 use arrivals::ArrivalQueue;
 use dispatch::Dispatch;
 
@@ -33,6 +34,18 @@ pub struct Pool {
     pub workers: u32,
     /// How requests are assigned to workers.
     pub policy: Policy,
+}
+
+impl Pool {
+    /// The workers of a scenario, and how its proxy assigns requests to them.
+    pub fn of(scenario: &Scenario) -> Self {
+        let policy = match scenario.worker_protocol() {
+            Protocol::Dealer | Protocol::Rep => Policy::RoundRobin,
+            // Who has been ready for longest is who became free first.
+            Protocol::Lru | Protocol::Mdp => Policy::SharedQueue,
+        };
+        Self { workers: scenario.workers.count.0, policy }
+    }
 }
 
 /// How far a plan is simulated. A step is a request or a reply, and takes 20 to 40 ns,
@@ -59,7 +72,7 @@ impl Limits<'_> {
 pub enum Policy {
     /// The next worker in turn, busy or not: what a DEALER backend does. Each worker has its own queue.
     RoundRobin,
-    /// One queue for all, served by the first worker that is free. No policy that does not know a request's work
+    /// One queue for all, served by the first worker that is free: what a broker does that knows who is ready. No policy that does not know a request's work
     /// beforehand makes the waits shorter on average (Daley, "Certain optimality properties of the first-come
     /// first-served discipline for G/G/s queues", 1987).
     SharedQueue,

@@ -30,7 +30,7 @@ pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
     let Some(p50_ns) = evidence.response.p50_ns.filter(|p50_ns| *p50_ns > 0) else {
         return Check::not_applicable("there are too few replies");
     };
-    let Shares { all, median, at_least } = if evidence.server.is_some() {
+    let Shares { all, median, at_least } = if evidence.server_is_own() {
         shares(evidence, waiting_share(evidence, host), p50_ns as f64)
     } else {
         // Somebody else's server may be who has the CPUs, and is then the system under test: never more than a doubt, and that only
@@ -54,7 +54,7 @@ pub(super) fn machine_share(evidence: &Evidence, limits: &Limits) -> Check {
             "that share is the machine's and not the system's",
         )
     } else {
-        let advice = if evidence.server.is_some() {
+        let advice = if evidence.server_is_own() {
             "mostly in slow replies, so high percentiles are the machine's"
         } else {
             "others include the server if it runs on this machine"

@@ -139,7 +139,7 @@ pub struct Flow {
     pub mean_ns: f64,
 }
 
-/// What the built-in server counted and its clients did, from first to last: warm-up and drain included.
+/// What zload's own workers counted and its clients did, from first to last: warm-up and drain included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerCounts {
     /// Requests that workers received.
@@ -152,6 +152,8 @@ pub struct ServerCounts {
     pub may_be_missing: u64,
     /// Messages that the clients received.
     pub replies_received: u64,
+    /// The proxy between them is somebody else's, and may lose and double messages.
+    pub proxy_is_foreign: bool,
 }
 
 /// What the workers' delays were and should have been.
@@ -179,6 +181,11 @@ pub struct SampledRequest {
 }
 
 impl Evidence {
+    /// Whether proxy and workers are zload's own, so that no other process belongs to what is measured.
+    pub(super) fn server_is_own(&self) -> bool {
+        self.server.is_some_and(|server| !server.proxy_is_foreign)
+    }
+
     /// The twin's response times to the same requests as [`Self::responses`].
     pub(super) fn twin_of_responses(&self) -> Option<&[f64]> {
         let twin = self.twin.as_ref()?;

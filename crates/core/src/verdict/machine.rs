@@ -70,7 +70,7 @@ pub(super) fn steal(evidence: &Evidence, limits: &Limits) -> Check {
 pub(super) fn other_load(evidence: &Evidence, limits: &Limits) -> Check {
     let host = evidence.host.as_ref();
     let started_here = host.is_some_and(|host| host.server_cpu_ns.is_some());
-    if evidence.server.is_none() && !started_here {
+    if !evidence.server_is_own() && !started_here {
         let why = "the external server may be one of this machine's other processes";
         return Check::not_applicable(why);
     }

@@ -223,6 +223,16 @@ fn counts_that_contradict_each_other_make_a_run_invalid() {
         server.may_be_missing = 1;
     });
     assert_eq!(explained, (Status::Valid, String::new()));
+    // A proxy of somebody else may lose and double messages: the ledger says so, and zload counted well.
+    let lossy = with(|evidence| {
+        let server = evidence.server.as_mut().unwrap();
+        (server.proxy_is_foreign, server.requests_taken) = (true, server.requests_taken - 1);
+    });
+    let doubling = with(|evidence| {
+        let server = evidence.server.as_mut().unwrap();
+        (server.proxy_is_foreign, server.replies_sent) = (true, server.replies_sent - 1);
+    });
+    assert_eq!((&lossy, &doubling), (&explained, &explained));
     let little = with(|evidence| evidence.flow.as_mut().unwrap().mean_in_flight *= 1.5);
     assert_eq!(little, (Status::Invalid, "littles_law".to_owned()));
     let little = with(|evidence| evidence.flow.as_mut().unwrap().mean_in_flight *= 1.06);
