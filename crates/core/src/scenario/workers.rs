@@ -163,7 +163,9 @@ fn connects(scenario: &Scenario) -> Checked {
         let message = format!("a worker cannot connect to {connect}");
         return refuse_with_help(PATH, message, "name an address, such as 127.0.0.1, or a path");
     }
-    if *connect == scenario.proxy.frontend && !connect.ends_with(":*") {
+    // A Majordomo broker has one socket for both.
+    let one_socket = scenario.worker_protocol() == Protocol::Mdp;
+    if *connect == scenario.proxy.frontend && !connect.ends_with(":*") && !one_socket {
         return refuse(PATH, "must differ from proxy.frontend");
     }
     Ok(())
