@@ -20,7 +20,7 @@ use zload::server::proxy;
 use zload::wire::context::{Context, Socket};
 use zload::wire::errno::Errno;
 use zload::wire::frame::Frame;
-use zload::wire::header::Header;
+use zload_core::message::Header;
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::record::{Exchange, Outstanding, Recorder};
 use zload_core::scenario::{Engine, Scenario};
@@ -42,7 +42,7 @@ fn plan(workers: &str) -> Plan {
 fn exchange(request: u64, received: u32) -> Exchange {
     let intended_ns = request * 1_000;
     let sent_ns = intended_ns + 10;
-    Exchange { request, intended_ns, sent_ns, owed: 2, received, track: None }
+    Exchange { request, intended_ns, sent_ns, owed: 2, received, ..Exchange::default() }
 }
 
 #[library_benchmark]
@@ -97,7 +97,7 @@ fn record_request(mut recorder: Recorder) -> Recorder {
     for request in 0..OPERATIONS {
         let exchange = Exchange { owed: 1, ..exchange(request, 1) };
         recorder.sent(exchange.intended_ns, exchange.sent_ns, 1);
-        recorder.received(black_box(&exchange), exchange.intended_ns + 150_000);
+        recorder.received(black_box(&exchange), exchange.intended_ns + 150_000, false);
     }
     recorder
 }
@@ -108,8 +108,8 @@ fn record_replies(mut recorder: Recorder) -> Recorder {
     for request in 0..OPERATIONS {
         let (first, last) = (exchange(request, 1), exchange(request, 2));
         recorder.sent(first.intended_ns, first.sent_ns, 2);
-        recorder.received(black_box(&first), first.intended_ns + 150_000);
-        recorder.received(black_box(&last), first.intended_ns + 250_000);
+        recorder.received(black_box(&first), first.intended_ns + 150_000, false);
+        recorder.received(black_box(&last), first.intended_ns + 250_000, false);
     }
     recorder
 }

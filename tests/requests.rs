@@ -15,9 +15,9 @@ const CLOSED: &str =
     "load = { model = 'closed', timeout = '200ms' }\nrun = { duration = '500ms', drain = '1s' }\n";
 
 /// The frames up to the empty delimiter, which a REP socket sends back, and the rest.
-fn envelope(request: &[Vec<u8>]) -> Option<(&[Vec<u8>], &[Vec<u8>])> {
+fn envelope(request: &[Vec<u8>]) -> Option<[&[Vec<u8>]; 2]> {
     let end = request.iter().position(Vec::is_empty)? + 1;
-    Some((&request[1..end], &request[end..]))
+    Some([&request[1..end], &request[end..]])
 }
 
 /// The first token in a request.
@@ -35,7 +35,7 @@ fn check<'a>(result: &'a Value, name: &str) -> &'a Value {
 #[test]
 fn replies_are_found_by_the_envelope_whatever_their_body_is() {
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", |request| {
-        let Some((envelope, body)) = envelope(request) else { return vec![] };
+        let Some([envelope, body]) = envelope(request) else { return vec![] };
         assert_eq!(body, [b"hello 7".to_vec()]);
         vec![[envelope, &[b"something else".to_vec()]].concat()]
     });
@@ -93,16 +93,16 @@ fn rep_workers_behind_a_proxy_are_measured_exactly() {
 
 #[test]
 fn a_token_is_found_in_any_text_with_losses_errors_duplicates_and_reordering() {
-    let (mut served, mut held) = (0_u64, None);
+    let (mut count, mut held) = (0_u64, None);
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", move |request| {
         let id = String::from_utf8(token(request)).unwrap();
-        served += 1;
-        let status = if served % 5 == 0 { "error" } else { "ok" };
+        count += 1;
+        let status = if count % 5 == 0 { "error" } else { "ok" };
         let reply = vec![
             b"a frame before".to_vec(),
             format!("{{\"status\": \"{status}\", \"re\": \"{id}\"}}").into_bytes(),
         ];
-        match served % 50 {
+        match count % 50 {
             1 => vec![],
             2 => vec![reply.clone(), reply],
             // Answered after the next one.
@@ -149,12 +149,12 @@ fn a_server_that_refuses_everything_is_not_fast() {
 #[test]
 fn replies_in_order_are_matched_and_a_late_one_is_never_taken_for_the_next() {
     let (tell, identities) = channel();
-    let (mut served, mut held): (u64, Option<Vec<u8>>) = (0, None);
+    let (mut count, mut held): (u64, Option<Vec<u8>>) = (0, None);
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", move |request| {
-        served += 1;
+        count += 1;
         tell.send(request[0].clone()).unwrap();
         // Every 50th is not answered in time: its reply would come with the next one's.
-        if served % 50 == 0 {
+        if count % 50 == 0 {
             held = Some(request[1].clone());
             return vec![];
         }
@@ -215,13 +215,13 @@ fn each_operation_of_a_mix_has_its_own_figures() {
 
 #[test]
 fn replies_are_counted_until_the_one_that_is_marked_as_the_last() {
-    let mut served = 0_usize;
+    let mut count = 0_usize;
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", move |request| {
-        served += 1;
+        count += 1;
         let part = |mark: &str| vec![mark.as_bytes().to_vec(), token(request)];
-        let parts = std::iter::repeat_n(part("part"), served % 4);
+        let parts = std::iter::repeat_n(part("part"), count % 4);
         // Of every 100th the last one never comes.
-        let last = (served % 100 != 0).then(|| part("final"));
+        let last = (!count.is_multiple_of(100)).then(|| part("final"));
         parts.chain(last).collect()
     });
     let request =
@@ -347,7 +347,7 @@ fn frames_come_from_files_which_must_be_there() {
 #[test]
 fn a_probe_prints_the_form_that_a_server_answers() {
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", |request| {
-        let Some((envelope, _)) = envelope(request) else { return vec![] };
+        let Some([envelope, _]) = envelope(request) else { return vec![] };
         vec![[envelope, &[b"pong".to_vec()]].concat()]
     });
     let ended = Zload::new(&["probe", &server.endpoint, "--timeout", "300ms"]).end();

@@ -40,7 +40,7 @@ impl Connector {
     /// A socket that connects, registered with `epoll` by the client's index.
     ///
     /// ZeroMQ's descriptor for a socket is edge-triggered by nature: it says only that something may have changed, and a
-    /// send or receive on the socket takes the news away. Whoever waits on it must first have seen nothing left to do.
+    /// send or receive on the socket takes the news away. It may be waited on only after a look that found nothing left to do.
     pub(super) fn connected(
         &self,
         identity: &str,

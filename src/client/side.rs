@@ -115,7 +115,7 @@ impl DriverThread {
             Client::new(*number, identity.clone(), self.run_token, plan)
         };
         let clients: Vec<Client> = self.share.iter().map(client).collect();
-        // Whoever watches goes away first only if the run has failed, and then hears nothing more.
+        // The receiver goes away first only if the run has failed, and then hears nothing more.
         match connector.connect(&clients, &self.stop, &self.around.counters) {
             Err(error) => {
                 let _heard = tell.send(Event::NotConnected(error));

@@ -98,7 +98,7 @@ pub(super) struct Possible {
 /// The world of one driver.
 ///
 /// News of a connection comes once, from [`World::wait`], and only says that something may have changed there; any call
-/// that names the connection may swallow it. Whoever waits must have seen before that nothing is left to do: the last
+/// that names the connection may swallow it. A wait must come after a look that found nothing left to do: the last
 /// call for a connection is a [`World::take`] that emptied it, or [`World::possible`] that saw nothing.
 pub(super) trait World {
     type Body: Body;

@@ -27,7 +27,7 @@ pub(super) struct Watched {
 
 /// A server that answers, and zload's workers behind it, if it has any. Dropped, it ends.
 pub(crate) struct External<'a> {
-    /// They go after the server: whoever has lost its workers may misbehave.
+    /// They go after the server: a server that has lost its workers may misbehave.
     process: ServerProcess<'a>,
     workers: Option<(Server, Watched)>,
 }

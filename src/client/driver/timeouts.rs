@@ -101,7 +101,7 @@ impl<W: World> Driver<W> {
     #[cold]
     pub(super) fn greet(&mut self, index: u32) -> Result<bool, Errno> {
         let client = &mut self.clients[index as usize];
-        let hello = self.around.forms.hello().expect("whoever is to greet has a hello");
+        let hello = self.around.forms.hello().expect("a client that is to greet has a hello");
         client.hello(hello, &mut self.request)?;
         let sent = self.world.send(index, None, &mut self.request)?;
         if sent {

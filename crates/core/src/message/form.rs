@@ -81,7 +81,7 @@ impl FrameForm {
     fn new(text: &str, files: &Files) -> Self {
         let parts = match FrameText::parse(text).expect("validation has read it") {
             FrameText::File(path) => vec![Part::Bytes(Arc::clone(
-                files.get(path).expect("whoever reads a scenario supplies its files"),
+                files.get(path).expect("the reader of a scenario supplies its files"),
             ))],
             FrameText::Parts(parts) => parts
                 .into_iter()

@@ -29,7 +29,7 @@ impl Header {
     #[inline]
     pub fn encode(&self, body: &mut [u8]) {
         let header: &mut [u8; HEADER_SIZE] =
-            body.first_chunk_mut().expect("whoever writes a header has room for it");
+            body.first_chunk_mut().expect("a header is written where there is room for it");
         header[..4].copy_from_slice(&MAGIC);
         header[4..8].copy_from_slice(&self.token.to_le_bytes());
         header[8..16].copy_from_slice(&self.request.to_le_bytes());

@@ -28,6 +28,7 @@ pub(super) fn evidence(
     let recorded = &run.recorded;
     let responses = traces.iter().map(|trace| trace.response_ns() as f64).collect();
     let lost = recorded.ledger.replies_lost > 0;
+    let can_fail = scenario.request.as_ref().is_some_and(Request::can_fail);
     Evidence {
         interrupted: run.interrupted,
         failure: run.failure.clone(),
@@ -35,7 +36,7 @@ pub(super) fn evidence(
         slow_libzmq: environment.libzmq_eventfd == Some(false),
         window_ns: run.window_ns,
         ledger: recorded.ledger,
-        can_fail: scenario.request.as_ref().is_some_and(Request::can_fail),
+        error_ratio: recorded.ledger.error_ratio().filter(|_| can_fail),
         overlapping: (scenario.matching() == Matching::Order).then_some(recorded.overlapping),
         requests_per_s: throughput.requests_per_s,
         replies_per_s: throughput.replies_per_s,

@@ -40,7 +40,7 @@ pub struct Request {
     /// Operations: requests of several forms, drawn by weight.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mix: Vec<Operation>,
-    /// The contents of the files that frames name, which whoever reads the scenario supplies.
+    /// The contents of the files that frames name, which the reader of the scenario supplies.
     #[serde(skip)]
     #[schemars(skip)]
     pub files: Files,

@@ -18,8 +18,8 @@ pub struct Evidence {
     pub window_ns: u64,
     /// Where every message of the measured part went.
     pub ledger: Ledger,
-    /// Replies can be errors: the scenario says which.
-    pub can_fail: bool,
+    /// Requests answered by an error as a share of those answered; `None` if the scenario does not say which replies are errors.
+    pub error_ratio: Option<f64>,
     /// Requests that were sent while their client waited for another one, where replies are matched by their order alone.
     pub overlapping: Option<u64>,
     /// Requests sent per second of the window.

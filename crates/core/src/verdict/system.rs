@@ -104,8 +104,7 @@ fn because(evidence: &Evidence) -> &str {
 /// Whether requests were answered by errors.
 pub(super) fn errors(evidence: &Evidence, limits: &Limits) -> Check {
     let ledger = &evidence.ledger;
-    let share = ledger.error_ratio();
-    let Some(share) = share.filter(|_| evidence.can_fail || ledger.requests_failed > 0) else {
+    let Some(share) = evidence.error_ratio else {
         return Check::not_applicable("no reply was compared with request.ok or request.error");
     };
     let fact = format!(

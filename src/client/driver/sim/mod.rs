@@ -204,7 +204,7 @@ fn plan(text: &str) -> Arc<Plan> {
 struct Seed(u64);
 
 impl Drop for Seed {
-    #[expect(clippy::print_stderr, reason = "the line that whoever sees the failure needs")]
+    #[expect(clippy::print_stderr, reason = "the line that is needed to run a failure again")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             let (from, to) = (self.0, self.0 + 1);

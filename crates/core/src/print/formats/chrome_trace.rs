@@ -207,8 +207,11 @@ mod tests {
             &Scenario::parse("test.toml", "load = { rate = '1/s' }", &[]).expect("a scenario"),
         );
         // The second request leaves while the first is under way, the third after it.
-        let text =
-            chrome_trace(&[trace(0, 0), trace(1, 700), trace(2, 1_500)], &plan, plan.identities(1));
+        let text = chrome_trace(
+            &[trace(0, 0), trace(1, 700), trace(2, 1_500)],
+            &plan,
+            &plan.identities(1),
+        );
         let trace: Value = serde_json::from_str(&text).expect("one JSON object");
         let events = trace["traceEvents"].as_array().expect("an array");
         let of = |pid: u32, name: &str| -> Vec<&Value> {

@@ -166,7 +166,7 @@ fn an_interrupted_second_is_handed_out_at_the_end() {
 
 #[test]
 fn errors_have_a_place_of_their_own_and_are_in_no_distribution_of_the_others() {
-    let mut recorder = Recorder::new(0, 1_000 * MS, false).mix(2);
+    let mut driver = Recorder::new(0, 1_000 * MS, false).mix(2);
     let reply = |received, failed, owed| Exchange {
         sent_ns: MS,
         owed,
@@ -177,16 +177,16 @@ fn errors_have_a_place_of_their_own_and_are_in_no_distribution_of_the_others() {
         ..Exchange::default()
     };
     for owed in [1, 2, 1] {
-        recorder.sent(0, MS, owed);
-        recorder.sent_of(1, 0);
+        driver.sent(0, MS, owed);
+        driver.sent_of(1, 0);
     }
-    recorder.received(&reply(1, 1, 1), 2 * MS, true);
-    recorder.received(&reply(1, 0, 2), 3 * MS, false);
-    recorder.received(&reply(2, 1, 2), 7 * MS, true);
-    recorder.owes_one_more(&reply(1, 0, 2), 8 * MS);
-    recorder.received(&reply(1, 0, 2), 8 * MS, false);
-    recorder.received(&reply(2, 0, 2), 9 * MS, false);
-    let (recorded, _) = recorder.finish(std::iter::empty(), 1_000 * MS);
+    driver.received(&reply(1, 1, 1), 2 * MS, true);
+    driver.received(&reply(1, 0, 2), 3 * MS, false);
+    driver.received(&reply(2, 1, 2), 7 * MS, true);
+    driver.owes_one_more(&reply(1, 0, 2), 8 * MS);
+    driver.received(&reply(1, 0, 2), 8 * MS, false);
+    driver.received(&reply(2, 0, 2), 9 * MS, false);
+    let (recorded, _) = driver.finish(std::iter::empty(), 1_000 * MS);
     let ledger = recorded.ledger;
     assert_eq!(ledger.contradiction(), None);
     assert_eq!((ledger.requests_answered, ledger.requests_failed), (3, 2));
