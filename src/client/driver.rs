@@ -101,6 +101,7 @@ impl<W: World> Driver<W> {
         let forms = &around.forms;
         let single_reply = plan.constant_replies() == Some(1) && !forms.marks_last();
         let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
+            .with_gaps(!forms.plain)
             .mix(forms.operations().len())
             .late_after(plan.mean_gap_ns())
             .closed(clients.len() as u64, plan.slots_per_client());

@@ -19,6 +19,8 @@ pub struct Recorder {
     send_end_ns: u64,
     /// Every request expects exactly one reply: first, last and every reply are the same, recorded once.
     single_reply: bool,
+    /// The time between two replies to a request is recorded.
+    gaps: bool,
     slice: SecondSlice,
     /// When the slice's second ends.
     slice_end_ns: u64,
@@ -49,6 +51,7 @@ impl Recorder {
             warmup_ns,
             send_end_ns,
             single_reply,
+            gaps: false,
             slice: SecondSlice::default(),
             slice_end_ns: warmup_ns + SECOND_NS,
             edge_ns: if warmup_ns < send_end_ns {
@@ -79,6 +82,13 @@ impl Recorder {
     pub fn closed(mut self, clients: u64, slots_per_client: u64) -> Self {
         self.slots = clients * slots_per_client;
         self.cycles = Cycles::new(self.warmup_ns..self.send_end_ns, slots_per_client);
+        self
+    }
+
+    /// Records the time between two replies to a request, too.
+    #[must_use]
+    pub fn with_gaps(mut self, gaps: bool) -> Self {
+        self.gaps = gaps;
         self
     }
 
@@ -215,7 +225,7 @@ impl Recorder {
         }
         if !self.single_reply {
             recorded.reply.record(response_ns);
-            if !first {
+            if self.gaps && !first {
                 recorded.gap.record(received_ns.saturating_sub(exchange.heard_ns));
             }
             if last {

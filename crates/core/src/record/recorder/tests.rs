@@ -166,7 +166,7 @@ fn an_interrupted_second_is_handed_out_at_the_end() {
 
 #[test]
 fn errors_have_a_place_of_their_own_and_are_in_no_distribution_of_the_others() {
-    let mut driver = Recorder::new(0, 1_000 * MS, false).mix(2);
+    let mut driver = Recorder::new(0, 1_000 * MS, false).with_gaps(true).mix(2);
     let reply = |received, failed, owed| Exchange {
         sent_ns: MS,
         owed,
