@@ -5,6 +5,7 @@
 //! send and whatever comes for it; and before the driver waits, it has seen of each client that nothing is left to do,
 //! because news of it comes only once (see [`World`]).
 
+mod ending;
 #[cfg(test)]
 mod sim;
 mod timeouts;
@@ -280,7 +281,9 @@ impl<W: World> Driver<W> {
             Over::Nothing => &mut self.request,
             Over::Reply(position) => &mut self.inbox[position],
         };
-        let bytes = client.write(&around.forms, &planned, request)?;
+        let forms = &around.forms;
+        let operation = if forms.plain { 0 } else { around.plan.operation(planned.key) };
+        let bytes = client.write(forms, (&planned, operation), request)?;
         if let Some(tracer) = &around.tracer {
             tracer.show(format_args!(
                 "client {} sends request #{}, {} bytes",
@@ -313,7 +316,8 @@ impl<W: World> Driver<W> {
         if around.forms.matching == Matching::Order && !client.outstanding.is_empty() {
             recorder.overlaps();
         }
-        let request = client.sent(&Departure { planned, intended_ns, sent_ns, track }, recorder);
+        let request =
+            client.sent(&Departure { planned, intended_ns, sent_ns, operation, track }, recorder);
         self.sent += 1;
         self.bytes += bytes;
         if planned.replies == 0 {
@@ -461,22 +465,6 @@ impl<W: World> Driver<W> {
         counters.bytes.set(self.bytes);
     }
 
-    fn is_over(&self, now_ns: u64) -> bool {
-        if now_ns < self.send_end_ns {
-            return false;
-        }
-        let all_sent = || {
-            self.stopping
-                || now_ns >= self.send_end_ns + LATE_SEND_NS
-                || self.clients.iter().all(|client| {
-                    client
-                        .next_intended_ns()
-                        .is_none_or(|intended_ns| intended_ns >= self.send_end_ns)
-                })
-        };
-        now_ns >= self.drain_end_ns || (self.recorder.in_flight() == 0 && all_sent())
-    }
-
     /// Waits until there is news of a client, the next instant of the plan comes, or the end is asked for.
     fn wait(&mut self) -> Result<(), Errno> {
         let now_ns = self.world.now_ns();
@@ -494,39 +482,5 @@ impl<W: World> Driver<W> {
             self.queue(self.moved[position]);
         }
         Ok(())
-    }
-
-    /// Closes the ledger.
-    fn finish(mut self) -> (Recorded, W) {
-        let now_ns = self.world.now_ns();
-        self.renews = false;
-        self.give_up_expired(now_ns).expect("only a connection that is renewed can fail");
-        let plan = &self.around.plan;
-        let until_ns = plan.countable_until_ns(now_ns);
-        let due_ns = match plan.offered() {
-            Offered::Open { .. } => until_ns,
-            // What a slot would send after the end is not planned.
-            Offered::Closed { .. } => self.send_end_ns,
-        };
-        let unsent = |client: &Client| client.unsent(plan.warmup_ns(), due_ns);
-        let unsent = self.clients.iter().map(unsent).sum();
-        self.recorder.unsent(unsent, until_ns == plan.send_end_ns());
-        for client in &self.clients {
-            for exchange in client.outstanding.iter() {
-                self.tracker.given_up(client.number, client.key(exchange.request), exchange);
-            }
-        }
-        let open = self.clients.iter().flat_map(|client| client.outstanding.iter());
-        let (mut recorded, seconds) = self.recorder.finish(open, now_ns);
-        recorded.traces = self.tracker.finish();
-        for client in &self.clients {
-            if client.next_request() > 0 && client.messages == 0 {
-                recorded.unheard.add(&client.identity);
-            }
-        }
-        for slice in seconds {
-            let _gone = self.around.tell.send(Event::Second(slice));
-        }
-        (recorded, self.world)
     }
 }

@@ -69,6 +69,8 @@ pub(super) struct Departure {
     pub(super) planned: RequestPlan,
     pub(super) intended_ns: u64,
     pub(super) sent_ns: u64,
+    /// Which operation of the mix it is, from 0.
+    pub(super) operation: u16,
     /// Where its trace is followed, if it is.
     pub(super) track: Option<NonZeroU32>,
 }
@@ -161,12 +163,12 @@ impl Client {
     pub(super) fn write<B: Body>(
         &self,
         forms: &Forms,
-        planned: &RequestPlan,
+        (planned, operation): (&RequestPlan, u16),
         message: &mut Message<B>,
     ) -> Result<u64, Errno> {
         let header = Header { token: self.token, request: self.next_request, key: planned.key };
         if !forms.plain {
-            return self.write_frames(forms, planned, header, message);
+            return self.write_frames(forms, (planned, operation), header, message);
         }
         // A body that came back as it was sent is filled already.
         let body = message.only_body();
@@ -181,18 +183,18 @@ impl Client {
     fn write_frames<B: Body>(
         &self,
         forms: &Forms,
-        planned: &RequestPlan,
+        (planned, operation): (&RequestPlan, u16),
         header: Header,
         message: &mut Message<B>,
     ) -> Result<u64, Errno> {
         let values = Values { header, client: self.number, payload: planned.payload };
-        write_form(forms.request(planned.operation), &values, message)
+        write_form(forms.request(operation), &values, message)
     }
 
     /// The next request left; gives its number.
     #[inline]
     pub(super) fn sent(&mut self, departure: &Departure, recorder: &mut Recorder) -> u64 {
-        let Departure { planned, intended_ns, sent_ns, track } = *departure;
+        let Departure { planned, intended_ns, sent_ns, operation, track } = *departure;
         let request = self.next_request;
         self.next_request += 1;
         match &mut self.agenda {
@@ -206,7 +208,7 @@ impl Client {
         }
         let owed = planned.replies;
         recorder.sent(intended_ns, sent_ns, owed);
-        recorder.sent_of(planned.operation, intended_ns);
+        recorder.sent_of(operation, intended_ns);
         if intended_ns < self.held_until_ns {
             recorder.held_back(intended_ns, sent_ns);
         }
@@ -216,7 +218,7 @@ impl Client {
                 intended_ns,
                 sent_ns,
                 owed,
-                operation: planned.operation,
+                operation,
                 track,
                 ..Exchange::default()
             });

@@ -41,7 +41,7 @@ impl<B: Body> Message<B> {
         &mut self.frames[number]
     }
 
-    /// It has so many frames, each of which is in its place.
+    /// It has this many frames, each of which is in its place.
     #[inline]
     pub(super) fn set_count(&mut self, count: usize) {
         self.count = count;

@@ -79,7 +79,7 @@ fn request(plan: &Plan, forms: &Forms, header: Header) -> Vec<Vec<u8>> {
     let planned = plan.request_of(header.key);
     let values = Values { header, client: 0, payload: planned.payload };
     let form = forms.hello().filter(|_| header.request == 0);
-    form.unwrap_or_else(|| forms.request(planned.operation)).render(&values)
+    form.unwrap_or_else(|| forms.request(plan.operation(header.key))).render(&values)
 }
 
 /// The key among the plan's first whose request expects a reply and costs the server the least.

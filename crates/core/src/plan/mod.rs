@@ -56,8 +56,8 @@ pub struct Plan {
     drain_ns: u64,
     timeout_ns: Option<u64>,
     payload: Sampler,
-    /// Which operation of the mix a request is, from 0.
-    operation: Sampler,
+    /// Which operation of the mix a request is, from 0; `None` without a mix.
+    operation: Option<Sampler>,
     replies: Sampler,
     delay: Sampler,
     summary: Summary,
@@ -96,8 +96,6 @@ pub struct RequestPlan {
     pub payload: usize,
     /// Its fan-out.
     pub replies: u32,
-    /// Which operation of the mix it is, from 0; 0 if there is no mix.
-    pub operation: u16,
 }
 
 /// All that decides the offered work, in the order in which it is hashed. Not among it: what does the work
@@ -192,7 +190,7 @@ impl Plan {
             drain_ns: scenario.run.drain.0,
             timeout_ns,
             payload: Sampler::new(&scenario.load.payload, scenario.least_payload(), MAX_PAYLOAD),
-            operation: Sampler::new(&operations_of(scenario), Count(0), Count(u32::from(u16::MAX))),
+            operation: operation_of(scenario),
             replies: Sampler::new(&scenario.workers.replies, Count(0), MAX_REPLIES),
             delay: Sampler::new(&scenario.workers.delay, Nanos::ZERO, MAX_DELAY),
             summary,
@@ -231,7 +229,6 @@ impl Plan {
             key,
             payload: usize::try_from(self.payload(key)).expect("MAX_PAYLOAD fits"),
             replies: self.replies(key),
-            operation: self.operation(key),
         }
     }
 
@@ -244,7 +241,8 @@ impl Plan {
     /// Which operation of the mix the request with this key is, from 0.
     #[inline]
     pub fn operation(&self, key: DrawKey) -> u16 {
-        u16::try_from(self.operation.draw(key, Purpose::Operation)).expect("operations are few")
+        let Some(operation) = &self.operation else { return 0 };
+        u16::try_from(operation.draw(key, Purpose::Operation)).expect("operations are few")
     }
 
     /// The fan-out of the request with this key.
@@ -459,15 +457,13 @@ fn automatic_timeout_ns(scenario: &Scenario, summary: &Summary) -> u64 {
         .min(LONGEST_TIMEOUT_NS)
 }
 
-/// How often each operation of the mix is drawn.
-fn operations_of(scenario: &Scenario) -> Distribution<Count> {
-    let mix = scenario.request.as_ref().map_or(&[][..], |request| &request.mix);
-    match mix {
-        [] | [_] => Distribution::Constant(Count(0)),
-        several => Distribution::Choice(
-            (0..).zip(several).map(|(place, of)| (of.weight(), Count(place))).collect(),
-        ),
-    }
+/// How operations of the mix are drawn: by weight; `None` if there is nothing to draw.
+fn operation_of(scenario: &Scenario) -> Option<Sampler> {
+    let mix = scenario.request.as_ref().map(|request| &request.mix[..]).unwrap_or_default();
+    let choices: Vec<(f64, Count)> =
+        (0..).zip(mix).map(|(place, of)| (of.weight(), Count(place))).collect();
+    let most = Count(u32::from(u16::MAX));
+    (mix.len() > 1).then(|| Sampler::new(&Distribution::Choice(choices), Count(0), most))
 }
 
 /// The hash of the identity's JSON.

@@ -4,7 +4,7 @@
 const MOST: usize = 3;
 const MOST_BYTES: usize = 60;
 
-/// The begin of the last frame of the first few.
+/// The start of the last frame of the first few.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Strangers(Vec<Vec<u8>>);
 

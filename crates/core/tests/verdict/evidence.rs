@@ -78,6 +78,8 @@ pub(crate) fn clean(seed: u64) -> Evidence {
         ledger: all_answered(sent),
         requests_per_s: rate,
         replies_per_s: rate,
+        error_ratio: Some(0.0),
+        overlapping: Some(0),
         open: Some(open),
         response: percentiles(&responses, sent),
         service: percentiles(&service, sent),

@@ -1,3 +1,5 @@
+//! What the recorder must hold, for any history.
+
 use super::*;
 use crate::record::{Ledger, Outstanding};
 use proptest::prelude::*;

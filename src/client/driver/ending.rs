@@ -1,0 +1,60 @@
+//! How a driver ends: what was not sent and what is still waited for find their place in the ledger.
+
+use super::{Driver, Event, LATE_SEND_NS};
+use crate::client::state::Client;
+use crate::client::world::World;
+use zload_core::plan::Offered;
+use zload_core::record::Recorded;
+
+impl<W: World> Driver<W> {
+    /// Whether the plan is over: nothing is to be sent any more, and nothing waited for.
+    pub(super) fn is_over(&self, now_ns: u64) -> bool {
+        if now_ns < self.send_end_ns {
+            return false;
+        }
+        let all_sent = || {
+            self.stopping
+                || now_ns >= self.send_end_ns + LATE_SEND_NS
+                || self.clients.iter().all(|client| {
+                    client
+                        .next_intended_ns()
+                        .is_none_or(|intended_ns| intended_ns >= self.send_end_ns)
+                })
+        };
+        now_ns >= self.drain_end_ns || (self.recorder.in_flight() == 0 && all_sent())
+    }
+
+    /// Closes the ledger.
+    pub(super) fn finish(mut self) -> (Recorded, W) {
+        let now_ns = self.world.now_ns();
+        self.renews = false;
+        self.give_up_expired(now_ns).expect("only a connection that is renewed can fail");
+        let plan = &self.around.plan;
+        let until_ns = plan.countable_until_ns(now_ns);
+        let due_ns = match plan.offered() {
+            Offered::Open { .. } => until_ns,
+            // What a slot would send after the end is not planned.
+            Offered::Closed { .. } => self.send_end_ns,
+        };
+        let unsent = |client: &Client| client.unsent(plan.warmup_ns(), due_ns);
+        let unsent = self.clients.iter().map(unsent).sum();
+        self.recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        for client in &self.clients {
+            for exchange in client.outstanding.iter() {
+                self.tracker.given_up(client.number, client.key(exchange.request), exchange);
+            }
+        }
+        let open = self.clients.iter().flat_map(|client| client.outstanding.iter());
+        let (mut recorded, seconds) = self.recorder.finish(open, now_ns);
+        recorded.traces = self.tracker.finish();
+        for client in &self.clients {
+            if client.next_request() > 0 && client.messages == 0 {
+                recorded.unheard.add(&client.identity);
+            }
+        }
+        for slice in seconds {
+            let _gone = self.around.tell.send(Event::Second(slice));
+        }
+        (recorded, self.world)
+    }
+}
