@@ -48,7 +48,7 @@ pub enum Command {
     Init(InitArgs),
     /// Run only the server side (proxy and workers), for clients elsewhere
     Serve(ServeArgs),
-    /// Find the form of requests that a server answers, and print it as a scenario's [request]
+    /// Find the form of requests that a server answers, and print it as the request table of a scenario
     Probe(ProbeArgs),
     /// Validate scenarios and print the plan of each with its hash, without running it
     Check(CheckArgs),
