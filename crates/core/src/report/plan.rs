@@ -73,9 +73,10 @@ fn warnings(scenario: &Scenario, plan: &Plan) -> Vec<String> {
 
 /// What a peer may send.
 fn accepts(scenario: &Scenario) -> String {
-    let why = match scenario.sockets.maxmsgsize {
-        Some(_) => "",
-        None => ", from load.payload as sockets.maxmsgsize is not set",
+    let why = match (scenario.sockets.maxmsgsize, &scenario.request) {
+        (Some(_), _) => "",
+        (None, Some(_)) => ", as sockets.maxmsgsize is not set and replies may have any size",
+        (None, None) => ", from load.payload as sockets.maxmsgsize is not set",
     };
     let frames = if scenario.has_workers() {
         format!(", {MOST_FRAMES} frames a request")
@@ -162,7 +163,10 @@ fn load(scenario: &Scenario) -> String {
     let load = &scenario.load;
     let timeout =
         load.timeout.map_or_else(String::new, |timeout| format!(", given up after {timeout}"));
-    format!("{}; payload {}{timeout}", model(scenario), spread(&load.payload))
+    let sized = scenario.request.as_ref().is_none_or(Request::has_generated_part);
+    let payload =
+        if sized { format!("; payload {}", spread(&load.payload)) } else { String::new() };
+    format!("{}{payload}{timeout}", model(scenario))
 }
 
 /// When requests leave.

@@ -138,6 +138,16 @@ impl Request {
         added.iter().copied().chain(frames.iter().map(String::as_str)).collect()
     }
 
+    /// Whether some request has a part that is generated in the size of `load.payload`.
+    pub fn has_generated_part(&self) -> bool {
+        let operations = self.operations();
+        let generated = |frame: &&str| {
+            FrameText::parse(frame)
+                .is_ok_and(|frame| frame.has(Placeholder::Body) || frame.has(Placeholder::Pad))
+        };
+        operations.iter().flatten().any(generated)
+    }
+
     /// Whether a reply can be an error.
     pub fn can_fail(&self) -> bool {
         self.ok.is_some() || self.error.is_some()
