@@ -323,6 +323,19 @@ fn zloads_own_workers_answer_every_form_as_planned() {
 }
 
 #[test]
+fn a_sampled_request_has_the_frames_of_any_other() {
+    let text = "[load]\nrate = '300/s'\n[run]\nduration = '500ms'\nfollow_one_in = 1\n\
+                [request]\nframes = ['a', '{body}']\nok = { frame = 1, contains = 'zld1' }";
+    let ended = Zload::run(text).end();
+    let result: Value = serde_json::from_str(&ended.stdout).expect("a result");
+    assert_eq!(
+        (&ledger(&result)["requests_answered"], &ledger(&result)["requests_failed"]),
+        (&150.into(), &0.into())
+    );
+    assert_eq!(number(&result, "hops.in_worker.count"), 150);
+}
+
+#[test]
 fn frames_come_from_files_which_must_be_there() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("frame.bin"), [0, 1, 255]).unwrap();

@@ -360,6 +360,9 @@ impl<W: World> Driver<W> {
                 // Nobody waits for what comes after the drain.
                 let heard = if now_ns <= self.drain_end_ns { taken.count } else { 0 };
                 for position in 0..taken.count {
+                    if self.tracker.sends_tags() {
+                        self.inbox[position].take_out_tag();
+                    }
                     self.bytes += self.size(position);
                     if position < heard {
                         self.received(index, position, now_ns)?;
@@ -388,13 +391,13 @@ impl<W: World> Driver<W> {
     fn received(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
         let Self { around, clients, recorder, tracker, inbox, .. } = self;
         let client = &mut clients[index as usize];
-        let (message, tagged) = (&inbox[position], tracker.sends_tags());
+        let message = &inbox[position];
         if client.greeting == Greeting::ToBeAnswered {
             client.greeting = Greeting::Done;
             return Ok(());
         }
         let forms = (&*around.plan, &*around.forms);
-        let received = client.receive(forms, message, tagged, now_ns, recorder);
+        let received = client.receive(forms, message, now_ns, recorder);
         if let Some(tracer) = &around.tracer {
             tracer.show(format_args!("client {} receives {received}", client.identity));
         }

@@ -3,7 +3,6 @@
 //! Invariant: a message that this client's requests do not explain answers none of them.
 
 use super::world::{Body, Message};
-use crate::wire::Tag;
 use zload_core::message::{FILLING, Forms, Frames as _, HEADER_SIZE, Header, Id};
 use zload_core::plan::{ClientKey, Plan};
 use zload_core::scenario::Matching;
@@ -20,8 +19,6 @@ pub(super) struct Match<'a> {
     pub(super) token: u32,
     pub(super) next_request: u64,
     pub(super) key: ClientKey,
-    /// Sampled requests have a tag before their last frame.
-    pub(super) tagged: bool,
 }
 
 impl Match<'_> {
@@ -47,8 +44,8 @@ impl Match<'_> {
         (self.is_own(&header)
             && body.len() as u64 == self.plan.payload(header.key)
             && is_filling(&body[HEADER_SIZE..])
-            && (before == 0 || !self.forms.plain || before == 1 && self.is_tag(message.frame(0))))
-        .then_some(header.request)
+            && (before == 0 || !self.forms.plain))
+            .then_some(header.request)
     }
 
     /// Its first frame is the tag of the request.
@@ -72,11 +69,6 @@ impl Match<'_> {
         header.token == self.token
             && header.request < self.next_request
             && header.key == self.key.request(header.request)
-    }
-
-    #[inline]
-    fn is_tag(&self, frame: &[u8]) -> bool {
-        self.tagged && Tag::decode(frame).is_some()
     }
 }
 

@@ -226,17 +226,16 @@ impl Client {
         request
     }
 
-    /// Finds out what a received message answers, and records it. `tagged` is whether sampled requests have a tag.
+    /// Finds out what a received message answers, and records it.
     #[inline]
     pub(super) fn receive<B: Body>(
         &mut self,
         (plan, forms): (&Plan, &Forms),
         message: &Message<B>,
-        tagged: bool,
         now_ns: u64,
         recorder: &mut Recorder,
     ) -> Received {
-        let Some(request) = self.request_of(plan, forms, message, tagged) else {
+        let Some(request) = self.request_of(plan, forms, message) else {
             let last = message.count().checked_sub(1).map_or(&[][..], |last| message.frame(last));
             recorder.unexpected(last);
             return Received::Other("a message that answers no request");
@@ -270,13 +269,12 @@ impl Client {
         plan: &Plan,
         forms: &Forms,
         message: &Message<B>,
-        tagged: bool,
     ) -> Option<u64> {
         if forms.matching == Matching::Order {
             return Some(self.outstanding.oldest(self.next_request)?.request);
         }
         let Self { number: client, token, next_request, key, .. } = *self;
-        Match { forms, plan, client, token, next_request, key, tagged }.request_of(message)
+        Match { forms, plan, client, token, next_request, key }.request_of(message)
     }
 
     /// A reply to a request that expects none, or none any more.

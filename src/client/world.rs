@@ -63,6 +63,15 @@ impl<B: Body> Message<B> {
         &mut self.frames[0]
     }
 
+    /// Takes out the tag of a sampled request, which is before the last frame: the rest is what a server makes of any other.
+    #[inline]
+    pub(super) fn take_out_tag(&mut self) {
+        if self.count > 1 && Tag::decode(self.frames[self.count - 2].bytes()).is_some() {
+            self.frames.swap(self.count - 2, self.count - 1);
+            self.count -= 1;
+        }
+    }
+
     /// Bytes of all frames from this one on.
     pub(super) fn size(&self, from: usize) -> usize {
         self.frames[..self.count].iter().skip(from).map(|frame| frame.bytes().len()).sum()
