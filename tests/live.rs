@@ -44,7 +44,7 @@ fn the_same_seed_offers_the_same_work_with_any_number_of_drivers() {
 }
 
 #[test]
-fn the_same_seed_has_the_same_delays_whoever_serves() {
+fn the_same_seed_has_the_same_delays_at_any_server() {
     // One reply each, drawn from two delays far apart: how many are long is in the plan, not in the threads.
     let long = |workers: &str| {
         let scenario = "load = { rate = '200/s' }\nrun = { duration = '1s', drain = '10s' }\n\

@@ -1,4 +1,4 @@
-//! Engine `lru`: exact counts, whatever the fan-out and whoever is scarce, and the twin that belongs to it.
+//! Engine `lru`: exact counts, whatever the fan-out, with few workers or few requests, and the twin that belongs to it.
 
 mod support;
 

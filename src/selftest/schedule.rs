@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_that_was_not_kept_is_noticed_whoever_says_so() {
+    fn a_schedule_that_was_not_kept_is_noticed_in_any_report() {
         let hold = |seen: &Seen| crate::selftest::hold(&judge(seen, MS));
         assert!(hold(&seen(0, 100_000)));
         assert!(!hold(&seen(0, 5 * MS)), "late, and not recorded so");

@@ -140,7 +140,7 @@ impl Talk for Mdp {
         self.session.beat_ns()
     }
 
-    /// A broker that takes no more has been told enough.
+    /// A full send queue holds heartbeats enough.
     fn keep_alive(&mut self) -> Result<(), Errno> {
         let beat = Command::Heartbeat.bytes();
         match say(&self.socket, &[b"", HEADER, &beat], zmq::DONTWAIT) {

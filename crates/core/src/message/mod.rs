@@ -24,6 +24,7 @@ pub trait Frames {
     fn frame(&self, place: usize) -> &[u8];
 }
 
+#[cfg(test)]
 impl Frames for [&[u8]] {
     fn count(&self) -> usize {
         self.len()

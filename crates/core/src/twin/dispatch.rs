@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shared_queue_gives_to_whoever_is_free_first() {
+    fn the_shared_queue_gives_to_the_first_free_worker() {
         let workers = assigned(Policy::SharedQueue, 2, &[0, 0, 0, 0], &[10, 3, 3, 9]);
         assert_eq!(workers, [0, 1, 1, 1]);
     }
