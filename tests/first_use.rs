@@ -18,6 +18,7 @@ fn an_endpoint_is_a_scenario() {
     let args = ["run", &server.endpoint, "--rate", "200/s", "--duration", "300ms", "-q"];
     let result = Zload::new(&args).args(&["--format", "json"]).result(0);
     assert_eq!(result["scenario"]["proxy"]["frontend"], server.endpoint.as_str());
+    assert_eq!(result["scenario"]["name"], server.endpoint.as_str(), "the whole endpoint");
     assert_eq!(result["scenario"]["load"]["rate"], "200/s");
     assert!(result["ledger"]["requests_answered"].as_u64() > Some(0), "{}", result["ledger"]);
 }

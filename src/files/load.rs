@@ -48,7 +48,9 @@ pub(crate) fn scenario_of(
     let mut scenario = Scenario::parse_with(&source_name, text, overrides, objection)?;
     if scenario.name.is_empty() {
         let named = if input::is_stdin(&input.path) { Path::new("stdin") } else { &input.path };
-        let stem = named.file_stem().map_or_else(|| source_name.into(), OsStr::to_string_lossy);
+        // An endpoint is no path, whose end could be left out.
+        let stem = named.file_stem().filter(|_| !quick::is_endpoint(named));
+        let stem = stem.map_or_else(|| source_name.into(), OsStr::to_string_lossy);
         // A file may be called what no name may be.
         let printable = stem.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
         scenario.name = printable.take(LONGEST_NAME).collect();

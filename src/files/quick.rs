@@ -17,9 +17,14 @@ count = 10
 duration = \"10s\"
 ";
 
+/// Whether this is an endpoint and no path.
+pub(super) fn is_endpoint(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| text.contains("://"))
+}
+
 /// The scenario of a load on the ROUTER at the endpoint given instead of a file; `None` if it is not an endpoint.
 pub(crate) fn against(endpoint: &Path) -> Option<Input> {
-    let text = endpoint.to_str().filter(|text| text.contains("://"))?;
+    let text = endpoint.to_str().filter(|_| is_endpoint(endpoint))?;
     // A JSON string is one of TOML, too.
     let frontend = Value::from(text);
     let server = format!("[proxy]\nengine = \"external\"\nfrontend = {frontend}\n");
