@@ -8,9 +8,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use zload_core::print::formats::{FORMATS, Format};
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Nanos, Percent, Vary};
+use zload_report::print::formats::{FORMATS, Format};
 
 /// Load tester for ZeroMQ ROUTER/DEALER proxies.
 #[derive(Debug, Parser)]

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use zload_core::{print::formats::NotPrinted, problem::Problem, text};
+use zload_core::{problem::Problem, text};
+use zload_report::print::formats::NotPrinted;
 
 /// Anything that stops a command. The text says what, where and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -3,9 +3,9 @@
 mod support;
 
 use support::Zload;
-use zload_core::compare::{Experiment, Questions, Round, Run, Side, default_primary};
-use zload_core::result::{Answer, ComparisonResult, Method};
 use zload_core::scenario::Scenario;
+use zload_report::compare::{Experiment, Questions, Round, Run, Side, default_primary};
+use zload_report::result::{Answer, ComparisonResult, Method};
 
 const SCENARIO: &str = "load.model = 'closed'";
 

@@ -279,7 +279,7 @@ fn every_key_of_a_scenario_is_described() {
     let schema: Value = serde_json::from_str(&text).expect("JSON");
     let mut known = BTreeSet::new();
     keys(&schema, &schema, "", &mut known);
-    // docs/verdict.md describes these, and crates/core/tests/documented.rs holds it to that.
+    // docs/verdict.md describes these, and crates/report/tests/verdict/documented.rs holds it to that.
     known.retain(|key| !key.starts_with("verdict."));
     known.insert("verdict.*".to_owned());
     let page = text_of(&root().join("docs/scenario.md"));

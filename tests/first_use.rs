@@ -5,8 +5,8 @@ mod support;
 use std::path::Path;
 
 use support::{ForeignServer, Zload};
-use zload_core::result::threshold_error;
 use zload_core::scenario::{Scenario, Threshold};
+use zload_report::result::threshold_error;
 
 fn utf8(path: &Path) -> &str {
     path.to_str().expect("a UTF-8 path")

@@ -128,7 +128,7 @@ fn form(result: &Value, kind: &str, format: &str) -> String {
 }
 
 fn number(result: &Value, name: &str) -> f64 {
-    zload_core::result::number(result, name).unwrap_or_else(|| panic!("no {name}"))
+    zload_report::result::number(result, name).unwrap_or_else(|| panic!("no {name}"))
 }
 
 fn parsed(text: &str) -> f64 {

@@ -17,11 +17,11 @@ use serde_json::Value;
 use zload::Error;
 use zload_core::facts::Revision;
 use zload_core::plan::Plan;
-use zload_core::print::formats::{self, FORMATS, Format, NotPrinted, Printable};
-use zload_core::print::{self, Style};
-use zload_core::report;
-use zload_core::result::{Saved, to_json};
 use zload_core::scenario::Scenario;
+use zload_report::print::formats::{self, FORMATS, Format, NotPrinted, Printable};
+use zload_report::print::{self, Style};
+use zload_report::report;
+use zload_report::result::{Saved, to_json};
 
 /// Scenarios of which `zload check` has more to say than of those in `configs`.
 const SCENARIOS: [(&str, &str); 4] = [

@@ -4,8 +4,8 @@ mod support;
 
 use serde_json::Value;
 use support::{ForeignServer, Zload};
-use zload_core::result::figures::{self, FIGURES};
-use zload_core::result::number;
+use zload_report::result::figures::{self, FIGURES};
+use zload_report::result::number;
 
 /// Exactly 60 requests and 120 replies.
 const SHORT: &str =

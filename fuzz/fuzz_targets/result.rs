@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use zload_core::print::{Style, html, markdown, text};
-use zload_core::report;
-use zload_core::result::Saved;
+use zload_report::print::{Style, html, markdown, text};
+use zload_report::report;
+use zload_report::result::Saved;
 use zload_core::text::acts;
 
 fuzz_target!(|data: &str| {

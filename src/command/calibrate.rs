@@ -10,9 +10,9 @@ use crate::experiment::Design;
 use crate::files::{Inputs, load};
 use crate::machine::threads::keep_on;
 use crate::progress::{Mode, Progress};
-use zload_core::compare::calibrate as noise;
-use zload_core::print::formats;
-use zload_core::result::CalibrationResult;
+use zload_report::compare::calibrate as noise;
+use zload_report::print::formats;
+use zload_report::result::CalibrationResult;
 
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {
     formats::ensure::<CalibrationResult>(args.output.format)?;

@@ -8,9 +8,9 @@ use crate::Error;
 use crate::cli::CheckArgs;
 use crate::files::input;
 use zload_core::plan::Plan;
-use zload_core::print::{self, Style};
-use zload_core::report;
 use zload_core::text;
+use zload_report::print::{self, Style};
+use zload_report::report;
 
 /// Prints the plan of every valid file; a wrong one is an error once all have been looked at.
 pub(super) fn check(args: &CheckArgs, out: &mut dyn Write) -> Result<u8, Error> {

@@ -11,11 +11,13 @@ use crate::experiment::{Contender, Design};
 use crate::files::{Input, Inputs, input, load};
 use crate::machine::threads::keep_on;
 use crate::progress::{Mode, Progress};
-use zload_core::compare::{Questions, Side, blocks_for, compare_saved};
-use zload_core::print::formats;
-use zload_core::result::{Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value};
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Scenario, Vary};
+use zload_report::compare::{Questions, Side, blocks_for, compare_saved};
+use zload_report::print::formats;
+use zload_report::result::{
+    Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value,
+};
 
 /// A calibration asks for no more blocks than this; more are the user's to ask for.
 const MOST_BLOCKS: u32 = 60;

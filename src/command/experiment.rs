@@ -12,12 +12,12 @@ use crate::files::{Input, input};
 use crate::machine::burn_in::burn_in;
 use crate::machine::environment;
 use crate::progress::Progress;
-use zload_core::compare::{Metric, Questions, Side, default_primary, metric_named};
 use zload_core::plan::Plan;
 use zload_core::quantity;
-use zload_core::result::{RunResult, Steadiness};
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Percent, Scenario};
+use zload_report::compare::{Metric, Questions, Side, default_primary, metric_named};
+use zload_report::result::{RunResult, Steadiness};
 
 /// Settings that slices take the place of.
 const NOT_USED: [&str; 2] = ["run.duration=", "run.warmup="];

@@ -7,9 +7,9 @@ use crate::Error;
 use crate::cli::IdealArgs;
 use crate::files::{Inputs, input};
 use zload_core::plan::Plan;
-use zload_core::print::formats;
-use zload_core::result::IdealResult;
 use zload_core::twin::{self, Limits, NoIdeal, Pool};
+use zload_report::print::formats;
+use zload_report::result::IdealResult;
 
 /// The work of one policy: 5 to 20 s, for 1,000 round trips a second over a day.
 const MOST_STEPS: u64 = 200_000_000;

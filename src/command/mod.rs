@@ -30,13 +30,13 @@ use crate::cli::{Cli, Color, Command, OutputArgs};
 use crate::files::{Destination, Input, Inputs, load as files};
 use crate::machine::environment;
 use crate::progress;
-use zload_core::print::formats::{self, Printable};
-use zload_core::print::{self as forms, Style};
-use zload_core::report;
-use zload_core::result::to_json;
 use zload_core::scenario::Scenario;
 use zload_core::scenario::load::Override;
 use zload_core::text;
+use zload_report::print::formats::{self, Printable};
+use zload_report::print::{self as forms, Style};
+use zload_report::report;
+use zload_report::result::to_json;
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
@@ -112,8 +112,8 @@ fn load(path: &Path, overrides: &[Override]) -> Result<Scenario, Error> {
 /// The same of what has been read.
 fn load_from(input: &Input, overrides: &[Override]) -> Result<Scenario, Error> {
     files::scenario_of(input, overrides, |scenario| {
-        zload_core::result::threshold_error(scenario)
-            .or_else(|| zload_core::compare::metric_error(scenario))
+        zload_report::result::threshold_error(scenario)
+            .or_else(|| zload_report::compare::metric_error(scenario))
     })
 }
 

@@ -14,12 +14,12 @@ use crate::machine::{environment, threads};
 use crate::progress::{Mode, Progress};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
-use zload_core::print::formats;
 use zload_core::record::Traces;
-use zload_core::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
 use zload_core::scenario::Scenario;
 use zload_core::twin::Limits;
-use zload_core::verdict::Status;
+use zload_report::print::formats;
+use zload_report::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
+use zload_report::verdict::Status;
 
 /// Traces that are kept of each of many runs, at least.
 const LEAST_WAYS: usize = 4096;

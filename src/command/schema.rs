@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::print;
 use crate::Error;
 use crate::cli::SchemaOf;
-use zload_core::result::{KINDS, to_json};
 use zload_core::scenario::{SCENARIO_SCHEMA, Scenario};
+use zload_report::result::{KINDS, to_json};
 
 pub(super) fn schema(of: SchemaOf, out: &mut dyn Write) -> Result<u8, Error> {
     let value = of.to_possible_value().expect("no value of it is hidden");

@@ -8,8 +8,8 @@ use crate::files::Inputs;
 use crate::machine::environment;
 use crate::progress::{Mode, Progress};
 use crate::{Error, selftest};
-use zload_core::print::formats;
-use zload_core::result::SelftestResult;
+use zload_report::print::formats;
+use zload_report::result::SelftestResult;
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
     formats::ensure::<SelftestResult>(args.output.format)?;

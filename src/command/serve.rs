@@ -9,11 +9,11 @@ use crate::engine;
 use crate::files::{Inputs, input};
 use crate::machine::environment;
 use crate::progress::{Mode, Progress};
-use zload_core::print::formats;
-use zload_core::report;
-use zload_core::result::ServeResult;
 use zload_core::scenario::{Nanos, is_beyond_loopback};
 use zload_core::text;
+use zload_report::print::formats;
+use zload_report::report;
+use zload_report::result::ServeResult;
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
     formats::ensure::<ServeResult>(args.output.format)?;

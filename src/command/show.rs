@@ -7,8 +7,8 @@ use crate::Error;
 use crate::cli::ShowArgs;
 use crate::files::{Destination, Inputs, load};
 use crate::machine::environment;
-use zload_core::print::{self as forms, formats};
-use zload_core::report;
+use zload_report::print::{self as forms, formats};
+use zload_report::report;
 
 pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let saved = load::saved(&args.result)?;

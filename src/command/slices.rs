@@ -16,9 +16,9 @@ use crate::engine;
 use crate::files::load;
 use crate::machine::environment;
 use zload_core::plan::Plan;
-use zload_core::result::{RunResult, STEPS_BESIDE_A_SLICE};
 use zload_core::scenario::load::Override;
 use zload_core::twin::Limits;
+use zload_report::result::{RunResult, STEPS_BESIDE_A_SLICE};
 
 pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let ended = Arc::new(AtomicBool::new(false));

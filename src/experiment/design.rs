@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::{Error, machine};
-use zload_core::compare::{CONFIDENCE, Questions, Sample};
 use zload_core::scenario::{Nanos, Scenario};
-use zload_core::{plan::Plan, quantity, result::Method};
+use zload_core::{plan::Plan, quantity};
+use zload_report::compare::{CONFIDENCE, Questions, Sample};
+use zload_report::result::Method;
 
 /// How thorough a comparison is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -320,7 +321,7 @@ fn nanos(seconds: f64) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zload_core::compare::metric_named;
+    use zload_report::compare::metric_named;
 
     const OPEN: &str = "load.rate = \"300/s\"";
     const CLOSED: &str = "load.model = \"closed\"";

@@ -21,8 +21,9 @@ pub use design::{Design, DesignOverrides, Profile, in_minutes};
 use crate::Error;
 use crate::machine::Clock;
 use player::Player;
-use zload_core::compare::{Experiment, Round, Run, Side};
-use zload_core::{result::Steadiness, scenario::Nanos};
+use zload_core::scenario::Nanos;
+use zload_report::compare::{Experiment, Round, Run, Side};
+use zload_report::result::Steadiness;
 
 /// One of the things that are compared, and how it is started.
 #[derive(Debug, Clone)]

@@ -7,7 +7,8 @@ use super::input::{self, Input};
 use super::quick;
 use crate::Error;
 use zload_core::scenario::{LONGEST_NAME, MAX_PAYLOAD, Scenario, ValueError};
-use zload_core::{result::Saved, scenario::load::Override, text::short};
+use zload_core::{scenario::load::Override, text::short};
+use zload_report::result::Saved;
 
 /// A scenario file is a page of text; anything much larger is a mistake.
 const LARGEST_SCENARIO: u64 = 1 << 20;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
 use super::{clock::Clock, threads::processors};
-use zload_core::result::Steadiness;
+use zload_report::result::Steadiness;
 
 /// How long each processor works, in nanoseconds.
 const SPAN_NS: u64 = 1_000_000_000;

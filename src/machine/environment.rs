@@ -5,7 +5,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::{cgroup, limits};
-use zload_core::{facts::Revision, result::Environment, scenario::in_words};
+use zload_core::{facts::Revision, scenario::in_words};
+use zload_report::result::Environment;
 
 /// The environment of now. Before the first run nothing is known of libzmq's sockets: [`with_libzmq`] adds it.
 pub(crate) fn describe() -> Environment {

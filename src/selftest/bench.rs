@@ -11,9 +11,9 @@ use crate::machine::hiccups::{self, clock_read_ns};
 use crate::machine::host::clock_resolution_ns;
 use crate::server::planted::{Fault, Planted, Witness};
 use zload_core::record::{LatencyHistogram, Trace};
-use zload_core::result::{Environment, Floor, RunResult};
 use zload_core::scenario::{Scenario, Sockets};
 use zload_core::{facts::Measured, plan::Plan};
+use zload_report::result::{Environment, Floor, RunResult};
 
 pub(super) const MS: u64 = 1_000_000;
 

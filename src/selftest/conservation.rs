@@ -4,7 +4,7 @@ use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
 use zload_core::record::{Ledger, Trace};
-use zload_core::result::Figure;
+use zload_report::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "conservation",

@@ -4,7 +4,7 @@ use super::bench::{Bench, MS, median};
 use super::{Found, Kind};
 use crate::Error;
 use zload_core::record::{Leg, Trace};
-use zload_core::result::Figure;
+use zload_report::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "known delay",

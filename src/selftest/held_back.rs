@@ -6,7 +6,7 @@ use super::schedule::{SendDelay, disagreement_ns, intended, send_delays};
 use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
-use zload_core::result::Figure;
+use zload_report::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "known send delay",

@@ -3,8 +3,8 @@
 use super::bench::{Bench, MS, Played, median};
 use super::{Found, Kind};
 use crate::Error;
-use zload_core::result::{Figure, RunResult};
 use zload_core::scenario::Scenario;
+use zload_report::result::{Figure, RunResult};
 
 pub(super) const KIND: Kind = Kind {
     name: "intervals",

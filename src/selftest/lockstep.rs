@@ -4,7 +4,7 @@ use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
 use zload_core::quantity::rounded;
-use zload_core::result::{Figure, Throughput};
+use zload_report::result::{Figure, Throughput};
 
 pub(super) const KIND: Kind = Kind {
     name: "lockstep rate",

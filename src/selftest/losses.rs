@@ -4,7 +4,8 @@ use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
-use zload_core::{record::Ledger, result::Figure};
+use zload_core::record::Ledger;
+use zload_report::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "known losses",

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::Error;
 use bench::Bench;
 use zload_core::quantity::duration;
-use zload_core::result::{Environment, Figure, Floor, SelftestResult, Trial};
+use zload_report::result::{Environment, Figure, Floor, SelftestResult, Trial};
 
 /// A trial: its name, what is planted, and how it is made.
 struct Kind {

@@ -9,7 +9,8 @@ use super::bench::{Bench, MS, Played, median};
 use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::{Fault, Witness};
-use zload_core::{plan::DrawKey, record::Trace, result::Figure};
+use zload_core::{plan::DrawKey, record::Trace};
+use zload_report::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "schedule",

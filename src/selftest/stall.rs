@@ -7,8 +7,8 @@ use super::bench::{Bench, MS, Played};
 use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::Fault;
-use zload_core::result::Figure;
-use zload_core::verdict::{SampledRequest, as_a_waiting_client};
+use zload_report::result::Figure;
+use zload_report::verdict::{SampledRequest, as_a_waiting_client};
 
 pub(super) const KIND: Kind = Kind {
     name: "known stall",

@@ -5,8 +5,8 @@ use super::{Found, Kind};
 use crate::Error;
 use crate::server::planted::Fault;
 use zload_core::record::Ledger;
-use zload_core::result::{Figure, RunResult};
-use zload_core::verdict::{CheckStatus, Status};
+use zload_report::result::{Figure, RunResult};
+use zload_report::verdict::{CheckStatus, Status};
 
 pub(super) const KIND: Kind = Kind {
     name: "starved generator",

@@ -6,7 +6,8 @@ use super::bench::Bench;
 use super::{Found, Kind};
 use crate::Error;
 use zload_core::twin::{Ideal, Limits, Policy, Pool, ideal};
-use zload_core::{plan::Plan, quantity::rounded, result::Figure, scenario::Scenario};
+use zload_core::{plan::Plan, quantity::rounded, scenario::Scenario};
+use zload_report::result::Figure;
 
 pub(super) const KIND: Kind = Kind {
     name: "lower bound",

@@ -1,12 +1,9 @@
-//! The pure part of zload: what a scenario says, what will happen, what was found and what that means.
+//! The pure part of zload that a run needs: what a scenario says, what will happen, and what is kept of what happens.
 //!
 //! Data flows through the rooms in this order, and a room uses only those before it: a [`scenario`] is what the user
 //! wrote; the [`plan`] is everything that will happen, as a pure function of it; a [`message`] is what of it
-//! is on the wire; [`record`] keeps what happens, in
-//! constant memory; [`facts`] are the measurements that the engine hands over; the [`twin`] simulates the same plan without a
-//! world; the [`verdict`] says whether to believe a measurement, by the [`stats`] of it; a [`result`] is what is saved;
-//! [`compare`] compares results; a [`report`] is what is said of a result, and [`mod@print`] gives
-//! it a form.
+//! is on the wire; [`record`] keeps what happens, in constant memory; [`facts`] are the measurements that the engine
+//! hands over; the [`twin`] simulates the same plan without a world. What is made of the facts is in `zload-report`.
 //!
 //! Invariant: no socket, no file, no thread, no clock, and no dependency that has any.
 
@@ -23,8 +20,3 @@ pub mod message;
 pub mod record;
 pub mod facts;
 pub mod twin;
-pub mod verdict;
-pub mod result;
-pub mod compare;
-pub mod report;
-pub mod print;

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::{LatencyHistogram, SECOND_NS};
 
 /// A heat map has at most this many columns.
-pub(crate) const MOST_COLUMNS: usize = 600;
+pub const MOST_COLUMNS: usize = 600;
 
 /// A column has at most this many buckets: eight for each of twelve factors of ten, and the one at 0.
-pub(crate) const MOST_BUCKETS: usize = 12 * STEPS.len() + 1;
+pub const MOST_BUCKETS: usize = 12 * STEPS.len() + 1;
 
 /// Where the buckets of a factor of ten start, in hundredths of its lower end.
 const STEPS: [u64; 8] = [100, 133, 178, 237, 316, 422, 562, 750];

@@ -4,7 +4,7 @@
 //! Invariant: nothing here reads a clock or a socket; instants come in as nanoseconds from the plan's start.
 
 mod cycles;
-pub(crate) mod heat_map;
+mod heat_map;
 mod hops;
 mod latency;
 mod ledger;
@@ -19,7 +19,7 @@ mod trace;
 mod traces;
 
 pub use cycles::{Completed, Cycles, Open};
-pub use heat_map::{HeatColumn, HeatMap};
+pub use heat_map::{HeatColumn, HeatMap, MOST_BUCKETS, MOST_COLUMNS};
 pub use hops::{Hops, Owners, Part};
 pub use latency::{LatencyHistogram, rounded};
 pub use ledger::Ledger;

@@ -38,16 +38,15 @@ fn variance(values: &[f64]) -> f64 {
     squares / (values.len() as f64 - 1.0).max(1.0)
 }
 
-#[cfg(test)]
-pub(crate) mod examples {
-    //! Series with known properties, the same in every run.
+pub mod examples {
+    //! Series with known properties, the same in every run: what tests hold estimates against.
 
     use rand::SeedableRng as _;
     use rand_distr::{Distribution as _, StandardNormal};
     use rand_xoshiro::SplitMix64;
 
     /// A stationary autoregressive series of mean 0 and variance 1: its autocorrelation time is (1+phi)/(1-phi).
-    pub(crate) fn ar1(phi: f64, count: usize, seed: u64) -> Vec<f64> {
+    pub fn ar1(phi: f64, count: usize, seed: u64) -> Vec<f64> {
         let mut random = SplitMix64::seed_from_u64(seed);
         let innovation = (1.0 - phi * phi).sqrt();
         let mut value: f64 = StandardNormal.sample(&mut random);

@@ -1,0 +1,109 @@
+//! CSV: a run's figures in a row each, or a comparison's metrics.
+
+use serde_json::Value;
+
+use super::metrics::unit;
+use crate::result::figures::{self, FIGURES, Figure};
+use crate::result::{
+    ComparisonResult, FieldUnit, MetricComparison, MetricUnit, RunResult, to_value,
+};
+use zload_core::text::shown;
+
+/// `name,unit,value,low,high,uncertain`: the verdict, then every figure by its path without `_ns`; low and high are the ends of a
+/// percentile's confidence interval, and uncertain is `true` where it is no estimate. What is null has an empty value.
+pub(super) fn run(result: &RunResult) -> String {
+    let object = to_value(result);
+    let status = result.verdict.status.to_string();
+    let rows = figures::PARTS.iter().flat_map(|part| {
+        let within = FIGURES.iter().filter(|figure| figure.part() == part.name);
+        within.filter_map(|figure| row(figure, &object))
+    });
+    written(|writer| {
+        writer.write_record(["name", "unit", "value", "low", "high", "uncertain"])?;
+        writer.write_record(["verdict.status", "", &status, "", "", ""])?;
+        rows.into_iter().try_for_each(|row| writer.write_record(row))
+    })
+}
+
+/// A figure's row; none if the part of the result that would hold it is not there.
+fn row(figure: &Figure, result: &Value) -> Option<[String; 6]> {
+    let (value, unit) = (figure.of(result)?, unit_of(figure));
+    // A count that is null has never had a row.
+    if value.is_null() && unit.is_empty() {
+        return None;
+    }
+    let [low, high] = match figure.interval(result) {
+        Some([low, high]) => [low, high].map(Value::to_string),
+        _ => Default::default(),
+    };
+    let value = if value.is_null() { String::new() } else { value.to_string() };
+    let mark = if figure.is_uncertain(result) { "true" } else { "" };
+    Some([figure.name.to_owned(), unit.to_owned(), value, low, high, mark.to_owned()])
+}
+
+/// A figure's unit; empty for a number of things.
+fn unit_of(figure: &Figure) -> &'static str {
+    match figure.unit {
+        FieldUnit::BytesPerS => "B/s",
+        FieldUnit::Number if figure.is_share() => "ratio",
+        other => MetricUnit::of(other).map_or("", unit),
+    }
+}
+
+/// One row for each metric, under its names in `zload schema comparison`; `valid` is false if no figure may be used.
+pub(super) fn comparison(result: &ComparisonResult) -> String {
+    const SIDES: [&str; 3] = ["a_name", "b_name", "valid"];
+    const OF_METRIC: [&str; 17] = [
+        "name",
+        "unit",
+        "better",
+        "gated",
+        "a",
+        "b",
+        "effect_percent",
+        "ci_low_percent",
+        "ci_high_percent",
+        "p_value",
+        "margin_percent",
+        "verdict",
+        "blocks",
+        "pairs",
+        "smallest_visible_percent",
+        "blocks_needed",
+        "sentence",
+    ];
+    let row = |one: &ComparisonResult, metric: &MetricComparison| {
+        let object = to_value(metric);
+        let fields = OF_METRIC.map(|name| match &object[name] {
+            Value::String(_) if name == "unit" => unit(metric.unit).to_owned(),
+            Value::String(text) => cell(text),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        });
+        let sides = [cell(&one.a.name), cell(&one.b.name), one.valid.to_string()];
+        sides.into_iter().chain(fields)
+    };
+    written(|writer| {
+        writer.write_record(SIDES.into_iter().chain(OF_METRIC))?;
+        let all = std::iter::once(result).chain(&result.others);
+        let mut rows = all.flat_map(|one| one.metrics.iter().map(move |metric| (one, metric)));
+        rows.try_for_each(|(one, metric)| writer.write_record(row(one, metric)))
+    })
+}
+
+/// A text that no spreadsheet takes for a formula. Numbers stay what they are.
+pub(super) fn cell(text: &str) -> String {
+    let formula =
+        text.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']);
+    format!("{}{}", if formula { "'" } else { "" }, shown(text))
+}
+
+/// The text of some rows.
+pub(super) fn written(
+    write: impl FnOnce(&mut ::csv::Writer<Vec<u8>>) -> ::csv::Result<()>,
+) -> String {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    write(&mut writer).expect("rows are of one length, and writing to memory cannot fail");
+    let bytes = writer.into_inner().expect("writing to memory cannot fail");
+    String::from_utf8(bytes).expect("all fields are UTF-8")
+}

@@ -1,0 +1,315 @@
+//! A scenario and its plan in words, and the load that it offers.
+
+use std::fmt::Display;
+
+use super::document::{Block, Depth, Document, Mark, Section, Span, Words, words};
+use super::scale::nanos;
+
+use crate::result::out_of_reach;
+use zload_core::plan::Plan;
+use zload_core::quantity::{count, counted, percent, rate};
+use zload_core::scenario::{
+    Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Protocol, Request,
+    Scenario, ServerCommand, Threads,
+};
+
+/// What `zload check` says of a valid scenario.
+pub fn plan(scenario: &Scenario, plan: &Plan) -> Document {
+    let mut rows = settings(scenario);
+    rows.push(("offers".into(), offers(scenario, plan).into()));
+    let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 0.0);
+    rows.extend(
+        utilisation.map(|of| ("workers".into(), format!("utilisation {}", percent(of)).into())),
+    );
+    rows.push(("accepts".into(), accepts(scenario).into()));
+    let seed = format!(" (seed {})", scenario.seed);
+    rows.push(("plan".into(), words!(Span::code(plan.hash()), seed)));
+    let names = std::iter::once("limits").chain(std::iter::repeat(""));
+    let limits = names.zip(&scenario.thresholds.limits);
+    rows.extend(limits.map(|(name, limit)| (name.into(), limit.to_string().into())));
+    let warnings = warnings(scenario, plan);
+    let warnings: Vec<String> =
+        warnings.into_iter().map(|warning| format!("warning: {warning}")).collect();
+    let blocks = std::iter::once(Block::Settings(rows))
+        .chain(Block::remarks(Mark::Warn, &warnings))
+        .collect();
+    let sections = [Section::bare("plan", Depth::Answer, blocks)];
+    Document::new(Span::name(&scenario.name).into(), "", sections)
+}
+
+/// The load that the plan offers.
+fn offers(scenario: &Scenario, plan: &Plan) -> String {
+    let summary = plan.summary();
+    let mut offers = match (summary.requests_per_s, summary.in_flight) {
+        (Some(per_second), _) => {
+            let requests = plan.requests().map_or_else(
+                || format!("about {:.0}", summary.requests.unwrap_or(0.0)),
+                |requests| requests.to_string(),
+            );
+            format!("{} for {}: {requests} requests", rate(per_second), scenario.run.duration)
+        }
+        (None, in_flight) => {
+            format!("{} requests in flight at any time", count(in_flight.unwrap_or(0)))
+        }
+    };
+    offers += &format!(", {:.2} replies each on average", summary.replies_mean);
+    if summary.work_ns_mean > 0.0 && summary.work_ns_mean.is_finite() {
+        offers += &format!(", {} of a worker's time for each", nanos(summary.work_ns_mean));
+    }
+    offers
+}
+
+/// What is valid and hardly intended.
+fn warnings(scenario: &Scenario, plan: &Plan) -> Vec<String> {
+    let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0);
+    let overload = utilisation.map(|utilisation| {
+        format!(
+            "the load is {} of the workers' capacity, so the queue grows without end: lower the load, or use more workers or shorter delays",
+            percent(utilisation)
+        )
+    });
+    overload.into_iter().chain(out_of_reach(scenario, plan, 1)).collect()
+}
+
+/// What a peer may send.
+fn accepts(scenario: &Scenario) -> String {
+    let why = match (scenario.sockets.maxmsgsize, &scenario.request) {
+        (Some(_), _) => "",
+        (None, Some(_)) => ", as sockets.maxmsgsize is not set and replies may have any size",
+        (None, None) => ", from load.payload as sockets.maxmsgsize is not set",
+    };
+    let frames = if scenario.has_workers() {
+        format!(", {MOST_FRAMES} frames a request")
+    } else {
+        String::new()
+    };
+    format!(
+        "at most {} a frame{why}{frames}; a peer whose message has no end is cut off",
+        scenario.message_limit()
+    )
+}
+
+/// The parts of a scenario by name, each in a few words.
+pub(super) fn settings(scenario: &Scenario) -> Vec<(Words, Words)> {
+    let workers = if scenario.has_workers() {
+        format!("{}{}", workers(scenario), backend(scenario))
+    } else {
+        format!("external; expected replies {}", spread(&scenario.workers.replies))
+    };
+    let parts = [
+        Some(("load", load(scenario))),
+        scenario.request.as_ref().map(|of| ("request", request(of))),
+        Some(("clients", clients(scenario))),
+        Some(("proxy", proxy(scenario))),
+        scenario.server.as_ref().map(|own| ("server", server(own))),
+        Some(("workers", workers)),
+        Some(("phases", phases(scenario))),
+    ];
+    parts.into_iter().flatten().map(|(name, text)| (name.into(), text.into())).collect()
+}
+
+/// The settings that a simulation knows: no generator, proxy or socket settings, and no drain, as nothing is given up.
+pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
+    let mut workers = workers(scenario);
+    if !scenario.has_workers() {
+        workers += " (of the scenario; the external server may differ)";
+    }
+    let phases = format!("{}, {} counted", warmup(scenario), scenario.run.duration);
+    [
+        ("load", load(scenario)),
+        ("clients", count(u64::from(scenario.clients.count.0))),
+        ("workers", workers),
+        ("phases", phases),
+    ]
+    .map(|(name, text)| (name.into(), text.into()))
+    .into()
+}
+
+/// What is run, in one line.
+pub(super) fn in_a_line(scenario: &Scenario) -> String {
+    let load = &scenario.load;
+    let in_flight = load.in_flight.map_or(1, |in_flight| in_flight.0);
+    let load = match (load.model, load.rate, load.rate_per_client) {
+        (Model::Closed, ..) => format!("closed, {in_flight} in flight each,"),
+        (Model::Open, Some(rate), _) => format!("open, {}, {rate}", arrivals(scenario)),
+        (Model::Open, None, Some(each)) => format!("open, {}, {each} each,", arrivals(scenario)),
+        (Model::Open, None, None) => format!("open, {},", arrivals(scenario)),
+    };
+    let clients = counted(u64::from(scenario.clients.count.0), "client");
+    let workers = counted(u64::from(scenario.workers.count.0), "worker");
+    let frontend = &scenario.proxy.frontend;
+    let server = match (scenario.proxy.engine, &scenario.server) {
+        (Engine::External, Some(_)) if scenario.has_workers() => {
+            format!("external proxy · {workers}")
+        }
+        (Engine::External, None) if scenario.has_workers() => {
+            format!("proxy at {frontend} · {workers}")
+        }
+        (Engine::External, Some(_)) => "external server".to_owned(),
+        (Engine::External, None) => format!("server at {frontend}"),
+        (engine, _) => format!("{} proxy · {workers}", engine.name()),
+    };
+    format!("{load} for {} · {clients} · {server}", scenario.run.duration)
+}
+
+fn arrivals(scenario: &Scenario) -> &'static str {
+    match scenario.load.arrivals {
+        Some(Arrivals::Poisson) => "Poisson",
+        Some(Arrivals::Periodic) | None => "periodic",
+    }
+}
+
+fn load(scenario: &Scenario) -> String {
+    let load = &scenario.load;
+    let timeout =
+        load.timeout.map_or_else(String::new, |timeout| format!(", given up after {timeout}"));
+    let sized = scenario.request.as_ref().is_none_or(Request::has_generated_part);
+    let payload =
+        if sized { format!("; payload {}", spread(&load.payload)) } else { String::new() };
+    format!("{}{payload}{timeout}", model(scenario))
+}
+
+/// When requests leave.
+fn model(scenario: &Scenario) -> String {
+    let load = &scenario.load;
+    match load.model {
+        Model::Open => {
+            let arrivals = arrivals(scenario);
+            match (load.rate, load.rate_per_client) {
+                (Some(total), _) => format!("open, {arrivals}, {total} over all clients"),
+                (None, Some(each)) => format!("open, {arrivals}, {each} from each client"),
+                (None, None) => format!("open, {arrivals}"),
+            }
+        }
+        Model::Closed => {
+            let in_flight = load.in_flight.map_or(1, |in_flight| in_flight.0);
+            let think = load
+                .think
+                .as_ref()
+                .map_or_else(String::new, |think| format!(", think {}", spread(think)));
+            format!("closed, {in_flight} in flight from each client{think}")
+        }
+    }
+}
+
+fn clients(scenario: &Scenario) -> String {
+    let drivers = match scenario.clients.threads {
+        Threads::Auto => String::new(),
+        Threads::Fixed(threads) => format!(" on {}", counted(u64::from(threads), "driver")),
+    };
+    format!("{}{drivers}", count(u64::from(scenario.clients.count.0)))
+}
+
+/// The form of requests, and how replies are recognised.
+fn request(request: &Request) -> String {
+    let forms = match &request.mix[..] {
+        [] => {
+            let frames = counted(request.operations()[0].len() as u64, "frame");
+            format!("{frames} each")
+        }
+        mix => {
+            let names: Vec<String> =
+                mix.iter().map(|of| format!("{} (weight {})", of.name, of.weight())).collect();
+            names.join(", ")
+        }
+    };
+    let told = [("ok", &request.ok), ("error", &request.error), ("last", &request.last)];
+    let told = told.into_iter().filter(|(_, condition)| condition.is_some());
+    let told: String = told.map(|(name, _)| format!(", request.{name} is set")).collect();
+    format!("{forms}; replies matched by {}{told}", request.matching.name())
+}
+
+fn proxy(scenario: &Scenario) -> String {
+    let proxy = &scenario.proxy;
+    if proxy.engine == Engine::External {
+        let whose = if scenario.server.is_some() {
+            "external server, started by zload"
+        } else {
+            "external"
+        };
+        return format!("{whose}, at {}", proxy.frontend);
+    }
+    let engine = match proxy.engine {
+        Engine::Builtin => "builtin (zmq_proxy)",
+        engine => engine.name(),
+    };
+    let sockets = serde_json::to_value(&scenario.sockets).unwrap_or_default();
+    let options: Vec<String> = sockets
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!(", {name} {}", value.to_string().trim_matches('"')))
+        .collect();
+    format!("{engine}, {} to {}{}", proxy.frontend, proxy.backend, options.concat())
+}
+
+/// An external server.
+fn server(server: &ServerCommand) -> String {
+    format!(
+        "{}; started by zload, at most {} until it answers, at most {} to stop",
+        server.in_words(),
+        server.ready_timeout,
+        server.stop_timeout
+    )
+}
+
+fn workers(scenario: &Scenario) -> String {
+    let workers = &scenario.workers;
+    let delay = match (&workers.delay, workers.delay_by) {
+        (Distribution::Constant(Nanos::ZERO), _) => "no delay".to_owned(),
+        (delay, DelayBy::Sleep) => format!("delay {} before each, asleep", spread(delay)),
+        (delay, DelayBy::Spin) => format!("delay {} before each, burning CPU", spread(delay)),
+    };
+    format!("{}; replies {}; {delay}", workers.count, spread(&workers.replies))
+}
+
+/// Behind whose proxy the workers are, and how they talk to it, where that is not as usual.
+fn backend(scenario: &Scenario) -> String {
+    let elsewhere = match (scenario.backend_elsewhere(), &scenario.server) {
+        (None, _) => String::new(),
+        (Some(_), Some(server)) if server.binds_backend() => "; connect to the server".to_owned(),
+        (Some(endpoint), _) => format!("; connect to {endpoint}"),
+    };
+    let protocol = scenario.worker_protocol();
+    let talk = match protocol {
+        Protocol::Dealer => String::new(),
+        Protocol::Mdp => {
+            format!("; protocol mdp, service {}", scenario.workers.service_name())
+        }
+        Protocol::Rep | Protocol::Lru => format!("; protocol {}", protocol.name()),
+    };
+    format!("{elsewhere}{talk}")
+}
+
+fn phases(scenario: &Scenario) -> String {
+    let run = &scenario.run;
+    format!("{}, {} measured, at most {} drain", warmup(scenario), run.duration, run.drain)
+}
+
+fn warmup(scenario: &Scenario) -> String {
+    match scenario.run.warmup {
+        Nanos::ZERO => "no warm-up".to_owned(),
+        warmup => format!("{warmup} warm-up"),
+    }
+}
+
+/// A distribution in words.
+fn spread<T: Display>(distribution: &Distribution<T>) -> String {
+    match distribution {
+        Distribution::Constant(value) => value.to_string(),
+        Distribution::Uniform([low, high]) => format!("uniform {low} to {high}"),
+        Distribution::Exponential(mean) => format!("exponential with mean {mean}"),
+        Distribution::Normal { mean, sd } => format!("normal with mean {mean}, sd {sd}"),
+        Distribution::Lognormal { median, p99 } => {
+            format!("lognormal with median {median}, p99 {p99}")
+        }
+        Distribution::Pareto { min, shape } => format!("Pareto from {min} with shape {shape}"),
+        Distribution::Choice(choices) => {
+            let values: Vec<String> = choices
+                .iter()
+                .map(|(weight, value)| format!("{value} (weight {weight})"))
+                .collect();
+            format!("one of {}", values.join(", "))
+        }
+    }
+}

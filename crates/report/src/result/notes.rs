@@ -1,0 +1,253 @@
+//! Notes on a result: what is unusual, and its likely cause. Pure.
+
+use crate::verdict::{self, SampledRequest};
+use zload_core::facts::{Connections, Measured, ServerUse};
+use zload_core::plan::Plan;
+use zload_core::quantity;
+use zload_core::record::{Ledger, Strangers, Unheard};
+use zload_core::scenario::{MOST_FRAMES, Matching, Nanos, Protocol, Scenario};
+use zload_core::text;
+
+/// libzmq's own high-water mark.
+const DEFAULT_HWM: i32 = 1000;
+/// With fewer requests than this from each client it says little that one got no reply.
+const FEW_REQUESTS: u64 = 4;
+
+/// What helps to read the figures, and no check of the verdict says.
+pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(utilisation) = plan.summary().utilisation.filter(|utilisation| *utilisation > 1.0) {
+        notes.push(format!(
+            "the offered load is {:.0} % of the workers' capacity: the queue and the latencies grow for as long as the run lasts",
+            utilisation * 100.0
+        ));
+    }
+    notes.extend(of_ledger(run, ledger));
+    if run.cut_off > 0 {
+        notes.push(format!(
+            "{} connections were closed: the peer sent an endless message, or messages far larger than planned, and memory grew by more than the plan explains",
+            run.cut_off
+        ));
+    }
+    notes.extend(run.connections.and_then(of_connections));
+    if let Some(refused) = run.server_in_all.map(|totals| totals.refused).filter(|count| *count > 0)
+    {
+        notes.push(format!(
+            "workers dropped {refused} messages without a body or with more than {MOST_FRAMES} frames"
+        ));
+    }
+    notes.extend(run.server_process.as_ref().and_then(of_end));
+    if run.recorded.rest_uncounted {
+        notes.push(
+            "the rest of this Poisson plan is too long to count after an interruption: planned and unsent requests are those up to the interruption"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// The longest time in which no reply came while requests waited.
+pub(super) fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
+    let traces = run.recorded.traces.intended_from(plan.warmup_ns());
+    let requests: Vec<SampledRequest> = traces.iter().map(SampledRequest::from).collect();
+    let stalls = verdict::stalls(&requests);
+    let longest = stalls.first()?;
+    let felt = longest.felt as u64 * run.recorded.traces.one_in();
+    let more = match stalls.len() - 1 {
+        0 => String::new(),
+        more => format!("; also {}", quantity::counted(more as u64, "shorter stall")),
+    };
+    Some(format!(
+        "a stall of {} at {}: no reply came while {}{} waited{more}",
+        quantity::duration(longest.length_ns),
+        quantity::duration(longest.from_ns.saturating_sub(plan.warmup_ns())),
+        if run.recorded.traces.one_in() > 1 { "about " } else { "" },
+        quantity::counted(felt, "request")
+    ))
+}
+
+/// What became of the connections, if any of them ended.
+fn of_connections(connections: Connections) -> Option<String> {
+    let Connections { begun, ended, made } = connections;
+    let missing = ended.saturating_sub(made);
+    let back = match (ended, missing) {
+        (0, _) => return None,
+        (_, 0) => " and came back".to_owned(),
+        (ended, missing) if missing == ended => ", and none was back when it was over".to_owned(),
+        (_, missing) => {
+            format!(", of which {} were not back when it was over", quantity::count(missing))
+        }
+    };
+    Some(format!(
+        "{} of {} ended during the run{back}: messages in flight were then lost, and requests due before reconnection were sent late or not at all",
+        quantity::count(ended),
+        quantity::counted(begun, "connection"),
+    ))
+}
+
+/// What is unusual about the end of an external server, if anything.
+fn of_end(used: &ServerUse) -> Option<String> {
+    let end = used.end.as_ref()?;
+    if end.had_to_be_killed {
+        return Some(
+            "the server did not end on SIGTERM and was killed: give it more time (server.stop_timeout), or handle SIGTERM"
+                .to_owned(),
+        );
+    }
+    (end.left_behind > 0).then(|| {
+        format!(
+            "the server ended before {} of the processes that it had started; they were killed",
+            end.left_behind
+        )
+    })
+}
+
+/// What the ledger's exceptions mean.
+fn of_ledger(run: &Measured, ledger: &Ledger) -> Vec<String> {
+    let whole = !run.interrupted && run.failure.is_none();
+    let mut notes = Vec::new();
+    if ledger.requests_planned == 0 && whole {
+        notes.push(
+            "no request was due in the measured window, so there are no figures: raise load.rate or run.duration"
+                .to_owned(),
+        );
+    }
+    if ledger.replies_duplicate > 0 {
+        notes.push(format!(
+            "{} duplicate replies: the server answered more often than `workers.replies` says",
+            ledger.replies_duplicate
+        ));
+    }
+    if ledger.requests_unsent > 0 && whole {
+        notes.push(format!(
+            "{} requests could not be sent: the send queue was full (EAGAIN: high-water mark, or no connection) or the drivers were too late",
+            ledger.requests_unsent
+        ));
+    }
+    if ledger.replies_unexpected > 0 {
+        notes.push(format!(
+            "{} messages answer no request that expects a reply{}",
+            ledger.replies_unexpected,
+            strangers(&run.recorded.strangers)
+        ));
+    }
+    notes
+}
+
+/// The likely cause of lost replies.
+pub(super) fn lost_because(
+    scenario: &Scenario,
+    plan: &Plan,
+    run: &Measured,
+    ledger: &Ledger,
+) -> String {
+    let lost = ledger.replies_lost;
+    // Replies that built-in workers sent and no client got; a few may still be on their way.
+    let missing =
+        run.server_in_all.map_or(0, |totals| totals.replies.saturating_sub(run.received_in_all));
+    let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
+    let timeout_ns =
+        plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);
+    if run.interrupted || run.failure.is_some() {
+        format!("{lost} replies were outstanding when the run was cut short, and count as lost")
+    } else if missing * 2 > lost && !scenario.has_proxy() {
+        format!(
+            "workers sent {missing} replies that no client got: the proxy between them did not deliver them"
+        )
+    } else if sndhwm > 0 && missing * 2 > lost {
+        format!(
+            "workers sent {missing} replies that no client got: a ROUTER drops messages to a client whose queue is full (sockets.sndhwm = {sndhwm}). Raise {} (0 is no limit)",
+            scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
+        )
+    } else if let Some(ignored) = ignored(scenario, plan, run) {
+        ignored
+    } else if let Some(timeout_ns) = timeout_ns {
+        format!(
+            "{lost} replies did not come within {} of their requests (load.timeout); {} of them came later",
+            Nanos(timeout_ns),
+            ledger.replies_late
+        )
+    } else if run.received_in_all == 0 && may_drop_unheard(scenario) {
+        unanswered(scenario, lost)
+    } else if !scenario.has_proxy() {
+        format!("{lost} replies of the external server did not come in time")
+    } else {
+        format!(
+            "{lost} replies were still outstanding when the drain ended: raise run.drain, or lower the load"
+        )
+    }
+}
+
+/// Whether requests of another form than it expects may be dropped without a word.
+fn may_drop_unheard(scenario: &Scenario) -> bool {
+    !scenario.has_proxy() || scenario.worker_protocol() == Protocol::Rep
+}
+
+/// The likely cause when a server that listens has not answered at all.
+fn unanswered(scenario: &Scenario, lost: u64) -> String {
+    let form = match scenario.matching() {
+        Matching::Envelope => {
+            "does the server return the frames before the delimiter, and is it the delimiter that it expects?"
+        }
+        _ => {
+            "a REP server drops requests without an empty delimiter frame, and does not say so: try request.match = \"envelope\""
+        }
+    };
+    format!(
+        "{lost} replies were expected, and the server, whose connections were made, sent no message at all; {form} `zload probe {}` tries the known forms",
+        scenario.proxy.frontend
+    )
+}
+
+/// Some of the messages that answer no request, as far as they were kept.
+fn strangers(kept: &Strangers) -> String {
+    let shown: Vec<String> =
+        kept.frames().map(|frame| format!("\"{}\"", text::bytes(frame))).collect();
+    if shown.is_empty() {
+        String::new()
+    } else {
+        format!("; their last frames begin with {}", shown.join(", "))
+    }
+}
+
+/// What explains lost replies if some clients got none at all while others did: their identities are taken. Where each
+/// client sent but a few, that may as well be chance.
+fn ignored(scenario: &Scenario, plan: &Plan, run: &Measured) -> Option<String> {
+    let Unheard { clients, first } = &run.recorded.unheard;
+    let ignored = !scenario.has_proxy()
+        && run.received_in_all > 0
+        && run.sent_in_all >= FEW_REQUESTS * u64::from(plan.clients());
+    first.as_ref().filter(|_| ignored).map(|first| {
+        format!(
+            "{clients} of {} clients ({first}{}) sent requests and got no reply while others did: a ROUTER ignores a client whose identity is taken, by another run or one that has just ended; run again, with new identities",
+            plan.clients(),
+            if *clients > 1 { " and others" } else { "" }
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_ended_are_named_with_those_that_came_back() {
+        let note = |begun, ended, made| of_connections(Connections { begun, ended, made });
+        assert_eq!((note(10, 0, 0), note(10, 0, 3)), (None, None));
+        for (of, expected) in [
+            ((10, 3, 3), "3 of 10 connections ended during the run and came back:"),
+            ((1, 1, 2), "1 of 1 connection ended during the run and came back:"),
+            (
+                (10, 3, 1),
+                "3 of 10 connections ended during the run, of which 2 were not back when it was over:",
+            ),
+            (
+                (4, 4, 0),
+                "4 of 4 connections ended during the run, and none was back when it was over:",
+            ),
+        ] {
+            let note = note(of.0, of.1, of.2).unwrap();
+            assert!(note.starts_with(expected), "{note}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A result in a file: one of several kinds, each known by its schema.
+
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{
+    CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, IDEAL_SCHEMA,
+    IdealResult, Ledger, RUN_SCHEMA, RunResult, SELFTEST_SCHEMA, SERVE_SCHEMA, SelftestResult,
+    ServeResult,
+};
+use zload_core::record::{MOST_BUCKETS, MOST_COLUMNS};
+
+/// A run has some ten notes; a result with more than this is none.
+const MOST_NOTES: usize = 1_000;
+
+/// A result in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saved {
+    /// Of `zload run`.
+    Run(Box<RunResult>),
+    /// Of `zload serve`.
+    Serve(Box<ServeResult>),
+    /// Of `zload ideal`.
+    Ideal(Box<IdealResult>),
+    /// Of `zload selftest`.
+    Selftest(Box<SelftestResult>),
+    /// Of `zload compare`.
+    Comparison(Box<ComparisonResult>),
+    /// Of `zload calibrate`.
+    Calibration(Box<CalibrationResult>),
+}
+
+impl RunResult {
+    /// The list that is longer than any run makes it, and so would take memory many times the file's wherever it is used.
+    fn endless(&self) -> Option<String> {
+        let cells = self.heat_map.iter().map(|column| column.counts.len()).max().unwrap_or(0);
+        [
+            ("notes", self.notes.len(), MOST_NOTES),
+            ("heat_map", self.heat_map.len(), MOST_COLUMNS),
+            ("heat_map.counts", cells, MOST_BUCKETS),
+        ]
+        .into_iter()
+        .find(|(_, length, most)| length > most)
+        .map(|(name, length, most)| {
+            format!("`{name}` has {length} entries; no run has more than {most}")
+        })
+    }
+}
+
+/// A kind of result.
+pub struct SavedKind {
+    /// Version of its shape, which its files say.
+    pub schema: &'static str,
+    /// Its shape.
+    pub shape: fn() -> Schema,
+    /// Reads its text.
+    read: fn(&str) -> Result<Saved, String>,
+}
+
+/// All kinds of results.
+pub const KINDS: [SavedKind; 6] = [
+    kind::<RunResult>(RUN_SCHEMA, |text| {
+        let result: Box<RunResult> = read(text)?;
+        let mut ledgers =
+            std::iter::once(&result.ledger).chain(result.runs.iter().map(|run| &run.ledger));
+        match ledgers.find_map(Ledger::contradiction).or_else(|| result.endless()) {
+            Some(contradiction) => Err(contradiction),
+            None => Ok(Saved::Run(result)),
+        }
+    }),
+    kind::<ComparisonResult>(COMPARISON_SCHEMA, |text| read(text).map(Saved::Comparison)),
+    kind::<CalibrationResult>(CALIBRATION_SCHEMA, |text| read(text).map(Saved::Calibration)),
+    kind::<ServeResult>(SERVE_SCHEMA, |text| read(text).map(Saved::Serve)),
+    kind::<IdealResult>(IDEAL_SCHEMA, |text| read(text).map(Saved::Ideal)),
+    kind::<SelftestResult>(SELFTEST_SCHEMA, |text| read(text).map(Saved::Selftest)),
+];
+
+const fn kind<T: JsonSchema>(
+    schema: &'static str,
+    read: fn(&str) -> Result<Saved, String>,
+) -> SavedKind {
+    SavedKind { schema, shape: || schemars::schema_for!(T), read }
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<Box<T>, String> {
+    serde_json::from_str(text).map(Box::new).map_err(|error| error.to_string())
+}
+
+impl Saved {
+    /// A saved result from its text; refuses other schemas, and ledgers and distributions that contradict themselves.
+    /// What no result has is passed over and not kept, so that memory follows what is.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Said {
+            schema: Option<String>,
+        }
+        let said: Said =
+            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
+        let kind = KINDS.iter().find(|kind| Some(kind.schema) == said.schema.as_deref());
+        let Some(kind) = kind else {
+            let schemas: Vec<String> =
+                KINDS.iter().map(|kind| format!("{:?}", kind.schema)).collect();
+            let (last, others) = schemas.split_last().expect("there are kinds");
+            let known = format!("this zload reads {} and {last}", others.join(", "));
+            return Err(match said.schema {
+                Some(other) => format!("its schema is {other:?}; {known}"),
+                None => format!("it has no `schema`; {known}"),
+            });
+        };
+        (kind.read)(text)
+    }
+}

@@ -1,0 +1,207 @@
+//! What a verdict is founded on. Plain data; `None`, an empty list or 0 values mean that it is not known.
+
+use zload_core::facts::HostUse;
+use zload_core::record::{Ledger, Trace};
+
+/// All that is known of one run. [`Default`] is a run of which nothing is known.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Evidence {
+    /// The end was asked for before the plan was over.
+    pub interrupted: bool,
+    /// Why the run failed, if it did.
+    pub failure: Option<String>,
+    /// This is a debug build.
+    pub debug_build: bool,
+    /// Its libzmq was compiled without the settings that make it faster.
+    pub slow_libzmq: bool,
+    /// Length of the measured window, in nanoseconds.
+    pub window_ns: u64,
+    /// Where every message of the measured part went.
+    pub ledger: Ledger,
+    /// Requests answered by an error as a share of those answered; `None` if the scenario does not say which replies are errors.
+    pub error_ratio: Option<f64>,
+    /// Requests that were sent while their client waited for another one, where replies are matched by their order alone.
+    pub overlapping: Option<u64>,
+    /// Requests sent per second of the window.
+    pub requests_per_s: f64,
+    /// Replies received per second of the window.
+    pub replies_per_s: f64,
+    /// What an open load adds; `None` for a closed load.
+    pub open: Option<OpenLoad>,
+    /// Mean time that a worker spends on a request by plan (all its delays together), in nanoseconds; 0 without delays or
+    /// if unknown.
+    pub work_ns: u64,
+    /// Replies per second that the workers can give by plan; `None` if unknown or without work.
+    pub capacity_per_s: Option<f64>,
+    /// What the simulation did with the same plan; `None` until it has run, and if it cannot.
+    pub twin: Option<Twin>,
+    /// Response time to first replies: from intended.
+    pub response: Percentiles,
+    /// Service time to first replies: from sent.
+    pub service: Percentiles,
+    /// Recorded times that were above their histogram's range, of all histograms together.
+    pub clipped: u64,
+    /// Replies outstanding, at regular instants of the window; warm-up included, as these requests are served as well.
+    pub in_flight: TimeSeries,
+    /// All expected replies, for Little's law; `None` if their number was not measured.
+    pub flow: Option<Flow>,
+    /// Response times to first replies in the order in which their requests were intended, each `every`-th of them.
+    pub responses: TimeSeries,
+    /// Of each percentile of these that is printed, in rising order: the effective sample size.
+    pub effective_sizes: Vec<EffectiveSize>,
+    /// What the built-in server counted; `None` of any other.
+    pub server: Option<ServerCounts>,
+    /// What the workers' delays were and should have been; `None` if unknown or none was planned.
+    pub delays: Option<Delays>,
+    /// Share of the window that a worker was serving a request, on average: from taking it to its last reply.
+    pub worker_busy_share: Option<f64>,
+    /// The likely cause of lost replies, as the start of a sentence, if there is one.
+    pub lost_because: Option<String>,
+    /// What the machine and the threads did between the window's edges.
+    pub host: Option<HostUse>,
+    /// Smallest step of the clock, in nanoseconds ([`zload_core::facts::Measured::clock_resolution_ns`]).
+    pub clock_resolution_ns: Option<u64>,
+}
+
+/// Percentiles of a time; `None` where the sample is too small.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Percentiles {
+    /// Number of values.
+    pub count: u64,
+    /// Median, in nanoseconds.
+    pub p50_ns: Option<u64>,
+    /// 99th percentile, in nanoseconds.
+    pub p99_ns: Option<u64>,
+}
+
+/// The effective sample size of a percentile.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EffectiveSize {
+    /// What people call the percentile.
+    pub name: &'static str,
+    /// Its quantile.
+    pub quantile: f64,
+    /// `None` if unknown.
+    pub size: Option<f64>,
+}
+
+/// What an open load adds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OpenLoad {
+    /// Send delay: sent minus intended.
+    pub slip: Percentiles,
+    /// Requests that were sent late by more than their client's mean inter-arrival time; `None` if not counted.
+    pub late: Option<u64>,
+    /// Requests that left late because the send queue was full when they were due: the system's doing, not the generator's.
+    pub held_back: u64,
+    /// Each whole second of the window.
+    pub seconds: Vec<SecondOfLoad>,
+}
+
+/// One second of an open load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SecondOfLoad {
+    /// Requests that the plan has in it.
+    pub planned: u64,
+    /// Requests that were sent in it.
+    pub sent: u64,
+}
+
+/// What the simulation did with the same plan.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Twin {
+    /// Utilisation: the requests' work as a share of the workers' capacity in the window.
+    pub utilisation: f64,
+    /// An open load asks for more than the workers can do.
+    pub queue_grows: bool,
+    /// Its response times to the same requests as [`Evidence::responses`], in the same order, in nanoseconds; empty
+    /// unless it answered every one of them.
+    pub responses: Vec<f64>,
+}
+
+/// Values at regular distances.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TimeSeries {
+    /// The values, in order of time; times in nanoseconds.
+    pub values: Vec<f64>,
+    /// How many values of the whole each one stands for; 1 (or 0) if none was left out.
+    pub every: u64,
+}
+
+/// What Little's law holds for: its mean number, rate and time, measured independently.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Flow {
+    /// Messages in it, averaged over the window's time.
+    pub mean_in_flight: f64,
+    /// Messages that entered it per second of the window.
+    pub rate_per_s: f64,
+    /// Mean time in it, in nanoseconds.
+    pub mean_ns: f64,
+}
+
+/// What zload's own workers counted and its clients did, from first to last: warm-up and drain included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServerCounts {
+    /// Requests that workers received.
+    pub requests_taken: u64,
+    /// Replies that workers sent.
+    pub replies_sent: u64,
+    /// Requests that the clients sent.
+    pub requests_sent: u64,
+    /// Requests that may legitimately not have reached a worker: silent ones still in a queue at the end, and lost ones.
+    pub may_be_missing: u64,
+    /// Messages that the clients received.
+    pub replies_received: u64,
+    /// The proxy between them is somebody else's, and may lose and double messages.
+    pub proxy_is_foreign: bool,
+}
+
+/// What the workers' delays were and should have been.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Workers sleep through them, and do not spend them awake.
+    pub asleep: bool,
+    /// Mean of the planned delays, in nanoseconds.
+    pub planned_mean_ns: u64,
+    /// By how much delays were longer than planned.
+    pub overshoot: Percentiles,
+}
+
+/// A request of which a sample kept all three instants, in nanoseconds from the start of the plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SampledRequest {
+    /// Its client.
+    pub client: u32,
+    /// When it should have left.
+    pub intended_ns: u64,
+    /// When it left.
+    pub sent_ns: u64,
+    /// When its first reply came.
+    pub received_ns: u64,
+}
+
+impl Evidence {
+    /// Whether proxy and workers are zload's own, so that no other process belongs to what is measured.
+    pub(super) fn server_is_own(&self) -> bool {
+        self.server.is_some_and(|server| !server.proxy_is_foreign)
+    }
+
+    /// The twin's response times to the same requests as [`Self::responses`].
+    pub(super) fn twin_of_responses(&self) -> Option<&[f64]> {
+        let twin = self.twin.as_ref()?;
+        let same =
+            !twin.responses.is_empty() && twin.responses.len() == self.responses.values.len();
+        same.then_some(twin.responses.as_slice())
+    }
+}
+
+impl From<&Trace> for SampledRequest {
+    fn from(trace: &Trace) -> Self {
+        Self {
+            client: trace.client,
+            intended_ns: trace.intended_ns,
+            sent_ns: trace.sent_ns,
+            received_ns: trace.received_ns,
+        }
+    }
+}
