@@ -187,7 +187,7 @@ fn results(seen: &Seen) {
 fn checked(name: &str, text: &str) -> String {
     let scenario = Scenario::parse(&format!("{name}.toml"), text, &[]);
     let scenario = scenario.unwrap_or_else(|problem| panic!("{problem}"));
-    let plan = report::plan(&scenario, &Plan::new(&scenario));
+    let plan = report::plan(&scenario, &Plan::new(&scenario), &[]);
     format!("{name}.toml: ok\n{}\n", print::text(&plan, Style::new(false)))
 }
 

@@ -1,5 +1,6 @@
 //! What a verdict is founded on. Plain data; `None`, an empty list or 0 values mean that it is not known.
 
+use super::Shards;
 use zload_core::facts::HostUse;
 use zload_core::record::{Ledger, Trace};
 
@@ -61,6 +62,8 @@ pub struct Evidence {
     pub host: Option<HostUse>,
     /// Smallest step of the clock, in nanoseconds ([`zload_core::facts::Measured::clock_resolution_ns`]).
     pub clock_resolution_ns: Option<u64>,
+    /// What is known of its shards, of a run that was merged of them.
+    pub shards: Option<Shards>,
 }
 
 /// Percentiles of a time; `None` where the sample is too small.
