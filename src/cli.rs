@@ -2,6 +2,7 @@
 
 mod meaning;
 mod shards;
+mod together;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use shards::{MergeArgs, ShardArgs};
+pub use together::{GatherAt, Instant, WhichShard};
 
 use zload_core::plan::MOST_SHARES;
 use zload_core::scenario::load::Override;

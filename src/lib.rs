@@ -3,7 +3,7 @@
 //!
 //! Data flows through the rooms in this order, and a room uses only those before it: [`files`] are read and written; the
 //! [`machine`] has clocks, threads and limits; [`wire`] is ZeroMQ; `client` and [`server`] are the two sides of a run, and
-//! `process` is an external server; the `engine` runs a plan with them. An [`experiment`] runs several alternately,
+//! `process` is an external server; shards `gather`, and a `launcher` says which one this is; the `engine` runs a plan with them. An [`experiment`] runs several alternately,
 //! and a `selftest` one with faults that are known beforehand. `progress` shows how it goes, and
 //! [`command`] glues them together, one file for each subcommand of [`cli`].
 
@@ -17,6 +17,8 @@ pub mod wire;
 mod client;
 pub mod server;
 mod process;
+mod gather;
+mod launcher;
 mod engine;
 pub mod experiment;
 mod selftest;

@@ -28,6 +28,8 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "client",
             "server",
             "process",
+            "gather",
+            "launcher",
             "engine",
             "experiment",
             "selftest",
@@ -135,9 +137,10 @@ fn no_file_is_dead() {
 
 #[test]
 fn what_touches_the_world_is_named_where_it_belongs() {
-    const ENGINE: [&str; 6] = ["machine", "wire", "client", "server", "process", "engine"];
+    const ENGINE: [&str; 7] =
+        ["machine", "wire", "client", "server", "process", "gather", "engine"];
     for (word, rooms) in [
-        ("zmq::", &ENGINE[..5]),
+        ("zmq::", &ENGINE[..6]),
         ("zmq_sys", &["wire"]),
         ("unsafe {", &["machine", "wire"]),
         ("indicatif", &["progress"]),

@@ -41,7 +41,10 @@ impl World for SocketsWorld {
     }
 
     fn await_start(&mut self) {
-        self.stop.sleep(self.clock.until(0));
+        // A signal ends a sleep early.
+        while !self.stop.requested() && !self.clock.until(0).is_zero() {
+            self.stop.sleep(self.clock.until(0));
+        }
     }
 
     #[inline]

@@ -17,6 +17,7 @@ mod serve;
 mod shard;
 mod show;
 mod slices;
+mod when;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{DONE, Places, code_of, deliver, exit_code, interruption, load_from, shard};
+use super::{DONE, Places, code_of, deliver, exit_code, interruption, load_from, shard, when};
 use crate::Error;
 use crate::cli::RunArgs;
 use crate::engine::{self, Part};
@@ -30,7 +30,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     };
     let scenario = scenario_of(args, &input)?;
     let inputs = Inputs::of([&input.path]).and_server(&scenario);
-    if let Some(share) = args.part.shard {
+    if let Some(share) = when::share(&args.part)? {
         return shard::run(args, share, &scenario, &inputs);
     }
     let places = Places::reserve(&args.output, &inputs)?;

@@ -7,15 +7,15 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{exit_code, interruption};
+use super::{exit_code, interruption, when::When};
 use crate::Error;
 use crate::cli::RunArgs;
 use crate::engine::{self, Part};
 use crate::files::{Destination, Inputs};
+use crate::machine::environment;
 use crate::machine::threads::keep_on;
-use crate::machine::{self, environment};
 use crate::progress::{Mode, Progress};
-use zload_core::facts::Measured;
+use zload_core::facts::{Measured, Snapshot};
 use zload_core::plan::{Plan, Share};
 use zload_core::quantity::{count, counted};
 use zload_core::record::Traces;
@@ -57,12 +57,13 @@ pub(super) fn run(
     let mut progress = Progress::new(mode);
     let nonce = common_nonce(&plan);
     let part = Part { scenario, plan: &plan, share, nonce, keeps_seconds: true };
-    let (mut measured, _) =
-        engine::run(part, args.trace, &interrupted, &mut |snapshot| progress.update(snapshot))?;
+    let (mut when, run) = When::agree(&args.part, share, (scenario, &plan), &interrupted)?;
+    let mut watcher = |snapshot: &Snapshot| progress.update(snapshot);
+    let mut measured = engine::run_when(&mut when, part, args.trace, &interrupted, &mut watcher)?;
+    drop(when);
     progress.finish();
     measured.recorded.traces.shrink((Traces::MOST / share.count() as usize).max(LEAST_TRACES));
     let (host, environment) = (environment::host(), environment::with_libzmq(environment));
-    let run = machine::unique_number();
     let result = ShardResult::new((scenario, &plan), (share, run), (&host, environment), &measured);
     place.save(&to_line(&result))?;
     let said = format!("{share} on {host}: {}, saved {}", sentence(&measured), text::path(&path));

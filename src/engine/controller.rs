@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
+use super::begin::{Begin, Beginning};
 use super::watch::{Sample, Watch};
 use super::{gauge::Gauge, memory::Memory};
 use crate::Error;
@@ -17,6 +18,7 @@ use crate::wire::peers;
 use zload_core::facts::{
     Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Start, Thread,
 };
+use zload_core::quantity::duration;
 use zload_core::record::{Recorded, Seconds, Series};
 
 /// How often the run is looked at from outside.
@@ -35,6 +37,7 @@ pub(super) struct Controller<'a> {
     pub(super) stop: &'a Stop,
     pub(super) interrupted: &'a AtomicBool,
     pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
+    pub(super) begin: &'a mut dyn Begin,
     pub(super) clients: Clients,
     pub(super) memory: Memory,
     pub(super) watch: Watch,
@@ -75,15 +78,18 @@ struct Playing {
 impl Controller<'_> {
     pub(super) fn play(&mut self) -> Result<Measured, Error> {
         let (drivers, plan) = (self.clients.threads.len(), &*self.settings.plan);
-        let Some(threads) = self.await_connections()? else {
-            let Settings { share, endpoint, .. } = self.settings;
-            return Ok(Measured::nothing(plan, *share, endpoint, drivers));
+        let nothing = |settings: &Settings| {
+            Ok(Measured::nothing(plan, settings.share, &settings.endpoint, drivers))
         };
+        let Some(threads) = self.await_connections()? else { return nothing(self.settings) };
+        let Some(settled) = self.await_beginning()? else { return nothing(self.settings) };
         let own_proxy = self.server.is_some_and(Server::has_proxy);
         let connected = (!own_proxy).then(peers::connected);
         let workers = self.server.map_or(0, Server::workers);
-        let clock = Clock::zero_in(START_IN);
-        let start = Start::alone(clock.unix_ns_of_zero());
+        let (clock, start) = settled.unwrap_or_else(|| {
+            let clock = Clock::zero_in(START_IN);
+            (clock, Start::alone(clock.unix_ns_of_zero()))
+        });
         for start in &self.clients.start {
             // A driver that died is noticed below, by its thread.
             let _heard = start.send(clock);
@@ -157,6 +163,38 @@ impl Controller<'_> {
             (self.watcher)(&snapshot);
         }
         Ok(Some(threads))
+    }
+
+    /// Waits until it is settled when the plan begins, and gives that if it is not now; `None` if the end was asked for before.
+    fn await_beginning(&mut self) -> Result<Option<Option<(Clock, Start)>>, Error> {
+        let waiting = Clock::start();
+        loop {
+            match self.begin.look()? {
+                Beginning::Awaited => {}
+                Beginning::Now => return Ok(Some(None)),
+                Beginning::At(clock, start) => {
+                    let late_ns = clock.now_ns();
+                    if late_ns > self.settings.plan.warmup_ns() {
+                        return Err(Error::Failed(format!(
+                            "too late by {}: the others have begun, and the warm-up is over (run.warmup); start all shards again",
+                            duration(late_ns)
+                        )));
+                    }
+                    return Ok(Some(Some((clock, start))));
+                }
+            }
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            if let Some(reason) = self.memory.look(waiting.now_ns(), || 0) {
+                return Err(Error::Failed(reason));
+            }
+            if self.clients.ended() > 0 {
+                return Err(Error::Failed(
+                    "a driver panicked before the start; please report this bug".to_owned(),
+                ));
+            }
+        }
     }
 
     /// Receives what drivers report, checks everything once, and waits a little.
@@ -388,7 +426,7 @@ mod tests {
     use std::sync::{Arc, mpsc};
 
     use super::*;
-    use crate::engine::{Part, setup};
+    use crate::engine::{AtOnce, Part, setup};
     use zload_core::{plan::Plan, scenario::Scenario};
 
     /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is to start; the other
@@ -424,6 +462,7 @@ mod tests {
             stop: &stop,
             interrupted: &AtomicBool::new(false),
             watcher: &mut |_| {},
+            begin: &mut AtOnce,
             memory: Memory::of_run(&scenario, 2, 2),
             watch: Watch::new(&scenario),
             clients,

@@ -4,6 +4,7 @@
 //! proxy; [`serve()`] is the built-in server alone, or such workers. Both end when the plan does, when the caller asks for it, or when nothing moves any more, and both say what was
 //! measured until then.
 
+mod begin;
 mod controller;
 mod external;
 mod gauge;
@@ -29,6 +30,7 @@ use zload_core::facts::{Measured, Phase, Snapshot};
 use zload_core::plan::{Plan, Share};
 use zload_core::scenario::{Engine, Scenario};
 
+pub(crate) use begin::{AtOnce, Begin, Beginning};
 pub(crate) use external::External;
 pub(crate) use serve::serve;
 
@@ -94,7 +96,22 @@ pub(crate) fn run_against(
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
-    match play(external, part, tracer, interrupted, watcher) {
+    match play(external, part, tracer, interrupted, watcher, &mut AtOnce) {
+        Err(Error::Interrupted) => Ok(part.nothing()),
+        played => played,
+    }
+}
+
+/// The same against a server that runs elsewhere; the plan begins when `begin` says so.
+pub(crate) fn run_when(
+    begin: &mut dyn Begin,
+    part: Part<'_>,
+    tracer: bool,
+    interrupted: &AtomicBool,
+    watcher: &mut dyn FnMut(&Snapshot),
+) -> Result<Measured, Error> {
+    watcher(&Snapshot::begin(Phase::Connect, part.clients()));
+    match play(None, part, tracer, interrupted, watcher, begin) {
         Err(Error::Interrupted) => Ok(part.nothing()),
         played => played,
     }
@@ -106,6 +123,7 @@ fn play(
     tracer: bool,
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
+    begin: &mut dyn Begin,
 ) -> Result<Measured, Error> {
     let Part { scenario, plan, share, .. } = part;
     limits::ensure(setup::needs(scenario, share), context::descriptors_per_socket)?;
@@ -144,6 +162,7 @@ fn play(
             stop: &stop,
             interrupted,
             watcher,
+            begin,
             memory: Memory::of_run(scenario, part.clients(), running.threads.len()),
             watch: Watch::new(scenario),
             clients: running,

@@ -33,11 +33,37 @@ impl Clock {
         Instant::now().saturating_duration_since(self.origin).as_nanos() as u64
     }
 
-    /// The time of day when this clock reads 0, in nanoseconds since 1970 (UTC).
+    /// What the wall clock shows when this clock reads 0, in nanoseconds since 1970 (UTC), as the two stand now.
     pub fn unix_ns_of_zero(self) -> u64 {
-        let to_zero_ns = i128::from(nanos(self.until(0))) - i128::from(self.now_ns());
-        let now_ns = jiff::Timestamp::now().as_nanosecond();
-        u64::try_from(now_ns + to_zero_ns).unwrap_or(0)
+        let read = |_| {
+            let before = Instant::now();
+            let unix_ns = i128::from(unix_ns());
+            let between = Instant::now().saturating_duration_since(before);
+            let middle = before + between / 2;
+            let ahead_ns = nanos(self.origin.saturating_duration_since(middle));
+            let behind_ns = nanos(middle.saturating_duration_since(self.origin));
+            (between, unix_ns + i128::from(ahead_ns) - i128::from(behind_ns))
+        };
+        // A thread that is interrupted between two readings pairs them wrongly.
+        let (_, unix_ns) = (0..5).map(read).min().expect("five readings");
+        u64::try_from(unix_ns).unwrap_or(0)
+    }
+
+    /// A clock that reads 0 when this one reads `at_ns`.
+    pub(crate) fn zero_at(self, at_ns: u64) -> Self {
+        Self { origin: self.origin + Duration::from_nanos(at_ns) }
+    }
+
+    /// A clock that reads 0 when the wall clock shows this, in nanoseconds since 1970 (UTC), as the two stand now.
+    pub(crate) fn zero_at_unix(zero_unix_ns: u64) -> Self {
+        let clock = Self::start();
+        let now_unix_ns = unix_ns();
+        let late = Duration::from_nanos(now_unix_ns.saturating_sub(zero_unix_ns));
+        match zero_unix_ns.checked_sub(now_unix_ns) {
+            Some(wait_ns) => clock.zero_at(wait_ns),
+            // A system that is younger than that has no such instant.
+            None => Self { origin: clock.origin.checked_sub(late).unwrap_or(clock.origin) },
+        }
     }
 
     /// How long until the clock reads `instant_ns`; zero if it is past.
@@ -45,6 +71,11 @@ impl Clock {
     pub fn until(self, instant_ns: u64) -> Duration {
         (self.origin + Duration::from_nanos(instant_ns)).saturating_duration_since(Instant::now())
     }
+}
+
+/// What the wall clock shows, in nanoseconds since 1970 (UTC).
+pub(crate) fn unix_ns() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0)
 }
 
 /// A time in nanoseconds; 584 years and more are the most there is.

@@ -13,6 +13,10 @@ pub struct Start {
     /// How far the instant may be off, in nanoseconds, to either side; null if nobody compared the clocks.
     #[serde(default)]
     pub bound_ns: Option<u64>,
+    /// How far this host's wall clock is ahead of that of the shard that gathered the others, in nanoseconds, as well as the
+    /// start is known; null if nobody compared them.
+    #[serde(default)]
+    pub clock_ahead_ns: Option<i64>,
 }
 
 /// How the parts of a run agreed on their start.
@@ -30,6 +34,6 @@ pub enum StartedBy {
 impl Start {
     /// A start that was agreed with nobody, at this instant by the clock of this host.
     pub fn alone(unix_ns: u64) -> Self {
-        Self { unix_ns, by: StartedBy::None, bound_ns: None }
+        Self { unix_ns, by: StartedBy::None, bound_ns: None, clock_ahead_ns: None }
     }
 }

@@ -257,6 +257,15 @@ impl Run {
     }
 }
 
+/// A hash of all of a scenario that the shards of a run must have in common: FNV-1a, which is the same everywhere.
+pub fn fingerprint(scenario: &Scenario) -> String {
+    let text = serde_json::to_string(&shared(scenario)).expect("a scenario is JSON");
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
 /// The scenario without what may differ between shards.
 fn shared(scenario: &Scenario) -> Scenario {
     let mut shared = scenario.clone();

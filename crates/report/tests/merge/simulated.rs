@@ -72,7 +72,7 @@ pub(crate) fn measured(plan: &Plan, share: Share) -> Measured {
     (measured.seconds, measured.window_ns, measured.server_window_ns) =
         (kept, window_ns, window_ns);
     measured.start =
-        Some(Start { unix_ns: START_NS, by: StartedBy::Gather, bound_ns: Some(20_000) });
+        Some(Start { by: StartedBy::Gather, bound_ns: Some(20_000), ..Start::alone(START_NS) });
     (measured.sent_in_all, measured.received_in_all) = (sent_in_all, received_in_all);
     measured.played_ns = played_ns;
     measured.in_flight = (0..40).map(|_| f64::from(share.number_of(plan.clients()))).collect();
