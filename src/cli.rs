@@ -1,6 +1,7 @@
 //! The command line, and nothing else. Defaults that concern a run live in the scenario.
 
 mod meaning;
+mod shards;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use shards::{MergeArgs, ShardArgs};
+
+use zload_core::plan::MOST_SHARES;
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Nanos, Percent, Vary};
 use zload_report::print::formats::{FORMATS, Format};
@@ -56,6 +60,8 @@ pub enum Command {
     Ideal(IdealArgs),
     /// Check in half a minute that zload measures correctly on this machine
     Selftest(SelftestArgs),
+    /// Add up what the shards of a run measured (zload run --shard): one result, as of one process
+    Merge(MergeArgs),
     /// Print a saved result again, in any format
     Show(ShowArgs),
     /// Compare two scenarios, builds or saved results: better, worse, same or unclear
@@ -148,6 +154,7 @@ pub struct ProbeArgs {
   zload run scenario.toml -o result.json
   zload run tcp://127.0.0.1:5555 --rate 1k/s       a ROUTER that is listening
   zload run --rate 1k/s -- python3 echo.py {frontend}       a server that zload starts
+  zload run a.toml --shard 2/8 --connect tcp://h0:5570 -o out/{shard}.json       one of 8 processes
   zload init                                       a scenario to start from")]
 pub struct RunArgs {
     /// The scenario file, or the endpoint of a ROUTER that listens; - is standard input
@@ -162,6 +169,9 @@ pub struct RunArgs {
     /// An external server that zload starts and stops; {frontend} is replaced by the endpoint to bind
     #[arg(last = true, value_name = "PROGRAM")]
     pub server: Vec<String>,
+    /// A share of the plan
+    #[command(flatten)]
+    pub part: ShardArgs,
     /// Run the plan this many times and pool the figures
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
@@ -230,6 +240,9 @@ pub struct CheckArgs {
     /// The scenario files; - is standard input
     #[arg(required = true)]
     pub scenarios: Vec<PathBuf>,
+    /// Print the part of each shard, too, if this many processes play the plan together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_SHARES)))]
+    pub shards: Option<u32>,
     /// Overrides of the scenarios
     #[command(flatten)]
     pub overrides: Overrides,
@@ -446,6 +459,8 @@ pub enum SchemaOf {
     Scenario,
     /// Result files of `zload run`
     Result,
+    /// What `zload run --shard` writes
+    Shard,
     /// Result files of `zload serve`
     Serve,
     /// What `zload ideal` writes

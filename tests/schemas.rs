@@ -17,9 +17,10 @@ use serde_json::Value;
 use support::Zload;
 
 /// Every schema that can be asked for, with its version.
-const SCHEMAS: [(&str, &str); 7] = [
+const SCHEMAS: [(&str, &str); 8] = [
     ("scenario", "zload.scenario/1"),
     ("result", "zload.result/1"),
+    ("shard", "zload.shard/1"),
     ("serve", "zload.serve/1"),
     ("ideal", "zload.ideal/1"),
     ("selftest", "zload.selftest/1"),

@@ -46,6 +46,10 @@ impl RunArgs {
                 &serde_json::Value::from(&self.server[..]).to_string(),
             ));
         }
+        if let Some(endpoint) = &self.part.connect {
+            all.push(Override::new("proxy.engine", "external"));
+            all.push(Override::new("proxy.frontend", endpoint));
+        }
         all.extend(self.thresholds.iter().map(|text| Override::threshold(text)));
         all
     }

@@ -18,7 +18,7 @@ use crate::Error;
 use crate::machine::{Sum, ThreadId};
 use crate::wire::Errno;
 use zload_core::message::Forms;
-use zload_core::plan::Plan;
+use zload_core::plan::{Plan, Share};
 use zload_core::record::{Recorded, SecondSlice};
 use zload_core::scenario::{Nanos, Sockets};
 
@@ -27,12 +27,24 @@ pub(crate) use side::Clients;
 /// What the clients' side depends on.
 pub(crate) struct Settings {
     pub(crate) plan: Arc<Plan>,
+    /// Which of its clients are played here, and what their identities are drawn from.
+    pub(crate) share: Share,
+    pub(crate) nonce: u64,
+    /// Whether each second is kept as it was.
+    pub(crate) keeps_seconds: bool,
     pub(crate) forms: Arc<Forms>,
     pub(crate) endpoint: String,
     pub(crate) sockets: Sockets,
     pub(crate) io_threads: u32,
     pub(crate) drivers: u32,
     pub(crate) connect_timeout: Nanos,
+}
+
+impl Settings {
+    /// How many clients are played here.
+    pub(crate) fn clients(&self) -> u32 {
+        self.share.number_of(self.plan.clients())
+    }
 }
 
 /// What a driver reports to the controller.

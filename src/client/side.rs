@@ -27,16 +27,16 @@ impl Clients {
         stop: &Arc<Stop>,
         observed: Observation<'_>,
     ) -> Result<Self, Error> {
-        let Settings { plan, io_threads, drivers, .. } = &**settings;
-        let sockets = plan.clients().saturating_add(16);
+        let Settings { plan, share, nonce, io_threads, drivers, .. } = &**settings;
+        let sockets = settings.clients().saturating_add(16);
         let context = Context::new(*io_threads, sockets)?.named(CLIENT_THREADS)?;
-        // What comes late for a run is not taken for another's, and its clients not for another's by a server of both.
-        let nonce = machine::unique_number();
-        let run_token = u32::try_from(nonce >> 32).expect("the upper half of 64 bits");
-        let identities = plan.identities(nonce);
+        // What comes late for a run is not taken for another's.
+        let run_token = u32::try_from(machine::unique_number() >> 32).expect("half of 64 bits");
+        let identities = plan.identities(*nonce);
         let mut shares: Vec<Vec<(u32, String)>> = (0..*drivers).map(|_| Vec::new()).collect();
-        for number in 0..plan.clients() {
-            shares[(number % drivers) as usize].push((number, identities.of(number)));
+        // By their place and not by their number: of every fourth client, one of two drivers would get all.
+        for (place, number) in share.clients(plan.clients()).enumerate() {
+            shares[place % *drivers as usize].push((number, identities.of(number)));
         }
         let (tell, events) = mpsc::channel();
         let mut clients = Self {

@@ -239,6 +239,11 @@ fn one_saved(
 fn load_run(input: &Input) -> Result<RunResult, Error> {
     match load::saved_of(input)? {
         Saved::Run(result) => Ok(*result),
+        Saved::Shard(_) => Err(Error::Result {
+            path: input::name(&input.path).into(),
+            reason: "it is a shard, a part of a run: zload merge makes a result of all of them"
+                .to_owned(),
+        }),
         _ => Err(Error::Result {
             path: input::name(&input.path).into(),
             reason: "only results of `zload run` can be compared".to_owned(),

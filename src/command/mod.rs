@@ -8,11 +8,13 @@ mod guard;
 mod ideal;
 mod init;
 mod interruption;
+mod merge;
 mod probe;
 mod run;
 mod schema;
 mod selftest;
 mod serve;
+mod shard;
 mod show;
 mod slices;
 
@@ -36,7 +38,8 @@ use zload_core::text;
 use zload_report::print::formats::{self, Printable};
 use zload_report::print::{self as forms, Style};
 use zload_report::report;
-use zload_report::result::to_json;
+use zload_report::result::{RunResult, to_json};
+use zload_report::verdict::Status;
 
 /// Exit code of a command that did what it should.
 const DONE: u8 = 0;
@@ -63,6 +66,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Ideal(args) => ideal::ideal(args, out),
         Command::Selftest(args) => selftest::selftest(args, out),
         Command::Guard(args) => guard::guard(args, out),
+        Command::Merge(args) => merge::merge(args, out),
         Command::Show(args) => show::show(args, out),
         Command::Compare(args) => compare::compare(args, out),
         Command::Calibrate(args) => calibrate::calibrate(args, out),
@@ -182,6 +186,19 @@ pub fn wants_color(stream: &impl IsTerminal) -> bool {
     }
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     stream.is_terminal() && !no_color && !progress::is_dumb()
+}
+
+/// The exit code that the figures of a run have.
+fn code_of(result: &RunResult) -> u8 {
+    let missed = result.thresholds.iter().any(|threshold| !threshold.met);
+    let nothing_came = result.ledger.replies_expected > 0 && result.ledger.replies_received == 0;
+    match result.verdict.status {
+        // That there is no answer is certain, whatever the verdict on the figures.
+        Status::Invalid if missed && nothing_came => NO,
+        Status::Invalid => INVALID,
+        _ if missed => NO,
+        _ => DONE,
+    }
 }
 
 /// The exit code of a run that ended this way.

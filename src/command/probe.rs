@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{DONE, NO, interruption, print};
+use crate::Error;
 use crate::cli::ProbeArgs;
-use crate::{Error, engine};
+use crate::engine::{self, Part};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
 use zload_core::quantity::{counted, duration};
@@ -33,7 +34,8 @@ pub(super) fn probe(args: &ProbeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     for form in forms(&args.frames) {
         let scenario = scenario(args, &form)?;
         let plan = Arc::new(Plan::new(&scenario));
-        let (measured, _) = engine::run(&scenario, &plan, false, &interrupted, &mut |_| {})?;
+        let (measured, _) =
+            engine::run(Part::whole(&scenario, &plan), false, &interrupted, &mut |_| {})?;
         if measured.interrupted {
             return Err(Error::Interrupted);
         }

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{DONE, INVALID, NO, Places, deliver, exit_code, interruption, load_from};
+use super::{DONE, Places, code_of, deliver, exit_code, interruption, load_from, shard};
 use crate::Error;
 use crate::cli::RunArgs;
-use crate::engine;
-use crate::files::{Destination, Inputs, load::read_scenario, quick};
+use crate::engine::{self, Part};
+use crate::files::{Destination, Input, Inputs, load::read_scenario, quick};
 use crate::machine::threads::keep_on;
 use crate::machine::{environment, threads};
 use crate::progress::{Mode, Progress};
@@ -19,7 +19,6 @@ use zload_core::scenario::Scenario;
 use zload_core::twin::Limits;
 use zload_report::print::formats;
 use zload_report::result::{RunResult, STEPS_BESIDE_A_RUN, out_of_reach, to_json};
-use zload_report::verdict::Status;
 
 /// Traces that are kept of each of many runs, at least.
 const LEAST_WAYS: usize = 4096;
@@ -29,8 +28,11 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         Some(path) => read_scenario(path)?,
         None => quick::for_command(args.server.first().map_or("", String::as_str)),
     };
-    let scenario = load_from(&input, &args.overrides())?;
+    let scenario = scenario_of(args, &input)?;
     let inputs = Inputs::of([&input.path]).and_server(&scenario);
+    if let Some(share) = args.part.shard {
+        return shard::run(args, share, &scenario, &inputs);
+    }
     let places = Places::reserve(&args.output, &inputs)?;
     let trace_out = Destination::reserve(args.trace_out.as_deref(), &inputs)?;
     Destination::ensure_distinct(&[&places.result, &trace_out, &places.page])?;
@@ -75,14 +77,26 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         Err(Error::NotPrinted(_)) if result.interrupted || result.failure.is_some() => {}
         delivered => delivered?,
     }
-    let missed = result.thresholds.iter().any(|threshold| !threshold.met);
-    let nothing_came = result.ledger.replies_expected > 0 && result.ledger.replies_received == 0;
     match exit_code(result.interrupted, result.failure.as_deref())? {
-        // That there is no answer is certain, whatever the verdict on the figures.
-        DONE if missed && (result.verdict.status < Status::Invalid || nothing_came) => Ok(NO),
-        DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
+        DONE => Ok(code_of(&result)),
         code => Ok(code),
     }
+}
+
+/// The scenario, with a server elsewhere if the command line names one.
+fn scenario_of(args: &RunArgs, input: &Input) -> Result<Scenario, Error> {
+    let mut scenario = load_from(input, &args.overrides())?;
+    if args.part.connect.is_some() {
+        if scenario.server.is_some() {
+            return Err(Error::Failed(
+                "--connect names a server that runs, and [server] starts one: leave one of them out"
+                    .to_owned(),
+            ));
+        }
+        // Its workers are its own affair.
+        scenario.workers.connect = None;
+    }
+    Ok(scenario)
 }
 
 /// The plan of all runs, or that of each.
@@ -116,9 +130,10 @@ fn measure<'a>(
         }
         progress.begin_run(index, args.repeat);
         let plan = plan_of(plans, index as usize);
-        let outcome = engine::run(scenario, plan, args.trace, interrupted, &mut |snapshot| {
-            progress.update(snapshot);
-        });
+        let outcome =
+            engine::run(Part::whole(scenario, plan), args.trace, interrupted, &mut |snapshot| {
+                progress.update(snapshot);
+            });
         let measured = match (outcome, runs.last_mut()) {
             (Ok((mut measured, server)), _) => {
                 measured.recorded.traces.shrink(most_traces);

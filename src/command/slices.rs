@@ -12,7 +12,7 @@ use std::thread::Builder;
 use super::DONE;
 use crate::Error;
 use crate::cli::SlicesArgs;
-use crate::engine;
+use crate::engine::{self, Part};
 use crate::files::load;
 use crate::machine::environment;
 use zload_core::plan::Plan;
@@ -30,8 +30,13 @@ pub(super) fn slices(args: &SlicesArgs, out: &mut dyn Write) -> Result<u8, Error
         if server.is_none() {
             server = engine::External::start(&scenario, &plan, false, &ended)?;
         }
-        let measured =
-            engine::run_against(server.as_ref(), &scenario, &plan, false, &ended, &mut |_| {})?;
+        let measured = engine::run_against(
+            server.as_ref(),
+            Part::whole(&scenario, &plan),
+            false,
+            &ended,
+            &mut |_| {},
+        )?;
         let (mut result, sampled) =
             RunResult::new(&scenario, &[&plan], environment::of_a_player(), &[measured]);
         result.add_ideal(

@@ -15,9 +15,9 @@ use crate::process::ServerProcess;
 use crate::server::{Server, counters::WorkerState};
 use crate::wire::peers;
 use zload_core::facts::{
-    Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread,
+    Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Start, Thread,
 };
-use zload_core::record::{Recorded, Series};
+use zload_core::record::{Recorded, Seconds, Series};
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -52,6 +52,7 @@ struct Edge {
 /// What has been found while the drivers run.
 struct Playing {
     clock: Clock,
+    start: Start,
     threads: Vec<ThreadId>,
     /// All threads of this process, by what they are for.
     all_threads: Vec<Thread>,
@@ -75,18 +76,21 @@ impl Controller<'_> {
     pub(super) fn play(&mut self) -> Result<Measured, Error> {
         let (drivers, plan) = (self.clients.threads.len(), &*self.settings.plan);
         let Some(threads) = self.await_connections()? else {
-            return Ok(Measured::nothing(plan, &self.settings.endpoint, drivers));
+            let Settings { share, endpoint, .. } = self.settings;
+            return Ok(Measured::nothing(plan, *share, endpoint, drivers));
         };
         let own_proxy = self.server.is_some_and(Server::has_proxy);
         let connected = (!own_proxy).then(peers::connected);
         let workers = self.server.map_or(0, Server::workers);
         let clock = Clock::zero_in(START_IN);
+        let start = Start::alone(clock.unix_ns_of_zero());
         for start in &self.clients.start {
             // A driver that died is noticed below, by its thread.
             let _heard = start.send(clock);
         }
         let mut playing = Playing {
             clock,
+            start,
             left: threads.len(),
             missed: 0,
             threads,
@@ -94,7 +98,8 @@ impl Controller<'_> {
             in_flight: Gauge::new(),
             workers_busy: Gauge::new(),
             gauge_at_ns: 0,
-            series: Series::new(u32::try_from(drivers).unwrap_or(u32::MAX)),
+            series: Series::new(u32::try_from(drivers).unwrap_or(u32::MAX))
+                .keeping(self.settings.keeps_seconds),
             recorded: Recorded::default(),
             begin: None,
             end: None,
@@ -105,7 +110,8 @@ impl Controller<'_> {
             self.tick(&mut playing);
         }
         let mut measured = self.measured(playing);
-        measured.connections = connected.and_then(|begun| since(&begun, plan.clients() + workers));
+        measured.connections =
+            connected.and_then(|begun| since(&begun, self.settings.clients() + workers));
         self.clients.close();
         Ok(measured)
     }
@@ -131,7 +137,7 @@ impl Controller<'_> {
                 Ok(Event::TimedOut) => {
                     return Err(Error::Connect {
                         connected: self.connected(),
-                        clients: self.settings.plan.clients(),
+                        clients: self.settings.clients(),
                         endpoint: self.settings.endpoint.clone(),
                         timeout: self.settings.connect_timeout.to_string(),
                     });
@@ -308,7 +314,7 @@ impl Controller<'_> {
             elapsed_ns,
             in_flight: self.clients.sum(|of| &of.in_flight),
             connected: self.connected(),
-            ..Snapshot::begin(phase, self.settings.plan.clients())
+            ..Snapshot::begin(phase, self.settings.clients())
         }
     }
 
@@ -321,7 +327,7 @@ impl Controller<'_> {
         let begin = playing.begin.clone().unwrap_or_else(|| self.edge(now_ns, &playing));
         let end = playing.end.clone().unwrap_or_else(|| begin.clone());
         let host = end.host.since(&begin.host, &playing.all_threads);
-        let (series, heat_map) = playing.series.finish();
+        let Seconds { series, heat_map, kept: seconds } = playing.series.finish();
         Measured {
             interrupted: self.interrupted.load(Ordering::Relaxed),
             failure: playing.failure,
@@ -329,6 +335,8 @@ impl Controller<'_> {
             recorded: playing.recorded,
             series,
             heat_map,
+            seconds,
+            start: Some(playing.start),
             frontend: self.settings.endpoint.clone(),
             identities: self.clients.identities.clone(),
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
@@ -347,6 +355,7 @@ impl Controller<'_> {
             resident_bytes: host::resident_bytes(),
             host: Some(host),
             clock_resolution_ns: host::clock_resolution_ns(),
+            shards: Vec::new(),
         }
     }
 }
@@ -379,7 +388,7 @@ mod tests {
     use std::sync::{Arc, mpsc};
 
     use super::*;
-    use crate::engine::setup;
+    use crate::engine::{Part, setup};
     use zload_core::{plan::Plan, scenario::Scenario};
 
     /// How a run ends of whose two drivers one panics at once or, if `connected`, when it is to start; the other
@@ -409,13 +418,13 @@ mod tests {
             }));
         }
         let mut controller = Controller {
-            settings: &setup::clients(&scenario, &plan, String::new()),
+            settings: &setup::clients(Part::whole(&scenario, &plan), String::new()),
             server: None,
             process: None,
             stop: &stop,
             interrupted: &AtomicBool::new(false),
             watcher: &mut |_| {},
-            memory: Memory::of_run(&scenario, 2),
+            memory: Memory::of_run(&scenario, 2, 2),
             watch: Watch::new(&scenario),
             clients,
         };

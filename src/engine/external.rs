@@ -15,7 +15,7 @@ use crate::process::ServerProcess;
 use crate::server::{self, Server};
 use crate::wire::{Observation, Stations, Tracer, context};
 use zload_core::facts::ServerEnd;
-use zload_core::plan::Plan;
+use zload_core::plan::{Plan, Share};
 use zload_core::scenario::Scenario;
 
 /// How messages are watched as they pass, for as long as a server lives.
@@ -53,7 +53,7 @@ impl<'a> External<'a> {
     ) -> Result<Option<Self>, Error> {
         let Some(settings) = setup::process(scenario) else { return Ok(None) };
         // Before the start, so that the server has the same limits in the first run and in all that follow.
-        let needs = Needs { starts_process: true, ..setup::needs(scenario) };
+        let needs = Needs { starts_process: true, ..setup::needs(scenario, Share::WHOLE) };
         limits::ensure(needs, context::descriptors_per_socket)?;
         let mut process = ServerProcess::start(&settings, interrupted)?;
         let backend = process.backend().map(str::to_owned);

@@ -57,9 +57,9 @@ struct Above {
 
 impl Memory {
     /// For a run, whose clients start to connect.
-    pub(super) fn of_run(scenario: &Scenario, drivers: usize) -> Self {
+    pub(super) fn of_run(scenario: &Scenario, clients: u32, drivers: usize) -> Self {
         let body = usual_body(scenario);
-        let clients = u64::from(scenario.clients.count.0);
+        let clients = u64::from(clients);
         let own = scenario.has_workers();
         let workers = if own { u64::from(scenario.workers.count.0) } else { 0 };
         let bodies = BODIES_PER_DRIVER * drivers as u64 + workers + 2 * clients;

@@ -17,8 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Error;
 use crate::client::Clients;
-use crate::machine::Stop;
-use crate::machine::limits;
+use crate::machine::{self, Stop, limits};
 use crate::process::ServerProcess;
 use crate::server::{self, Server};
 use crate::wire::{address, context};
@@ -27,57 +26,89 @@ use external::Watched;
 use memory::Memory;
 use watch::Watch;
 use zload_core::facts::{Measured, Phase, Snapshot};
-use zload_core::{plan::Plan, scenario::Scenario};
+use zload_core::plan::{Plan, Share};
+use zload_core::scenario::{Engine, Scenario};
 
 pub(crate) use external::External;
 pub(crate) use serve::serve;
 
-/// Plays `plan` and shows it to `watcher` a few times a second. `interrupted` ends it early when it becomes true.
+/// What is played here: a scenario's plan, or a share of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) plan: &'a Arc<Plan>,
+    pub(crate) share: Share,
+    /// What the clients' identities are drawn from: shares that are played together have the same, so that no two of their
+    /// clients are alike.
+    pub(crate) nonce: u64,
+    /// Whether each second is kept as it was, for a merge.
+    pub(crate) keeps_seconds: bool,
+}
+
+impl<'a> Part<'a> {
+    /// All of it.
+    pub(crate) fn whole(scenario: &'a Scenario, plan: &'a Arc<Plan>) -> Self {
+        Self {
+            scenario,
+            plan,
+            share: Share::WHOLE,
+            nonce: machine::unique_number(),
+            keeps_seconds: false,
+        }
+    }
+
+    /// How many clients are played here.
+    fn clients(&self) -> u32 {
+        self.share.number_of(self.plan.clients())
+    }
+
+    fn nothing(&self) -> Measured {
+        Measured::nothing(self.plan, self.share, &self.scenario.proxy.frontend, 0)
+    }
+}
+
+/// Plays `part` and shows it to `watcher` a few times a second. `interrupted` ends it early when it becomes true.
 ///
 /// An external server is started for it, and still runs when it is over: what was measured can be brought into
 /// safety before that is stopped, which takes its time. See [`note_end`].
 pub(crate) fn run<'a>(
-    scenario: &Scenario,
-    plan: &Arc<Plan>,
+    part: Part<'_>,
     tracer: bool,
     interrupted: &'a AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<(Measured, Option<External<'a>>), Error> {
-    watcher(&Snapshot::begin(Phase::Connect, plan.clients()));
-    let external = match External::start(scenario, plan, tracer, interrupted) {
-        Err(Error::Interrupted) => {
-            return Ok((Measured::nothing(plan, &scenario.proxy.frontend, 0), None));
-        }
+    watcher(&Snapshot::begin(Phase::Connect, part.clients()));
+    let external = match External::start(part.scenario, part.plan, tracer, interrupted) {
+        Err(Error::Interrupted) => return Ok((part.nothing(), None)),
         started => started?,
     };
-    let measured = run_against(external.as_ref(), scenario, plan, tracer, interrupted, watcher)?;
+    let measured = run_against(external.as_ref(), part, tracer, interrupted, watcher)?;
     Ok((measured, external))
 }
 
 /// The same as [`run()`] against an external server that runs already, and goes on running; `None` if the scenario has none.
 pub(crate) fn run_against(
     external: Option<&External<'_>>,
-    scenario: &Scenario,
-    plan: &Arc<Plan>,
+    part: Part<'_>,
     tracer: bool,
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
-    match play(external, scenario, plan, tracer, interrupted, watcher) {
-        Err(Error::Interrupted) => Ok(Measured::nothing(plan, &scenario.proxy.frontend, 0)),
+    match play(external, part, tracer, interrupted, watcher) {
+        Err(Error::Interrupted) => Ok(part.nothing()),
         played => played,
     }
 }
 
 fn play(
     external: Option<&External<'_>>,
-    scenario: &Scenario,
-    plan: &Arc<Plan>,
+    part: Part<'_>,
     tracer: bool,
     interrupted: &AtomicBool,
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Measured, Error> {
-    limits::ensure(setup::needs(scenario), context::descriptors_per_socket)?;
+    let Part { scenario, plan, share, .. } = part;
+    limits::ensure(setup::needs(scenario, share), context::descriptors_per_socket)?;
     let stop = Arc::new(Stop::new()?);
     let process = external.map(External::process);
     let observing = match external.and_then(External::watched) {
@@ -104,7 +135,7 @@ fn play(
         let given = process.map_or(&*scenario.proxy.frontend, ServerProcess::frontend);
         address::to_connect(given, scenario.clients.connect_timeout, interrupted)?
     };
-    let clients = setup::clients(scenario, plan, endpoint);
+    let clients = setup::clients(part, endpoint);
     let outcome = Clients::start(&clients, &stop, observed).and_then(|running| {
         let mut controller = Controller {
             settings: &clients,
@@ -113,7 +144,7 @@ fn play(
             stop: &stop,
             interrupted,
             watcher,
-            memory: Memory::of_run(scenario, running.threads.len()),
+            memory: Memory::of_run(scenario, part.clients(), running.threads.len()),
             watch: Watch::new(scenario),
             clients: running,
         };
@@ -146,6 +177,15 @@ fn server_settings(
     let connect = |endpoint| address::to_connect(endpoint, timeout, interrupted);
     let elsewhere = elsewhere.map(connect).transpose()?;
     Ok(setup::server(scenario, plan, elsewhere.as_deref()))
+}
+
+/// About how many file descriptors a shard needs whose server is elsewhere.
+pub(crate) fn descriptors(scenario: &Scenario, share: Share) -> Result<u64, Error> {
+    let mut elsewhere = scenario.clone();
+    elsewhere.proxy.engine = Engine::External;
+    elsewhere.workers.connect = None;
+    let per_socket = context::descriptors_per_socket()?;
+    Ok(setup::needs(&elsewhere, share).all_descriptors(per_socket))
 }
 
 fn not_interrupted(interrupted: &AtomicBool) -> Result<(), Error> {

@@ -14,7 +14,8 @@ use crate::machine::{Clock, Stop, host};
 use crate::server::Server;
 use crate::wire::{Observation, Tracer, context};
 use zload_core::facts::{Phase, Served, ServerTotals, Snapshot};
-use zload_core::{plan::Plan, scenario::Scenario};
+use zload_core::plan::{Plan, Share};
+use zload_core::scenario::Scenario;
 
 /// How often the server is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -31,7 +32,7 @@ pub(crate) fn serve(
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Served, Error> {
     // Nobody knows how many clients come.
-    let needs = Needs { clients: 0, drivers: 0, ..setup::needs(scenario) };
+    let needs = Needs { clients: 0, drivers: 0, ..setup::needs(scenario, Share::WHOLE) };
     limits::ensure(needs, context::descriptors_per_socket)?;
     let stop = Arc::new(Stop::new()?);
     let plan = Arc::new(Plan::new(scenario));

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Part;
 use crate::machine::{limits::Needs, threads::processors};
 use crate::{client, process, server};
 use zload_core::message::Forms;
-use zload_core::plan::Plan;
+use zload_core::plan::{Plan, Share};
 use zload_core::scenario::{Model, Nanos, Scenario, Threads};
 
 /// Clients that one automatic driver handles before another thread pays off.
@@ -13,19 +14,19 @@ const CLIENTS_PER_DRIVER: u32 = 2_000;
 /// libzmq's own high-water mark.
 const USUAL_MARK: i32 = 1_000;
 
-/// The clients of a run, which connect to `endpoint`.
-pub(super) fn clients(
-    scenario: &Scenario,
-    plan: &Arc<Plan>,
-    endpoint: String,
-) -> Arc<client::Settings> {
+/// The clients that are played here, which connect to `endpoint`.
+pub(super) fn clients(part: Part<'_>, endpoint: String) -> Arc<client::Settings> {
+    let Part { scenario, plan, share, nonce, keeps_seconds } = part;
     Arc::new(client::Settings {
         plan: Arc::clone(plan),
+        share,
+        nonce,
+        keeps_seconds,
         forms: Arc::new(Forms::new(scenario)),
         endpoint,
         sockets: scenario.sockets_in_use(),
         io_threads: scenario.proxy.io_threads.0,
-        drivers: drivers(scenario),
+        drivers: drivers(scenario, share),
         connect_timeout: scenario.clients.connect_timeout,
     })
 }
@@ -71,16 +72,16 @@ pub(super) fn process(scenario: &Scenario) -> Option<process::Settings> {
     })
 }
 
-/// What a run takes of the machine.
-pub(super) fn needs(scenario: &Scenario) -> Needs {
+/// What a run of this share takes of the machine.
+pub(super) fn needs(scenario: &Scenario, share: Share) -> Needs {
     let backend_ends = match (scenario.has_proxy(), &scenario.proxy.backend) {
         (false, _) => 1,
         (true, backend) if backend.starts_with("inproc:") => 0,
         (true, _) => 2,
     };
     Needs {
-        clients: scenario.clients.count.0,
-        drivers: drivers(scenario),
+        clients: share.number_of(scenario.clients.count.0),
+        drivers: drivers(scenario, share),
         proxy: scenario.has_proxy(),
         workers: if scenario.has_workers() { scenario.workers.count.0 } else { 0 },
         io_threads: scenario.proxy.io_threads.0,
@@ -97,8 +98,8 @@ pub(super) fn mark(set: Option<i32>) -> u64 {
 
 /// How many drivers: as asked, or one for every 2,000 clients but never more than half the CPUs, which the
 /// proxy and the workers need as well.
-fn drivers(scenario: &Scenario) -> u32 {
-    let clients = scenario.clients.count.0;
+fn drivers(scenario: &Scenario, share: Share) -> u32 {
+    let clients = share.number_of(scenario.clients.count.0);
     match scenario.clients.threads {
         Threads::Fixed(threads) => threads.min(clients),
         Threads::Auto => {

@@ -33,6 +33,13 @@ impl Clock {
         Instant::now().saturating_duration_since(self.origin).as_nanos() as u64
     }
 
+    /// The time of day when this clock reads 0, in nanoseconds since 1970 (UTC).
+    pub fn unix_ns_of_zero(self) -> u64 {
+        let to_zero_ns = i128::from(nanos(self.until(0))) - i128::from(self.now_ns());
+        let now_ns = jiff::Timestamp::now().as_nanosecond();
+        u64::try_from(now_ns + to_zero_ns).unwrap_or(0)
+    }
+
     /// How long until the clock reads `instant_ns`; zero if it is past.
     #[inline]
     pub fn until(self, instant_ns: u64) -> Duration {

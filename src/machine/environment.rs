@@ -35,6 +35,11 @@ pub(crate) fn of_a_player() -> Environment {
     Environment { command: None, ..describe() }
 }
 
+/// The name of this host.
+pub(crate) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// The command line of this process, without the folder of the program.
 fn command() -> String {
     let mut arguments = std::env::args_os();

@@ -121,6 +121,11 @@ impl Needs {
             .saturating_add(workers)
     }
 
+    /// About how many descriptors are needed in all.
+    pub(crate) fn all_descriptors(self, per_socket: u64) -> u64 {
+        self.descriptors(per_socket, open_descriptors()).total(self.clients.into())
+    }
+
     fn descriptors(self, per_socket: u64, open: u64) -> Descriptors {
         let contexts = 2 * (4 + 2 * u64::from(self.io_threads));
         let each = per_socket + u64::from(self.backend_ends);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::Error;
-use crate::engine;
+use crate::engine::{self, Part};
 use crate::machine::hiccups::{self, clock_read_ns};
 use crate::machine::host::clock_resolution_ns;
 use crate::server::planted::{Fault, Planted, Witness};
@@ -62,7 +62,7 @@ impl Bench<'_> {
         let scenario = Scenario::parse("selftest", text, &[])?;
         let plan = Arc::new(Plan::new(&scenario));
         let (played, sleep_overshoot) = hiccups::during(|| {
-            engine::run(&scenario, &plan, false, self.interrupted, &mut |_| {})
+            engine::run(Part::whole(&scenario, &plan), false, self.interrupted, &mut |_| {})
         })?;
         let (measured, _) = played?;
         if measured.interrupted {

@@ -1,9 +1,13 @@
 //! What the machine and the threads did in a window: `machine::host` finds it out, the verdict judges it.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::sum::since_fields;
 
 /// What a thread of this process is for, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Runs clients.
     Driver,
@@ -20,7 +24,7 @@ pub enum Role {
 }
 
 /// A thread of this process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Thread {
     /// The kernel's number for it.
     pub id: u32,
@@ -31,7 +35,7 @@ pub struct Thread {
 }
 
 /// The cost of one thread, in all or between two readings.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ThreadCost {
     /// Time on a CPU, in nanoseconds.
     pub cpu_ns: u64,
@@ -46,7 +50,7 @@ pub struct ThreadCost {
 since_fields! { ThreadCost: cpu_ns, wait_ns, voluntary, involuntary }
 
 /// What happened between two readings.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HostUse {
     /// Time between them, in nanoseconds.
     pub span_ns: u64,
@@ -67,7 +71,7 @@ pub struct HostUse {
 }
 
 /// What a CPU quota (of a container, say) did between two readings.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QuotaUse {
     /// CPU time per time: 0.5 is half a CPU.
     pub cpus: f64,
@@ -87,7 +91,7 @@ impl QuotaUse {
 }
 
 /// How the CPU time of the whole machine was spent; shares from 0 to 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MachineUse {
     /// Given to other machines by the hypervisor.
     pub steal_share: f64,

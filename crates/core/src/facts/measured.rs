@@ -1,8 +1,11 @@
 //! What a run found, as it is handed over to those who judge and save it.
 
-use super::{HostUse, ServerTotals, ServerUse};
-use crate::plan::{Identities, Plan};
-use crate::record::{HeatColumn, Recorded, Recorder, SeriesEntry};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{HostUse, ServerTotals, ServerUse, Shard, Start};
+use crate::plan::{Identities, Plan, Share};
+use crate::record::{HeatColumn, KeptSecond, Recorded, Recorder, SeriesEntry};
 use crate::sum::{counter_fields, merge_fields};
 
 /// What a run found.
@@ -18,6 +21,10 @@ pub struct Measured {
     pub series: Vec<SeriesEntry>,
     /// Response times to the first reply over time, for a picture.
     pub heat_map: Vec<HeatColumn>,
+    /// Each second as it was, of a part of a run; of others nothing.
+    pub seconds: Vec<KeptSecond>,
+    /// When the plan started; `None` if it did not come to that.
+    pub start: Option<Start>,
     /// Length of the clients' measured window, in nanoseconds: shorter than planned if the run was cut short.
     pub window_ns: u64,
     /// Where the clients connected to.
@@ -56,10 +63,12 @@ pub struct Measured {
     pub resident_bytes: Option<u64>,
     /// Smallest step of the clock, in nanoseconds.
     pub clock_resolution_ns: Option<u64>,
+    /// What is known of each shard, in the order of their indices, of a whole that was merged of them.
+    pub shards: Vec<Shard>,
 }
 
 /// What became of connections, which ZeroMQ silently makes again when they end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connections {
     /// Connections when the plan started.
     pub begun: u64,
@@ -72,7 +81,7 @@ pub struct Connections {
 merge_fields! { Connections: begun, ended, made }
 
 /// What the drivers cost between two readings.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DriverFigures {
     /// CPU time of each driver, in nanoseconds, where the kernel says.
     pub cpu_ns: Vec<Option<u64>>,
@@ -87,11 +96,11 @@ pub struct DriverFigures {
 }
 
 impl Measured {
-    /// What a run found that was interrupted before it started: the whole plan is unsent.
-    pub fn nothing(plan: &Plan, frontend: &str, drivers: usize) -> Self {
+    /// What a run of this share found that was interrupted before it started: all of it is unsent.
+    pub fn nothing(plan: &Plan, share: Share, frontend: &str, drivers: usize) -> Self {
         let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
         let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false);
-        let schedules = (0..plan.clients()).filter_map(|client| plan.schedule(client));
+        let schedules = share.clients(plan.clients()).filter_map(|client| plan.schedule(client));
         let unsent = schedules.map(|schedule| schedule.count_between(warmup_ns, until_ns)).sum();
         recorder.unsent(unsent, until_ns == plan.send_end_ns());
         Self {
@@ -100,6 +109,8 @@ impl Measured {
             recorded: recorder.finish(std::iter::empty(), 0).0,
             series: Vec::new(),
             heat_map: Vec::new(),
+            seconds: Vec::new(),
+            start: None,
             window_ns: 0,
             frontend: frontend.to_owned(),
             identities: plan.identities(0),
@@ -119,6 +130,7 @@ impl Measured {
             connections: None,
             resident_bytes: None,
             clock_resolution_ns: None,
+            shards: Vec::new(),
         }
     }
 }

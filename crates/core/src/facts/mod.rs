@@ -6,10 +6,14 @@ mod host;
 mod measured;
 mod revision;
 mod server;
+mod shard;
 mod snapshot;
+mod start;
 
 pub use host::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
 pub use measured::{Connections, DriverFigures, Measured};
 pub use revision::Revision;
 pub use server::{Served, ServerEnd, ServerTotals, ServerUse};
+pub use shard::Shard;
 pub use snapshot::{Phase, Snapshot};
+pub use start::{Start, StartedBy};

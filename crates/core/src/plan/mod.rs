@@ -7,6 +7,7 @@
 mod draw;
 mod identities;
 mod schedule;
+mod share;
 mod summary;
 
 use std::fmt::Write as _;
@@ -23,6 +24,7 @@ use crate::scenario::{
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use identities::Identities;
 pub use schedule::Schedule;
+pub use share::{MOST_SHARES, Share};
 pub use summary::Summary;
 
 /// Versions of the plan's definition, of open and of closed loads: they enter the hash, and change when the same scenario
@@ -135,6 +137,12 @@ impl<'a> Forms<'a> {
             weights: request.mix.iter().map(Operation::weight).collect(),
             files: request.files.iter().map(digest).collect(),
         }
+    }
+}
+
+impl AsRef<Self> for Plan {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

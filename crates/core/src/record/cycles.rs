@@ -9,10 +9,13 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::sum::merge_fields;
 
 /// Requests and replies of a window, in fractions of one.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Completed {
     /// Requests.
     pub requests: f64,

@@ -102,6 +102,35 @@ impl LatencyHistogram {
         self.sum_ns += i128::from(mean_ns) * i128::from(saved.len());
     }
 
+    /// A histogram with these values, of which `clipped` were above the range, and these extremes and sum.
+    pub(super) fn of_parts(
+        histogram: Histogram<u64>,
+        clipped: u64,
+        (min_ns, max_ns): (u64, u64),
+        sum_ns: i128,
+    ) -> Self {
+        Self { histogram, clipped, min_ns, max_ns, usual_ns: max_ns.min(HIGHEST_NS), sum_ns }
+    }
+
+    /// The same of these values and how many there are of each, as a histogram iterates over them.
+    pub(super) fn of_counts(
+        counts: &[(u64, u64)],
+        clipped: u64,
+        extremes: (u64, u64),
+        sum_ns: i128,
+    ) -> Self {
+        let mut latencies = Self::new();
+        for (value, count) in counts {
+            latencies.histogram.saturating_record_n(*value, *count);
+        }
+        Self::of_parts(latencies.histogram, clipped, extremes, sum_ns)
+    }
+
+    /// The sum of the values as they were, in nanoseconds.
+    pub(super) fn sum_ns(&self) -> i128 {
+        self.sum_ns
+    }
+
     /// The values.
     pub fn histogram(&self) -> &Histogram<u64> {
         &self.histogram

@@ -4,14 +4,17 @@
 //! Invariant: nothing here reads a clock or a socket; instants come in as nanoseconds from the plan's start.
 
 mod cycles;
+mod encoded;
 mod heat_map;
 mod hops;
 mod latency;
 mod ledger;
 mod operation;
 mod outstanding;
+mod packed;
 mod recorded;
 mod recorder;
+mod seconds;
 mod series;
 mod strangers;
 mod unheard;
@@ -19,15 +22,18 @@ mod trace;
 mod traces;
 
 pub use cycles::{Completed, Cycles, Open};
+pub use encoded::{EncodedLatencies, MOST_VALUES, decode, decoded, encode};
 pub use heat_map::{HeatColumn, HeatMap, MOST_BUCKETS, MOST_COLUMNS};
 pub use hops::{Hops, Owners, Part};
 pub use latency::{LatencyHistogram, rounded};
 pub use ledger::Ledger;
 pub use operation::OperationRecord;
 pub use outstanding::{Exchange, Outstanding};
+pub use packed::PackedTraces;
 pub use recorded::Recorded;
 pub use recorder::Recorder;
-pub use series::{SecondSlice, Series, SeriesEntry};
+pub use seconds::Union;
+pub use series::{KeptSecond, SecondSlice, Seconds, Series, SeriesEntry};
 pub use strangers::Strangers;
 pub use trace::{Leg, Timestamps, Trace};
 pub use traces::Traces;

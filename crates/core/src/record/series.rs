@@ -1,14 +1,15 @@
 //! The series: what happened in each second of the measured window, over all drivers.
 //!
 //! A driver fills a [`SecondSlice`] and hands it over when its second has passed; [`Series`] merges the slices of all
-//! drivers and keeps only the figures. Invariant: memory grows by one small entry per second, never by a message.
+//! drivers and keeps only the figures, and of a part of a run the second itself, encoded: percentiles of parts cannot be
+//! added. Invariant: memory grows by one small entry per second, never by a message.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HeatColumn, HeatMap, LatencyHistogram, SECOND_NS};
+use super::{EncodedLatencies, HeatColumn, HeatMap, LatencyHistogram, SECOND_NS};
 
 /// One second of the measured window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -44,12 +45,40 @@ pub struct SecondSlice {
     pub first_reply: LatencyHistogram,
 }
 
+/// A second as a part of a run keeps it, to be added to those of the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeptSecond {
+    /// Which second of the measured window, from 0.
+    pub second: u64,
+    /// Requests sent in it.
+    pub requests: u64,
+    /// Replies received in it.
+    pub replies: u64,
+    /// Replies outstanding at its end.
+    pub in_flight: u64,
+    /// Response times to the first replies received in it; null if none was.
+    pub first_reply: Option<EncodedLatencies>,
+}
+
+/// What became of all seconds.
+#[derive(Debug, Clone, Default)]
+pub struct Seconds {
+    /// The figures of each, in order.
+    pub series: Vec<SeriesEntry>,
+    /// Their response times, for a picture.
+    pub heat_map: Vec<HeatColumn>,
+    /// Each as it was, if they were to be kept.
+    pub kept: Vec<KeptSecond>,
+}
+
 /// The seconds so far.
 #[derive(Debug)]
 pub struct Series {
     drivers: u32,
+    keeps: bool,
     done: Vec<SeriesEntry>,
     heat_map: HeatMap,
+    kept: Vec<KeptSecond>,
     /// Seconds of which not every driver has handed in its slice, with the number of those that have.
     open: BTreeMap<u64, (u32, SecondSlice)>,
 }
@@ -57,7 +86,20 @@ pub struct Series {
 impl Series {
     /// An empty series that waits for slices of this many drivers.
     pub fn new(drivers: u32) -> Self {
-        Self { drivers, done: Vec::new(), heat_map: HeatMap::default(), open: BTreeMap::new() }
+        Self {
+            drivers,
+            keeps: false,
+            done: Vec::new(),
+            heat_map: HeatMap::default(),
+            kept: Vec::new(),
+            open: BTreeMap::new(),
+        }
+    }
+
+    /// The same, which keeps each second that is complete, if this is so.
+    #[must_use]
+    pub fn keeping(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
     }
 
     /// Takes in one driver's slice.
@@ -84,19 +126,29 @@ impl Series {
         self.done.last()
     }
 
-    /// All seconds, in order, and the heat map; those that some driver has not finished (the run was interrupted) are
-    /// among them.
-    pub fn finish(mut self) -> (Vec<SeriesEntry>, Vec<HeatColumn>) {
+    /// All seconds; those that some driver has not finished (the run was interrupted) are among them.
+    pub fn finish(mut self) -> Seconds {
         for (_, slice) in std::mem::take(&mut self.open).into_values() {
             self.close(&slice);
         }
         self.done.sort_by_key(|entry| entry.offset_ns);
-        (self.done, self.heat_map.finish())
+        self.kept.sort_by_key(|kept| kept.second);
+        Seconds { series: self.done, heat_map: self.heat_map.finish(), kept: self.kept }
     }
 
     fn close(&mut self, slice: &SecondSlice) {
         self.done.push(entry_of(slice));
         self.heat_map.add(slice.second, &slice.first_reply);
+        if self.keeps {
+            let SecondSlice { second, requests, replies, in_flight, first_reply } = slice;
+            self.kept.push(KeptSecond {
+                second: *second,
+                requests: *requests,
+                replies: *replies,
+                in_flight: *in_flight,
+                first_reply: EncodedLatencies::of(first_reply),
+            });
+        }
     }
 }
 
@@ -139,7 +191,7 @@ mod tests {
         let last = *series.last().unwrap();
         assert_eq!((last.requests, last.replies, last.in_flight, last.offset_ns), (40, 40, 2, 0));
         assert_eq!(last.p50_ns, Some(1_000));
-        let (all, heat_map) = series.finish();
+        let Seconds { series: all, heat_map, .. } = series.finish();
         assert_eq!(all.len(), 2, "the interrupted second is kept");
         assert_eq!(all[1].requests, 20);
         assert_eq!(heat_map.len(), 2);

@@ -32,6 +32,11 @@ impl Traces {
         Self { kept, most, one_in: one_in.next_power_of_two(), skipped: 0 }
     }
 
+    /// A sample that was kept elsewhere.
+    pub fn restored(kept: Vec<Trace>, one_in: u64, skipped: u64) -> Self {
+        Self { kept, most: Self::MOST, one_in, skipped }
+    }
+
     /// Whether the request with this key is in the sample.
     #[inline]
     pub fn wants(&self, key: DrawKey) -> bool {
@@ -84,7 +89,7 @@ impl Traces {
             *self = other.clone();
             return;
         }
-        self.skipped += other.skipped;
+        self.skipped = self.skipped.saturating_add(other.skipped);
         self.thin(self.one_in.max(other.one_in));
         let one_in = self.one_in;
         self.kept.extend(other.kept.iter().filter(|trace| trace.key.0 & (one_in - 1) == 0));

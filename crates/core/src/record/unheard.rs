@@ -1,7 +1,10 @@
 //! Clients that sent and got nothing at all: a server that knows another connection by a client's identity ignores it.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// Those clients of a driver, or of several.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unheard {
     /// How many.
     pub clients: u64,
@@ -18,7 +21,7 @@ impl Unheard {
 
     /// Takes in another driver's.
     pub fn merge(&mut self, other: &Self) {
-        self.clients += other.clients;
+        self.clients = self.clients.saturating_add(other.clients);
         if self.first.is_none() {
             self.first.clone_from(&other.first);
         }

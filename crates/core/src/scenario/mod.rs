@@ -337,6 +337,11 @@ pub struct Compare {
 }
 
 impl Scenario {
+    /// The first value of it that is invalid, of a scenario that was read in another way than [`Self::parse`].
+    pub fn error(&self) -> Option<ValueError> {
+        validate::error(self)
+    }
+
     /// The same scenario with the seed increased by this number; after the largest comes 0.
     #[must_use]
     pub fn with_seed_after(&self, further: u64) -> Self {

@@ -22,6 +22,8 @@ pub(crate) mod scale;
 mod requests;
 mod selftest;
 mod serve;
+mod shard;
+mod shards;
 mod short;
 mod slices;
 mod time;
@@ -30,7 +32,7 @@ mod verdict;
 
 pub use document::Document;
 pub use metrics::metrics;
-pub use plan::plan;
+pub use plan::{PlanPart, plan};
 pub use serve::warning_beyond_loopback;
 
 use crate::result::{Environment, Saved, to_json};
@@ -49,6 +51,7 @@ impl Reported for Saved {
             Self::Run(result) => result.report(),
             Self::Comparison(result) => result.report(),
             Self::Calibration(result) => result.report(),
+            Self::Shard(result) => result.report(),
             Self::Serve(result) => result.report(),
             Self::Ideal(result) => result.report(),
             Self::Selftest(result) => result.report(),

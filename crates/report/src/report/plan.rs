@@ -6,15 +6,28 @@ use super::document::{Block, Depth, Document, Mark, Section, Span, Words, words}
 use super::scale::nanos;
 
 use crate::result::out_of_reach;
-use zload_core::plan::Plan;
+use zload_core::plan::{Plan, Share};
 use zload_core::quantity::{count, counted, percent, rate};
 use zload_core::scenario::{
     Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Protocol, Request,
     Scenario, ServerCommand, Threads,
 };
 
-/// What `zload check` says of a valid scenario.
-pub fn plan(scenario: &Scenario, plan: &Plan) -> Document {
+/// Shards of a plan with as many clients each.
+#[derive(Debug, Clone)]
+pub struct PlanPart {
+    /// The first of them.
+    pub share: Share,
+    /// The index of the last one.
+    pub last: u32,
+    /// About how many file descriptors each needs.
+    pub descriptors: u64,
+    /// Why they need a server elsewhere, if the scenario has none.
+    pub needs_server: Option<String>,
+}
+
+/// What `zload check` says of a valid scenario, and of its `parts` if several processes are to play it.
+pub fn plan(scenario: &Scenario, plan: &Plan, parts: &[PlanPart]) -> Document {
     let mut rows = settings(scenario);
     rows.push(("offers".into(), offers(scenario, plan).into()));
     let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 0.0);
@@ -27,7 +40,9 @@ pub fn plan(scenario: &Scenario, plan: &Plan) -> Document {
     let names = std::iter::once("limits").chain(std::iter::repeat(""));
     let limits = names.zip(&scenario.thresholds.limits);
     rows.extend(limits.map(|(name, limit)| (name.into(), limit.to_string().into())));
-    let warnings = warnings(scenario, plan);
+    rows.extend(parts.iter().map(|part| part_row(plan, part)));
+    let elsewhere = parts.iter().find_map(|part| part.needs_server.clone());
+    let warnings: Vec<String> = warnings(scenario, plan).into_iter().chain(elsewhere).collect();
     let warnings: Vec<String> =
         warnings.into_iter().map(|warning| format!("warning: {warning}")).collect();
     let blocks = std::iter::once(Block::Settings(rows))
@@ -35,6 +50,26 @@ pub fn plan(scenario: &Scenario, plan: &Plan) -> Document {
         .collect();
     let sections = [Section::bare("plan", Depth::Answer, blocks)];
     Document::new(Span::name(&scenario.name).into(), "", sections)
+}
+
+/// What each of some shards has of the plan.
+fn part_row(plan: &Plan, part: &PlanPart) -> (Words, Words) {
+    let first = part.share.index();
+    let (which, each) = match part.last {
+        last if last == first => (first.to_string(), ""),
+        last => (format!("{first} to {last}"), " each"),
+    };
+    let clients = part.share.number_of(plan.clients());
+    let load = if let Some(per_second) = plan.summary().requests_per_s {
+        rate(per_second * f64::from(clients) / f64::from(plan.clients()))
+    } else {
+        let in_flight = u64::from(clients) * plan.slots_per_client();
+        format!("{} in flight", counted(in_flight, "request"))
+    };
+    let clients = counted(clients.into(), "client");
+    let descriptors = count(part.descriptors);
+    let text = format!("{which}: {clients}, {load}, about {descriptors} file descriptors{each}");
+    ("shard".into(), text.into())
 }
 
 /// The load that the plan offers.

@@ -12,6 +12,7 @@ use super::legs::legs;
 use super::plan::settings;
 use super::requests::requests;
 use super::scale::nanos;
+use super::shards::shards;
 use super::short;
 use super::time::over_time;
 use super::value::{figure, mean_time};
@@ -42,6 +43,7 @@ impl Reported for RunResult {
             Some(ledgers(self)),
             Some(costs(self)),
             last_output(self),
+            shards(self),
             runs,
             notes(self),
             Some(scenario(self)),

@@ -10,6 +10,7 @@ use super::document::{Block, Depth, Mark, Row, Section, Span, Spark, Status, Tab
 use super::latency::{missing, too_few};
 use super::legs;
 use super::plan;
+use super::shards;
 use super::value::{UNCERTAIN, counted, per_second, percentile, time};
 use super::verdict::{ended, item, outcomes};
 use crate::compare::short;
@@ -141,6 +142,7 @@ fn totals(result: &RunResult) -> Vec<Block> {
     );
     let mut rows: Vec<(Words, Words)> =
         vec![("rate".into(), rates), ("requests".into(), requests(&result.ledger))];
+    rows.extend(shards::in_a_line(result).map(|line| ("shards".into(), line.into())));
     rows.extend(
         result.verdict.ceiling.iter().map(|of| ("limit".into(), of.sentence.as_str().into())),
     );

@@ -4,6 +4,7 @@ use super::evidence::evidence;
 use super::ideal::{Sample, Sampled, observed};
 use super::notes::{notes, of_stalls};
 use super::rows::{Each, hop_figures, latency};
+use super::shards;
 use super::throughput::{crossed, per_second, throughput, traffic};
 use super::{
     Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RequestFigures,
@@ -60,6 +61,7 @@ impl RunResult {
             verdict,
         } = figures;
         let verdict = Verdict::of_all(&verdicts).unwrap_or(verdict);
+        let of_shards = shards::figures(&pooled);
         let mut result = Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
@@ -85,12 +87,14 @@ impl RunResult {
             server,
             series: pooled.series,
             heat_map: HeatColumn::condensed(pooled.heat_map),
+            shards: of_shards,
             runs: each,
             scenario: scenario.clone(),
         };
         // Several runs have no common flow of time.
         if let [run] = runs {
             result.notes.extend(of_stalls(plan, run));
+            result.notes.extend(shards::notes(plan, run, &result.shards));
         }
         result.announce_ideal();
         result.thresholds = threshold::outcomes(&result);
@@ -257,6 +261,10 @@ fn pool(runs: &[Measured]) -> Measured {
             recorded,
             series,
             heat_map,
+            // Only shards have them, and shards are no runs to be pooled.
+            seconds: _,
+            start: _,
+            shards: _,
             window_ns,
             // Each run has its own; where the first one's clients were is shown.
             frontend: _,

@@ -2,7 +2,7 @@
 
 use super::notes::lost_because;
 use super::summary::{OfRequest, effective_size};
-use super::{Environment, Kind, PERCENTILES, Throughput};
+use super::{Environment, Kind, PERCENTILES, Throughput, shards};
 use crate::verdict::{
     Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
     TimeSeries,
@@ -57,6 +57,7 @@ pub(super) fn evidence(
         lost_because: lost.then(|| lost_because(scenario, plan, run, &recorded.ledger)),
         host: run.host.clone(),
         clock_resolution_ns: run.clock_resolution_ns,
+        shards: shards::evidence(plan, run),
     }
 }
 

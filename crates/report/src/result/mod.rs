@@ -21,8 +21,10 @@ mod reach;
 mod request_figures;
 mod rows;
 mod saved;
-mod summary;
 mod selftest;
+mod shard;
+mod shards;
+mod summary;
 mod threshold;
 mod throughput;
 mod unit;
@@ -41,13 +43,15 @@ pub use ideal::{
     ExcessFigures, IDEAL_SCHEMA, IdealFigures, IdealResult, RunIdeal, STEPS_BESIDE_A_RUN,
     STEPS_BESIDE_A_SLICE, Sampled,
 };
-pub use json::{to_json, to_value};
+pub use json::{to_json, to_line, to_value};
 pub use percentiles::{Intervals, Kind, PERCENTILES};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use reach::out_of_reach;
 pub use request_figures::{OperationFigures, RequestFigures};
-pub use saved::{KINDS, Saved, SavedKind};
+pub use saved::{KINDS, Saved, SavedKind, schema_of};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
+pub use shard::{SHARD_SCHEMA, ShardMeasured, ShardOf, ShardOperation, ShardResult};
+pub use shards::ShardFigures;
 pub use summary::LatencySummary;
 pub use threshold::{ThresholdOutcome, threshold_error};
 pub use unit::FieldUnit;
@@ -102,6 +106,9 @@ macro_rules! results_with {
             /// Response times to the first reply over the measured window, in at most 600 columns of whole seconds.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub heat_map: Vec<HeatColumn>,
+            /// Of a run that `zload merge` made of shards: each of them, in the order of their indices.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub shards: Vec<ShardFigures>,
             /// With `--repeat`: the figures of each run, in order.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub runs: Vec<RunFigures>,

@@ -217,9 +217,14 @@ fn ignored(scenario: &Scenario, plan: &Plan, run: &Measured) -> Option<String> {
     let ignored = !scenario.has_proxy()
         && run.received_in_all > 0
         && run.sent_in_all >= FEW_REQUESTS * u64::from(plan.clients());
+    let by = if run.shards.is_empty() {
+        "by another run or one that has just ended; run again, with new identities"
+    } else {
+        "as by a shard that runs twice or another run of the plan; stop that, and run again"
+    };
     first.as_ref().filter(|_| ignored).map(|first| {
         format!(
-            "{clients} of {} clients ({first}{}) sent requests and got no reply while others did: a ROUTER ignores a client whose identity is taken, by another run or one that has just ended; run again, with new identities",
+            "{clients} of {} clients ({first}{}) sent requests and got no reply while others did: a ROUTER ignores a client whose identity is taken, {by}",
             plan.clients(),
             if *clients > 1 { " and others" } else { "" }
         )

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, IDEAL_SCHEMA,
-    IdealResult, Ledger, RUN_SCHEMA, RunResult, SELFTEST_SCHEMA, SERVE_SCHEMA, SelftestResult,
-    ServeResult,
+    IdealResult, Ledger, RUN_SCHEMA, RunResult, SELFTEST_SCHEMA, SERVE_SCHEMA, SHARD_SCHEMA,
+    SelftestResult, ServeResult, ShardResult,
 };
 use zload_core::record::{MOST_BUCKETS, MOST_COLUMNS};
 
@@ -19,6 +19,8 @@ const MOST_NOTES: usize = 1_000;
 pub enum Saved {
     /// Of `zload run`.
     Run(Box<RunResult>),
+    /// Of `zload run --shard`: a part of a run.
+    Shard(Box<ShardResult>),
     /// Of `zload serve`.
     Serve(Box<ServeResult>),
     /// Of `zload ideal`.
@@ -59,7 +61,7 @@ pub struct SavedKind {
 }
 
 /// All kinds of results.
-pub const KINDS: [SavedKind; 6] = [
+pub const KINDS: [SavedKind; 7] = [
     kind::<RunResult>(RUN_SCHEMA, |text| {
         let result: Box<RunResult> = read(text)?;
         let mut ledgers =
@@ -68,6 +70,11 @@ pub const KINDS: [SavedKind; 6] = [
             Some(contradiction) => Err(contradiction),
             None => Ok(Saved::Run(result)),
         }
+    }),
+    kind::<ShardResult>(SHARD_SCHEMA, |text| {
+        let shard = Box::new(ShardResult::read(text)?);
+        shard.ensure_readable()?;
+        Ok(Saved::Shard(shard))
     }),
     kind::<ComparisonResult>(COMPARISON_SCHEMA, |text| read(text).map(Saved::Comparison)),
     kind::<CalibrationResult>(CALIBRATION_SCHEMA, |text| read(text).map(Saved::Calibration)),
@@ -87,23 +94,28 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<Box<T>, String> {
     serde_json::from_str(text).map(Box::new).map_err(|error| error.to_string())
 }
 
+/// What a file says that it is, if it says so.
+pub fn schema_of(text: &str) -> Result<Option<String>, String> {
+    #[derive(Deserialize)]
+    struct Said {
+        schema: Option<String>,
+    }
+    let said: Result<Said, _> = serde_json::from_str(text);
+    said.map(|said| said.schema).map_err(|error| format!("not a JSON object: {error}"))
+}
+
 impl Saved {
     /// A saved result from its text; refuses other schemas, and ledgers and distributions that contradict themselves.
     /// What no result has is passed over and not kept, so that memory follows what is.
     pub fn parse(text: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Said {
-            schema: Option<String>,
-        }
-        let said: Said =
-            serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
-        let kind = KINDS.iter().find(|kind| Some(kind.schema) == said.schema.as_deref());
+        let said = schema_of(text)?;
+        let kind = KINDS.iter().find(|kind| Some(kind.schema) == said.as_deref());
         let Some(kind) = kind else {
             let schemas: Vec<String> =
                 KINDS.iter().map(|kind| format!("{:?}", kind.schema)).collect();
             let (last, others) = schemas.split_last().expect("there are kinds");
             let known = format!("this zload reads {} and {last}", others.join(", "));
-            return Err(match said.schema {
+            return Err(match said {
                 Some(other) => format!("its schema is {other:?}; {known}"),
                 None => format!("it has no `schema`; {known}"),
             });

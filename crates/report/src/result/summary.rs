@@ -1,27 +1,14 @@
 //! A latency distribution as it is saved: percentiles with their intervals, and the whole histogram.
 
-use std::io::Read as _;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{self, Serializer as _, V2DeflateSerializer};
 use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::percentiles::{Intervals, Kind, OfEach, PERCENTILES};
 use zload_core::quantity::rounded;
-use zload_core::record::LatencyHistogram;
+use zload_core::record::{LatencyHistogram, MOST_VALUES, decode, encode};
 use zload_core::stats::{self, Cluster, OverRuns};
-
-/// No distribution has more values, and no sum of a file's distributions is too large to count.
-const MOST_VALUES: u64 = 1 << 53;
-/// Bytes before a histogram's counts: cookie, length of the counts, and its bounds.
-const HISTOGRAM_HEAD: usize = 40;
-/// No histogram written by zload is longer: 9 bytes for each of its counts.
-const LONGEST_HISTOGRAM: usize = 512 << 10;
 
 /// A latency distribution. A percentile for which the sample is too small is null.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -279,90 +266,9 @@ impl<'de> Deserialize<'de> for LatencySummary {
     }
 }
 
-/// A histogram with the bounds of zload. Its reader trusts the header, so that is checked first.
-fn decode(text: &str) -> Option<Histogram<u64>> {
-    let bytes = STANDARD.decode(text).ok()?;
-    let deflated = bytes.get(8..)?;
-    let mut plain = Vec::new();
-    let longest = LONGEST_HISTOGRAM as u64 + 1;
-    ZlibDecoder::new(deflated).take(longest).read_to_end(&mut plain).ok()?;
-    let (head, counts) = plain.split_at_checked(HISTOGRAM_HEAD)?;
-    let length = u32::try_from(counts.len()).ok()?.to_be_bytes();
-    let fits =
-        plain.len() <= LONGEST_HISTOGRAM && head[4..8] == length && head[8..] == bounds()[..];
-    // This value is the one number that the reader cannot negate, and far more than can be counted.
-    let immense = counts.windows(9).any(|window| window.iter().all(|byte| *byte == 0xff));
-    if !fits || immense {
-        return None;
-    }
-    serialization::Deserializer::new().deserialize(&mut plain.as_slice()).ok()
-}
-
-/// The bounds in the header of a histogram.
-fn bounds() -> Vec<u8> {
-    let latencies = LatencyHistogram::new();
-    let histogram = latencies.histogram();
-    let [offset, digits] = [0, u32::from(histogram.sigfig())].map(u32::to_be_bytes);
-    let [low, high] = [histogram.low(), histogram.high()].map(u64::to_be_bytes);
-    [&offset[..], &digits, &low, &high, &1_f64.to_be_bytes()].concat()
-}
-
-/// The whole histogram in the form that HdrHistogram's readers in every language take.
-fn encode(latencies: &LatencyHistogram) -> String {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(latencies.histogram(), &mut bytes)
-        .expect("writing to memory cannot fail");
-    STANDARD.encode(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_no_histogram_is_none() {
-        assert!(decode("").is_none());
-        assert!(decode("AAAA").is_none());
-        assert!(decode("not base64!").is_none());
-        // Well-formed, but of times that no report is made for.
-        let mut centuries = Histogram::<u64>::new(3).unwrap();
-        centuries += 1;
-        centuries += u64::MAX / 4;
-        let mut bytes = Vec::new();
-        V2DeflateSerializer::new().serialize(&centuries, &mut bytes).unwrap();
-        assert!(decode(&STANDARD.encode(bytes)).is_none());
-    }
-
-    #[test]
-    fn a_histogram_that_lies_about_its_size_is_none() {
-        let deflated = |plain: &[u8]| {
-            let mut text = vec![0; 8];
-            flate2::read::ZlibEncoder::new(plain, flate2::Compression::fast())
-                .read_to_end(&mut text)
-                .unwrap();
-            STANDARD.encode(text)
-        };
-        let encoded = STANDARD.decode(encode(&LatencyHistogram::new())).unwrap();
-        let mut plain = Vec::new();
-        ZlibDecoder::new(&encoded[8..]).read_to_end(&mut plain).unwrap();
-        assert!(decode(&deflated(&plain)).is_some());
-        for (at, byte) in [(4, 0xff), (7, 0xff), (11, 1), (15, 5), (23, 7), (24, 1), (32, 0)] {
-            let mut wrong = plain.clone();
-            wrong[at] = byte;
-            assert!(decode(&deflated(&wrong)).is_none(), "{at}");
-        }
-        let with_counts = |counts: &[u8]| {
-            let mut head = plain[..HISTOGRAM_HEAD].to_vec();
-            head[4..8].copy_from_slice(&u32::try_from(counts.len()).unwrap().to_be_bytes());
-            deflated(&[&head, counts].concat())
-        };
-        assert!(decode(&with_counts(&[2, 2])).is_some());
-        assert!(decode(&with_counts(&[0xff; 9])).is_none());
-        assert!(decode(&with_counts(&[0xff; 30])).is_none());
-        assert!(decode(&with_counts(&vec![2; 40_000])).is_none());
-        assert!(decode(&with_counts(&vec![0; 20 << 20])).is_none());
-    }
 
     #[test]
     fn what_contradicts_itself_is_not_read() {
@@ -383,13 +289,5 @@ mod tests {
             let read = serde_json::from_value::<LatencySummary>(wrong);
             assert!(read.unwrap_err().to_string().contains("not a latency distribution"), "{key}");
         }
-    }
-
-    #[test]
-    fn a_clipped_time_is_read_back_like_any_other() {
-        let mut latencies = LatencyHistogram::new();
-        latencies.record(1);
-        latencies.record(u64::MAX);
-        assert_eq!(decode(&encode(&latencies)).unwrap().len(), 2);
     }
 }

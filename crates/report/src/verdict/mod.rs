@@ -12,6 +12,7 @@ mod generator;
 mod machine;
 mod omission;
 mod sample;
+mod shards;
 mod stall;
 mod symptoms;
 mod system;
@@ -24,12 +25,13 @@ use serde::{Deserialize, Serialize};
 pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
-    Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SampledRequest, SecondOfLoad,
-    ServerCounts, TimeSeries, Twin,
+    Delays, EffectiveSize, Evidence, Flow, OfShard, OpenLoad, Percentiles, SampledRequest,
+    SecondOfLoad, ServerCounts, Shards, TimeSeries, Twin,
 };
 pub use omission::{Omission, as_a_waiting_client};
 pub use stall::{Stall, stalls};
 
+use shards::of_each;
 pub use zload_core::scenario::Limits;
 
 /// Whether a run can be used, and why.
@@ -72,20 +74,23 @@ impl fmt::Display for Status {
 pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
     let checks = [
         ("ending", machine::ending(evidence)),
-        ("build", machine::build(evidence)),
+        ("complete", shards::complete(evidence)),
+        ("aligned", shards::aligned(evidence)),
+        ("alike", shards::alike(evidence)),
+        ("build", of_each(evidence, machine::build)),
         ("conservation", system::conservation(evidence)),
         ("littles_law", system::littles_law(evidence, limits)),
         ("slip", generator::slip(evidence, limits)),
         ("late", generator::late(evidence, limits)),
         ("delivered_rate", generator::delivered_rate(evidence, limits)),
         ("delivered_each_second", generator::delivered_each_second(evidence, limits)),
-        ("generator_saturated", generator::saturated(evidence, limits)),
-        ("cpu_wait", generator::cpu_wait(evidence, limits)),
-        ("steal", machine::steal(evidence, limits)),
-        ("other_load", machine::other_load(evidence, limits)),
-        ("throttled", machine::throttled(evidence, limits)),
-        ("machine_share", effect::machine_share(evidence, limits)),
-        ("clock", machine::clock(evidence)),
+        ("generator_saturated", of_each(evidence, |of| generator::saturated(of, limits))),
+        ("cpu_wait", of_each(evidence, |of| generator::cpu_wait(of, limits))),
+        ("steal", of_each(evidence, |of| machine::steal(of, limits))),
+        ("other_load", of_each(evidence, |of| machine::other_load(of, limits))),
+        ("throttled", of_each(evidence, |of| machine::throttled(of, limits))),
+        ("machine_share", of_each(evidence, |of| effect::machine_share(of, limits))),
+        ("clock", of_each(evidence, machine::clock)),
         ("backlog", backlog::backlog(evidence, limits)),
         ("lost", system::lost(evidence, limits)),
         ("errors", system::errors(evidence, limits)),

@@ -20,7 +20,7 @@ use super::{Style, markdown, text};
 use crate::report::{self, Reported};
 use crate::result::{
     CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, Saved, SelftestResult,
-    ServeResult, to_json,
+    ServeResult, ShardResult, to_json,
 };
 use crate::verdict::Status;
 use zload_core::facts::Revision;
@@ -215,6 +215,7 @@ pub fn form_of_saved(
         Saved::Run(result) => form(&**result, format, style, revision),
         Saved::Comparison(result) => form(&**result, format, style, revision),
         Saved::Calibration(result) => form(&**result, format, style, revision),
+        Saved::Shard(result) => form(&**result, format, style, revision),
         Saved::Serve(result) => form(&**result, format, style, revision),
         Saved::Ideal(result) => form(&**result, format, style, revision),
         Saved::Selftest(result) => form(&**result, format, style, revision),
@@ -280,6 +281,10 @@ impl Printable for SelftestResult {
     fn writer(format: Format) -> Option<Writer<Self>> {
         (format == Format::Junit).then_some(|result, _| junit::selftest(result))
     }
+}
+
+impl Printable for ShardResult {
+    const KIND: &'static str = "a shard of a run";
 }
 
 impl Printable for ServeResult {
