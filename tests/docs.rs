@@ -140,7 +140,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let mut commands = Vec::new();
     for (_, lines) in parts(text).1.into_iter().filter(|(language, _)| *language == "sh") {
         for line in lines.join("\n").replace("\\\n", " ").lines() {
-            let line = line.replace("cargo run --release -- ", "zload ");
+            let line = line.replace("cargo run -- ", "zload ");
             let words = words(&line);
             let parts = words.split(|word| ["|", "||"].contains(&word.as_str()));
             let known =

@@ -27,7 +27,8 @@ impl Bench {
         let folder = TempDir::new().expect("a folder");
         let scenario = folder.path().join("a.toml");
         std::fs::write(&scenario, text).expect("writing");
-        let args = ["serve", path(&scenario), "-q", "-o", path(&folder.path().join("serve.json"))];
+        let saved = folder.path().join("serve.json");
+        let args = ["serve", path(&scenario), "-q", "-o", path(&saved)];
         let mut server = Zload::new(&args).start();
         let line = server.await_line("listening on ");
         let endpoint = line.trim_start_matches("listening on ").to_owned();
@@ -43,7 +44,10 @@ impl Bench {
         let output = self.file(output);
         let run = Zload::new(&["run", path(&self.scenario), "--connect", &self.endpoint, "-q"]);
         let run = run.args(&["-o", path(&output)]);
-        shard.map_or(run, |shard| run.args(&["--shard", shard]))
+        match shard {
+            Some(shard) => run.args(&["--shard", shard]),
+            None => run,
+        }
     }
 
     /// Plays all shards at once.
@@ -192,7 +196,7 @@ fn what_is_missing_makes_the_whole_invalid_and_what_does_not_belong_is_refused()
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);
     assert!(shown.stdout.contains("shard 0 of 3") && shown.stdout.contains("A part of a run"));
     let shown = Zload::new(&["show", "-v", path(&whole)]).end();
-    assert!(shown.stdout.contains("3 shards on 1 host"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("Shards: 3 on 1 host"), "{}", shown.stdout);
     bench.ends();
 }
 
@@ -224,11 +228,11 @@ fn a_shard_that_cannot_be_is_refused_before_anything_starts() {
         (&[&["--shard", "0/2", "--repeat", "2"], &to[..]].concat(), "--repeat is of a whole run"),
         (&[&["--shard", "0/2", "--html", "/dev/null"], &to[..]].concat(), "zload merge"),
         (
-            &["--connect", "tcp://127.0.0.1:9", "--set", "server.command=['x']"],
+            &["--connect", "tcp://127.0.0.1:9", "--set", "server.command=['x','{frontend}']"],
             "leave one of them out",
         ),
         (
-            &["--shard", "0/2", "--set", "server.command=['x']"],
+            &["--shard", "0/2", "--set", "server.command=['x','{frontend}']"],
             "every shard would start one of its own",
         ),
     ] {
@@ -240,7 +244,7 @@ fn a_shard_that_cannot_be_is_refused_before_anything_starts() {
 fn check_says_what_each_shard_has() {
     let ended = Zload::with_scenario("check", SCENARIO).args(&["--shards", "3"]).end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    for part in ["shards 0 to 1", "4 clients, 145/s", "shard 2", "3 clients, 109/s", "--connect"] {
+    for part in ["shard     0 to 1: 4 clients, 145/s, ", "2: 3 clients, 109/s", "--connect"] {
         assert!(ended.stdout.contains(part), "{part}: {}", ended.stdout);
     }
     refused(

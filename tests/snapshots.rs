@@ -147,6 +147,7 @@ fn says(more: &Value, less: &Value) -> bool {
 fn json_of(saved: &Saved) -> String {
     match saved {
         Saved::Run(result) => to_json(result),
+        Saved::Shard(result) => to_json(result),
         Saved::Serve(result) => to_json(result),
         Saved::Ideal(result) => to_json(result),
         Saved::Selftest(result) => to_json(result),
@@ -168,6 +169,7 @@ fn results(seen: &Seen) {
                 seen.result(&name, &**result);
                 seen.page(&name, &**result);
             }
+            Saved::Shard(result) => seen.result(&name, &**result),
             Saved::Serve(result) => seen.result(&name, &**result),
             Saved::Ideal(result) => seen.result(&name, &**result),
             Saved::Selftest(result) => seen.result(&name, &**result),

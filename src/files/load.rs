@@ -46,7 +46,7 @@ pub(crate) fn scenario_of(
     }
     let text = std::str::from_utf8(&input.bytes)
         .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is not a scenario"))?;
-    let mut scenario = Scenario::parse_with(&source_name, text, overrides, objection)?;
+    let mut scenario = Scenario::parse_with(&source_name, text, overrides, &objection)?;
     if scenario.name.is_empty() {
         let named = if input::is_stdin(&input.path) { Path::new("stdin") } else { &input.path };
         // An endpoint is no path, whose end could be left out.

@@ -51,7 +51,9 @@ impl PackedTraces {
                 since_ns(trace.received_ns),
                 last,
             ];
-            fields.into_iter().for_each(|field| push(&mut bytes, field));
+            for field in fields {
+                push(&mut bytes, field);
+            }
             before_ns = trace.intended_ns;
         }
         let mut deflated = Vec::new();
@@ -138,7 +140,7 @@ mod tests {
         #[test]
         fn what_is_packed_is_unpacked(
             requests in prop::collection::vec(
-                (0..9_u32, 0..1_000_u64, 0..4_u32, 0..1 << 40_u64, 0..1 << 33_u64, prop::option::of(0..1 << 33_u64)), 0..60,
+                (0..9_u32, 0..1_000_u64, 0..4_u32, 0..1_u64 << 40, 0..1_u64 << 33, prop::option::of(0..1_u64 << 33)), 0..60,
             ),
         ) {
             let mut traces = Traces::new(100, 1);

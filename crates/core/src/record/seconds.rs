@@ -109,7 +109,9 @@ mod tests {
             };
             let played = |drivers: u32, slices: &[SecondSlice]| {
                 let mut series = Series::new(drivers).keeping(true);
-                slices.iter().for_each(|slice| series.add(slice));
+                for slice in slices {
+                    series.add(slice);
+                }
                 series.finish()
             };
             let each: Vec<Vec<SecondSlice>> = parts.iter().map(|values| slices(values)).collect();

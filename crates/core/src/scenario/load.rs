@@ -93,7 +93,7 @@ impl FromStr for Override {
 impl Scenario {
     /// Reads a scenario from `text`, which errors call `source_name`.
     pub fn parse(source_name: &str, text: &str, overrides: &[Override]) -> Result<Self, Problem> {
-        Self::parse_with(source_name, text, overrides, |_| None)
+        Self::parse_with(source_name, text, overrides, &|_| None)
     }
 
     /// The same, with an `objection` that only the reader can know of.
@@ -101,7 +101,7 @@ impl Scenario {
         source_name: &str,
         text: &str,
         overrides: &[Override],
-        objection: impl Fn(&Self) -> Option<ValueError>,
+        objection: &dyn Fn(&Self) -> Option<ValueError>, // not generic: callers would compile all of the reading again
     ) -> Result<Self, Problem> {
         let source = Source::new(source_name, text, overrides);
         let tree = source.tree(overrides)?;

@@ -18,7 +18,9 @@ impl Gauges {
         let (shards, sum) =
             self.0.entry(values.len()).or_insert_with(|| (0, vec![0.0; values.len()]));
         *shards += 1;
-        sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        for (sum, value) in sum.iter_mut().zip(values) {
+            *sum += value;
+        }
     }
 
     /// What all saw together, at the instants at which most of them looked: of the others what they saw nearest to it.
@@ -38,7 +40,9 @@ mod tests {
     fn what_was_seen_at_the_same_time_is_added_up() {
         let sum = |all: &[&[f64]]| {
             let mut gauges = Gauges::default();
-            all.iter().for_each(|values| gauges.add(values));
+            for values in all {
+                gauges.add(values);
+            }
             gauges.finish()
         };
         assert_eq!(sum(&[]), [0.0; 0]);

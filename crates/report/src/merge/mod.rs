@@ -86,24 +86,24 @@ impl Shards {
             none => none.insert(Run::of(file, shard)?),
         };
         run.ensure_has(file, shard)?;
-        let share = shard.share();
-        if let Some(twin) = self.here.get(&share.index()) {
+        let part = shard.share();
+        if let Some(twin) = self.here.get(&part.index()) {
             return Err(format!(
-                "{} and {file} are both {share} (on {} and on {}): each shard is played once, so leave one of them out",
+                "{} and {file} are both {part} (on {} and on {}): each shard is played once, so leave one of them out",
                 twin.file, twin.shard.host, shard.host
             ));
         }
         run.ensure_same_time(file, shard)?;
         let in_file = |reason: String| format!("{file}: {reason}");
-        let recorded = shard.measured.recorded(&run.plan, share).map_err(in_file)?;
+        let recorded = shard.measured.recorded(&run.plan, part).map_err(in_file)?;
         let here = Here {
             file: file.to_owned(),
             shard: facts_of(shard, &recorded),
             environment: shard.environment.clone(),
             frontend: shard.measured.frontend.clone(),
         };
-        self.here.insert(share.index(), here);
-        self.sum.add(share, &shard.measured, recorded).map_err(in_file)
+        self.here.insert(part.index(), here);
+        self.sum.add(part, &shard.measured, &recorded).map_err(in_file)
     }
 
     /// Adds what the server counted that all shards used; says why if it is another one's.
@@ -313,7 +313,7 @@ impl Sum {
         &mut self,
         share: Share,
         measured: &ShardMeasured,
-        recorded: Recorded,
+        recorded: &Recorded,
     ) -> Result<(), String> {
         for second in &measured.seconds {
             self.seconds.add(second).ok_or("`seconds` has what is not a latency distribution")?;
@@ -321,7 +321,7 @@ impl Sum {
         self.in_flight.add(&measured.in_flight);
         let first = self.drivers.is_empty();
         self.drivers.insert(share.index(), measured.drivers.clone());
-        self.recorded.merge(&recorded);
+        self.recorded.merge(recorded);
         self.window_ns = self.window_ns.max(measured.window_ns);
         self.sent_in_all = self.sent_in_all.saturating_add(measured.sent_in_all);
         self.received_in_all = self.received_in_all.saturating_add(measured.received_in_all);

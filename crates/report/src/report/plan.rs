@@ -55,21 +55,21 @@ pub fn plan(scenario: &Scenario, plan: &Plan, parts: &[PlanPart]) -> Document {
 /// What each of some shards has of the plan.
 fn part_row(plan: &Plan, part: &PlanPart) -> (Words, Words) {
     let first = part.share.index();
-    let (name, each) = match part.last {
-        last if last == first => (format!("shard {first}"), ""),
-        last => (format!("shards {first} to {last}"), " each"),
+    let (which, each) = match part.last {
+        last if last == first => (first.to_string(), ""),
+        last => (format!("{first} to {last}"), " each"),
     };
     let clients = part.share.number_of(plan.clients());
-    let load = match plan.summary().requests_per_s {
-        Some(per_second) => rate(per_second * f64::from(clients) / f64::from(plan.clients())),
-        None => {
-            let in_flight = u64::from(clients) * plan.slots_per_client();
-            format!("{} in flight", counted(in_flight, "request"))
-        }
+    let load = if let Some(per_second) = plan.summary().requests_per_s {
+        rate(per_second * f64::from(clients) / f64::from(plan.clients()))
+    } else {
+        let in_flight = u64::from(clients) * plan.slots_per_client();
+        format!("{} in flight", counted(in_flight, "request"))
     };
     let clients = counted(clients.into(), "client");
     let descriptors = count(part.descriptors);
-    (name.into(), format!("{clients}, {load}, about {descriptors} file descriptors{each}").into())
+    let text = format!("{which}: {clients}, {load}, about {descriptors} file descriptors{each}");
+    ("shard".into(), text.into())
 }
 
 /// The load that the plan offers.

@@ -30,7 +30,7 @@ impl Reported for ShardResult {
             let p50_ns = latencies.percentile(0.5)?;
             let p99 = latencies.percentile(0.99).map(|ns| format!(", p99 {}", duration(ns)));
             let text = format!("p50 {}{}", duration(p50_ns), p99.unwrap_or_default());
-            Some(("first reply".into(), text.into()))
+            Some(("latency".into(), format!("{text} to the first reply").into()))
         }));
         let ended = match (&self.measured.failure, self.measured.interrupted) {
             (Some(failure), _) => Some(format!("It failed: {failure}")),

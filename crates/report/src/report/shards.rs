@@ -14,9 +14,7 @@ const MOST_SHOWN: usize = 32;
 pub(super) fn shards(result: &RunResult) -> Option<Section> {
     const COLUMNS: [&str; 9] =
         ["shard", "host", "requests", "requests/s", "lost", "p50", "p99", "replies", "slowest 1 %"];
-    if result.shards.is_empty() {
-        return None;
-    }
+    let heading = format!("Shards: {}", in_a_line(result)?);
     let mut shown: Vec<(usize, &ShardFigures)> = result.shards.iter().enumerate().collect();
     let slowest = |shard: &ShardFigures| shard.share_of_slowest.unwrap_or(0.0);
     if shown.len() > MOST_SHOWN {
@@ -30,18 +28,15 @@ pub(super) fn shards(result: &RunResult) -> Option<Section> {
         blocks.push(Block::note(format!("and {more} more, with less of the slowest requests")));
     }
     blocks.push(Block::note("\"replies\" and \"slowest 1 %\" are each shard's share of all first replies and of the slowest of them"));
-    Some(Section::new("shards", heading(result), Depth::Detail, blocks))
+    Some(Section::new("shards", heading, Depth::Detail, blocks))
 }
 
 /// How many shards on how many hosts; `None` of a run that was not played in shards.
 pub(super) fn in_a_line(result: &RunResult) -> Option<String> {
-    (!result.shards.is_empty()).then(|| heading(result))
-}
-
-fn heading(result: &RunResult) -> String {
     let hosts: BTreeSet<&str> = result.shards.iter().map(|shard| &*shard.host).collect();
-    let hosts = quantity::counted(hosts.len() as u64, "host");
-    format!("{} on {hosts}", quantity::counted(result.shards.len() as u64, "shard"))
+    let (shards, hosts) = (result.shards.len() as u64, hosts.len() as u64);
+    (shards > 0)
+        .then(|| format!("{} on {}", quantity::count(shards), quantity::counted(hosts, "host")))
 }
 
 fn row((place, shard): (usize, &ShardFigures)) -> Row {

@@ -219,9 +219,10 @@ impl ShardResult {
     pub(super) fn ensure_readable(&self) -> Result<(), String> {
         self.measured.recorded(&self.plan()?, self.share())?;
         let mut seconds = self.measured.seconds.iter();
-        match seconds.all(|second| decoded(second.first_reply.as_ref()).is_some()) {
-            true => Ok(()),
-            false => Err("`seconds` has what is not a latency distribution".to_owned()),
+        if seconds.all(|second| decoded(second.first_reply.as_ref()).is_some()) {
+            Ok(())
+        } else {
+            Err("`seconds` has what is not a latency distribution".to_owned())
         }
     }
 

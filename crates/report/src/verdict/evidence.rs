@@ -1,7 +1,6 @@
 //! What a verdict is founded on. Plain data; `None`, an empty list or 0 values mean that it is not known.
 
-use super::Shards;
-use zload_core::facts::HostUse;
+use zload_core::facts::{HostUse, Start};
 use zload_core::record::{Ledger, Trace};
 
 /// All that is known of one run. [`Default`] is a run of which nothing is known.
@@ -64,6 +63,40 @@ pub struct Evidence {
     pub clock_resolution_ns: Option<u64>,
     /// What is known of its shards, of a run that was merged of them.
     pub shards: Option<Shards>,
+}
+
+/// What is known of the shards of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shards {
+    /// How many the run has.
+    pub count: u32,
+    /// Those that are here.
+    pub each: Vec<OfShard>,
+    /// The others, by their indices.
+    pub missing: Vec<u32>,
+    /// The clients of those, and of the whole run.
+    pub missing_clients: (u64, u64),
+    /// The planned requests of those, and of the whole run; `None` of a closed load, and where counting takes too long.
+    pub missing_requests: Option<(u64, u64)>,
+    /// The planned warm-up and window, in nanoseconds.
+    pub warmup_ns: u64,
+    /// Its planned window.
+    pub window_ns: u64,
+}
+
+/// What is known of one of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OfShard {
+    /// Its name, with its host.
+    pub name: String,
+    /// The name of its host.
+    pub host: String,
+    /// Versions and build.
+    pub build: String,
+    /// When it started.
+    pub start: Option<Start>,
+    /// What is known of its machine.
+    pub evidence: Evidence,
 }
 
 /// Percentiles of a time; `None` where the sample is too small.

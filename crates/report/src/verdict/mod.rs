@@ -25,11 +25,10 @@ use serde::{Deserialize, Serialize};
 pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
-    Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SampledRequest, SecondOfLoad,
-    ServerCounts, TimeSeries, Twin,
+    Delays, EffectiveSize, Evidence, Flow, OfShard, OpenLoad, Percentiles, SampledRequest,
+    SecondOfLoad, ServerCounts, Shards, TimeSeries, Twin,
 };
 pub use omission::{Omission, as_a_waiting_client};
-pub use shards::{OfShard, Shards};
 pub use stall::{Stall, stalls};
 
 use shards::of_each;

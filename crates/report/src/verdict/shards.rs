@@ -18,40 +18,6 @@ const MOST_NAMED: usize = 10;
 
 const NO_SHARDS: &str = "the run was not played in shards";
 
-/// What is known of the shards of a run.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Shards {
-    /// How many the run has.
-    pub count: u32,
-    /// Those that are here.
-    pub each: Vec<OfShard>,
-    /// The others, by their indices.
-    pub missing: Vec<u32>,
-    /// The clients of those, and of the whole run.
-    pub missing_clients: (u64, u64),
-    /// The planned requests of those, and of the whole run; `None` of a closed load, and where counting takes too long.
-    pub missing_requests: Option<(u64, u64)>,
-    /// The planned warm-up and window, in nanoseconds.
-    pub warmup_ns: u64,
-    /// Its planned window.
-    pub window_ns: u64,
-}
-
-/// What is known of one of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OfShard {
-    /// Its name, with its host.
-    pub name: String,
-    /// The name of its host.
-    pub host: String,
-    /// Versions and build.
-    pub build: String,
-    /// When it started.
-    pub start: Option<Start>,
-    /// What is known of its machine.
-    pub evidence: Evidence,
-}
-
 /// A check of the machine: of a run's, or of each shard's.
 pub(super) fn of_each(evidence: &Evidence, check: impl Fn(&Evidence) -> Check) -> Check {
     let Some(shards) = &evidence.shards else { return check(evidence) };

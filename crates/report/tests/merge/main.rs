@@ -27,13 +27,15 @@ const OF_SHARDS: [&str; 10] = [
 
 pub(crate) fn scenario(text: &str) -> Scenario {
     let external = "proxy = { engine = 'external', frontend = 'tcp://h0:5570' }";
-    Scenario::parse("test.toml", &format!("{external}\n{text}"), &[]).unwrap()
+    Scenario::parse("test.toml", &format!("{external}\n{text}"), &[]).expect("a valid scenario")
 }
 
 /// The files of all shards, in order.
 pub(crate) fn files(scenario: &Scenario, count: u32) -> Vec<String> {
     let plan = Plan::new(scenario);
-    (0..count).map(|index| file(scenario, &plan, Share::new(index, count).unwrap())).collect()
+    (0..count)
+        .map(|index| file(scenario, &plan, Share::new(index, count).expect("a share")))
+        .collect()
 }
 
 /// What a merge makes of these files.
@@ -50,10 +52,10 @@ pub(crate) fn merged<T: AsRef<str>>(
 /// A result without what only a whole of shards has.
 fn comparable(result: &RunResult) -> Value {
     let mut value = to_value(result);
-    let object = value.as_object_mut().unwrap();
+    let object = value.as_object_mut().expect("an object");
     object.remove("shards");
-    let checks = object["verdict"]["checks"].as_array_mut().unwrap();
-    checks.retain(|check| !OF_SHARDS.contains(&check["name"].as_str().unwrap()));
+    let checks = object["verdict"]["checks"].as_array_mut().expect("a list");
+    checks.retain(|check| !OF_SHARDS.contains(&check["name"].as_str().unwrap_or_default()));
     checks.retain(|check| check["name"] != "machine_share");
     // How many drivers there are, and what is in flight in each, is not what is compared.
     for name in ["generator", "process"] {

@@ -9,13 +9,13 @@ const SCENARIO: &str =
     "load = { rate = '400/s' }\nclients = { count = 10 }\nrun = { duration = '2s' }";
 
 fn check<'a>(result: &'a RunResult, name: &str) -> (CheckStatus, &'a str) {
-    let check = result.verdict.checks.iter().find(|check| check.name == name).unwrap();
+    let check = result.verdict.checks.iter().find(|check| check.name == name).expect("a check");
     (check.status, &check.sentence)
 }
 
 /// Changes the JSON of a shard.
 fn changed(text: &str, path: &str, value: Value) -> String {
-    let mut shard: Value = serde_json::from_str(text).unwrap();
+    let mut shard: Value = serde_json::from_str(text).expect("JSON");
     *shard.pointer_mut(path).unwrap_or_else(|| panic!("{path}")) = value;
     shard.to_string()
 }

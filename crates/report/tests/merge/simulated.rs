@@ -61,14 +61,16 @@ pub(crate) fn measured(plan: &Plan, share: Share) -> Measured {
         }
     }
     let played_ns = plan.send_end_ns() + plan.drain_ns();
-    let (mut recorded, seconds) = recorder.finish(open.values(), played_ns);
-    seconds.iter().for_each(|second| series.add(second));
-    recorded.traces = traces;
+    let (mut found, seconds) = recorder.finish(open.values(), played_ns);
+    for second in &seconds {
+        series.add(second);
+    }
+    found.traces = traces;
     let Seconds { series, heat_map, kept } = series.finish();
     let window_ns = plan.send_end_ns() - plan.warmup_ns();
     let mut measured = Measured::nothing(plan, share, "tcp://h0:5570", 1);
     measured.interrupted = false;
-    (measured.recorded, measured.series, measured.heat_map) = (recorded, series, heat_map);
+    (measured.recorded, measured.series, measured.heat_map) = (found, series, heat_map);
     (measured.seconds, measured.window_ns, measured.server_window_ns) =
         (kept, window_ns, window_ns);
     measured.start =
@@ -91,8 +93,9 @@ pub(crate) fn measured(plan: &Plan, share: Share) -> Measured {
 pub(crate) fn file(scenario: &Scenario, plan: &Plan, share: Share) -> String {
     let host = format!("h{}", share.index() % 4);
     let measured = measured(plan, share);
-    let shard = ShardResult::new((scenario, plan), (share, RUN), (&host, environment()), &measured);
-    zload_report::result::to_line(&shard)
+    let result =
+        ShardResult::new((scenario, plan), (share, RUN), (&host, environment()), &measured);
+    zload_report::result::to_line(&result)
 }
 
 pub(crate) fn environment() -> Environment {
@@ -134,7 +137,7 @@ fn events(plan: &Plan, share: Share) -> Vec<Event> {
 /// How many replies come: of one request in 31 one too few.
 fn came(plan: &Plan, client: u32, request: u64) -> u32 {
     let key = plan.key(client, request);
-    plan.replies(key).saturating_sub(u32::from(key.0 % 31 == 0))
+    plan.replies(key).saturating_sub(u32::from(key.0.is_multiple_of(31)))
 }
 
 fn last_ns(plan: &Plan, client: u32, request: u64, sent_ns: u64) -> Option<u64> {
@@ -145,11 +148,11 @@ fn last_ns(plan: &Plan, client: u32, request: u64, sent_ns: u64) -> Option<u64> 
 
 /// Most requests are punctual.
 fn slip_ns(key: u64) -> u64 {
-    if key % 5 == 0 { key % 90_000 } else { 0 }
+    if key.is_multiple_of(5) { key % 90_000 } else { 0 }
 }
 
 /// From 0.1 ms to 3 ms, and of a few far more; later replies come later.
 fn service_ns(key: u64, reply: u32) -> u64 {
-    let slow = if key % 53 == 0 { 200_000_000 } else { 0 };
+    let slow = if key.is_multiple_of(53) { 200_000_000 } else { 0 };
     100_000 + key / 7 % 2_900_000 + slow + u64::from(reply) * 40_000
 }
