@@ -10,7 +10,7 @@ use std::str::FromStr;
 use super::Plan;
 
 /// More processes than this are a mistake.
-pub const MOST_SHARES: u32 = 10_000;
+pub const MOST_SHARES: u32 = 4_096;
 
 /// Which clients of a plan one process plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ mod tests {
         for (text, part) in [
             ("8/8", "shards count from 0, so the last of 8 is 7/8"),
             ("0/0", "no share of 0"),
-            ("0/10001", "at most 10000"),
+            ("0/5000", "at most 4096"),
             ("3", "as in 2/8"),
             ("-1/8", "as in 2/8"),
             ("1/8/2", "as in 2/8"),

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{Environment, Ledger};
 use zload_core::facts::{Connections, DriverFigures, HostUse, Measured, Start};
@@ -14,15 +15,17 @@ use zload_core::plan::{MOST_SHARES, Plan, Share};
 use zload_core::record::decoded;
 use zload_core::record::{
     Completed, EncodedLatencies, KeptSecond, LatencyHistogram, OperationRecord, PackedTraces,
-    Recorded, SECOND_NS, Strangers, Unheard,
+    Recorded, SECOND_NS, Strangers, Trace, Unheard,
 };
 use zload_core::scenario::Scenario;
 
 /// Version of the format that `zload run --shard` writes.
 pub const SHARD_SCHEMA: &str = "zload.shard/1";
 
-/// No amount that was measured in fractions is larger.
+/// No count or time that is added up over shards is larger, so that no sum of thousands of files is too large to add.
 const MOST: f64 = 1e15;
+/// No instant of a trace is later, in nanoseconds.
+const LATEST_NS: u64 = 1 << 60;
 /// No run looks at what is in flight more often.
 const MOST_LOOKS: usize = 1 << 16;
 /// No process has more drivers.
@@ -246,10 +249,11 @@ impl ShardResult {
         if let Some((name, length, most)) = lists.iter().find(|(_, length, most)| length > most) {
             return Some(format!("`{name}` has {length} entries; it can have {most}"));
         }
-        let Completed { requests, replies } = measured.completed;
-        let amounts = measured.in_flight.iter().copied().chain([requests, replies]);
-        if !{ amounts }.all(|amount| (0.0..=MOST).contains(&amount)) {
-            return Some("an amount is no amount".to_owned());
+        if !is_countable(&measured.numbers()) {
+            return Some("a number is larger than any that is measured, or negative".to_owned());
+        }
+        if measured.window_ns > self.scenario.run.duration.0 {
+            return Some("`window_ns` is longer than the scenario's `run.duration`".to_owned());
         }
         if measured.seconds.iter().any(|second| second.second >= seconds) {
             return Some("`seconds` has one that is not in the window".to_owned());
@@ -258,7 +262,39 @@ impl ShardResult {
     }
 }
 
+/// Whether each number in this can be added to thousands of its like.
+fn is_countable(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.as_f64().is_some_and(|number| (0.0..=MOST).contains(&number))
+        }
+        Value::Array(values) => values.iter().all(is_countable),
+        Value::Object(fields) => {
+            fields.iter().all(|(key, value)| key == "realtime_step_ns" || is_countable(value))
+        }
+        _ => true,
+    }
+}
+
 impl ShardMeasured {
+    /// All that is added up and is no distribution.
+    fn numbers(&self) -> Value {
+        let seconds: Vec<[u64; 3]> = self
+            .seconds
+            .iter()
+            .map(|second| [second.requests, second.replies, second.in_flight])
+            .collect();
+        let operations: Vec<[u64; 4]> =
+            self.operations.iter().map(|of| [of.sent, of.answered, of.failed, of.lost]).collect();
+        json!([
+            [self.window_ns, self.window_end_ns, self.played_ns, self.server_window_ns],
+            [self.window_requests, self.window_replies, self.sent_in_all, self.received_in_all],
+            [self.overlapping, self.late, self.held_back, self.cut_off, self.traces.skipped],
+            [self.ledger, self.completed, self.unheard, self.drivers, self.host_use],
+            [self.connections, seconds, operations, self.in_flight],
+        ])
+    }
+
     /// A field of what was measured that is not named here does not compile.
     fn of(measured: &Measured) -> Self {
         let Measured {
@@ -391,10 +427,14 @@ impl ShardMeasured {
             strangers.add(&frame);
         }
         let traces = self.traces.unpacked(|client, request| plan.key(client, request));
-        let is_own =
-            |client: u32| client < plan.clients() && client % share.count() == share.index();
+        let is_own = |trace: &Trace| {
+            let Trace { client, sent_ns, received_ns, last_received_ns, .. } = *trace;
+            client < plan.clients()
+                && client % share.count() == share.index()
+                && sent_ns.max(received_ns).max(last_received_ns) < LATEST_NS
+        };
         let traces = traces
-            .filter(|traces| traces.kept().iter().all(|trace| is_own(trace.client)))
+            .filter(|traces| traces.kept().iter().all(is_own))
             .ok_or("`traces` is not a sample of this shard's requests")?;
         Ok(Recorded {
             ledger: self.ledger,
