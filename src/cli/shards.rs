@@ -18,7 +18,7 @@ pub struct ShardArgs {
     /// Connect to a server that runs at this endpoint, whatever the scenario says of proxy and workers
     #[arg(long, value_name = "ENDPOINT")]
     pub connect: Option<String>,
-    /// Begin all shards at one instant, which shard 0 tells the others at this port of its host, as in tcp://h1:5571; auto is
+    /// Begin all shards at one instant, which shard 0 tells the others at this port of its host, as in `tcp://h1:5571`; auto is
     /// the first host of a Slurm step
     #[arg(long, value_name = "ENDPOINT|auto", requires = "shard", conflicts_with = "start_at")]
     pub gather: Option<GatherAt>,

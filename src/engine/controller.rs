@@ -86,10 +86,12 @@ impl Controller<'_> {
         let own_proxy = self.server.is_some_and(Server::has_proxy);
         let connected = (!own_proxy).then(peers::connected);
         let workers = self.server.map_or(0, Server::workers);
-        let (clock, start) = settled.unwrap_or_else(|| {
+        let (clock, start) = if let Beginning::At(clock, start) = settled {
+            (clock, start)
+        } else {
             let clock = Clock::zero_in(START_IN);
             (clock, Start::alone(clock.unix_ns_of_zero()))
-        });
+        };
         for start in &self.clients.start {
             // A driver that died is noticed below, by its thread.
             let _heard = start.send(clock);
@@ -165,13 +167,13 @@ impl Controller<'_> {
         Ok(Some(threads))
     }
 
-    /// Waits until it is settled when the plan begins, and gives that if it is not now; `None` if the end was asked for before.
-    fn await_beginning(&mut self) -> Result<Option<Option<(Clock, Start)>>, Error> {
+    /// Waits until it is settled when the plan begins; `None` if the end was asked for before.
+    fn await_beginning(&mut self) -> Result<Option<Beginning>, Error> {
         let waiting = Clock::start();
         loop {
             match self.begin.look()? {
                 Beginning::Awaited => {}
-                Beginning::Now => return Ok(Some(None)),
+                Beginning::Now => return Ok(Some(Beginning::Now)),
                 Beginning::At(clock, start) => {
                     let late_ns = clock.now_ns();
                     if late_ns > self.settings.plan.warmup_ns() {
@@ -180,7 +182,7 @@ impl Controller<'_> {
                             duration(late_ns)
                         )));
                     }
-                    return Ok(Some(Some((clock, start))));
+                    return Ok(Some(Beginning::At(clock, start)));
                 }
             }
             if self.interrupted.load(Ordering::Relaxed) {
