@@ -10,6 +10,8 @@ mod ending;
 mod sim;
 mod timeouts;
 
+use ending::share_of;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -79,6 +81,8 @@ pub(super) struct Driver<W: World> {
     sends_left: usize,
     send_end_ns: u64,
     drain_end_ns: u64,
+    /// Requests that the clients send after the warm-up, if their number is fixed: the last reply ends the window.
+    fixed: Option<u64>,
     /// When the last long body left: what leaves after it is not stamped before it.
     long_sent_ns: u64,
     stopping: bool,
@@ -101,11 +105,12 @@ impl<W: World> Driver<W> {
         let plan = &around.plan;
         let forms = &around.forms;
         let single_reply = plan.constant_replies() == Some(1) && !forms.marks_last();
-        let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
+        let recorder = Recorder::new(plan.warmup_ns(), plan.window_end_ns(), single_reply)
             .with_gaps(!forms.plain)
             .mix(forms.operations().len())
             .late_after(plan.mean_gap_ns())
             .closed(clients.len() as u64, plan.slots_per_client());
+        let fixed = plan.fixed_requests().map(|_| share_of(plan, &clients));
         let renews = forms.matching == Matching::Order;
         let send_end_ns = plan.send_end_ns();
         let drain_end_ns = send_end_ns + plan.drain_ns();
@@ -124,6 +129,7 @@ impl<W: World> Driver<W> {
             sends_left: 0,
             send_end_ns,
             drain_end_ns,
+            fixed,
             long_sent_ns: 0,
             stopping: false,
             renews,
@@ -151,6 +157,7 @@ impl<W: World> Driver<W> {
         self.queue_due(now_ns);
         self.give_up_expired(now_ns)?;
         self.serve_ready()?;
+        self.notice_last(now_ns);
         Ok(self.is_over(now_ns))
     }
 

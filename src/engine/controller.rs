@@ -17,6 +17,7 @@ use crate::wire::peers;
 use zload_core::facts::{
     Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread,
 };
+use zload_core::quantity::saturating;
 use zload_core::record::{Recorded, Series};
 
 /// How often the run is looked at from outside.
@@ -104,6 +105,9 @@ impl Controller<'_> {
         while playing.left > 0 {
             self.tick(&mut playing);
         }
+        if playing.begin.is_some() && playing.end.is_none() {
+            playing.end = Some(self.edge(clock.now_ns(), &playing));
+        }
         let mut measured = self.measured(playing);
         measured.connections = connected.and_then(|begun| since(&begun, plan.clients() + workers));
         self.clients.close();
@@ -163,7 +167,8 @@ impl Controller<'_> {
         if playing.begin.is_none() && now_ns >= warmup_ns {
             playing.begin = Some(self.edge(now_ns, playing));
         }
-        let over = now_ns >= send_end_ns || self.stop.requested();
+        // The window of a fixed number of requests ends with the last driver.
+        let over = now_ns >= send_end_ns && !self.is_fixed() || self.stop.requested();
         if playing.end.is_none() && over && playing.begin.is_some() {
             playing.end = Some(self.edge(now_ns, playing));
         }
@@ -239,7 +244,9 @@ impl Controller<'_> {
 
     /// Looks at what goes up and down, in the window.
     fn gauge(&self, now_ns: u64, playing: &mut Playing) {
-        if playing.begin.is_none() || playing.end.is_some() || now_ns < playing.gauge_at_ns {
+        // While the last replies of a fixed number of requests are waited for, queues only empty.
+        let over = playing.end.is_some() || now_ns >= self.edges_ns().1;
+        if playing.begin.is_none() || over || now_ns < playing.gauge_at_ns {
             return;
         }
         playing.gauge_at_ns = now_ns + GAUGE_EVERY_NS;
@@ -273,7 +280,7 @@ impl Controller<'_> {
         let (phase, since_ns, until_ns) = if now_ns < warmup_ns {
             (Phase::Warmup, 0, warmup_ns)
         } else if now_ns < send_end_ns && !self.stop.requested() {
-            (Phase::Measure, warmup_ns, send_end_ns)
+            (Phase::Measure, warmup_ns, self.expected_end_ns(now_ns, playing))
         } else {
             (Phase::Drain, send_end_ns, send_end_ns + self.settings.plan.drain_ns())
         };
@@ -288,7 +295,7 @@ impl Controller<'_> {
         let rate = |count: u64| count as f64 / passed_ns as f64 * 1e9;
         let last = playing.series.last();
         let snapshot = Snapshot {
-            total_ns: until_ns - since_ns,
+            total_ns: until_ns.saturating_sub(since_ns),
             requests_per_s: rate(requests - shown_requests),
             replies_per_s: rate(replies - shown_replies),
             p50_ns: last.and_then(|second| second.p50_ns),
@@ -298,7 +305,25 @@ impl Controller<'_> {
         (self.watcher)(&snapshot);
     }
 
-    /// When the measured window starts and ends by the plan.
+    /// Whether a number of requests ends the run, and no time.
+    fn is_fixed(&self) -> bool {
+        self.settings.plan.fixed_requests().is_some()
+    }
+
+    /// When the window of a fixed number of requests will have ended, by how many were sent so far; as planned, of others.
+    fn expected_end_ns(&self, now_ns: u64, playing: &Playing) -> u64 {
+        let (warmup_ns, send_end_ns) = self.edges_ns();
+        let begun = playing.begin.as_ref().map(|begin| begin.drivers.requests);
+        let Some((begun, requests)) = begun.zip(self.settings.plan.fixed_requests()) else {
+            return send_end_ns;
+        };
+        let sent = self.clients.sum(|of| &of.requests).saturating_sub(begun).max(1);
+        let share = requests as f64 / sent as f64;
+        let length_ns = saturating(now_ns.saturating_sub(warmup_ns) as f64 * share);
+        warmup_ns.saturating_add(length_ns).min(send_end_ns)
+    }
+
+    /// When the measured window starts and the sending ends by the plan.
     fn edges_ns(&self) -> (u64, u64) {
         (self.settings.plan.warmup_ns(), self.settings.plan.send_end_ns())
     }

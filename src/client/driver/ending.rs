@@ -3,8 +3,14 @@
 use super::{Driver, Event, LATE_SEND_NS};
 use crate::client::state::Client;
 use crate::client::world::World;
-use zload_core::plan::Offered;
+use zload_core::plan::{Offered, Plan};
 use zload_core::record::Recorded;
+
+/// Requests that these clients of a closed load send after the warm-up, if their number is fixed; an open load ends by its
+/// schedules.
+pub(super) fn share_of(plan: &Plan, clients: &[Client]) -> u64 {
+    clients.iter().map(|client| plan.quota(client.number)).fold(0, u64::saturating_add)
+}
 
 impl<W: World> Driver<W> {
     /// Whether the plan is over: nothing is to be sent any more, and nothing waited for.
@@ -21,7 +27,21 @@ impl<W: World> Driver<W> {
                         .is_none_or(|intended_ns| intended_ns >= self.send_end_ns)
                 })
         };
-        now_ns >= self.drain_end_ns || (self.recorder.in_flight() == 0 && all_sent())
+        let settled = match self.fixed {
+            None => self.recorder.in_flight() == 0,
+            // Nothing of the warm-up is waited for.
+            Some(_) => self.recorder.is_settled(),
+        };
+        now_ns >= self.drain_end_ns || (settled && all_sent())
+    }
+
+    /// Ends the sending of a closed load with its last request, if the number of these is fixed.
+    pub(super) fn notice_last(&mut self, now_ns: u64) {
+        let Some(fixed) = self.fixed else { return };
+        if self.recorder.counted() == fixed && now_ns < self.send_end_ns {
+            self.send_end_ns = now_ns;
+            self.drain_end_ns = now_ns + self.around.plan.drain_ns();
+        }
     }
 
     /// Closes the ledger.
@@ -36,9 +56,15 @@ impl<W: World> Driver<W> {
             // What a slot would send after the end is not planned.
             Offered::Closed { .. } => self.send_end_ns,
         };
-        let unsent = |client: &Client| client.unsent(plan.warmup_ns(), due_ns);
+        let unsent = |client: &Client| match self.fixed {
+            Some(_) if plan.slots_per_client() > 0 => client.left(),
+            _ => client.unsent(plan.warmup_ns(), due_ns),
+        };
         let unsent = self.clients.iter().map(unsent).sum();
         self.recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        if self.fixed.is_some() && !self.stopping {
+            self.recorder.end_whole(now_ns.min(self.drain_end_ns));
+        }
         for client in &self.clients {
             for exchange in client.outstanding.iter() {
                 self.tracker.given_up(client.number, client.key(exchange.request), exchange);

@@ -92,8 +92,10 @@ impl Measured {
         let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
         let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false);
         let schedules = (0..plan.clients()).filter_map(|client| plan.schedule(client));
-        let unsent = schedules.map(|schedule| schedule.count_between(warmup_ns, until_ns)).sum();
-        recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        let unsent = || schedules.map(|schedule| schedule.count_between(warmup_ns, until_ns)).sum();
+        let fixed = plan.fixed_requests();
+        let all = fixed.is_some() || until_ns == plan.send_end_ns();
+        recorder.unsent(fixed.unwrap_or_else(unsent), all);
         Self {
             interrupted: true,
             failure: None,

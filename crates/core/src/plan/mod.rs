@@ -6,6 +6,7 @@
 
 mod draw;
 mod identities;
+mod quota;
 mod schedule;
 mod summary;
 
@@ -22,6 +23,7 @@ use crate::scenario::{
 };
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use identities::Identities;
+use quota::Quota;
 pub use schedule::Schedule;
 pub use summary::Summary;
 
@@ -51,6 +53,8 @@ pub struct Plan {
     seed: u64,
     clients: u32,
     offered: Offered,
+    /// How many requests end the run, if no time does.
+    quota: Option<Quota>,
     warmup_ns: u64,
     send_end_ns: u64,
     drain_ns: u64,
@@ -109,6 +113,8 @@ struct Identity<'a> {
     send_end_ns: u64,
     open: Option<(f64, Arrivals)>,
     closed: Option<(u32, &'a Distribution<Nanos>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests: Option<Count>,
     payload: &'a Distribution<crate::scenario::Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<Forms<'a>>,
@@ -146,7 +152,7 @@ impl Plan {
         let think = scenario.load.think.as_ref().unwrap_or(&no_think);
         let offered = match scenario.load.model {
             Model::Open => Offered::Open {
-                rate: open_rate(scenario),
+                rate: scenario.open_rate().expect("validation asks an open load for a rate"),
                 arrivals: scenario.load.arrivals.unwrap_or(Arrivals::Periodic),
             },
             Model::Closed => Offered::Closed {
@@ -156,7 +162,9 @@ impl Plan {
             },
         };
         let warmup_ns = scenario.run.warmup.0;
-        let send_end_ns = warmup_ns + scenario.run.duration.0;
+        let quota = Quota::of(scenario, &offered);
+        let lasts_ns = scenario.duration().unwrap_or(Nanos::ZERO).0;
+        let send_end_ns = quota.map_or(warmup_ns + lasts_ns, |quota| quota.end_ns());
         let (version, open, closed) = match &offered {
             Offered::Open { rate, arrivals } => (OPEN_VERSION, Some((*rate, *arrivals)), None),
             Offered::Closed { in_flight, .. } => (CLOSED_VERSION, None, Some((*in_flight, think))),
@@ -169,6 +177,7 @@ impl Plan {
             send_end_ns,
             open,
             closed,
+            requests: scenario.load.requests,
             payload: &scenario.load.payload,
             request: scenario.request.as_ref().map(Forms::of),
             replies: &scenario.workers.replies,
@@ -185,6 +194,7 @@ impl Plan {
             seed: scenario.seed,
             clients,
             offered,
+            quota,
             warmup_ns,
             send_end_ns,
             drain_ns: scenario.run.drain.0,
@@ -303,14 +313,14 @@ impl Plan {
     /// One client's instants in an open load.
     pub fn schedule(&self, client: u32) -> Option<Schedule> {
         match self.offered {
-            Offered::Open { rate, arrivals } => Some(Schedule::new(
-                arrivals,
-                rate,
-                self.clients,
-                client,
-                self.seed,
-                self.send_end_ns,
-            )),
+            Offered::Open { rate, arrivals } => {
+                let (end_ns, seed) = (self.send_end_ns, self.seed);
+                let schedule = Schedule::new(arrivals, rate, self.clients, client, seed, end_ns);
+                Some(match self.quota {
+                    None => schedule,
+                    Some(quota) => quota.cut(schedule, client),
+                })
+            }
             Offered::Closed { .. } => None,
         }
     }
@@ -329,9 +339,12 @@ impl Plan {
         }
     }
 
-    /// Requests of an open load that a run counts, those intended after the warm-up; `None` of a closed load, and where
-    /// counting them would take too long.
+    /// Requests of an open load that a run counts, those intended after the warm-up; `None` of a closed load without a fixed number,
+    /// and where counting them would take too long.
     pub fn requests(&self) -> Option<u64> {
+        if let Some(requests) = self.fixed_requests() {
+            return Some(requests);
+        }
         let countable = self.countable_until_ns(0) == self.send_end_ns;
         let schedules = (0..self.clients).map(|client| self.schedule(client));
         let counts = schedules
@@ -426,15 +439,6 @@ fn follow_one_in(scenario: &Scenario, summary: &Summary) -> u64 {
         one_in *= 2;
     }
     one_in
-}
-
-/// Requests per second of an open load over all clients.
-fn open_rate(scenario: &Scenario) -> f64 {
-    match (scenario.load.rate, scenario.load.rate_per_client) {
-        (Some(rate), _) => rate.per_second(),
-        (None, Some(rate)) => rate.per_second() * f64::from(scenario.clients.count.0),
-        (None, None) => unreachable!("validation asks an open load for one of the two"),
-    }
 }
 
 /// When the slots of a closed load start: anywhere in one mean cycle of a slot that waits for no worker, so that they do

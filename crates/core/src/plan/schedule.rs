@@ -22,7 +22,7 @@ enum Spacing {
     /// Request k leaves at `(k * clients + client) / rate`: all clients together are evenly spaced.
     Periodic { clients: u64, client: u64, rate_per_ns: f64 },
     /// Exponential inter-arrival times.
-    Poisson { seed: u64, client: u32, gap: Sampler },
+    Poisson { seed: u64, client: u32, gap: Sampler, last: u64 },
 }
 
 impl Schedule {
@@ -46,11 +46,26 @@ impl Schedule {
                 let mean = Nanos(rounded(mean_gap_ns).max(1));
                 let gap =
                     Sampler::new(&Distribution::Exponential(mean), Nanos(0), Nanos(u64::MAX >> 12));
-                Spacing::Poisson { seed, client, gap }
+                Spacing::Poisson { seed, client, gap, last: u64::MAX }
             }
         };
         let at_ns = spacing.instant(0, 0);
         Self { spacing, request: 0, at_ns, end_ns }
+    }
+
+    /// The same schedule up to `end_ns`, in which this request is the last one: Poisson gaps may be 0.
+    pub(super) fn with_last(mut self, request: u64, end_ns: u64) -> Self {
+        self.end_ns = end_ns;
+        if let Spacing::Poisson { last, .. } = &mut self.spacing {
+            *last = request;
+        }
+        self
+    }
+
+    /// Number and instant of the `n`-th request at or after `from_ns`, counted from 1, of a periodic schedule.
+    pub(super) fn nth_from(&self, from_ns: u64, n: u64) -> (u64, u64) {
+        let request = self.first_at_or_after(from_ns) + n - 1;
+        (request, self.spacing.instant(request, 0))
     }
 
     /// The next request's number and intended instant, if the plan has one more.
@@ -120,7 +135,8 @@ impl Spacing {
                 // From the request's number and not from the one before: rounding never adds up to a drift.
                 rounded((request * clients + client) as f64 / rate_per_ns)
             }
-            Self::Poisson { seed, client, gap } => before_ns
+            Self::Poisson { last, .. } if request > *last => u64::MAX,
+            Self::Poisson { seed, client, gap, .. } => before_ns
                 .saturating_add(gap.draw(DrawKey::new(*seed, *client, request), Purpose::Gap)),
         }
     }

@@ -8,7 +8,7 @@ use crate::scenario::{Distribution, Scenario};
 pub struct Summary {
     /// Requests per second of an open load, over all clients.
     pub requests_per_s: Option<f64>,
-    /// Requests that an open load plans after warm-up (on average, if arrivals are Poisson).
+    /// Requests that the plan has after warm-up (on average, if arrivals are Poisson); `None` of a closed load that a time ends.
     pub requests: Option<f64>,
     /// Requests that a closed load keeps in flight, over all clients.
     pub in_flight: Option<u64>,
@@ -42,7 +42,12 @@ impl Summary {
         };
         Self {
             requests_per_s,
-            requests: requests_per_s.map(|rate| rate * scenario.run.duration.as_secs_f64()),
+            requests: match scenario.load.requests {
+                Some(requests) => Some(f64::from(requests.0)),
+                None => requests_per_s
+                    .zip(scenario.duration())
+                    .map(|(rate, lasts)| rate * lasts.as_secs_f64()),
+            },
             in_flight,
             replies_mean,
             work_ns_mean,

@@ -32,6 +32,10 @@ pub struct Recorder {
     in_flight: u64,
     /// When that last changed.
     changed_ns: u64,
+    /// When it last changed of what was recorded before something that had happened earlier.
+    latest_ns: u64,
+    /// The rates are those of all counted requests, and the window ends with their last reply.
+    whole: bool,
     /// A request sent later than this after its instant is more than one inter-arrival time late.
     late_after_ns: u64,
     /// Slots of a closed load, and their cycles; no slots are an open load.
@@ -62,6 +66,8 @@ impl Recorder {
             finished: VecDeque::new(),
             in_flight: 0,
             changed_ns: 0,
+            latest_ns: 0,
+            whole: false,
             late_after_ns: u64::MAX,
             slots: 0,
             cycles: Cycles::new(warmup_ns..send_end_ns, 0),
@@ -251,6 +257,7 @@ impl Recorder {
     /// The client stopped waiting for the outstanding replies of `exchange`, at an instant that may be before others already recorded.
     pub fn given_up(&mut self, exchange: &Exchange, now_ns: u64) {
         let missing = u64::from(exchange.owed - exchange.received);
+        self.latest_ns = self.latest_ns.max(self.changed_ns);
         self.pass_time(now_ns);
         self.recorded.sojourn_ns +=
             u128::from(missing) * u128::from(now_ns.saturating_sub(exchange.sent_ns));
@@ -301,6 +308,26 @@ impl Recorder {
         self.cycles.end_window(self.send_end_ns);
         let is_open = self.edge_ns < u64::MAX && self.send_end_ns > self.warmup_ns;
         self.edge_ns = if is_open { self.edge_ns.min(self.send_end_ns) } else { u64::MAX };
+    }
+
+    /// Counted requests that were sent so far.
+    #[inline]
+    pub fn counted(&self) -> u64 {
+        self.recorded.ledger.requests_sent
+    }
+
+    /// Whether every counted request that was sent has its replies or is given up.
+    pub fn is_settled(&self) -> bool {
+        let ledger = &self.recorded.ledger;
+        ledger.replies_expected == ledger.replies_received + ledger.replies_lost
+    }
+
+    /// Ends the measured window with the last thing that happened, or at `waited_ns` if requests waited until then and still do:
+    /// a plan of a fixed number of requests is over, whose rates are those of all of them over this window.
+    pub fn end_whole(&mut self, waited_ns: u64) {
+        let last_ns = self.latest_ns.max(self.changed_ns);
+        self.end_window(if self.is_settled() { last_ns } else { waited_ns });
+        self.whole = true;
     }
 
     /// Replies outstanding now, warm-up included.
@@ -357,10 +384,12 @@ impl Recorder {
             cut.push(Open { intended_ns: exchange.intended_ns, received });
         }
         let Recorded { window_requests, window_replies, ledger, .. } = &self.recorded;
-        self.recorded.completed = if self.slots == 0 {
+        let counted = (ledger.requests_sent, ledger.replies_received - ledger.replies_failed);
+        self.recorded.completed = if self.whole {
+            Completed { requests: counted.0 as f64, replies: counted.1 as f64 }
+        } else if self.slots == 0 {
             Completed { requests: *window_requests as f64, replies: *window_replies as f64 }
         } else {
-            let counted = (ledger.requests_sent, ledger.replies_received - ledger.replies_failed);
             self.cycles.finish(counted, self.slots, cut.into_iter(), now_ns)
         };
         self.recorded.window_end_ns = self.send_end_ns;

@@ -114,6 +114,7 @@ impl Scenario {
         if elsewhere && !says_engine {
             scenario.proxy.engine = Engine::External;
         }
+        scenario.run.duration = scenario.run.duration.or(scenario.duration());
         match error(&scenario).or_else(|| objection(&scenario)) {
             Some(error) => Err(source.problem_with(&tree, error)),
             None => Ok(scenario),
@@ -186,6 +187,8 @@ impl<'a> Source<'a> {
             match (overriding.key.as_str(), overriding.value.trim_matches('"')) {
                 ("load.rate", _) => ("load", &["rate_per_client"]),
                 ("load.rate_per_client", _) => ("load", &["rate"]),
+                ("load.requests", _) => ("run", &["duration"]),
+                ("run.duration", _) => ("load", &["requests"]),
                 ("load.model", "closed") => ("load", &["rate", "rate_per_client", "arrivals"]),
                 ("load.model", "open") => ("load", &["in_flight", "think"]),
                 ("server.command", _) => ("proxy", &["engine"]),

@@ -9,6 +9,7 @@ pub(crate) mod distribution;
 pub mod load;
 mod endpoint;
 mod frame_text;
+mod length;
 mod messages;
 mod placeholders;
 mod request;
@@ -100,8 +101,10 @@ pub struct Scenario {
 pub struct Run {
     /// Time in which requests are sent and served before the measurement, and not counted.
     pub warmup: Nanos,
-    /// How long requests are sent and counted.
-    pub duration: Nanos,
+    /// How long requests are sent and counted; none where `load.requests` says how many.
+    #[schemars(with = "Nanos", extend("default" = "5s"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Nanos>,
     /// The longest wait for outstanding replies after the last request.
     pub drain: Nanos,
     /// One of this many requests, up to a power of two, is traced through proxy and workers by an extra frame. By default as many
@@ -139,6 +142,11 @@ pub struct Load {
     /// ten times the expected response time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Nanos>,
+    /// The measured window ends with the last reply to this number of requests, counted after the warm-up, in place of
+    /// `run.duration`. A closed load shares them out evenly among its clients.
+    #[schemars(extend("minimum" = 1, "maximum" = 1_000_000_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Count>,
     /// Size of the request's body.
     pub payload: Distribution<Bytes>,
 }
@@ -375,7 +383,7 @@ impl Default for Run {
     fn default() -> Self {
         Self {
             warmup: Nanos::ZERO,
-            duration: Nanos::from_secs(5),
+            duration: None,
             drain: Nanos::from_secs(3),
             follow_one_in: None,
         }
@@ -392,6 +400,7 @@ impl Default for Load {
             in_flight: None,
             think: None,
             timeout: None,
+            requests: None,
             payload: Distribution::Constant(Bytes(64)),
         }
     }

@@ -1,20 +1,20 @@
 //! What a well-formed scenario can still not mean. Pure.
 
 use super::distribution::Quantity;
+use super::length::MAX_PHASE;
 use super::messages::MAX_PAYLOAD;
 use super::value_error::{Checked, ValueError, refuse, refuse_with_help, within};
 use super::{
     Bytes, Count, Distribution, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario, Sockets,
     Threads,
 };
-use super::{messages, request, server, workers};
+use super::{length, messages, request, server, workers};
 
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
 /// The longest delay or think time; what is drawn beyond it is cut off.
 pub const MAX_DELAY: Nanos = Nanos::from_secs(3600);
 
-const MAX_PHASE: Nanos = Nanos::from_secs(24 * 3600);
 const MAX_RATE: f64 = 1e8;
 const MAX_CLIENTS: u32 = 1_000_000;
 const MAX_WORKERS: u32 = 100_000;
@@ -31,6 +31,7 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         phases(scenario)?;
         load(scenario)?;
         counts(scenario)?;
+        length::error(scenario)?;
         identity(scenario)?;
         endpoints(scenario)?;
         server::error(scenario)?;
@@ -62,7 +63,9 @@ fn names(scenario: &Scenario) -> Checked {
 
 fn phases(scenario: &Scenario) -> Checked {
     within("run.warmup", scenario.run.warmup, Nanos::ZERO, MAX_PHASE)?;
-    within("run.duration", scenario.run.duration, Nanos(1), MAX_PHASE)?;
+    if let Some(duration) = scenario.run.duration {
+        within("run.duration", duration, Nanos(1), MAX_PHASE)?;
+    }
     if let Some(one_in) = scenario.run.follow_one_in {
         within("run.follow_one_in", one_in, Count(1), Count(1 << 20))?;
     }

@@ -24,7 +24,7 @@ pub struct Ideal {
     pub last_reply: LatencyHistogram,
     /// Response time of every reply.
     pub reply: LatencyHistogram,
-    /// Length of the window.
+    /// Length of the window; of a plan of a fixed number of requests, up to their last reply.
     pub window_ns: u64,
     /// What the rates are made of: in an open load the requests, and the replies that came in the window, also those to
     /// requests of the warm-up; in a closed one each cycle's share of the window, as in a measurement.
@@ -65,6 +65,8 @@ pub fn ideal(plan: &Plan, pool: Pool, limits: Limits<'_>) -> Result<Ideal, NoIde
 pub(super) struct Tally {
     warmup_ns: u64,
     send_end_ns: u64,
+    /// When the last reply of the window's requests came, or the last silent one was sent.
+    last_ns: u64,
     /// Whether every request has one reply, so that one histogram stands for all three.
     single_reply: bool,
     steps: u64,
@@ -84,6 +86,7 @@ impl Tally {
         Self {
             warmup_ns: plan.warmup_ns(),
             send_end_ns: plan.send_end_ns(),
+            last_ns: plan.warmup_ns(),
             single_reply: plan.constant_replies() == Some(1),
             steps: 0,
             requests: 0,
@@ -111,6 +114,7 @@ impl Tally {
             return;
         }
         self.requests += 1;
+        self.last_ns = self.last_ns.max(served.last_ns().unwrap_or(served.intended_ns));
         self.busy_ns += u128::from(served.ended_ns() - served.started_ns);
         let response_ns = |at_ns: u64| at_ns - served.intended_ns;
         match served.replies_ns {
@@ -131,10 +135,16 @@ impl Tally {
     }
 
     pub(super) fn finish(self, plan: &Plan, pool: Pool) -> Ideal {
-        let window_ns = self.send_end_ns - self.warmup_ns;
-        let capacity_ns = f64::from(pool.workers) * window_ns as f64;
-        let utilisation = self.busy_ns as f64 / capacity_ns;
+        let fixed = plan.fixed_requests().is_some();
+        let end_ns = if fixed { self.last_ns } else { self.send_end_ns };
+        let window_ns = end_ns - self.warmup_ns;
+        // What an open load offers, it does not offer until its last reply.
+        let offered_ns = plan.offered_ns().unwrap_or(window_ns).max(1);
+        let utilisation = self.busy_ns as f64 / (f64::from(pool.workers) * offered_ns as f64);
         let completed = match plan.offered() {
+            _ if fixed => {
+                Completed { requests: self.requests as f64, replies: self.replies as f64 }
+            }
             Offered::Open { .. } => {
                 Completed { requests: self.requests as f64, replies: self.window_replies as f64 }
             }

@@ -74,7 +74,11 @@ fn load(result: &IdealResult) -> Section {
             percent(figures.utilisation)
         ))
     });
-    let heading = format!("Load over {}", duration(result.window_ns));
+    let window = duration(result.window_ns);
+    let heading = match result.scenario.load.requests {
+        None => format!("Load over {window}"),
+        Some(_) => format!("Load up to the last reply, at most {window}"),
+    };
     let blocks = std::iter::once(Block::Table(table)).chain(grows).collect();
     Section::new("load", heading, Depth::Answer, blocks)
 }

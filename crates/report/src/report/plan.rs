@@ -46,10 +46,21 @@ fn offers(scenario: &Scenario, plan: &Plan) -> String {
                 || format!("about {:.0}", summary.requests.unwrap_or(0.0)),
                 |requests| requests.to_string(),
             );
-            format!("{} for {}: {requests} requests", rate(per_second), scenario.run.duration)
+            match scenario.duration() {
+                Some(duration) => {
+                    format!("{} for {duration}: {requests} requests", rate(per_second))
+                }
+                None => format!("{requests} requests at {}", rate(per_second)),
+            }
         }
         (None, in_flight) => {
-            format!("{} requests in flight at any time", count(in_flight.unwrap_or(0)))
+            let so_many = match plan.fixed_requests() {
+                Some(requests) => format!("{} requests, ", count(requests)),
+                None => String::new(),
+            };
+            let in_flight = count(in_flight.unwrap_or(0));
+            let together = if so_many.is_empty() { "requests in flight" } else { "in flight" };
+            format!("{so_many}{in_flight} {together} at any time")
         }
     };
     offers += &format!(", {:.2} replies each on average", summary.replies_mean);
@@ -114,7 +125,7 @@ pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
     if !scenario.has_workers() {
         workers += " (of the scenario; the external server may differ)";
     }
-    let phases = format!("{}, {} counted", warmup(scenario), scenario.run.duration);
+    let phases = format!("{}, {} counted", warmup(scenario), scenario.length());
     [
         ("load", load(scenario)),
         ("clients", count(u64::from(scenario.clients.count.0))),
@@ -149,7 +160,7 @@ pub(super) fn in_a_line(scenario: &Scenario) -> String {
         (Engine::External, None) => format!("server at {frontend}"),
         (engine, _) => format!("{} proxy · {workers}", engine.name()),
     };
-    format!("{load} for {} · {clients} · {server}", scenario.run.duration)
+    format!("{load} for {} · {clients} · {server}", scenario.length())
 }
 
 fn arrivals(scenario: &Scenario) -> &'static str {
@@ -282,8 +293,8 @@ fn backend(scenario: &Scenario) -> String {
 }
 
 fn phases(scenario: &Scenario) -> String {
-    let run = &scenario.run;
-    format!("{}, {} measured, at most {} drain", warmup(scenario), run.duration, run.drain)
+    let drain = scenario.run.drain;
+    format!("{}, {} measured, at most {drain} drain", warmup(scenario), scenario.length())
 }
 
 fn warmup(scenario: &Scenario) -> String {

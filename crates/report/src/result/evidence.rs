@@ -35,6 +35,7 @@ pub(super) fn evidence(
         debug_build: environment.build == "debug",
         slow_libzmq: environment.libzmq_eventfd == Some(false),
         window_ns: run.window_ns,
+        fixed_requests: plan.fixed_requests(),
         ledger: recorded.ledger,
         error_ratio: recorded.ledger.error_ratio().filter(|_| can_fail),
         overlapping: (scenario.matching() == Matching::Order).then_some(recorded.overlapping),

@@ -302,7 +302,7 @@ impl IdealResult {
             scenario: scenario.clone(),
             plan_hash: plan.hash().to_owned(),
             seed: scenario.seed,
-            window_ns: plan.send_end_ns() - plan.warmup_ns(),
+            window_ns: ideals.iter().map(|(_, ideal)| ideal.window_ns).max().unwrap_or(0),
             policies: ideals
                 .iter()
                 .map(|(policy, ideal)| IdealFigures::new(*policy, ideal))

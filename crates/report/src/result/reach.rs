@@ -16,14 +16,25 @@ pub fn out_of_reach(scenario: &Scenario, plan: &Plan, runs: u32) -> Vec<String> 
         let (group, percentile) = figure.name.rsplit_once('.')?;
         let needed = stats::size_for(stats::quantile_named(percentile)?).ceil();
         let each_second = figure.of_each_second().is_some();
-        let seconds = if each_second { 1.0 } else { scenario.run.duration.as_secs_f64() };
         let per_s = most_per_s(plan, group);
         let pooled = if each_second { 1.0 } else { f64::from(runs) };
-        let most = (at_most(plan, per_s * seconds) * pooled).floor();
+        let of_each = per_s / plan.summary().most_requests_per_s();
+        let in_all = match (each_second, plan.fixed_requests(), scenario.duration()) {
+            (false, Some(requests), _) => requests as f64 * of_each,
+            (false, None, Some(duration)) => per_s * duration.as_secs_f64(),
+            (true, ..) | (false, None, None) => per_s,
+        };
+        let most = (at_most(plan, in_all) * pooled).floor();
         (most < needed).then(|| {
             let place = if each_second { "each second has" } else { "the plan has" };
             let so = if per_s <= 0.0 || each_second {
                 String::new()
+            } else if plan.fixed_requests().is_some() {
+                // Some more, so that chance does not take it away.
+                format!(
+                    "; load.requests = {:.0} is enough",
+                    (needed / pooled / of_each * 1.1).ceil()
+                )
             } else {
                 format!("; run.duration = \"{}\" is enough", whole_seconds(needed / pooled / per_s))
             };
@@ -98,6 +109,10 @@ mod tests {
         let replies = "load.rate = '100/s'\nrun.duration = '3s'\nworkers.replies = 4";
         assert_eq!(said(replies, "reply.p99 < 5ms", 1), None);
         assert!(said(replies, "first_reply.p99 < 5ms", 1).is_some());
+        let so_many = "load = { rate = '100/s', requests = 300 }";
+        let p99 = said(so_many, "first_reply.p99 < 5ms", 1).unwrap();
+        assert!(p99.contains("the plan has at most 300 replies"), "{p99}");
+        assert!(p99.ends_with("load.requests = 799 is enough"), "{p99}");
         let silent = "load.rate = '100/s'\nworkers.replies = 0";
         assert!(said(silent, "first_reply.p50 < 5ms", 1).unwrap().ends_with("at most 0 replies"));
         assert_eq!(said("load.model = 'closed'", "first_reply.p99 < 5ms", 1), None);

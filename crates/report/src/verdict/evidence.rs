@@ -16,6 +16,8 @@ pub struct Evidence {
     pub slow_libzmq: bool,
     /// Length of the measured window, in nanoseconds.
     pub window_ns: u64,
+    /// The number of requests that ended the run, if no time did.
+    pub fixed_requests: Option<u64>,
     /// Where every message of the measured part went.
     pub ledger: Ledger,
     /// Requests answered by an error as a share of those answered; `None` if the scenario does not say which replies are errors.
@@ -181,6 +183,11 @@ pub struct SampledRequest {
 }
 
 impl Evidence {
+    /// The key that makes the run longer.
+    pub(super) fn length_key(&self) -> &'static str {
+        if self.fixed_requests.is_some() { "load.requests" } else { "run.duration" }
+    }
+
     /// Whether proxy and workers are zload's own, so that no other process belongs to what is measured.
     pub(super) fn server_is_own(&self) -> bool {
         self.server.is_some_and(|server| !server.proxy_is_foreign)
