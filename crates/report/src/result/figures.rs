@@ -15,7 +15,7 @@ use zload_core::problem;
 use zload_core::quantity;
 
 pub use rows::DISTRIBUTIONS;
-use rows::ROWS;
+use rows::{DISTRIBUTIONS_OF_OPERATION, OF_OPERATION, ROWS};
 
 /// What is before the names of figures of the seconds.
 const SERIES: &str = "series.";
@@ -106,6 +106,12 @@ pub fn named(name: &str) -> Option<&'static Figure> {
     let name = name.strip_suffix("_ns").unwrap_or(name);
     let find = |name: &str| FIGURES.iter().find(|figure| figure.name == name);
     find(name).or_else(|| find(&format!("{LATENCY}{name}")))
+}
+
+/// All figures of one operation of a mix, by their names within it.
+pub fn of_operation() -> impl Iterator<Item = &'static Figure> {
+    let distributions = DISTRIBUTIONS_OF_OPERATION.iter().flat_map(|(.., figures)| *figures);
+    OF_OPERATION.iter().chain(distributions)
 }
 
 /// The nearest name to one that no figure has.

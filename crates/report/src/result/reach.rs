@@ -1,22 +1,22 @@
 //! Thresholds that no run of a plan can meet, since there are too few replies for their percentile: known before it starts.
 //! Pure.
 
-use super::figures;
+use super::threshold;
 use zload_core::plan::{Offered, Plan};
 use zload_core::quantity::saturating;
-use zload_core::scenario::{Arrivals, Nanos, Scenario};
+use zload_core::scenario::{Arrivals, Nanos, Operation, Scenario, Threshold};
 use zload_core::stats;
 
 /// A sentence for each threshold on a percentile for which this many runs of the plan, pooled, have too few replies, however
 /// well they go.
 pub fn out_of_reach(scenario: &Scenario, plan: &Plan, runs: u32) -> Vec<String> {
     let limits = &scenario.thresholds.limits;
-    let sentence = |name: &str| {
-        let figure = figures::named(name)?;
+    let sentence = |limit: &Threshold| {
+        let figure = threshold::figure_of(limit)?;
         let (group, percentile) = figure.name.rsplit_once('.')?;
         let needed = stats::size_for(stats::quantile_named(percentile)?).ceil();
         let each_second = figure.of_each_second().is_some();
-        let per_s = most_per_s(plan, group);
+        let per_s = most_per_s(plan, group) * share_of(scenario, limit);
         let pooled = if each_second { 1.0 } else { f64::from(runs) };
         let of_each = per_s / plan.summary().most_requests_per_s();
         let in_all = match (each_second, plan.fixed_requests(), scenario.duration()) {
@@ -43,8 +43,18 @@ pub fn out_of_reach(scenario: &Scenario, plan: &Plan, runs: u32) -> Vec<String> 
     };
     limits
         .iter()
-        .filter_map(|limit| Some(format!("{limit} cannot be met: {}", sentence(&limit.field)?)))
+        .filter_map(|limit| Some(format!("{limit} cannot be met: {}", sentence(limit)?)))
         .collect()
+}
+
+/// The share of the requests that a limit is about: all, or those of an operation, by its weight.
+fn share_of(scenario: &Scenario, limit: &Threshold) -> f64 {
+    let (Some((name, _)), Some(request)) = (limit.operation(), &scenario.request) else {
+        return 1.0;
+    };
+    let weight = |of: &Operation| if of.name == name { of.weight() } else { 0.0 };
+    let all: f64 = request.mix.iter().map(Operation::weight).sum();
+    request.mix.iter().map(weight).sum::<f64>() / all
 }
 
 /// The most replies per second that the figures of this group can be made of.
@@ -109,6 +119,10 @@ mod tests {
         let replies = "load.rate = '100/s'\nrun.duration = '3s'\nworkers.replies = 4";
         assert_eq!(said(replies, "reply.p99 < 5ms", 1), None);
         assert!(said(replies, "first_reply.p99 < 5ms", 1).is_some());
+        let mix = "load.rate = '1k/s'\nrun.duration = '3s'\n\
+                   request.mix = [{ name = 'a', weight = 9, frames = ['{body}'] }, { name = 'b', frames = ['{body}'] }]";
+        assert_eq!(said(mix, "request.operations.a.first_reply.p99 < 5ms", 1), None);
+        assert!(said(mix, "request.operations.b.first_reply.p99 < 5ms", 1).is_some());
         let so_many = "load = { rate = '100/s', requests = 300 }";
         let p99 = said(so_many, "first_reply.p99 < 5ms", 1).unwrap();
         assert!(p99.contains("the plan has at most 300 replies"), "{p99}");
