@@ -3,6 +3,7 @@
 //! Invariant: a driver, its clients and its tracker touch nothing but a `World`.
 
 mod connect;
+mod messages;
 mod driver;
 mod replies;
 mod side;

@@ -2,7 +2,9 @@
 //!
 //! `scripts/simulate` runs many seeds; a seed that fails prints the line that runs it again.
 
+mod connection;
 mod faults;
+mod server;
 mod truth;
 mod world;
 
@@ -13,6 +15,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 
 use self::faults::Faults;
+use self::server::{Drawn, Server};
 use self::world::{Sim, ZERO_NS};
 use super::{Driver, Surroundings};
 use crate::client::tracker::{self, Tracker};
@@ -21,7 +24,7 @@ use crate::wire::Stations;
 use zload_core::message::Forms;
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{Exchange, Recorded};
-use zload_core::scenario::Scenario;
+use zload_core::scenario::{Matching, Scenario};
 use zload_core::twin::{Limits, Policy, Pool};
 
 const MS: u64 = 1_000_000;
@@ -32,6 +35,7 @@ const SEEDS: u64 = 250;
 
 struct Case {
     plan: Arc<Plan>,
+    forms: Arc<Forms>,
     workers: usize,
     drivers: u32,
     stamped: bool,
@@ -44,6 +48,7 @@ impl Case {
     fn drawn(seed: u64) -> Self {
         let mut random = SplitMix64::seed_from_u64(seed);
         let faults = Faults::drawn(&mut random);
+        let request = Drawn::new(&mut random);
         let mut draw = |below: u64| random.next_u64() % below;
         let duration_ms = 20 + draw(400);
         let warmup_ms = [0, draw(100)][usize::from(draw(3) == 0)];
@@ -64,29 +69,41 @@ impl Case {
             1 => format!("timeout = '{}us'", 1 + draw(5_000)),
             _ => String::new(),
         };
+        // Some loads end by a number of requests.
+        let (length, number) = match draw(4) {
+            0 => (String::new(), format!("requests = {}", clients + draw(100))),
+            _ => (format!("duration = '{duration_ms}ms', "), String::new()),
+        };
         let replies = ["1", "2", "{ uniform = [0, 4] }", "{ choice = [[9, 0], [1, 3]] }"]
             [usize::try_from(draw(4)).expect("small")];
+        let order = request.matching == Matching::Order;
+        let replies = if order || request.marks_last { "1" } else { replies };
         // Bodies of some kilobytes are stamped when they are written, which takes its time.
         let payload = match draw(8) {
             0 => "{ choice = [[9, '24B'], [1, '4100B']] }".to_owned(),
             _ => format!("'{}B'", 24 + draw(200)),
         };
         let text = format!(
-            "seed = {}\nrun = {{ warmup = '{warmup_ms}ms', duration = '{duration_ms}ms', drain = '{}ms' }}\n\
+            "seed = {}\nrun = {{ warmup = '{warmup_ms}ms', {length}drain = '{}ms' }}\n\
              clients.count = {clients}\nworkers.replies = {replies}\n\
-             workers.delay = {{ exponential = '{}us' }}\n[load]\npayload = {payload}\n{load}\n{timeout}\n",
+             workers.delay = {{ exponential = '{}us' }}\n[load]\npayload = {payload}\n{load}\n{timeout}\n{number}\n{}",
             seed % 7,
             draw(1_000),
             1 + draw(20_000),
+            request.text,
         );
         let ends_ms = warmup_ms + duration_ms;
-        let plan = plan(&text);
+        let (plan, forms) = plan(&text);
+        let workers = 1 + usize::try_from(draw(5)).expect("small");
+        let overlapping = plan.slots_per_client() != 1;
         Self {
             plan,
-            workers: 1 + usize::try_from(draw(5)).expect("small"),
+            // Several would answer in another order.
+            workers: if order { 1 } else { workers },
             drivers: 1 + u32::try_from(draw(clients.min(3))).expect("small"),
-            stamped: draw(2) == 0,
-            faults,
+            stamped: draw(2) == 0 && forms.plain,
+            forms,
+            faults: request.tolerated(faults, overlapping),
             stop_ns: (draw(3) == 0).then(|| draw((ends_ms + 300) * MS)),
             seed,
         }
@@ -94,8 +111,8 @@ impl Case {
 
     /// One driver in a world without faults and costs.
     fn faultless(text: &str, workers: usize) -> Self {
-        let (plan, faults) = (plan(text), Faults::none());
-        Self { plan, workers, drivers: 1, stamped: true, faults, stop_ns: None, seed: 1 }
+        let ((plan, forms), faults) = (plan(text), Faults::none());
+        Self { plan, forms, workers, drivers: 1, stamped: true, faults, stop_ns: None, seed: 1 }
     }
 
     /// Plays the case and checks everything; gives what all drivers recorded.
@@ -115,7 +132,9 @@ impl Case {
             (0..plan.clients()).filter(|client| client % self.drivers == number).collect();
         let stations = self.stamped.then(|| Arc::new(tracker::stations()));
         let seed = self.seed.wrapping_add(u64::from(number));
-        let mut world = Sim::new(plan, stations.clone(), self.faults, self.workers, &numbers, seed);
+        let server = Server { forms: Arc::clone(&self.forms) };
+        let (of_all, stamps) = ((plan, server), stations.clone());
+        let mut world = Sim::new(of_all, stamps, self.faults, self.workers, &numbers, seed);
         world.stop_at_ns = self.stop_ns;
         let mut driver = self.driver(world, stations, &numbers, number);
         driver.begin();
@@ -133,13 +152,16 @@ impl Case {
         let planned_end_ns = plan.send_end_ns() + plan.drain_ns();
         let end_ns = self.stop_ns.map_or(u64::MAX, |stop_ns| stop_ns + 200 * MS);
         assert!(ended_ns <= planned_end_ns.min(end_ns) + self.slack_ns(), "it ends too late");
+        assert!(ended_ns <= drain_end_ns + self.slack_ns(), "nobody waits after the drain");
+        // It heard of the stop, and did not end before.
+        let stop_ns = self.stop_ns.filter(|_| driver.stopping);
         let (recorded, mut world) = driver.finish();
         world.settle();
         let Faults { room, call_ns, starved, .. } = self.faults;
         if self.stop_ns.is_none() && (room, call_ns, starved) == (usize::MAX, 0, 0) {
             assert_eq!(recorded.ledger.requests_unsent, 0, "nothing kept it from sending");
         }
-        world.truth.check(&recorded, (drain_end_ns, ended_ns), self.stop_ns);
+        world.truth.check(&recorded, (drain_end_ns, ended_ns), stop_ns);
         (recorded, world.truth.responses_ns())
     }
 
@@ -157,7 +179,7 @@ impl Case {
         let (tell, _) = channel();
         let around = Surroundings {
             plan: Arc::clone(plan),
-            forms: Arc::new(Forms::new(&Scenario::default())),
+            forms: Arc::clone(&self.forms),
             identities: plan.identities(0),
             counters: Arc::new(DriverCounters::default()),
             tell,
@@ -176,6 +198,8 @@ impl Case {
             Offered::Closed { in_flight, .. } => {
                 let sending =
                     driver.world.now() < self.plan.send_end_ns() && !driver.world.stop_requested();
+                // A client that has sent all of its requests leaves its slots alone.
+                let sending = sending && driver.clients.iter().all(|client| client.left() > 0);
                 let slots = held(driver).count() + timers + usize::try_from(free).expect("few");
                 assert!(!sending || slots == clients * *in_flight as usize, "{slots} slots");
             }
@@ -196,8 +220,10 @@ fn held(driver: &Driver<Sim>) -> impl Iterator<Item = &Exchange> {
     driver.clients.iter().flat_map(|client| client.outstanding.iter())
 }
 
-fn plan(text: &str) -> Arc<Plan> {
-    Arc::new(Plan::new(&Scenario::parse("sim.toml", text, &[]).expect("a valid scenario")))
+fn plan(text: &str) -> (Arc<Plan>, Arc<Forms>) {
+    let scenario = Scenario::parse("sim.toml", text, &[]);
+    let scenario = scenario.unwrap_or_else(|problem| panic!("{problem}\n{text}"));
+    (Arc::new(Plan::new(&scenario)), Arc::new(Forms::new(&scenario)))
 }
 
 /// Says how to run a seed again if its test fails.
@@ -238,6 +264,16 @@ fn the_same_seed_is_the_same_run() {
     }
 }
 
+#[test]
+fn a_client_that_matches_by_order_starts_anew_after_a_loss() {
+    let text = "run = { duration = '500ms', drain = '1s' }\nclients.count = 3\nworkers.delay = '1ms'\n\
+                load = { model = 'closed', timeout = '5ms' }\nrequest = { match = 'order', frames = ['{number}'] }";
+    let faults = Faults { reply_lost: 5, transit_ns: MS, ..Faults::none() };
+    let ledger = Case { faults, ..Case::faultless(text, 1) }.play().ledger;
+    assert!(ledger.requests_lost > 10 && ledger.requests_answered > 10, "{ledger:?}");
+    assert_eq!(ledger.replies_unexpected, 0, "what is late is lost with its connection");
+}
+
 /// A world that costs nothing is that of the simulation: the simulator and the twin are independent.
 #[test]
 fn without_faults_and_costs_the_world_is_the_twin() {
@@ -245,10 +281,13 @@ fn without_faults_and_costs_the_world_is_the_twin() {
         "rate = '2k/s'",
         "rate = '1k/s'\narrivals = 'poisson'",
         "model = 'closed'\nin_flight = 3\nthink = { exponential = '2ms' }",
+        "requests = 777\nrate = '1k/s'\narrivals = 'poisson'",
+        "requests = 777\nmodel = 'closed'\nin_flight = 3\nthink = { exponential = '2ms' }",
     ];
     for load in loads {
+        let length = if load.starts_with("requests") { "" } else { "duration = '500ms', " };
         let text = format!(
-            "run = {{ warmup = '40ms', duration = '500ms', drain = '30s' }}\nclients.count = 5\nworkers.replies = {{ uniform = [0, 3] }}\n\
+            "run = {{ warmup = '40ms', {length}drain = '30s' }}\nclients.count = 5\nworkers.replies = {{ uniform = [0, 3] }}\n\
              workers.delay = {{ lognormal = {{ median = '1ms', p99 = '9ms' }} }}\n[load]\n{load}\n"
         );
         let case = Case::faultless(&text, 4);
@@ -273,6 +312,7 @@ fn without_faults_and_costs_the_world_is_the_twin() {
             [recorded.completed, ideal.completed].map(|of| (of.requests, of.replies));
         assert!((one.0 - other.0).abs() < 1e-6, "{load}: {one:?} and {other:?}");
         assert!((one.1 - other.1).abs() < 1e-6, "{load}: {one:?} and {other:?}");
+        assert_eq!(recorded.window_end_ns - case.plan.warmup_ns(), ideal.window_ns, "{load}");
     }
 }
 
