@@ -230,7 +230,8 @@ impl<'a> Source<'a> {
     }
 
     fn problem_with(&self, tree: &Spanned<DeTable<'_>>, error: ValueError) -> Problem {
-        let message = format!("{}: {}", error.path, error.message);
+        let item = error.item.map_or_else(String::new, |item| format!("[{item}]"));
+        let message = format!("{}{item}: {}", error.path, error.message);
         let place = self.place_of(tree.get_ref(), error.path, error.item);
         self.problem_at(place, &message).with_help(error.help)
     }

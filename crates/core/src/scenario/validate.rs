@@ -8,7 +8,7 @@ use super::{
     Bytes, Count, Distribution, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario, Sockets,
     Threads,
 };
-use super::{length, messages, request, server, workers};
+use super::{known, length, messages, request, server, workers};
 
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
@@ -36,6 +36,7 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         endpoints(scenario)?;
         server::error(scenario)?;
         request::error(scenario)?;
+        known::error(scenario)?;
         work(scenario)?;
         workers::error(scenario)?;
         sockets(&scenario.sockets)?;
