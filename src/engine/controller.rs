@@ -13,7 +13,7 @@ use crate::machine::host::{self, Reading};
 use crate::machine::{Clock, Stop, ThreadId};
 use crate::process::ServerProcess;
 use crate::server::{Server, counters::WorkerState};
-use crate::wire::peers;
+use crate::wire::{greeting, peers};
 use zload_core::facts::{
     Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread,
 };
@@ -133,12 +133,7 @@ impl Controller<'_> {
             match self.clients.events.recv_timeout(TICK) {
                 Ok(Event::Connected(thread)) => threads.push(thread),
                 Ok(Event::TimedOut) => {
-                    return Err(Error::Connect {
-                        connected: self.connected(),
-                        clients: self.settings.plan.clients(),
-                        endpoint: self.settings.endpoint.clone(),
-                        timeout: self.settings.connect_timeout.to_string(),
-                    });
+                    return Err(self.not_connected());
                 }
                 Ok(Event::NotConnected(error)) => return Err(error),
                 Err(RecvTimeoutError::Timeout) if ended == 0 => {}
@@ -155,6 +150,21 @@ impl Controller<'_> {
             (self.watcher)(&snapshot);
         }
         Ok(Some(threads))
+    }
+
+    /// That not all clients came through their handshakes in time, and why, if what listens there says so.
+    fn not_connected(&self) -> Error {
+        let endpoint = self.settings.endpoint.clone();
+        let connected = self.connected();
+        let objection =
+            if connected == 0 { greeting::look(&endpoint).objection(&endpoint) } else { None };
+        Error::Connect {
+            connected,
+            clients: self.settings.plan.clients(),
+            timeout: self.settings.connect_timeout.to_string(),
+            why: objection.unwrap_or_else(|| "is a ROUTER listening there?".to_owned()),
+            endpoint,
+        }
     }
 
     /// Receives what drivers report, checks everything once, and waits a little.
@@ -369,6 +379,7 @@ impl Controller<'_> {
             process_cpu_ns: Some(host.process_cpu_ns),
             cut_off: self.memory.cut_off(),
             connections: None,
+            objection: None,
             resident_bytes: host::resident_bytes(),
             host: Some(host),
             clock_resolution_ns: host::clock_resolution_ns(),

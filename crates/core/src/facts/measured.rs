@@ -52,6 +52,8 @@ pub struct Measured {
     pub cut_off: u64,
     /// What became of the clients' connections; `None` of a built-in server, or if the kernel did not say.
     pub connections: Option<Connections>,
+    /// Why what listens at an external server's endpoint can answer nothing, if it answered nothing and that is known.
+    pub objection: Option<String>,
     /// Memory that was resident at the end.
     pub resident_bytes: Option<u64>,
     /// Smallest step of the clock, in nanoseconds.
@@ -119,6 +121,7 @@ impl Measured {
             process_cpu_ns: Some(0),
             cut_off: 0,
             connections: None,
+            objection: None,
             resident_bytes: None,
             clock_resolution_ns: None,
         }

@@ -261,6 +261,7 @@ fn pool(runs: &[Measured]) -> Measured {
             // Each run has its own; where the first one's clients were is shown.
             frontend: _,
             identities: _,
+            objection: _,
             server,
             server_in_all,
             server_process,

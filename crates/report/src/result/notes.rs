@@ -168,7 +168,7 @@ pub(super) fn lost_because(
             ledger.replies_late
         )
     } else if run.received_in_all == 0 && may_drop_unheard(scenario) {
-        unanswered(scenario, lost)
+        unanswered(scenario, run, lost)
     } else if !scenario.has_proxy() {
         format!("{lost} replies of the external server did not come in time")
     } else {
@@ -184,7 +184,17 @@ fn may_drop_unheard(scenario: &Scenario) -> bool {
 }
 
 /// The likely cause when a server that listens has not answered at all.
-fn unanswered(scenario: &Scenario, lost: u64) -> String {
+fn unanswered(scenario: &Scenario, run: &Measured, lost: u64) -> String {
+    if let Some(objection) = &run.objection {
+        return format!("{lost} replies were expected, and {objection}");
+    }
+    let ended = run.connections.map_or(0, |connections| connections.ended);
+    if ended > 0 {
+        return format!(
+            "{lost} replies were expected, and the server sent no message at all and ended {} when requests came: they are larger than it accepts (ZMQ_MAXMSGSIZE), or it refuses what they say",
+            quantity::counted(ended, "connection")
+        );
+    }
     let form = match scenario.matching() {
         Matching::Envelope => {
             "does the server return the frames before the delimiter, and is it the delimiter that it expects?"
