@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use super::input::{self, Input};
 use super::quick;
 use crate::Error;
-use zload_core::scenario::{LONGEST_NAME, MAX_PAYLOAD, Scenario, ValueError};
+use zload_core::scenario::{LONGEST_NAME, MAX_PAYLOAD, Nanos, Scenario, ValueError};
 use zload_core::{scenario::load::Override, text::short};
 use zload_report::result::Saved;
 
 /// A scenario file is a page of text; anything much larger is a mistake.
 const LARGEST_SCENARIO: u64 = 1 << 20;
+/// Recorded instants, at most 50 million rows of some 20 bytes.
+const LARGEST_REPLAY: u64 = 2 << 30;
 /// A run of a day, the longest there is, is saved in some 15 MiB; anything that is four times as large is no result.
 const LARGEST_RESULT: u64 = 64 << 20;
 
@@ -57,7 +59,32 @@ pub(crate) fn scenario_of(
         scenario.name = printable.take(LONGEST_NAME).collect();
     }
     supply_files(&mut scenario)?;
+    supply_replay(&mut scenario)?;
     Ok(scenario)
+}
+
+/// Reads the recorded instants of a replay, which say how long the run is; a relative path starts at the current directory.
+fn supply_replay(scenario: &mut Scenario) -> Result<(), Error> {
+    let clients = scenario.clients.count.0;
+    let Some(replay) = &mut scenario.load.replay else { return Ok(()) };
+    let path = PathBuf::from(&replay.file);
+    let wrong = |reason: &str| Error::Read {
+        path: input::name(&path).into(),
+        help: String::new(),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()),
+    };
+    let content = input::Stream::open(&path, LARGEST_REPLAY)?;
+    let length_ns = replay.supply(content, clients).map_err(|reason| wrong(&reason))?;
+    let run = &mut scenario.run;
+    let left_ns = length_ns.saturating_sub(run.warmup.0);
+    if left_ns == 0 {
+        let reason =
+            format!("run.warmup ({}) is all of it: it is the beginning of a replay", run.warmup);
+        return Err(wrong(&reason));
+    }
+    // What the scenario says may cut it short.
+    run.duration = Nanos(run.duration.0.min(left_ns));
+    Ok(())
 }
 
 /// Reads the files that the frames of requests name; relative paths start at the current directory.

@@ -4,6 +4,8 @@
 //! derive the same plan, so the client knows what to expect. Invariant: never reads a clock, a socket or a
 //! generator with state; two plans with the same [`Plan::hash`] offer the same work.
 
+mod change;
+mod curve;
 mod draw;
 mod identities;
 mod schedule;
@@ -20,6 +22,8 @@ use crate::scenario::{
     Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, Matching, Model, Nanos,
     Operation, Request, Scenario,
 };
+use change::Change;
+pub use change::StagePlan;
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use identities::Identities;
 pub use schedule::Schedule;
@@ -51,6 +55,7 @@ pub struct Plan {
     seed: u64,
     clients: u32,
     offered: Offered,
+    change: Option<Change>,
     warmup_ns: u64,
     send_end_ns: u64,
     drain_ns: u64,
@@ -71,7 +76,7 @@ pub struct Plan {
 pub enum Offered {
     /// On a schedule, whatever comes back.
     Open {
-        /// Requests per second over all clients.
+        /// Requests per second over all clients; on average, if it changes.
         rate: f64,
         /// How the instants are spaced.
         arrivals: Arrivals,
@@ -109,6 +114,8 @@ struct Identity<'a> {
     send_end_ns: u64,
     open: Option<(f64, Arrivals)>,
     closed: Option<(u32, &'a Distribution<Nanos>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<change::Identity<'a>>,
     payload: &'a Distribution<crate::scenario::Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<Forms<'a>>,
@@ -144,9 +151,11 @@ impl Plan {
         let clients = scenario.clients.count.0;
         let no_think = Distribution::Constant(Nanos::ZERO);
         let think = scenario.load.think.as_ref().unwrap_or(&no_think);
+        let change = Change::of(scenario).filter(|_| scenario.load.model == Model::Open);
+        let rates = change.as_ref().map(Change::rates);
         let offered = match scenario.load.model {
             Model::Open => Offered::Open {
-                rate: open_rate(scenario),
+                rate: rates.map_or_else(|| open_rate(scenario), |(mean, _)| mean),
                 arrivals: scenario.load.arrivals.unwrap_or(Arrivals::Periodic),
             },
             Model::Closed => Offered::Closed {
@@ -169,13 +178,14 @@ impl Plan {
             send_end_ns,
             open,
             closed,
+            change: change.as_ref().map(Change::identity),
             payload: &scenario.load.payload,
             request: scenario.request.as_ref().map(Forms::of),
             replies: &scenario.workers.replies,
             delay: &scenario.workers.delay,
         };
         let hash = hash_of(&identity);
-        let summary = Summary::new(scenario, &offered);
+        let summary = Summary::new(scenario, &offered, rates.map(|(_, peak)| peak));
         let timeout_ns = match (scenario.load.timeout, &offered) {
             (Some(timeout), _) => Some(timeout.0),
             (None, Offered::Open { .. }) => None,
@@ -185,6 +195,7 @@ impl Plan {
             seed: scenario.seed,
             clients,
             offered,
+            change,
             warmup_ns,
             send_end_ns,
             drain_ns: scenario.run.drain.0,
@@ -302,6 +313,9 @@ impl Plan {
 
     /// One client's instants in an open load.
     pub fn schedule(&self, client: u32) -> Option<Schedule> {
+        if let Some(change) = &self.change {
+            return Some(change.schedule(self, client));
+        }
         match self.offered {
             Offered::Open { rate, arrivals } => Some(Schedule::new(
                 arrivals,

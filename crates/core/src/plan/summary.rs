@@ -6,8 +6,10 @@ use crate::scenario::{Distribution, Scenario};
 /// The load in figures, for a reader who decides whether to run it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Requests per second of an open load, over all clients.
+    /// Requests per second of an open load, over all clients; on average, if it changes.
     pub requests_per_s: Option<f64>,
+    /// The same where it is highest.
+    pub peak_per_s: Option<f64>,
     /// Requests that an open load plans after warm-up (on average, if arrivals are Poisson).
     pub requests: Option<f64>,
     /// Requests that a closed load keeps in flight, over all clients.
@@ -28,10 +30,11 @@ impl Summary {
     pub fn most_requests_per_s(&self) -> f64 {
         let in_flight = self.in_flight.unwrap_or(0) as f64;
         let slots_turn_in_ns = (self.work_ns_mean + self.think_ns_mean).max(30_000.0);
-        self.requests_per_s.unwrap_or_else(|| (in_flight / slots_turn_in_ns * 1e9).min(1e6))
+        self.peak_per_s.unwrap_or_else(|| (in_flight / slots_turn_in_ns * 1e9).min(1e6))
     }
 
-    pub(super) fn new(scenario: &Scenario, offered: &Offered) -> Self {
+    /// The figures of a load that reaches `peak_per_s` if it changes.
+    pub(super) fn new(scenario: &Scenario, offered: &Offered, peak_per_s: Option<f64>) -> Self {
         let replies_mean = scenario.workers.replies.mean();
         let work_ns_mean = work_ns_mean(scenario);
         let (requests_per_s, in_flight) = match offered {
@@ -42,6 +45,7 @@ impl Summary {
         };
         Self {
             requests_per_s,
+            peak_per_s: peak_per_s.or(requests_per_s),
             requests: requests_per_s.map(|rate| rate * scenario.run.duration.as_secs_f64()),
             in_flight,
             replies_mean,

@@ -114,6 +114,12 @@ impl Scenario {
         if elsewhere && !says_engine {
             scenario.proxy.engine = Engine::External;
         }
+        let run = tree.get_ref().get("run").map(Spanned::get_ref);
+        let says_duration =
+            matches!(run, Some(DeValue::Table(run)) if run.contains_key("duration"));
+        if let Some(length) = scenario.load.own_length().filter(|_| !says_duration) {
+            scenario.run.duration = length;
+        }
         match error(&scenario).or_else(|| objection(&scenario)) {
             Some(error) => Err(source.problem_with(&tree, error)),
             None => Ok(scenario),
@@ -184,9 +190,13 @@ impl<'a> Source<'a> {
     fn give_way(&self, tree: &mut DeTable<'_>, overriding: &Override) {
         let (table, obsolete): (_, &[&str]) =
             match (overriding.key.as_str(), overriding.value.trim_matches('"')) {
-                ("load.rate", _) => ("load", &["rate_per_client"]),
-                ("load.rate_per_client", _) => ("load", &["rate"]),
-                ("load.model", "closed") => ("load", &["rate", "rate_per_client", "arrivals"]),
+                ("load.rate", _) => ("load", &["rate_per_client", "stages", "replay"]),
+                ("load.rate_per_client", _) => ("load", &["rate", "stages", "replay"]),
+                ("load.stages", _) => ("load", &["rate", "rate_per_client", "replay"]),
+                ("load.replay", _) => ("load", &["rate", "rate_per_client", "stages", "arrivals"]),
+                ("load.model", "closed") => {
+                    ("load", &["rate", "rate_per_client", "arrivals", "stages", "replay"])
+                }
                 ("load.model", "open") => ("load", &["in_flight", "think"]),
                 ("server.command", _) => ("proxy", &["engine"]),
                 ("proxy.engine", engine) if engine != "external" => {
@@ -202,6 +212,13 @@ impl<'a> Source<'a> {
         }
         if table == "server" && inner.is_empty() {
             tree.remove(table);
+        }
+        if ["load.stages", "load.replay"].contains(&overriding.key.as_str())
+            && let Some(DeValue::Table(run)) = tree.get_mut("run").map(Spanned::get_mut)
+            && run.get("duration").is_some_and(|value| value.span().end <= self.file_length)
+        {
+            // The load says how long it takes.
+            run.remove("duration");
         }
     }
 

@@ -187,13 +187,22 @@ impl FromStr for Threshold {
     }
 }
 
-/// Words with dots between them.
+/// Words with dots between them; a name behind the first may begin with a digit and have dashes.
 fn is_name(text: &str) -> bool {
-    let is_word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    };
-    text.split('.').all(is_word)
+    let is_sign = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let mut words = text.split('.');
+    let first = words.next().unwrap_or_default();
+    first.starts_with(|c: char| c.is_ascii_lowercase())
+        && !first.contains('-')
+        && std::iter::once(first)
+            .chain(words)
+            .all(|word| !word.is_empty() && word.chars().all(is_sign))
+}
+
+/// The form of a threshold as a pattern, without its ends.
+pub(super) fn pattern() -> String {
+    const FIELD: &str = r"[a-z][a-z0-9_]*(\.[a-z0-9_-]+)*";
+    format!(r"\s*{FIELD}\s*(<=?|>=?|==|!=)\s*[0-9.]+(\s*%|[0-9.a-zA-Zµ/]*)\s*")
 }
 
 impl fmt::Display for Threshold {
@@ -234,13 +243,10 @@ impl JsonSchema for Threshold {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        const WORD: &str = "[a-z][a-z0-9_]*";
-        let pattern =
-            format!(r"^\s*{WORD}(\.{WORD})*\s*(<=?|>=?|==|!=)\s*[0-9.]+(\s*%|[0-9.a-zA-Zµ/]*)\s*$");
         json_schema!({
             "type": "string",
             "description": "A field of the result, a comparison operator and a value with its unit.",
-            "pattern": pattern,
+            "pattern": format!("^{}$", pattern()),
         })
     }
 }
