@@ -34,8 +34,6 @@ const INBOX: usize = 8;
 const LONGEST_WAIT_NS: u64 = 100_000_000;
 /// How long after the end of the sending a late request may still leave.
 const LATE_SEND_NS: u64 = 250_000_000;
-/// The longest drain once the end was asked for: the report must come within a second.
-const STOPPED_DRAIN_NS: u64 = 200_000_000;
 /// Bodies longer than this take time to write: their request is stamped after that.
 const LONG_BODY: u64 = 4 << 10;
 
@@ -81,7 +79,10 @@ pub(super) struct Driver<W: World> {
     drain_end_ns: u64,
     /// When the last long body left: what leaves after it is not stamped before it.
     long_sent_ns: u64,
+    /// Nothing more is to be sent.
     stopping: bool,
+    /// The end was asked for: the drain is short.
+    hurrying: bool,
     /// Whether a client that gives up a request gets another connection: where replies are matched by their order, a late one
     /// would be taken for the next.
     renews: bool,
@@ -105,6 +106,7 @@ impl<W: World> Driver<W> {
             .with_gaps(!forms.plain)
             .mix(forms.operations().len())
             .late_after(plan.mean_gap_ns())
+            .staged(plan)
             .closed(clients.len() as u64, plan.slots_per_client());
         let renews = forms.matching == Matching::Order;
         let send_end_ns = plan.send_end_ns();
@@ -126,6 +128,7 @@ impl<W: World> Driver<W> {
             drain_end_ns,
             long_sent_ns: 0,
             stopping: false,
+            hurrying: false,
             renews,
             sent: 0,
             received: 0,
@@ -451,12 +454,8 @@ impl<W: World> Driver<W> {
 
     #[inline]
     fn notice_stop(&mut self) {
-        if !self.stopping && self.world.stop_requested() {
-            let now_ns = self.world.now_ns();
-            self.stopping = true;
-            self.recorder.end_window(now_ns);
-            self.send_end_ns = self.send_end_ns.min(now_ns);
-            self.drain_end_ns = self.drain_end_ns.min(now_ns + STOPPED_DRAIN_NS);
+        if self.world.sending_ended() {
+            self.end_early();
         }
     }
 

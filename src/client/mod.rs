@@ -20,7 +20,7 @@ use crate::wire::Errno;
 use zload_core::message::Forms;
 use zload_core::plan::Plan;
 use zload_core::record::{Recorded, SecondSlice};
-use zload_core::scenario::{Nanos, Sockets};
+use zload_core::scenario::{Nanos, Sockets, StopCondition};
 
 pub(crate) use side::Clients;
 
@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) io_threads: u32,
     pub(crate) drivers: u32,
     pub(crate) connect_timeout: Nanos,
+    pub(crate) stop_when: Vec<StopCondition>,
 }
 
 /// What a driver reports to the controller.

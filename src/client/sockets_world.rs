@@ -109,6 +109,10 @@ impl World for SocketsWorld {
     }
 
     #[inline]
+    fn sending_ended(&self) -> bool {
+        self.stop.sending_ended()
+    }
+
     fn stop_requested(&self) -> bool {
         self.stop.requested()
     }

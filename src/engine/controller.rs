@@ -15,9 +15,9 @@ use crate::process::ServerProcess;
 use crate::server::{Server, counters::WorkerState};
 use crate::wire::peers;
 use zload_core::facts::{
-    Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Thread,
+    Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Stopping, Thread,
 };
-use zload_core::record::{Recorded, Series};
+use zload_core::record::{Recorded, SecondSlice, Series};
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -69,6 +69,9 @@ struct Playing {
     /// For the rates shown as progress: when they were last computed, and the counts then.
     shown: (u64, u64, u64),
     failure: Option<String>,
+    stopping: Stopping,
+    /// Why the sending ended before the plan did, if it did.
+    stopped: Option<String>,
 }
 
 impl Controller<'_> {
@@ -100,6 +103,8 @@ impl Controller<'_> {
             end: None,
             shown: (0, 0, 0),
             failure: None,
+            stopping: Stopping::new(&self.settings.stop_when),
+            stopped: None,
         };
         while playing.left > 0 {
             self.tick(&mut playing);
@@ -163,7 +168,7 @@ impl Controller<'_> {
         if playing.begin.is_none() && now_ns >= warmup_ns {
             playing.begin = Some(self.edge(now_ns, playing));
         }
-        let over = now_ns >= send_end_ns || self.stop.requested();
+        let over = now_ns >= send_end_ns || self.stop.sending_ended();
         if playing.end.is_none() && over && playing.begin.is_some() {
             playing.end = Some(self.edge(now_ns, playing));
         }
@@ -182,7 +187,7 @@ impl Controller<'_> {
             .fold(TICK, Duration::min);
         let ended = self.clients.ended();
         match self.clients.events.recv_timeout(wait) {
-            Ok(Event::Second(slice)) => playing.series.add(&slice),
+            Ok(Event::Second(slice)) => self.second(&slice, playing),
             Ok(Event::Ended(outcome)) => {
                 playing.left -= 1;
                 match *outcome {
@@ -209,6 +214,16 @@ impl Controller<'_> {
                     self.stop.request();
                 }
             }
+        }
+    }
+
+    /// Takes in a driver's second; ends the sending if a condition for that holds with the second that it completes.
+    fn second(&self, slice: &SecondSlice, playing: &mut Playing) {
+        let Some((second, ledger)) = playing.series.add(slice) else { return };
+        let why = playing.stopping.look(&second, &ledger);
+        if playing.stopped.is_none() && !self.stop.requested() && why.is_some() {
+            playing.stopped = why;
+            self.stop.end_sending();
         }
     }
 
@@ -272,7 +287,7 @@ impl Controller<'_> {
         let (warmup_ns, send_end_ns) = self.edges_ns();
         let (phase, since_ns, until_ns) = if now_ns < warmup_ns {
             (Phase::Warmup, 0, warmup_ns)
-        } else if now_ns < send_end_ns && !self.stop.requested() {
+        } else if now_ns < send_end_ns && !self.stop.sending_ended() {
             (Phase::Measure, warmup_ns, send_end_ns)
         } else {
             (Phase::Drain, send_end_ns, send_end_ns + self.settings.plan.drain_ns())
@@ -325,6 +340,7 @@ impl Controller<'_> {
         Measured {
             interrupted: self.interrupted.load(Ordering::Relaxed),
             failure: playing.failure,
+            stopped: playing.stopped,
             window_ns: playing.recorded.window_end_ns.saturating_sub(self.edges_ns().0),
             recorded: playing.recorded,
             series,

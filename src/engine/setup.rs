@@ -27,6 +27,7 @@ pub(super) fn clients(
         io_threads: scenario.proxy.io_threads.0,
         drivers: drivers(scenario),
         connect_timeout: scenario.clients.connect_timeout,
+        stop_when: scenario.run.stop_when.clone(),
     })
 }
 

@@ -3,10 +3,28 @@
 use super::{Driver, Event, LATE_SEND_NS};
 use crate::client::state::Client;
 use crate::client::world::World;
-use zload_core::plan::Offered;
+use zload_core::plan::{Offered, StagePlan};
 use zload_core::record::Recorded;
 
+/// The longest drain once the end was asked for: the report must come within a second.
+const STOPPED_DRAIN_NS: u64 = 200_000_000;
+
 impl<W: World> Driver<W> {
+    /// Sends nothing more, and waits for what is outstanding as at the end of the plan, or hardly if the end of the run was asked for.
+    #[cold]
+    pub(super) fn end_early(&mut self) {
+        let hurries = self.world.stop_requested();
+        if self.hurrying || self.stopping && !hurries {
+            return;
+        }
+        let now_ns = self.world.now_ns();
+        let drain_ns = if hurries { STOPPED_DRAIN_NS } else { self.around.plan.drain_ns() };
+        (self.stopping, self.hurrying) = (true, hurries);
+        self.recorder.end_window(now_ns);
+        self.send_end_ns = self.send_end_ns.min(now_ns);
+        self.drain_end_ns = self.drain_end_ns.min(now_ns + drain_ns);
+    }
+
     /// Whether the plan is over: nothing is to be sent any more, and nothing waited for.
     pub(super) fn is_over(&self, now_ns: u64) -> bool {
         if now_ns < self.send_end_ns {
@@ -39,6 +57,11 @@ impl<W: World> Driver<W> {
         let unsent = |client: &Client| client.unsent(plan.warmup_ns(), due_ns);
         let unsent = self.clients.iter().map(unsent).sum();
         self.recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        let of_stage = |stage: &StagePlan| {
+            let to_ns = stage.to_ns.min(due_ns);
+            self.clients.iter().map(|client| client.unsent(stage.from_ns, to_ns)).sum()
+        };
+        self.recorder.unsent_in_stages(plan.stages().iter().map(of_stage));
         for client in &self.clients {
             for exchange in client.outstanding.iter() {
                 self.tracker.given_up(client.number, client.key(exchange.request), exchange);

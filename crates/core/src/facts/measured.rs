@@ -1,7 +1,7 @@
 //! What a run found, as it is handed over to those who judge and save it.
 
 use super::{HostUse, ServerTotals, ServerUse};
-use crate::plan::{Identities, Plan};
+use crate::plan::{Identities, Plan, StagePlan};
 use crate::record::{HeatColumn, Recorded, Recorder, SeriesEntry};
 use crate::sum::{counter_fields, merge_fields};
 
@@ -12,6 +12,8 @@ pub struct Measured {
     pub interrupted: bool,
     /// Why the run failed, if it did.
     pub failure: Option<String>,
+    /// The condition of `run.stop_when` that ended the sending, and when, if one did.
+    pub stopped: Option<String>,
     /// What the drivers recorded.
     pub recorded: Recorded,
     /// What happened in each second of the window.
@@ -87,16 +89,26 @@ pub struct DriverFigures {
 }
 
 impl Measured {
+    /// Whether the plan was played to its end.
+    pub fn is_whole(&self) -> bool {
+        !self.interrupted && self.failure.is_none() && self.stopped.is_none()
+    }
+
     /// What a run found that was interrupted before it started: the whole plan is unsent.
     pub fn nothing(plan: &Plan, frontend: &str, drivers: usize) -> Self {
         let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
-        let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false);
-        let schedules = (0..plan.clients()).filter_map(|client| plan.schedule(client));
-        let unsent = schedules.map(|schedule| schedule.count_between(warmup_ns, until_ns)).sum();
-        recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false).staged(plan);
+        let unsent = |from_ns, to_ns| -> u64 {
+            let schedules = (0..plan.clients()).filter_map(|client| plan.schedule(client));
+            schedules.map(|schedule| schedule.count_between(from_ns, to_ns)).sum()
+        };
+        recorder.unsent(unsent(warmup_ns, until_ns), until_ns == plan.send_end_ns());
+        let of_stage = |stage: &StagePlan| unsent(stage.from_ns, stage.to_ns.min(until_ns));
+        recorder.unsent_in_stages(plan.stages().iter().map(of_stage));
         Self {
             interrupted: true,
             failure: None,
+            stopped: None,
             recorded: recorder.finish(std::iter::empty(), 0).0,
             series: Vec::new(),
             heat_map: Vec::new(),

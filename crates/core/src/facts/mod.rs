@@ -7,9 +7,11 @@ mod measured;
 mod revision;
 mod server;
 mod snapshot;
+mod stopping;
 
 pub use host::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
 pub use measured::{Connections, DriverFigures, Measured};
 pub use revision::Revision;
 pub use server::{Served, ServerEnd, ServerTotals, ServerUse};
 pub use snapshot::{Phase, Snapshot};
+pub use stopping::Stopping;

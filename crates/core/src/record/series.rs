@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HeatColumn, HeatMap, LatencyHistogram, SECOND_NS};
+use super::{HeatColumn, HeatMap, LatencyHistogram, Ledger, SECOND_NS};
 
 /// One second of the measured window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,8 @@ pub struct SecondSlice {
     pub in_flight: u64,
     /// Response times to the first replies received.
     pub first_reply: LatencyHistogram,
+    /// Where everything went until its end: not of this second alone.
+    pub ledger: Ledger,
 }
 
 /// The seconds so far.
@@ -60,8 +62,8 @@ impl Series {
         Self { drivers, done: Vec::new(), heat_map: HeatMap::default(), open: BTreeMap::new() }
     }
 
-    /// Takes in one driver's slice.
-    pub fn add(&mut self, slice: &SecondSlice) {
+    /// Takes in one driver's slice; gives the second that it completes, with the ledger at its end.
+    pub fn add(&mut self, slice: &SecondSlice) -> Option<(SeriesEntry, Ledger)> {
         let second = slice.second;
         let (handed_in, sum) = self
             .open
@@ -72,11 +74,13 @@ impl Series {
         sum.replies += slice.replies;
         sum.in_flight += slice.in_flight;
         sum.first_reply.merge(&slice.first_reply);
-        if *handed_in == self.drivers
-            && let Some((_, whole)) = self.open.remove(&second)
-        {
-            self.close(&whole);
+        sum.ledger.merge(&slice.ledger);
+        if *handed_in < self.drivers {
+            return None;
         }
+        let (_, whole) = self.open.remove(&second)?;
+        self.close(&whole);
+        Some((*self.done.last()?, whole.ledger))
     }
 
     /// The last second that is complete.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: of constant size, however long the plan.
 
+use super::stages::{StageIdeal, StageTally};
 use super::{Course, Limits, NoIdeal, Pool, play};
 use crate::plan::{Offered, Plan};
 use crate::record::{Completed, Cycles, LatencyHistogram};
@@ -34,11 +35,16 @@ pub struct Ideal {
     /// Whether the window offers more work than the workers can do: the queue grows as long as the plan, and so do the
     /// response times, which then say nothing about a plan of another length.
     pub queue_grows: bool,
+    /// The stages of a load that has such, in order.
+    pub stages: Vec<StageIdeal>,
+    /// Replies in flight at the plan's looks ([`crate::plan::Plan::looks`]).
+    pub in_flight_at: Vec<u64>,
 }
 
 impl Ideal {
     /// Adds that of another plan, after this one.
     pub fn merge(&mut self, other: &Self) {
+        use crate::sum::Merge as _;
         let (this_ns, other_ns) = (self.window_ns as f64, other.window_ns as f64);
         let busy_ns = self.utilisation * this_ns + other.utilisation * other_ns;
         self.utilisation = busy_ns / (this_ns + other_ns);
@@ -52,6 +58,8 @@ impl Ideal {
         self.window_ns += other.window_ns;
         self.completed.merge(&other.completed);
         self.queue_grows |= other.queue_grows;
+        self.stages.merge(&other.stages);
+        self.in_flight_at.merge(&other.in_flight_at);
     }
 }
 
@@ -77,6 +85,7 @@ pub(super) struct Tally {
     first_reply: LatencyHistogram,
     last_reply: LatencyHistogram,
     reply: LatencyHistogram,
+    stages: StageTally,
 }
 
 impl Tally {
@@ -95,6 +104,7 @@ impl Tally {
             first_reply: LatencyHistogram::new(),
             last_reply: LatencyHistogram::new(),
             reply: LatencyHistogram::new(),
+            stages: StageTally::new(plan),
         }
     }
 
@@ -107,6 +117,7 @@ impl Tally {
             let replies = u32::try_from(served.replies_ns.len()).unwrap_or(u32::MAX);
             self.cycles.ended(served.intended_ns..free_ns, served.request, replies, free_ns);
         }
+        self.stages.add(served);
         if served.intended_ns < self.warmup_ns {
             return;
         }
@@ -149,7 +160,10 @@ impl Tally {
         } else {
             (self.first_reply, self.last_reply)
         };
+        let (stages, in_flight_at) = self.stages.finish(plan, pool.workers);
         Ideal {
+            stages,
+            in_flight_at,
             steps: self.steps,
             requests: self.requests,
             silent: self.silent,

@@ -12,6 +12,7 @@ mod dispatch;
 mod excess;
 mod ideal;
 mod other_seeds;
+mod stages;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use excess::{Differences, Excess, Observed, ideal_and_excess};
 pub use ideal::{Ideal, ideal};
 pub use other_seeds::{LEAST_SEEDS, MOST_SEEDS, Together, other_seeds};
+pub use stages::StageIdeal;
 
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Protocol, Scenario};

@@ -37,6 +37,8 @@ struct Case {
     stamped: bool,
     faults: Faults,
     stop_ns: Option<u64>,
+    /// When nothing more is to be sent, while replies are still waited for.
+    sending_ends_ns: Option<u64>,
     seed: u64,
 }
 
@@ -88,6 +90,7 @@ impl Case {
             stamped: draw(2) == 0,
             faults,
             stop_ns: (draw(3) == 0).then(|| draw((ends_ms + 300) * MS)),
+            sending_ends_ns: None,
             seed,
         }
     }
@@ -95,7 +98,17 @@ impl Case {
     /// One driver in a world without faults and costs.
     fn faultless(text: &str, workers: usize) -> Self {
         let (plan, faults) = (plan(text), Faults::none());
-        Self { plan, workers, drivers: 1, stamped: true, faults, stop_ns: None, seed: 1 }
+        let sending_ends_ns = None;
+        Self {
+            plan,
+            workers,
+            drivers: 1,
+            stamped: true,
+            faults,
+            stop_ns: None,
+            sending_ends_ns,
+            seed: 1,
+        }
     }
 
     /// Plays the case and checks everything; gives what all drivers recorded.
@@ -117,6 +130,8 @@ impl Case {
         let seed = self.seed.wrapping_add(u64::from(number));
         let mut world = Sim::new(plan, stations.clone(), self.faults, self.workers, &numbers, seed);
         world.stop_at_ns = self.stop_ns;
+        world.sending_ends_at_ns = self.sending_ends_ns;
+        let cut_ns = self.stop_ns.or(self.sending_ends_ns);
         let mut driver = self.driver(world, stations, &numbers, number);
         driver.begin();
         let mut passes = 0;
@@ -136,10 +151,10 @@ impl Case {
         let (recorded, mut world) = driver.finish();
         world.settle();
         let Faults { room, call_ns, starved, .. } = self.faults;
-        if self.stop_ns.is_none() && (room, call_ns, starved) == (usize::MAX, 0, 0) {
+        if cut_ns.is_none() && (room, call_ns, starved) == (usize::MAX, 0, 0) {
             assert_eq!(recorded.ledger.requests_unsent, 0, "nothing kept it from sending");
         }
-        world.truth.check(&recorded, (drain_end_ns, ended_ns), self.stop_ns);
+        world.truth.check(&recorded, (drain_end_ns, ended_ns), cut_ns);
         (recorded, world.truth.responses_ns())
     }
 
@@ -244,6 +259,7 @@ fn without_faults_and_costs_the_world_is_the_twin() {
     let loads = [
         "rate = '2k/s'",
         "rate = '1k/s'\narrivals = 'poisson'",
+        "stages = '200ms@1k/s, 100ms@4k/s..0/s, 200ms@2k/s'\narrivals = 'poisson'",
         "model = 'closed'\nin_flight = 3\nthink = { exponential = '2ms' }",
     ];
     for load in loads {
@@ -269,11 +285,30 @@ fn without_faults_and_costs_the_world_is_the_twin() {
         assert_eq!(recorded.slip.max(), Some(0), "{load}");
         let ideal =
             zload_core::twin::ideal(&case.plan, pool, Limits::none()).expect("there is one");
+        assert_eq!(recorded.in_flight_at, ideal.in_flight_at, "{load}");
+        let [own, twins]: [Vec<_>; 2] = [
+            recorded.stages.iter().map(|of| (of.sent, of.first_reply.max())).collect(),
+            ideal.stages.iter().map(|of| (of.requests, of.first_reply.max())).collect(),
+        ];
+        assert_eq!(own, twins, "{load}");
         let [one, other] =
             [recorded.completed, ideal.completed].map(|of| (of.requests, of.replies));
         assert!((one.0 - other.0).abs() < 1e-6, "{load}: {one:?} and {other:?}");
         assert!((one.1 - other.1).abs() < 1e-6, "{load}: {one:?} and {other:?}");
     }
+}
+
+/// An early end of the sending is no stop: what is outstanding has the whole drain to come.
+#[test]
+fn what_is_outstanding_when_the_sending_ends_early_still_comes() {
+    let text = "run = { duration = '400ms', drain = '5s' }\nclients.count = 3\nload.rate = '200/s'\n\
+                workers.delay = '700ms'";
+    let case = Case { sending_ends_ns: Some(98 * MS), ..Case::faultless(text, 40) };
+    let ledger = case.play().ledger;
+    assert_eq!(
+        (ledger.requests_answered, ledger.requests_unsent, ledger.requests_lost),
+        (20, 60, 0)
+    );
 }
 
 /// Where all slots take equally long, the rate is the slots over the cycle, whatever window cuts the rounds.

@@ -35,6 +35,8 @@ pub(super) struct Sim {
     stamp_ns: Cell<Option<u64>>,
     calls: Cell<u64>,
     pub(super) stop_at_ns: Option<u64>,
+    /// When nothing more is to be sent.
+    pub(super) sending_ends_at_ns: Option<u64>,
     /// The stop ended a wait, as it does once.
     stop_told: bool,
     connections: Vec<Connection>,
@@ -116,6 +118,7 @@ impl Sim {
             stamp_ns: Cell::new(None),
             calls: Cell::new(seed),
             stop_at_ns: None,
+            sending_ends_at_ns: None,
             stop_told: false,
             connections: numbers.iter().map(|_| Connection::default()).collect(),
             events: BinaryHeap::new(),
@@ -435,6 +438,11 @@ impl World for Sim {
             moved.push(u32::try_from(anybody).expect("clients are counted in 32 bits"));
         }
         Ok(slept)
+    }
+
+    fn sending_ended(&self) -> bool {
+        let ended = |end_ns: Option<u64>| end_ns.is_some_and(|end_ns| self.now_ns.get() >= end_ns);
+        ended(self.sending_ends_at_ns) || ended(self.stop_at_ns)
     }
 
     fn stop_requested(&self) -> bool {
