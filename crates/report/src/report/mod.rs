@@ -24,6 +24,7 @@ mod selftest;
 mod serve;
 mod short;
 mod slices;
+mod stages;
 mod time;
 mod value;
 mod verdict;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use super::document::{Block, Depth, Document, Mark, Section, Span, Words, words};
 use super::scale::nanos;
+use super::stages::planned;
 
 use crate::result::out_of_reach;
 use zload_core::plan::Plan;
@@ -17,6 +18,7 @@ use zload_core::scenario::{
 pub fn plan(scenario: &Scenario, plan: &Plan) -> Document {
     let mut rows = settings(scenario);
     rows.push(("offers".into(), offers(scenario, plan).into()));
+    rows.extend(planned(plan));
     let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 0.0);
     rows.extend(
         utilisation.map(|of| ("workers".into(), format!("utilisation {}", percent(of)).into())),
@@ -131,6 +133,7 @@ pub(super) fn in_a_line(scenario: &Scenario) -> String {
     let in_flight = load.in_flight.map_or(1, |in_flight| in_flight.0);
     let load = match (load.model, load.rate, load.rate_per_client) {
         (Model::Closed, ..) => format!("closed, {in_flight} in flight each,"),
+        (Model::Open, ..) if load.changes() => format!("open, {},", changing(scenario)),
         (Model::Open, Some(rate), _) => format!("open, {}, {rate}", arrivals(scenario)),
         (Model::Open, None, Some(each)) => format!("open, {}, {each} each,", arrivals(scenario)),
         (Model::Open, None, None) => format!("open, {},", arrivals(scenario)),
@@ -150,6 +153,20 @@ pub(super) fn in_a_line(scenario: &Scenario) -> String {
         (engine, _) => format!("{} proxy · {workers}", engine.name()),
     };
     format!("{load} for {} · {clients} · {server}", scenario.run.duration)
+}
+
+/// A load that changes, in a few words.
+fn changing(scenario: &Scenario) -> String {
+    match (&scenario.load.stages, &scenario.load.replay) {
+        (Some(stages), _) => {
+            format!("{}, {}", arrivals(scenario), counted(stages.0.len() as u64, "stage"))
+        }
+        (None, Some(replay)) if replay.speed.is_none() => format!("replay of {}", replay.file),
+        (None, Some(replay)) => {
+            format!("replay of {} at {} times its speed", replay.file, replay.speed())
+        }
+        (None, None) => arrivals(scenario).to_owned(),
+    }
 }
 
 fn arrivals(scenario: &Scenario) -> &'static str {
@@ -173,6 +190,10 @@ fn load(scenario: &Scenario) -> String {
 fn model(scenario: &Scenario) -> String {
     let load = &scenario.load;
     match load.model {
+        Model::Open if load.changes() => {
+            let stages = load.stages.as_ref().map(|stages| format!(": {stages}"));
+            format!("open, {}{}", changing(scenario), stages.unwrap_or_default())
+        }
         Model::Open => {
             let arrivals = arrivals(scenario);
             match (load.rate, load.rate_per_client) {

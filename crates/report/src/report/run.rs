@@ -13,6 +13,7 @@ use super::plan::settings;
 use super::requests::requests;
 use super::scale::nanos;
 use super::short;
+use super::stages::stages;
 use super::time::over_time;
 use super::value::{figure, mean_time};
 use super::verdict::{checks, ended, headline, thresholds, verdict};
@@ -33,6 +34,7 @@ impl Reported for RunResult {
             Some(key_figures(self)),
             Some(checks(&self.verdict)),
             Some(what_was_run(self)),
+            stages(self),
             Some(throughput(self)),
             Some(latency(self, marked)),
             drawing(self),
@@ -134,6 +136,9 @@ fn throughput(result: &RunResult) -> Section {
 }
 
 fn drawing(result: &RunResult) -> Option<Section> {
+    if result.scenario.load.is_unlike() {
+        return None;
+    }
     let bars = buckets::bars(&result.latency.first_reply)?;
     let heading = "Response time to the first reply (requests, cumulative per cent)";
     Some(Section::new("buckets", heading, Depth::Detail, vec![Block::Bars(bars)]))

@@ -4,6 +4,7 @@ use super::evidence::evidence;
 use super::ideal::{Sample, Sampled, observed};
 use super::notes::{notes, of_stalls};
 use super::rows::{Each, hop_figures, latency};
+use super::stage_figures::stages;
 use super::throughput::{crossed, per_second, throughput, traffic};
 use super::{
     Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RequestFigures,
@@ -50,6 +51,7 @@ impl RunResult {
             throughput,
             latency,
             request,
+            stages,
             hops,
             ideal,
             waiting_client,
@@ -67,6 +69,7 @@ impl RunResult {
             seeds: if same_plan { Vec::new() } else { of_runs.collect() },
             interrupted: pooled.interrupted,
             failure: pooled.failure.clone(),
+            stopped: pooled.stopped.clone(),
             verdict,
             thresholds: Vec::new(),
             notes: notes(plan, &pooled, &ledger),
@@ -76,6 +79,7 @@ impl RunResult {
             throughput,
             latency,
             request,
+            stages,
             hops,
             ideal,
             waiting_client,
@@ -142,22 +146,30 @@ impl RunFigures {
         let throughput = throughput(run);
         let evidence =
             evidence(scenario, plan, run, (&traces, hops.as_ref()), &throughput, environment);
-        let whole = !run.interrupted && run.failure.is_none();
+        let whole = run.is_whole();
         let followed_one_in = scenario.follows_requests().then(|| plan.follow_one_in());
         let (window_ns, server) = (run.server_window_ns, run.server.as_ref());
         let figures = Self {
             ledger: recorded.ledger,
             throughput,
-            latency: latency(recorded, &traces, each),
+            latency: if plan.is_unlike() {
+                latency(recorded, &traces, each).without_percentiles()
+            } else {
+                latency(recorded, &traces, each)
+            },
+            stages: stages(plan, recorded, &traces, each),
             request: scenario.request.as_ref().map(|of| RequestFigures::new(of, recorded)),
             ideal: None,
             // Runs overlap in their plan's time, and a client waits in one of them only.
-            waiting_client: if each.runs.is_empty() {
+            waiting_client: if each.runs.is_empty() && !plan.is_unlike() {
                 waiting_client(plan, &recorded.traces, &traces)
             } else {
                 None
             },
-            hops: hops.map(|hops| hop_figures(&hops, (&recorded.traces, followed_one_in), each)),
+            hops: hops.map(|hops| {
+                let figures = hop_figures(&hops, (&recorded.traces, followed_one_in), each);
+                if plan.is_unlike() { figures.without_percentiles() } else { figures }
+            }),
             proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
             generator: generator_figures(&run.drivers, window_ns),
             process: process_figures(run),
@@ -254,6 +266,7 @@ fn pool(runs: &[Measured]) -> Measured {
         let Measured {
             interrupted,
             failure,
+            stopped,
             recorded,
             series,
             heat_map,
@@ -291,6 +304,7 @@ fn pool(runs: &[Measured]) -> Measured {
         }));
         pooled.interrupted |= interrupted;
         pooled.failure = pooled.failure.or_else(|| failure.clone());
+        pooled.stopped = pooled.stopped.or_else(|| stopped.clone());
         pooled.recorded.merge(recorded);
         pooled.window_ns += window_ns;
         both(&mut pooled.server, server.as_ref(), ServerTotals::merge);

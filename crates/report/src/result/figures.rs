@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Direction;
 use super::FieldUnit::{self, Ns};
+use super::unlike;
 use zload_core::problem;
 use zload_core::quantity;
 
@@ -188,6 +189,9 @@ impl Figure {
     /// Why a result has no number where it could have one.
     pub(super) fn why_null(&self, result: &Value) -> String {
         let (parents, last) = self.name.rsplit_once('.').unwrap_or(("", self.name));
+        if let Some(why) = unlike::why_none(result, last) {
+            return why;
+        }
         let parent = parents.split('.').fold(result, |value, key| &value[key]);
         match parent["count"].as_u64() {
             Some(0) => "nothing was counted there".to_owned(),

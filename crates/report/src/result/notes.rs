@@ -1,5 +1,6 @@
 //! Notes on a result: what is unusual, and its likely cause. Pure.
 
+use super::unlike::NO_PERCENTILES;
 use crate::verdict::{self, SampledRequest};
 use zload_core::facts::{Connections, Measured, ServerUse};
 use zload_core::plan::Plan;
@@ -22,6 +23,12 @@ pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String>
             utilisation * 100.0
         ));
     }
+    if plan.is_unlike() {
+        notes.push(format!("no percentiles of the whole run: {NO_PERCENTILES}; each stage that holds a rate has its own"));
+    }
+    notes.extend(
+        run.stopped.as_ref().map(|why| format!("the sending was ended by run.stop_when: {why}")),
+    );
     notes.extend(of_ledger(run, ledger));
     if run.cut_off > 0 {
         notes.push(format!(
@@ -104,7 +111,7 @@ fn of_end(used: &ServerUse) -> Option<String> {
 
 /// What the ledger's exceptions mean.
 fn of_ledger(run: &Measured, ledger: &Ledger) -> Vec<String> {
-    let whole = !run.interrupted && run.failure.is_none();
+    let whole = run.is_whole();
     let mut notes = Vec::new();
     if ledger.requests_planned == 0 && whole {
         notes.push(
@@ -148,7 +155,7 @@ pub(super) fn lost_because(
     let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
     let timeout_ns =
         plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);
-    if run.interrupted || run.failure.is_some() {
+    if !run.is_whole() && run.stopped.is_none() {
         format!("{lost} replies were outstanding when the run was cut short, and count as lost")
     } else if missing * 2 > lost && !scenario.has_proxy() {
         format!(

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::{self, Figure, number};
+use super::stage_threshold;
 use super::{FieldUnit, RunResult, to_value};
 use crate::verdict::Status;
 use zload_core::quantity::counted;
@@ -40,11 +41,38 @@ pub struct ThresholdOutcome {
 
 /// What a result objects to in the thresholds of a scenario: a field that it does not have, or a limit in another unit.
 pub fn threshold_error(scenario: &Scenario) -> Option<ValueError> {
+    let error = |path, item, (message, help)| {
+        Some(ValueError { path, item: Some(item), message, help: Some(help) })
+    };
     let limits = &scenario.thresholds.limits;
-    limits.iter().enumerate().find_map(|(item, threshold)| {
-        let (message, help) = wrong(threshold)?;
-        Some(ValueError { path: "thresholds.limits", item: Some(item), message, help: Some(help) })
+    let in_limits = limits.iter().enumerate().find_map(|(item, threshold)| {
+        let field = &threshold.field;
+        let wrong = if stage_threshold::is_of_stage(field) {
+            stage_threshold::wrong(scenario, field, threshold.limit)
+        } else {
+            wrong(threshold).or_else(|| stage_threshold::wrong_over_stages(scenario, field))
+        };
+        error("thresholds.limits", item, wrong?)
+    });
+    in_limits.or_else(|| {
+        let mut conditions = scenario.run.stop_when.iter().enumerate();
+        conditions.find_map(|(item, condition)| {
+            let limit = &condition.limit;
+            error("run.stop_when", item, wrong(limit).or_else(|| wrong_meanwhile(limit))?)
+        })
     })
+}
+
+/// What is wrong with a condition that is looked at while the run goes on.
+fn wrong_meanwhile(limit: &Threshold) -> Option<(String, String)> {
+    const KNOWN_AT_THE_END: [&str; 2] = ["ledger.requests_planned", "ledger.requests_unsent"];
+    let field = &*limit.field;
+    let known = field.starts_with("series.") || field.starts_with("ledger.");
+    if known && !KNOWN_AT_THE_END.contains(&field) && field != "series.offset" {
+        return None;
+    }
+    let help = "write a figure of the seconds, as series.p99 or series.in_flight, or of the ledger so far, as ledger.requests_lost";
+    Some((format!("`{field}` is known only when the run is over"), help.to_owned()))
 }
 
 fn wrong(threshold: &Threshold) -> Option<(String, String)> {
@@ -79,7 +107,13 @@ pub(super) fn outcomes(result: &RunResult) -> Vec<ThresholdOutcome> {
     }
     let object = to_value(result);
     let whole = result.whole_seconds();
-    let judged = limits.iter().map(|threshold| outcome(threshold, &object, &whole));
+    let stages = result.scenario.load.stages.as_ref();
+    let judged = limits.iter().map(|threshold| {
+        match stage_threshold::find(stages, &object, &threshold.field) {
+            Some(figure) => of_stage(threshold, figure),
+            None => outcome(threshold, &object, &whole),
+        }
+    });
     let mut outcomes: Vec<ThresholdOutcome> = judged.collect();
     if result.verdict.status == Status::Invalid {
         for outcome in &mut outcomes {
@@ -106,6 +140,21 @@ fn outcome(threshold: &Threshold, result: &Value, whole: &[bool]) -> ThresholdOu
             ThresholdOutcome { value: Some(value), met, ..found(threshold, Some(figure), sentence) }
         }
     }
+}
+
+/// The outcome of a limit on a stage's figure: its name, its unit, and its value or why there is none.
+fn of_stage(
+    threshold: &Threshold,
+    (field, unit, value): (String, FieldUnit, Result<f64, String>),
+) -> ThresholdOutcome {
+    let (value, met, sentence) = match value {
+        Ok(value) => {
+            let met = threshold.relation.holds(value, threshold.limit.in_base_units());
+            (Some(value), met, format!("it is {}", shown(unit, value, threshold, met)))
+        }
+        Err(why) => (None, false, format!("no value: {why}")),
+    };
+    ThresholdOutcome { field, value, unit, met, ..found(threshold, None, sentence) }
 }
 
 /// An outcome without a value, yet.

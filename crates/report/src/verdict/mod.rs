@@ -12,6 +12,7 @@ mod generator;
 mod machine;
 mod omission;
 mod sample;
+mod stages;
 mod stall;
 mod symptoms;
 mod system;
@@ -21,11 +22,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use backlog::certain_growth;
 pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
-    Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SampledRequest, SecondOfLoad,
-    ServerCounts, TimeSeries, Twin,
+    Delays, EffectiveSize, Evidence, Flow, LoadChange, OpenLoad, Percentiles, SampledRequest,
+    SecondOfLoad, ServerCounts, StageOfLoad, TimeSeries, Twin,
 };
 pub use omission::{Omission, as_a_waiting_client};
 pub use stall::{Stall, stalls};
@@ -86,17 +88,17 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         ("throttled", machine::throttled(evidence, limits)),
         ("machine_share", effect::machine_share(evidence, limits)),
         ("clock", machine::clock(evidence)),
-        ("backlog", backlog::backlog(evidence, limits)),
+        ("backlog", stages::backlog(evidence, |of| backlog::backlog(of, limits))),
         ("lost", system::lost(evidence, limits)),
         ("errors", system::errors(evidence, limits)),
         ("unexpected", system::unexpected(evidence, limits)),
         ("matching", system::matching(evidence)),
         ("delay_overshoot", system::delay_overshoot(evidence, limits)),
         ("window", sample::window(evidence, limits)),
-        ("warmup", sample::warmup(evidence, limits)),
-        ("drift", sample::drift(evidence, limits)),
-        ("level_shift", sample::level_shift(evidence, limits)),
-        ("sample_size", sample::sample_size(evidence)),
+        ("warmup", stages::of_start(evidence, |of| sample::warmup(of, limits))),
+        ("drift", stages::of_level(evidence, |of| sample::drift(of, limits))),
+        ("level_shift", stages::of_level(evidence, |of| sample::level_shift(of, limits))),
+        ("sample_size", stages::of_each(evidence, sample::sample_size)),
         ("clipped", sample::clipped(evidence)),
     ];
     let named = |(name, check): (&str, Check)| Check { name: name.to_owned(), ..check };
