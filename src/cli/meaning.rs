@@ -26,6 +26,7 @@ impl Overrides {
             ("seed", &self.seed),
             ("run.duration", &self.duration),
             ("load.rate", &load.rate),
+            ("load.stages", &load.stages),
             ("clients.count", &load.clients),
             ("workers.count", &self.workers),
         ];

@@ -37,6 +37,12 @@ pub(super) fn contender(
         )));
     }
     let scenario = load_from(input, overrides)?;
+    if scenario.load.changes() {
+        return Err(Error::Failed(format!(
+            "{}: its load changes (load.stages, load.replay), so slices of it are not alike: run it whole, with thresholds on its stages, or set load.rate",
+            input::name(&input.path)
+        )));
+    }
     let (path, kept) = input.for_others()?;
     let own = std::env::current_exe().map_err(|source| {
         Error::Failed(format!("zload cannot find its own program file: {source}"))

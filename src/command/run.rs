@@ -77,8 +77,11 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     }
     let missed = result.thresholds.iter().any(|threshold| !threshold.met);
     let nothing_came = result.ledger.replies_expected > 0 && result.ledger.replies_received == 0;
+    let stopped = result.stopped.is_some();
     match exit_code(result.interrupted, result.failure.as_deref())? {
         // That there is no answer is certain, whatever the verdict on the figures.
+        // It was asked to end by what it found.
+        DONE if stopped => Ok(NO),
         DONE if missed && (result.verdict.status < Status::Invalid || nothing_came) => Ok(NO),
         DONE if result.verdict.status == Status::Invalid => Ok(INVALID),
         code => Ok(code),
@@ -133,7 +136,7 @@ fn measure<'a>(
                 break;
             }
         };
-        let whole = !measured.interrupted && measured.failure.is_none();
+        let whole = measured.is_whole();
         runs.push(measured);
         if !whole {
             break;
