@@ -448,7 +448,7 @@ impl<W: World> Driver<W> {
     fn hand_out_seconds(&mut self, now_ns: u64) {
         while let Some(slice) = self.recorder.finished_second(now_ns) {
             // The receiver is gone first only when the run has failed: the slice is not needed.
-            let _gone = self.around.tell.send(Event::Second(slice));
+            let _gone = self.around.tell.send(Event::Second(Box::new(slice)));
         }
     }
 

@@ -42,7 +42,7 @@ pub(crate) enum Event {
     NotConnected(Error),
     /// Not all clients' handshakes were done in time.
     TimedOut,
-    Second(SecondSlice),
+    Second(Box<SecondSlice>),
     Ended(Box<Result<Recorded, Errno>>),
 }
 

@@ -76,7 +76,7 @@ impl<W: World> Driver<W> {
             }
         }
         for slice in seconds {
-            let _gone = self.around.tell.send(Event::Second(slice));
+            let _gone = self.around.tell.send(Event::Second(Box::new(slice)));
         }
         (recorded, self.world)
     }
