@@ -119,6 +119,12 @@ pub struct LoadOverrides {
     /// Short for --set load.rate=RATE
     #[arg(long, value_name = "RATE")]
     pub rate: Option<String>,
+    /// Short for --set load.stages=STAGES, as in `5s@500/s, 30s@500/s..2k/s`: a load that changes
+    #[arg(long, value_name = "STAGES")]
+    pub stages: Option<String>,
+    /// Short for --set load.requests=N: end after N requests, in place of a time
+    #[arg(long, value_name = "N")]
+    pub requests: Option<String>,
     /// Short for --set clients.count=N
     #[arg(long, value_name = "N")]
     pub clients: Option<String>,

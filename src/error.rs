@@ -57,8 +57,7 @@ pub enum Error {
     Limit(String),
     /// Not every client finished its handshake in time.
     #[error(
-        "{connected} of {clients} clients connected to {endpoint} within {timeout}: is a ROUTER listening there? \
-         (clients.connect_timeout sets the wait)"
+        "{connected} of {clients} clients connected to {endpoint} within {timeout}: {why} (clients.connect_timeout sets the wait)"
     )]
     Connect {
         /// Clients whose handshake was done.
@@ -69,6 +68,8 @@ pub enum Error {
         endpoint: String,
         /// How long they tried, as the scenario says it.
         timeout: String,
+        /// What is in their way, or a question that leads to it.
+        why: String,
     },
     /// An external server cannot be measured.
     #[error("{what}{}", last_words(output))]

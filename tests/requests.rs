@@ -207,6 +207,20 @@ fn each_operation_of_a_mix_has_its_own_figures() {
     assert!((20..90).contains(&write["requests_sent"].as_u64().unwrap()), "{write}");
     assert_eq!(read["first_reply"]["count"], read["requests_answered"]);
     assert_eq!(write["first_reply"]["count"], 0);
+    let limits = [
+        ("request.operations.write.requests_failed == 0", false),
+        ("request.operations.read.requests_failed == 0", true),
+        ("request.operations.read.first_reply.p50 < 30s", true),
+    ];
+    let args: Vec<&str> = limits.iter().flat_map(|(limit, _)| ["--threshold", *limit]).collect();
+    let judged = Zload::run(&server.scenario(&format!("{OPEN}{mix}"))).args(&args).end();
+    // On a busy machine the figures may be such that none may be used.
+    if judged.code != Some(3) {
+        let judged = judged.result(1);
+        let outcomes = judged["thresholds"].as_array().unwrap();
+        let met: Vec<bool> = outcomes.iter().map(|outcome| outcome["met"] == true).collect();
+        assert_eq!(met, limits.map(|(_, met)| met), "{outcomes:?}");
+    }
     let text = Zload::with_scenario("run", &server.scenario(&format!("{OPEN}{mix}")))
         .args(&["-q", "-v"])
         .end();
@@ -390,4 +404,26 @@ fn identities_have_the_form_that_the_scenario_gives_them() {
     assert_eq!(different, [b"worker-0", b"worker-1", b"worker-2"].map(|name| name.to_vec()));
     let ended = Zload::run("load = { rate = '1/s' }\nclients.identity = 'same'").end();
     assert!(ended.stderr.contains("needs {client}"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_file_that_is_missing_or_huge_is_named_with_its_frame() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let huge = folder.path().join("huge.bin");
+    std::fs::File::create(&huge).unwrap().set_len((64 << 20) + 1).unwrap();
+    let huge = huge.display();
+    let said = |request: &str| {
+        let text = format!("load.rate = '1/s'\n[request]\nmatch = 'order'\n{request}");
+        let ended = Zload::with_scenario("check", &text).end();
+        assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+        ended.stderr
+    };
+    let missing = said("frames = ['a', 'file:/nowhere/frame.bin']");
+    assert!(missing.contains("request.frames[1]: /nowhere/frame.bin: cannot read"), "{missing}");
+    assert!(missing.contains(":4:16"), "its place in the file: {missing}");
+    let too_long = said(&format!("hello = ['file:{huge}']"));
+    assert!(too_long.contains("request.hello[0]: ") && too_long.contains("larger than 64 MiB"));
+    let mix = "[[request.mix]]\nname = 'read'\nframes = ['x', 'file:/nowhere/frame.bin']";
+    let of_mix = said(mix);
+    assert!(of_mix.contains("request.mix[0]: operation read, frame 1: /nowhere"), "{of_mix}");
 }

@@ -26,6 +26,8 @@ impl Overrides {
             ("seed", &self.seed),
             ("run.duration", &self.duration),
             ("load.rate", &load.rate),
+            ("load.stages", &load.stages),
+            ("load.requests", &load.requests),
             ("clients.count", &load.clients),
             ("workers.count", &self.workers),
         ];

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll;
 
+use super::messages::{send_message, take_message};
 use super::world::Message;
 use super::{DriverCounters, Settings, state::Client};
 use crate::Error;
@@ -134,26 +135,17 @@ fn step(
         (Step::Handshake, Some(hello)) => {
             let mut message = Message::<Frame>::default();
             client.hello(hello, &mut message).map_err(failed)?;
-            let (last, before) = message.frames().split_last_mut().expect("a hello has a frame");
-            for frame in before {
-                frame.send(socket, zmq::SNDMORE).map_err(failed)?;
+            if !send_message(socket, None, &mut message).map_err(failed)? {
+                return Ok(Step::Handshake);
             }
-            last.send(socket, 0).map_err(failed)?;
             // The answer may be there already, and its news gone with this send.
             step(Step::Answer, socket, Some(hello), client)
         }
-        (Step::Answer, _) => {
-            let mut frame = Frame::new();
-            match frame.receive(socket, zmq::DONTWAIT) {
-                Ok(_) => {}
-                Err(Errno::AGAIN) => return Ok(Step::Answer),
-                Err(errno) => return Err(failed(errno)),
-            }
-            while frame.more() {
-                frame.receive(socket, zmq::DONTWAIT).map_err(failed)?;
-            }
-            Ok(Step::Done)
-        }
+        (Step::Answer, _) => match take_message(socket, &mut Message::default()) {
+            Ok(()) => Ok(Step::Done),
+            Err(Errno::AGAIN) => Ok(Step::Answer),
+            Err(errno) => Err(failed(errno)),
+        },
         _ => Ok(Step::Done),
     }
 }

@@ -10,6 +10,8 @@ mod ending;
 mod sim;
 mod timeouts;
 
+use ending::share_of;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -34,8 +36,6 @@ const INBOX: usize = 8;
 const LONGEST_WAIT_NS: u64 = 100_000_000;
 /// How long after the end of the sending a late request may still leave.
 const LATE_SEND_NS: u64 = 250_000_000;
-/// The longest drain once the end was asked for: the report must come within a second.
-const STOPPED_DRAIN_NS: u64 = 200_000_000;
 /// Bodies longer than this take time to write: their request is stamped after that.
 const LONG_BODY: u64 = 4 << 10;
 
@@ -79,9 +79,14 @@ pub(super) struct Driver<W: World> {
     sends_left: usize,
     send_end_ns: u64,
     drain_end_ns: u64,
+    /// Requests that the clients send after the warm-up, if their number is fixed: the last reply ends the window.
+    fixed: Option<u64>,
     /// When the last long body left: what leaves after it is not stamped before it.
     long_sent_ns: u64,
+    /// Nothing more is to be sent.
     stopping: bool,
+    /// The end was asked for: the drain is short.
+    hurrying: bool,
     /// Whether a client that gives up a request gets another connection: where replies are matched by their order, a late one
     /// would be taken for the next.
     renews: bool,
@@ -101,11 +106,13 @@ impl<W: World> Driver<W> {
         let plan = &around.plan;
         let forms = &around.forms;
         let single_reply = plan.constant_replies() == Some(1) && !forms.marks_last();
-        let recorder = Recorder::new(plan.warmup_ns(), plan.send_end_ns(), single_reply)
+        let recorder = Recorder::new(plan.warmup_ns(), plan.window_end_ns(), single_reply)
             .with_gaps(!forms.plain)
             .mix(forms.operations().len())
             .late_after(plan.mean_gap_ns())
+            .staged(plan)
             .closed(clients.len() as u64, plan.slots_per_client());
+        let fixed = plan.fixed_requests().map(|_| share_of(plan, &clients));
         let renews = forms.matching == Matching::Order;
         let send_end_ns = plan.send_end_ns();
         let drain_end_ns = send_end_ns + plan.drain_ns();
@@ -124,8 +131,10 @@ impl<W: World> Driver<W> {
             sends_left: 0,
             send_end_ns,
             drain_end_ns,
+            fixed,
             long_sent_ns: 0,
             stopping: false,
+            hurrying: false,
             renews,
             sent: 0,
             received: 0,
@@ -151,6 +160,7 @@ impl<W: World> Driver<W> {
         self.queue_due(now_ns);
         self.give_up_expired(now_ns)?;
         self.serve_ready()?;
+        self.notice_last(now_ns);
         Ok(self.is_over(now_ns))
     }
 
@@ -445,18 +455,14 @@ impl<W: World> Driver<W> {
     fn hand_out_seconds(&mut self, now_ns: u64) {
         while let Some(slice) = self.recorder.finished_second(now_ns) {
             // The receiver is gone first only when the run has failed: the slice is not needed.
-            let _gone = self.around.tell.send(Event::Second(slice));
+            let _gone = self.around.tell.send(Event::Second(Box::new(slice)));
         }
     }
 
     #[inline]
     fn notice_stop(&mut self) {
-        if !self.stopping && self.world.stop_requested() {
-            let now_ns = self.world.now_ns();
-            self.stopping = true;
-            self.recorder.end_window(now_ns);
-            self.send_end_ns = self.send_end_ns.min(now_ns);
-            self.drain_end_ns = self.drain_end_ns.min(now_ns + STOPPED_DRAIN_NS);
+        if self.world.sending_ended() {
+            self.end_early();
         }
     }
 

@@ -3,6 +3,7 @@
 //! Invariant: a driver, its clients and its tracker touch nothing but a `World`.
 
 mod connect;
+mod messages;
 mod driver;
 mod replies;
 mod side;
@@ -20,7 +21,7 @@ use crate::wire::Errno;
 use zload_core::message::Forms;
 use zload_core::plan::{Plan, Share};
 use zload_core::record::{Recorded, SecondSlice};
-use zload_core::scenario::{Nanos, Sockets};
+use zload_core::scenario::{Nanos, Sockets, StopCondition};
 
 pub(crate) use side::Clients;
 
@@ -38,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) io_threads: u32,
     pub(crate) drivers: u32,
     pub(crate) connect_timeout: Nanos,
+    pub(crate) stop_when: Vec<StopCondition>,
 }
 
 impl Settings {
@@ -53,7 +55,7 @@ pub(crate) enum Event {
     NotConnected(Error),
     /// Not all clients' handshakes were done in time.
     TimedOut,
-    Second(SecondSlice),
+    Second(Box<SecondSlice>),
     Ended(Box<Result<Recorded, Errno>>),
 }
 

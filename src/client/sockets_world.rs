@@ -4,11 +4,11 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use super::connect::Connector;
+use super::messages::{send_message, take_message};
 use super::waiter::Waiter;
-use super::world::{Body, Message, Possible, Taken, World};
+use super::world::{Message, Possible, Taken, World};
 use crate::machine::{Clock, Stop};
 use crate::wire::{Errno, Frame, Socket, Tag};
-use zload_core::scenario::MOST_FRAMES;
 
 pub(super) struct SocketsWorld {
     sockets: Vec<Socket>,
@@ -54,20 +54,7 @@ impl World for SocketsWorld {
         tag: Option<Tag>,
         request: &mut Message<Frame>,
     ) -> Result<bool, Errno> {
-        let socket = &self.sockets[client as usize];
-        // If a frame is refused, ZeroMQ takes those before it back as well.
-        let (last, before) = request.frames().split_last_mut().expect("a request has a frame");
-        for frame in before {
-            if !hand_over(socket, frame, zmq::SNDMORE)? {
-                return Ok(false);
-            }
-        }
-        if let Some(tag) = tag
-            && !hand_over(socket, &mut tag.frame()?, zmq::SNDMORE)?
-        {
-            return Ok(false);
-        }
-        hand_over(socket, last, 0)
+        send_message(&self.sockets[client as usize], tag, request)
     }
 
     #[cold]
@@ -112,52 +99,11 @@ impl World for SocketsWorld {
     }
 
     #[inline]
+    fn sending_ended(&self) -> bool {
+        self.stop.sending_ended()
+    }
+
     fn stop_requested(&self) -> bool {
         self.stop.requested()
-    }
-}
-
-impl Body for Frame {
-    #[inline]
-    fn filled(size: usize, filling: u8) -> Result<Self, Errno> {
-        Self::filled(size, filling)
-    }
-
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        self.bytes()
-    }
-
-    #[inline]
-    fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        self.bytes_mut()
-    }
-}
-
-/// Hands a frame to ZeroMQ; false if its queue is full.
-#[inline]
-fn hand_over(socket: &Socket, frame: &mut Frame, flags: i32) -> Result<bool, Errno> {
-    match frame.send(socket, zmq::DONTWAIT | flags) {
-        Ok(()) => Ok(true),
-        Err(Errno::AGAIN) => Ok(false),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Receives one message. Of one with too many frames none is kept.
-#[inline]
-fn take_message(socket: &Socket, message: &mut Message<Frame>) -> Result<(), Errno> {
-    let mut count = 0;
-    loop {
-        let frame = message.place(count);
-        frame.receive(socket, zmq::DONTWAIT)?;
-        let more = frame.more();
-        count += 1;
-        if !more {
-            message.set_count(if count <= MOST_FRAMES { count } else { 0 });
-            return Ok(());
-        }
-        // The last place is overwritten by all that have none.
-        count = count.min(MOST_FRAMES);
     }
 }

@@ -60,8 +60,9 @@ pub(super) enum Greeting {
 
 enum Agenda {
     Open(Schedule),
-    /// A request for each slot that is free, intended at the instant at which it became so.
-    Closed(VecDeque<u64>),
+    /// A request for each slot that is free, intended at the instant at which it became so; how many are left to send after the
+    /// warm-up.
+    Closed(VecDeque<u64>, u64),
 }
 
 #[derive(Clone, Copy)]
@@ -119,7 +120,7 @@ impl Client {
             first_counted: None,
             agenda: match plan.schedule(number) {
                 Some(schedule) => Agenda::Open(schedule),
-                None => Agenda::Closed(VecDeque::new()),
+                None => Agenda::Closed(VecDeque::new(), plan.quota(number)),
             },
         }
     }
@@ -129,7 +130,7 @@ impl Client {
     pub(super) fn next_intended_ns(&self) -> Option<u64> {
         match &self.agenda {
             Agenda::Open(schedule) => schedule.peek().map(|(_, intended_ns)| intended_ns),
-            Agenda::Closed(free) => free.front().copied(),
+            Agenda::Closed(free, _) => free.front().copied(),
         }
     }
 
@@ -152,8 +153,10 @@ impl Client {
     /// A slot of a closed load is free for a request intended at `intended_ns`.
     #[inline]
     pub(super) fn free_slot(&mut self, intended_ns: u64) {
-        if let Agenda::Closed(free) = &mut self.agenda {
-            free.push_back(intended_ns);
+        match &mut self.agenda {
+            // It has sent all that it has to.
+            Agenda::Closed(_, 0) | Agenda::Open(_) => {}
+            Agenda::Closed(free, _) => free.push_back(intended_ns),
         }
     }
 
@@ -199,8 +202,12 @@ impl Client {
         self.next_request += 1;
         match &mut self.agenda {
             Agenda::Open(schedule) => schedule.advance(),
-            Agenda::Closed(free) => {
+            Agenda::Closed(free, left) => {
                 free.pop_front();
+                *left -= u64::from(recorder.counts(intended_ns));
+                if *left == 0 {
+                    free.clear();
+                }
             }
         }
         if self.first_counted.is_none() && recorder.counts(intended_ns) {
@@ -343,9 +350,17 @@ impl Client {
     pub(super) fn unsent(&self, warmup_ns: u64, until_ns: u64) -> u64 {
         match &self.agenda {
             Agenda::Open(schedule) => schedule.count_between(warmup_ns, until_ns),
-            Agenda::Closed(free) => {
+            Agenda::Closed(free, _) => {
                 free.iter().filter(|at_ns| (warmup_ns..until_ns).contains(at_ns)).count() as u64
             }
+        }
+    }
+
+    /// Requests that it has left to send after the warm-up, in a closed load of a fixed number of them.
+    pub(super) fn left(&self) -> u64 {
+        match self.agenda {
+            Agenda::Closed(_, left) => left,
+            Agenda::Open(_) => 0,
         }
     }
 }

@@ -179,8 +179,11 @@ fn index(exchange: &Exchange) -> Option<u32> {
 /// One of how many requests is sampled at first, so that neither the rate nor the whole run asks for too many.
 fn one_in(plan: &Plan) -> u64 {
     let summary = plan.summary();
-    let seconds = plan.send_end_ns().max(1) as f64 / 1e9;
     let per_s = summary.most_requests_per_s();
+    let seconds = match plan.fixed_requests() {
+        None => plan.send_end_ns().max(1) as f64 / 1e9,
+        Some(requests) => plan.warmup_ns() as f64 / 1e9 + requests as f64 / per_s,
+    };
     let most = SAMPLED_PER_S.min(Traces::MOST as f64 / seconds);
     let mut one_in = 1;
     while per_s / one_in as f64 > most && one_in < 1 << 40 {
@@ -210,8 +213,10 @@ mod tests {
         assert_eq!(one_in(&plan("load = { rate = '2k/s' }")), 1);
         assert_eq!(one_in(&plan("load = { rate = '2k/s' }\nrun = { duration = '100s' }")), 4);
         assert_eq!(one_in(&plan("load = { rate = '50k/s' }\nrun = { duration = '1s' }")), 8);
+        let so_many = "load = { model = 'closed', in_flight = 128, requests = 60000 }";
         let saturated = plan("load = { model = 'closed', in_flight = 128 }");
         assert!((64..=256).contains(&one_in(&saturated)), "{}", one_in(&saturated));
+        assert_eq!(one_in(&plan(so_many)), one_in(&saturated));
     }
 
     #[test]

@@ -145,4 +145,7 @@ pub(super) trait World {
     ) -> Result<bool, Errno>;
 
     fn stop_requested(&self) -> bool;
+
+    /// Whether nothing more is to be sent: replies are still waited for, unless a stop is requested, too.
+    fn sending_ended(&self) -> bool;
 }

@@ -20,7 +20,7 @@ use zload_report::compare::{Metric, Questions, Side, default_primary, metric_nam
 use zload_report::result::{RunResult, Steadiness};
 
 /// Settings that slices take the place of.
-const NOT_USED: [&str; 2] = ["run.duration=", "run.warmup="];
+const NOT_USED: [&str; 3] = ["run.duration=", "run.warmup=", "load.requests="];
 
 /// The scenario that was read, as a contender for `exe`.
 pub(super) fn contender(
@@ -37,6 +37,12 @@ pub(super) fn contender(
         )));
     }
     let scenario = load_from(input, overrides)?;
+    if scenario.load.changes() {
+        return Err(Error::Failed(format!(
+            "{}: its load changes (load.stages, load.replay), so slices of it are not alike: run it whole, with thresholds on its stages, or set load.rate",
+            input::name(&input.path)
+        )));
+    }
     let (path, kept) = input.for_others()?;
     let own = std::env::current_exe().map_err(|source| {
         Error::Failed(format!("zload cannot find its own program file: {source}"))
@@ -119,7 +125,13 @@ pub(super) fn play(
     interrupted: &Arc<AtomicBool>,
 ) -> Result<(Ended, Vec<String>), Error> {
     let machine = burn_in(interrupted);
-    let notes = notes(machine, design);
+    let mut notes = notes(machine, design);
+    if contenders.iter().any(|one| one.side.scenario.load.requests.is_some()) {
+        notes.push(
+            "load.requests is not used: slices end by time, so that all sides are measured for as long"
+                .to_owned(),
+        );
+    }
     for note in &notes {
         progress.announce(note);
     }

@@ -9,6 +9,7 @@ use super::{DONE, NO, interruption, print};
 use crate::Error;
 use crate::cli::ProbeArgs;
 use crate::engine::{self, Part};
+use crate::wire::{address, greeting, greeting::Peer};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
 use zload_core::quantity::{counted, duration};
@@ -28,6 +29,12 @@ struct Form {
 
 pub(super) fn probe(args: &ProbeArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let interrupted = interruption()?;
+    let timeout = Scenario::default().clients.connect_timeout;
+    let endpoint = address::to_connect(&args.endpoint, timeout, &interrupted)?;
+    let peer = greeting::look(&endpoint);
+    if let Some(objection) = peer.objection(&args.endpoint) {
+        return Err(Error::Failed(objection));
+    }
     let mut said = format!("# {} answers requests of these forms:\n", args.endpoint);
     let mut tried = String::new();
     let mut found = 0;
@@ -54,11 +61,18 @@ pub(super) fn probe(args: &ProbeArgs, out: &mut dyn Write) -> Result<u8, Error> 
         print(out, said.as_bytes())?;
         return Ok(DONE);
     }
-    let advice = "the server may want other frames (zload probe --frame TEXT, once for each frame, {id} for a token of the request), \
-                  a login first (request.hello), or CURVE, which zload does not speak";
+    let advice = "the server may want other frames (zload probe --frame TEXT, once for each frame, {id} for a token of the request) \
+                  or a login first (request.hello)";
+    let what = match &peer {
+        Peer::Socket(of) if of == "DEALER" => {
+            ", whose socket is a DEALER, as a proxy's backend is: do its clients connect elsewhere?"
+        }
+        _ => "",
+    };
     print(
         out,
-        format!("{tried}{} answered none of these forms: {advice}\n", args.endpoint).as_bytes(),
+        format!("{tried}{}{what} answered none of these forms: {advice}\n", args.endpoint)
+            .as_bytes(),
     )?;
     Ok(NO)
 }
@@ -126,8 +140,9 @@ fn without_success(measured: &Measured) -> String {
     let ledger = &measured.recorded.ledger;
     match (ledger.replies_unexpected, measured.connections.map_or(0, |of| of.ended)) {
         (0, 0) => format!("no answer to {}", counted(ledger.requests_sent, "request")),
-        (0, ended) => {
-            format!("no answer, and {} ended", counted(ended, "connection"))
+        (0, _) => {
+            "no answer, and the server ended the connection when requests came: they are larger than it accepts (ZMQ_MAXMSGSIZE), or it refuses what they say"
+                .to_owned()
         }
         (strangers, _) => {
             format!("{} that no request explains", counted(strangers, "message"))

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{DONE, Places, code_of, deliver, exit_code, interruption, load_from, shard, when};
+use super::{DONE, NO, Places, code_of, deliver, exit_code, interruption, load_from, shard, when};
 use crate::Error;
 use crate::cli::RunArgs;
 use crate::engine::{self, Part};
@@ -78,6 +78,8 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
         delivered => delivered?,
     }
     match exit_code(result.interrupted, result.failure.as_deref())? {
+        // It was asked to end by what it found.
+        DONE if result.stopped.is_some() => Ok(NO),
         DONE => Ok(code_of(&result)),
         code => Ok(code),
     }
@@ -148,7 +150,7 @@ fn measure<'a>(
                 break;
             }
         };
-        let whole = !measured.interrupted && measured.failure.is_none();
+        let whole = measured.is_whole();
         runs.push(measured);
         if !whole {
             break;

@@ -121,6 +121,11 @@ pub(super) fn objection(scenario: &Scenario, shards: u32) -> Option<String> {
             counted(clients.into(), "shard")
         ));
     }
+    if !scenario.run.stop_when.is_empty() {
+        let reason =
+            "run.stop_when looks at a whole run, and a shard sees a part of it: leave it out";
+        return Some(reason.to_owned());
+    }
     scenario.server.as_ref().map(|_| {
         format!("[server] starts a server, and every shard would start one of its own: {ONCE}")
     })

@@ -14,12 +14,12 @@ use crate::machine::host::{self, Reading};
 use crate::machine::{Clock, Stop, ThreadId};
 use crate::process::ServerProcess;
 use crate::server::{Server, counters::WorkerState};
-use crate::wire::peers;
+use crate::wire::{greeting, peers};
 use zload_core::facts::{
-    Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Start, Thread,
+    Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Start, Stopping, Thread,
 };
-use zload_core::quantity::duration;
-use zload_core::record::{Recorded, Seconds, Series};
+use zload_core::quantity::{duration, saturating};
+use zload_core::record::{Recorded, SecondSlice, Seconds, Series};
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -73,6 +73,9 @@ struct Playing {
     /// For the rates shown as progress: when they were last computed, and the counts then.
     shown: (u64, u64, u64),
     failure: Option<String>,
+    stopping: Stopping,
+    /// Why the sending ended before the plan did, if it did.
+    stopped: Option<String>,
 }
 
 impl Controller<'_> {
@@ -113,9 +116,14 @@ impl Controller<'_> {
             end: None,
             shown: (0, 0, 0),
             failure: None,
+            stopping: Stopping::new(&self.settings.stop_when),
+            stopped: None,
         };
         while playing.left > 0 {
             self.tick(&mut playing);
+        }
+        if playing.begin.is_some() && playing.end.is_none() {
+            playing.end = Some(self.edge(clock.now_ns(), &playing));
         }
         let mut measured = self.measured(playing);
         measured.connections =
@@ -143,12 +151,7 @@ impl Controller<'_> {
             match self.clients.events.recv_timeout(TICK) {
                 Ok(Event::Connected(thread)) => threads.push(thread),
                 Ok(Event::TimedOut) => {
-                    return Err(Error::Connect {
-                        connected: self.connected(),
-                        clients: self.settings.clients(),
-                        endpoint: self.settings.endpoint.clone(),
-                        timeout: self.settings.connect_timeout.to_string(),
-                    });
+                    return Err(self.not_connected());
                 }
                 Ok(Event::NotConnected(error)) => return Err(error),
                 Err(RecvTimeoutError::Timeout) if ended == 0 => {}
@@ -165,6 +168,21 @@ impl Controller<'_> {
             (self.watcher)(&snapshot);
         }
         Ok(Some(threads))
+    }
+
+    /// That not all clients came through their handshakes in time, and why, if what listens there says so.
+    fn not_connected(&self) -> Error {
+        let endpoint = self.settings.endpoint.clone();
+        let connected = self.connected();
+        let objection =
+            if connected == 0 { greeting::look(&endpoint).objection(&endpoint) } else { None };
+        Error::Connect {
+            connected,
+            clients: self.settings.clients(),
+            timeout: self.settings.connect_timeout.to_string(),
+            why: objection.unwrap_or_else(|| "is a ROUTER listening there?".to_owned()),
+            endpoint,
+        }
     }
 
     /// Waits until it is settled when the plan begins; `None` if the end was asked for before.
@@ -209,7 +227,8 @@ impl Controller<'_> {
         if playing.begin.is_none() && now_ns >= warmup_ns {
             playing.begin = Some(self.edge(now_ns, playing));
         }
-        let over = now_ns >= send_end_ns || self.stop.requested();
+        // The window of a fixed number of requests ends with the last driver.
+        let over = now_ns >= send_end_ns && !self.is_fixed() || self.stop.sending_ended();
         if playing.end.is_none() && over && playing.begin.is_some() {
             playing.end = Some(self.edge(now_ns, playing));
         }
@@ -228,7 +247,7 @@ impl Controller<'_> {
             .fold(TICK, Duration::min);
         let ended = self.clients.ended();
         match self.clients.events.recv_timeout(wait) {
-            Ok(Event::Second(slice)) => playing.series.add(&slice),
+            Ok(Event::Second(slice)) => self.second(&slice, playing),
             Ok(Event::Ended(outcome)) => {
                 playing.left -= 1;
                 match *outcome {
@@ -255,6 +274,16 @@ impl Controller<'_> {
                     self.stop.request();
                 }
             }
+        }
+    }
+
+    /// Takes in a driver's second; ends the sending if a condition for that holds with the second that it completes.
+    fn second(&self, slice: &SecondSlice, playing: &mut Playing) {
+        let Some((second, ledger)) = playing.series.add(slice) else { return };
+        let why = playing.stopping.look(&second, &ledger);
+        if playing.stopped.is_none() && !self.stop.requested() && why.is_some() {
+            playing.stopped = why;
+            self.stop.end_sending();
         }
     }
 
@@ -285,7 +314,9 @@ impl Controller<'_> {
 
     /// Looks at what goes up and down, in the window.
     fn gauge(&self, now_ns: u64, playing: &mut Playing) {
-        if playing.begin.is_none() || playing.end.is_some() || now_ns < playing.gauge_at_ns {
+        // While the last replies of a fixed number of requests are waited for, queues only empty.
+        let over = playing.end.is_some() || now_ns >= self.edges_ns().1;
+        if playing.begin.is_none() || over || now_ns < playing.gauge_at_ns {
             return;
         }
         playing.gauge_at_ns = now_ns + GAUGE_EVERY_NS;
@@ -318,8 +349,8 @@ impl Controller<'_> {
         let (warmup_ns, send_end_ns) = self.edges_ns();
         let (phase, since_ns, until_ns) = if now_ns < warmup_ns {
             (Phase::Warmup, 0, warmup_ns)
-        } else if now_ns < send_end_ns && !self.stop.requested() {
-            (Phase::Measure, warmup_ns, send_end_ns)
+        } else if now_ns < send_end_ns && !self.stop.sending_ended() {
+            (Phase::Measure, warmup_ns, self.expected_end_ns(now_ns, playing))
         } else {
             (Phase::Drain, send_end_ns, send_end_ns + self.settings.plan.drain_ns())
         };
@@ -334,7 +365,7 @@ impl Controller<'_> {
         let rate = |count: u64| count as f64 / passed_ns as f64 * 1e9;
         let last = playing.series.last();
         let snapshot = Snapshot {
-            total_ns: until_ns - since_ns,
+            total_ns: until_ns.saturating_sub(since_ns),
             requests_per_s: rate(requests - shown_requests),
             replies_per_s: rate(replies - shown_replies),
             p50_ns: last.and_then(|second| second.p50_ns),
@@ -344,7 +375,25 @@ impl Controller<'_> {
         (self.watcher)(&snapshot);
     }
 
-    /// When the measured window starts and ends by the plan.
+    /// Whether a number of requests ends the run, and no time.
+    fn is_fixed(&self) -> bool {
+        self.settings.plan.fixed_requests().is_some()
+    }
+
+    /// When the window of a fixed number of requests will have ended, by how many were sent so far; as planned, of others.
+    fn expected_end_ns(&self, now_ns: u64, playing: &Playing) -> u64 {
+        let (warmup_ns, send_end_ns) = self.edges_ns();
+        let begun = playing.begin.as_ref().map(|begin| begin.drivers.requests);
+        let Some((begun, requests)) = begun.zip(self.settings.plan.fixed_requests()) else {
+            return send_end_ns;
+        };
+        let sent = self.clients.sum(|of| &of.requests).saturating_sub(begun).max(1);
+        let share = requests as f64 / sent as f64;
+        let length_ns = saturating(now_ns.saturating_sub(warmup_ns) as f64 * share);
+        warmup_ns.saturating_add(length_ns).min(send_end_ns)
+    }
+
+    /// When the measured window starts and the sending ends by the plan.
     fn edges_ns(&self) -> (u64, u64) {
         (self.settings.plan.warmup_ns(), self.settings.plan.send_end_ns())
     }
@@ -371,6 +420,7 @@ impl Controller<'_> {
         Measured {
             interrupted: self.interrupted.load(Ordering::Relaxed),
             failure: playing.failure,
+            stopped: playing.stopped,
             window_ns: playing.recorded.window_end_ns.saturating_sub(self.edges_ns().0),
             recorded: playing.recorded,
             series,
@@ -392,6 +442,7 @@ impl Controller<'_> {
             process_cpu_ns: Some(host.process_cpu_ns),
             cut_off: self.memory.cut_off(),
             connections: None,
+            objection: None,
             resident_bytes: host::resident_bytes(),
             host: Some(host),
             clock_resolution_ns: host::clock_resolution_ns(),

@@ -21,7 +21,7 @@ use crate::client::Clients;
 use crate::machine::{self, Stop, limits};
 use crate::process::ServerProcess;
 use crate::server::{self, Server};
-use crate::wire::{address, context};
+use crate::wire::{address, context, greeting};
 use controller::Controller;
 use external::Watched;
 use memory::Memory;
@@ -174,6 +174,9 @@ fn play(
     let ended = own.map(Server::finish);
     let mut measured = outcome?;
     measured.server_in_all = kept;
+    if !scenario.has_proxy() && measured.sent_in_all > 0 && measured.received_in_all == 0 {
+        measured.objection = greeting::look(&clients.endpoint).objection(&clients.endpoint);
+    }
     if let Some((totals, outcome)) = ended {
         measured.server_in_all = Some(totals);
         if let Err(reason) = outcome {

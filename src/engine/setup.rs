@@ -28,6 +28,7 @@ pub(super) fn clients(part: Part<'_>, endpoint: String) -> Arc<client::Settings>
         io_threads: scenario.proxy.io_threads.0,
         drivers: drivers(scenario, share),
         connect_timeout: scenario.clients.connect_timeout,
+        stop_when: scenario.run.stop_when.clone(),
     })
 }
 

@@ -75,6 +75,32 @@ impl Input {
     }
 }
 
+/// What is read in passing, and of which no more is kept than its reader keeps.
+pub(crate) struct Stream {
+    from: io::Take<Box<dyn Read>>,
+}
+
+impl Stream {
+    /// Reads at most this many bytes: what is longer fails there.
+    pub(crate) fn open(path: &Path, most: u64) -> Result<Self, Error> {
+        let from = opened(path).map_err(|source| Error::Read {
+            path: name(path).into(),
+            help: suggestion(path, &source),
+            source,
+        })?;
+        Ok(Self { from: from.take(most) })
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.from.limit() == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is too large"));
+        }
+        self.from.read(into)
+    }
+}
+
 /// Suggestions for a path that cannot be read: the file beside it whose name is nearest, or those in a directory.
 fn suggestion(path: &Path, error: &io::Error) -> String {
     let names = |folder: &Path| -> Vec<String> {

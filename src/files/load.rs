@@ -1,17 +1,22 @@
 //! From a file, a pipe or standard input to a scenario or a saved result.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::input::{self, Input};
 use super::quick;
 use crate::Error;
-use zload_core::scenario::{LONGEST_NAME, MAX_PAYLOAD, Scenario, ValueError};
+use zload_core::scenario::{
+    Files, LONGEST_NAME, MAX_PAYLOAD, Nanos, Request, Scenario, ValueError,
+};
 use zload_core::{scenario::load::Override, text::short};
 use zload_report::result::Saved;
 
 /// A scenario file is a page of text; anything much larger is a mistake.
 const LARGEST_SCENARIO: u64 = 1 << 20;
+/// Recorded instants, at most 50 million rows of some 20 bytes.
+const LARGEST_REPLAY: u64 = 2 << 30;
 /// A run of a day, the longest there is, is saved in some 15 MiB; anything that is four times as large is no result.
 const LARGEST_RESULT: u64 = 64 << 20;
 
@@ -46,7 +51,13 @@ pub(crate) fn scenario_of(
     }
     let text = std::str::from_utf8(&input.bytes)
         .map_err(|_| not_a_scenario("it is not UTF-8 text, so it is not a scenario"))?;
+    let files = RefCell::new(Files::new());
+    let objection =
+        |scenario: &Scenario| objection(scenario).or_else(|| read_files(scenario, &files));
     let mut scenario = Scenario::parse_with(&source_name, text, overrides, &objection)?;
+    if let Some(request) = &mut scenario.request {
+        request.files = files.take();
+    }
     if scenario.name.is_empty() {
         let named = if input::is_stdin(&input.path) { Path::new("stdin") } else { &input.path };
         // An endpoint is no path, whose end could be left out.
@@ -56,18 +67,48 @@ pub(crate) fn scenario_of(
         let printable = stem.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
         scenario.name = printable.take(LONGEST_NAME).collect();
     }
-    supply_files(&mut scenario)?;
+    supply_replay(&mut scenario)?;
     Ok(scenario)
 }
 
-/// Reads the files that the frames of requests name; relative paths start at the current directory.
-fn supply_files(scenario: &mut Scenario) -> Result<(), Error> {
-    let Some(request) = &mut scenario.request else { return Ok(()) };
-    for path in request.paths() {
-        let content = Input::read(Path::new(&path), MAX_PAYLOAD.0, "frame of a request")?.bytes;
-        request.files.insert(path, content.into());
+/// Reads the recorded instants of a replay, which say how long the run is; a relative path starts at the current directory.
+fn supply_replay(scenario: &mut Scenario) -> Result<(), Error> {
+    let clients = scenario.clients.count.0;
+    let Some(replay) = &mut scenario.load.replay else { return Ok(()) };
+    let path = PathBuf::from(&replay.file);
+    let wrong = |reason: &str| Error::Read {
+        path: input::name(&path).into(),
+        help: String::new(),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason.to_owned()),
+    };
+    let content = input::Stream::open(&path, LARGEST_REPLAY)?;
+    let length_ns = replay.supply(content, clients).map_err(|reason| wrong(&reason))?;
+    let run = &mut scenario.run;
+    let left_ns = length_ns.saturating_sub(run.warmup.0);
+    if left_ns == 0 {
+        let reason =
+            format!("run.warmup ({}) is all of it: it is the beginning of a replay", run.warmup);
+        return Err(wrong(&reason));
     }
+    // What the scenario says may cut it short.
+    run.duration = Some(Nanos(run.duration.map_or(left_ns, |written| written.0.min(left_ns))));
     Ok(())
+}
+
+/// Reads the files that the frames of requests name; relative paths start at the current directory. What cannot be read is
+/// objected to.
+fn read_files(scenario: &Scenario, files: &RefCell<Files>) -> Option<ValueError> {
+    let named = scenario.request.as_ref().map(Request::named_files).unwrap_or_default();
+    named.into_iter().find_map(|file| {
+        let read = Input::read(Path::new(&file.path), MAX_PAYLOAD.0, "frame of a request");
+        match read {
+            Err(error) => Some(file.refused(&error.to_string())),
+            Ok(content) => {
+                files.borrow_mut().insert(file.path, content.bytes.into());
+                None
+            }
+        }
+    })
 }
 
 /// Reads a saved result from a file or, as `-`, from standard input; see [`saved_of`].

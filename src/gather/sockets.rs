@@ -306,7 +306,7 @@ impl<'a> Gathering<'a> {
     }
 
     /// The next message that is here, and where it comes from; a stranger's may have any number of frames.
-    fn receive(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    fn receive(&self) -> Result<Option<(host::Route, Vec<u8>)>, Error> {
         let mut frame = Frame::new();
         let mut frames = [Vec::new(), Vec::new()];
         let places = match self.side {

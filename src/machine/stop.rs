@@ -12,6 +12,7 @@ use crate::Error;
 #[derive(Debug)]
 pub(crate) struct Stop {
     requested: AtomicBool,
+    sending_ended: AtomicBool,
     /// Readable from the request on: threads sleep by polling it.
     wake: OwnedFd,
 }
@@ -20,15 +21,28 @@ impl Stop {
     pub(crate) fn new() -> Result<Self, Error> {
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|error| Error::Limit(format!("no descriptor for the stop event: {error}")))?;
-        Ok(Self { requested: AtomicBool::new(false), wake })
+        let (requested, sending_ended) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { requested, sending_ended, wake })
     }
 
     /// Asks every thread to end.
     pub(crate) fn request(&self) {
         self.requested.store(true, Ordering::Relaxed);
+        self.end_sending();
         // The counter cannot overflow by a handful of requests, and any written value makes it readable.
         rustix::io::write(&self.wake, &1_u64.to_ne_bytes())
             .expect("an eventfd takes a small value");
+    }
+
+    /// Asks the drivers to send nothing more and, unless a stop is requested, to wait for replies as at the end of the plan. They hear it when they next look,
+    /// which is a tenth of a second later at most.
+    pub(crate) fn end_sending(&self) {
+        self.sending_ended.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn sending_ended(&self) -> bool {
+        self.sending_ended.load(Ordering::Relaxed)
     }
 
     #[inline]

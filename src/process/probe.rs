@@ -7,7 +7,7 @@
 use super::link::{Link, failed};
 use crate::Error;
 use crate::machine::Clock;
-use crate::wire::{Context, Errno, address, sockets};
+use crate::wire::{Context, Errno, address, greeting, sockets};
 use zload_core::message::{Forms, Header, Values};
 use zload_core::plan::{DrawKey, Plan};
 use zload_core::scenario::{Nanos, Sockets};
@@ -97,8 +97,10 @@ fn no_answer(endpoint: &str, connected: bool, sent: u64) -> String {
         format!(
             "a server listens at {endpoint} and answered none of {sent} requests: it must send the body of each request back to its client, unless [request] says otherwise (`zload probe` tries the known forms). None came"
         )
+    } else if let Some(objection) = greeting::look(endpoint).objection(endpoint) {
+        objection
     } else if address::is_taken(endpoint) {
-        format!("what listens at {endpoint} does not speak ZeroMQ: there was no handshake")
+        format!("what listens at {endpoint} ended no handshake")
     } else {
         format!(
             "nothing listens at {endpoint}, though the server runs: does it bind {{frontend}}? It did not"

@@ -8,6 +8,7 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,6 +87,18 @@ pub(crate) fn is_taken(address: &str) -> bool {
             .is_ok_and(|address| matches!(knock(&address), Ok(Occupant::Alive))),
         None => matches!(occupant(Path::new(address)), Ok(Occupant::Alive)),
     }
+}
+
+/// A connection to the socket at this address, if one is accepted.
+pub(crate) fn connect(address: &str) -> Option<UnixStream> {
+    let address = match address.strip_prefix('@') {
+        Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()),
+        None => SocketAddrUnix::new(address),
+    };
+    let socket = open().ok()?;
+    net::connect(&socket, &address.ok()?).ok()?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false).ok().map(|()| stream)
 }
 
 /// Refuses a path that is not a socket: connecting fails, and libzmq deletes it on bind.

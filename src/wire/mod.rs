@@ -6,6 +6,7 @@ pub(crate) mod address;
 pub mod context;
 pub mod errno;
 pub mod frame;
+pub(crate) mod greeting;
 pub(crate) mod ipc;
 pub(crate) mod peers;
 pub(crate) mod sockets;

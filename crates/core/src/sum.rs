@@ -52,6 +52,14 @@ impl Merge for Vec<Option<u64>> {
     }
 }
 
+/// Numbers at the same instants.
+impl Merge for Vec<u64> {
+    fn merge(&mut self, other: &Self) {
+        self.resize(self.len().max(other.len()), 0);
+        self.iter_mut().zip(other).for_each(|(one, more)| one.merge(more));
+    }
+}
+
 impl Since for u64 {
     fn since(&self, begin: &Self) -> Self {
         self.saturating_sub(*begin)

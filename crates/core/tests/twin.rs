@@ -49,6 +49,28 @@ fn assert_near(what: &str, found: f64, expected: f64, tolerance: f64) {
 }
 
 #[test]
+fn a_fixed_number_of_requests_is_played_to_its_last_reply() {
+    let of = |load: &str| {
+        let text =
+            format!("load = {{ {load} }}\nworkers = {{ delay = '10ms' }}\nclients.count = 2");
+        ideal_of(&plan(&text), 1, Policy::RoundRobin)
+    };
+    // One worker, all the time at work on two slots: the twenty-first reply comes after 210 ms.
+    let closed = of("model = 'closed', requests = 21");
+    assert_eq!((closed.requests, closed.replies, closed.window_ns), (21, 21, 210 * MS));
+    assert_eq!((closed.completed.requests, closed.completed.replies), (21.0, 21.0));
+    assert_near("utilisation", closed.utilisation, 1.0, 1e-9);
+    // Requests at 0, 20, 40, … ms.
+    let open = of("rate = '50/s', requests = 21");
+    assert_eq!((open.requests, open.window_ns), (21, 410 * MS));
+    assert_near("utilisation", open.utilisation, 0.5, 1e-9);
+    assert!(!open.queue_grows);
+    let overload = of("rate = '200/s', requests = 100");
+    assert_eq!(overload.window_ns, SECOND);
+    assert!(overload.queue_grows, "though the worker catches up after the last request");
+}
+
+#[test]
 fn one_worker_with_exponential_work_is_an_mm1_queue() {
     let ideal = ideal_of(&poisson(300, 1_000, "{ exponential = '2ms' }"), 1, Policy::RoundRobin);
     // The response time of M/M/1 is exponential with mean 1/(mu - lambda), here 1/(500 - 300) s.

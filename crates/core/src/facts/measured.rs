@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{HostUse, ServerTotals, ServerUse, Shard, Start};
-use crate::plan::{Identities, Plan, Share};
+use crate::plan::{Identities, Plan, Share, StagePlan};
 use crate::record::{HeatColumn, KeptSecond, Recorded, Recorder, SeriesEntry};
 use crate::sum::{counter_fields, merge_fields};
 
@@ -15,6 +15,8 @@ pub struct Measured {
     pub interrupted: bool,
     /// Why the run failed, if it did.
     pub failure: Option<String>,
+    /// The condition of `run.stop_when` that ended the sending, and when, if one did.
+    pub stopped: Option<String>,
     /// What the drivers recorded.
     pub recorded: Recorded,
     /// What happened in each second of the window.
@@ -59,6 +61,8 @@ pub struct Measured {
     pub cut_off: u64,
     /// What became of the clients' connections; `None` of a built-in server, or if the kernel did not say.
     pub connections: Option<Connections>,
+    /// Why what listens at an external server's endpoint can answer nothing, if it answered nothing and that is known.
+    pub objection: Option<String>,
     /// Memory that was resident at the end.
     pub resident_bytes: Option<u64>,
     /// Smallest step of the clock, in nanoseconds.
@@ -96,16 +100,31 @@ pub struct DriverFigures {
 }
 
 impl Measured {
+    /// Whether the plan was played to its end.
+    pub fn is_whole(&self) -> bool {
+        !self.interrupted && self.failure.is_none() && self.stopped.is_none()
+    }
+
     /// What a run of this share found that was interrupted before it started: all of it is unsent.
     pub fn nothing(plan: &Plan, share: Share, frontend: &str, drivers: usize) -> Self {
         let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
-        let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false);
-        let schedules = share.clients(plan.clients()).filter_map(|client| plan.schedule(client));
-        let unsent = schedules.map(|schedule| schedule.count_between(warmup_ns, until_ns)).sum();
-        recorder.unsent(unsent, until_ns == plan.send_end_ns());
+        let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false).staged(plan);
+        let unsent = |from_ns, to_ns| -> u64 {
+            let schedules =
+                share.clients(plan.clients()).filter_map(|client| plan.schedule(client));
+            schedules.map(|schedule| schedule.count_between(from_ns, to_ns)).sum()
+        };
+        let fixed = plan.fixed_requests().is_some();
+        let by_number = fixed && plan.slots_per_client() > 0;
+        let numbers = || share.clients(plan.clients()).map(|client| plan.quota(client)).sum();
+        let planned = if by_number { numbers() } else { unsent(warmup_ns, until_ns) };
+        recorder.unsent(planned, fixed || until_ns == plan.send_end_ns());
+        let of_stage = |stage: &StagePlan| unsent(stage.from_ns, stage.to_ns.min(until_ns));
+        recorder.unsent_in_stages(plan.stages().iter().map(of_stage));
         Self {
             interrupted: true,
             failure: None,
+            stopped: None,
             recorded: recorder.finish(std::iter::empty(), 0).0,
             series: Vec::new(),
             heat_map: Vec::new(),
@@ -128,6 +147,7 @@ impl Measured {
             process_cpu_ns: Some(0),
             cut_off: 0,
             connections: None,
+            objection: None,
             resident_bytes: None,
             clock_resolution_ns: None,
             shards: Vec::new(),

@@ -9,6 +9,7 @@ mod server;
 mod shard;
 mod snapshot;
 mod start;
+mod stopping;
 
 pub use host::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
 pub use measured::{Connections, DriverFigures, Measured};
@@ -17,3 +18,4 @@ pub use server::{Served, ServerEnd, ServerTotals, ServerUse};
 pub use shard::Shard;
 pub use snapshot::{Phase, Snapshot};
 pub use start::{Start, StartedBy};
+pub use stopping::Stopping;

@@ -109,18 +109,18 @@ impl Forms {
     /// The key of the request that a worker received, without the client's address; `None` if it is not a request of zload's.
     pub fn key<F: Frames + ?Sized>(&self, request: &F, plan: &Plan) -> Option<DrawKey> {
         let count = request.count();
+        if self.matching == Matching::Body {
+            let body = request.frame(count.checked_sub(1)?);
+            return Header::decode(body).map(|header| header.key);
+        }
+        // A REP socket keeps the tag to itself: then a generated body or a token says which request it is.
+        let by_header = || (0..count).find_map(|place| Header::decode(request.frame(place)));
+        let by_token = || (0..count).find_map(|place| Id::all(request.frame(place)).next());
+        let of_token = |id: Id| plan.key(id.client, id.request);
+        let of_header = || by_header().map(|header| header.key);
         match self.matching {
-            Matching::Body => {
-                { count.checked_sub(1).and_then(|last| Header::decode(request.frame(last))) }
-                    .map(|header| header.key)
-            }
-            Matching::Envelope => (0..count)
-                .find_map(|place| Header::decode(request.frame(place)))
-                .map(|header| header.key),
-            Matching::Token => (0..count)
-                .find_map(|place| Id::all(request.frame(place)).next())
-                .map(|id| plan.key(id.client, id.request)),
-            Matching::Order => None,
+            Matching::Token => by_token().map(of_token).or_else(of_header),
+            _ => of_header().or_else(|| by_token().map(of_token)),
         }
     }
 }
@@ -149,12 +149,17 @@ mod tests {
             "[request]\nframes = ['a', '{body}']",
             "[request]\nmatch = 'envelope'",
             "[request]\nmatch = 'envelope'\nframes = ['{tag}', '<IDS|MSG>', 'a']",
+            "[request]\nmatch = 'order'\nframes = ['a {id}']",
             "[request]\nmatch = 'token'\nframes = ['zl {\"id\":\"{id}\"}{pad}', 'b']",
         ] {
             let (forms, plan) = forms(request);
             let frames = written(&forms, &plan, 3, 1_000_000);
             let frames: Vec<&[u8]> = frames.iter().map(|frame| &frame[..]).collect();
             assert_eq!(forms.key(&frames[..], &plan), Some(plan.key(3, 1_000_000)), "{request}");
+            if forms.matching == Matching::Envelope && request.ends_with("'envelope'") {
+                let behind_rep = forms.key(&frames[2..], &plan);
+                assert_eq!(behind_rep, Some(plan.key(3, 1_000_000)), "by its body");
+            }
             assert_eq!(forms.key(&[&b"zl"[..]][..], &plan), None);
         }
         let (forms, plan) =

@@ -5,7 +5,7 @@
 
 use rand::distr::weighted::WeightedIndex;
 use rand::distr::{Distribution as _, Uniform};
-use rand_distr::{Exp, LogNormal, Normal, Pareto};
+use rand_distr::{Exp, Exp1, LogNormal, Normal, Pareto};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::SeedableRng as _;
 
@@ -61,6 +61,11 @@ impl DrawKey {
     #[inline]
     pub fn new(seed: u64, client: u32, request: u64) -> Self {
         ClientKey::new(seed, client).request(request)
+    }
+
+    /// An exponential draw with mean 1: what an exponential [`Sampler`] draws, before it is scaled and rounded.
+    pub fn exponential(self, purpose: Purpose) -> f64 {
+        Exp1.sample(&mut self.generator(purpose))
     }
 
     /// A generator for one decision about this request.

@@ -4,8 +4,11 @@
 //! derive the same plan, so the client knows what to expect. Invariant: never reads a clock, a socket or a
 //! generator with state; two plans with the same [`Plan::hash`] offer the same work.
 
+mod change;
+mod curve;
 mod draw;
 mod identities;
+mod quota;
 mod schedule;
 mod share;
 mod summary;
@@ -21,8 +24,11 @@ use crate::scenario::{
     Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, Matching, Model, Nanos,
     Operation, Request, Scenario,
 };
+use change::Change;
+pub use change::StagePlan;
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
 pub use identities::Identities;
+use quota::Quota;
 pub use schedule::Schedule;
 pub use share::{MOST_SHARES, Share};
 pub use summary::Summary;
@@ -53,6 +59,9 @@ pub struct Plan {
     seed: u64,
     clients: u32,
     offered: Offered,
+    change: Option<Change>,
+    /// How many requests end the run, if no time does.
+    quota: Option<Quota>,
     warmup_ns: u64,
     send_end_ns: u64,
     drain_ns: u64,
@@ -73,7 +82,7 @@ pub struct Plan {
 pub enum Offered {
     /// On a schedule, whatever comes back.
     Open {
-        /// Requests per second over all clients.
+        /// Requests per second over all clients; on average, if it changes.
         rate: f64,
         /// How the instants are spaced.
         arrivals: Arrivals,
@@ -111,6 +120,9 @@ struct Identity<'a> {
     send_end_ns: u64,
     open: Option<(f64, Arrivals)>,
     closed: Option<(u32, &'a Distribution<Nanos>)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<change::Identity<'a>>,
+    requests: Option<Count>,
     payload: &'a Distribution<crate::scenario::Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<Forms<'a>>,
@@ -152,9 +164,14 @@ impl Plan {
         let clients = scenario.clients.count.0;
         let no_think = Distribution::Constant(Nanos::ZERO);
         let think = scenario.load.think.as_ref().unwrap_or(&no_think);
+        let change = Change::of(scenario).filter(|_| scenario.load.model == Model::Open);
+        let rates = change.as_ref().map(Change::rates);
         let offered = match scenario.load.model {
             Model::Open => Offered::Open {
-                rate: open_rate(scenario),
+                rate: rates.map_or_else(
+                    || scenario.open_rate().expect("validation asks an open load for a rate"),
+                    |(mean, _)| mean,
+                ),
                 arrivals: scenario.load.arrivals.unwrap_or(Arrivals::Periodic),
             },
             Model::Closed => Offered::Closed {
@@ -164,7 +181,9 @@ impl Plan {
             },
         };
         let warmup_ns = scenario.run.warmup.0;
-        let send_end_ns = warmup_ns + scenario.run.duration.0;
+        let quota = Quota::of(scenario, &offered);
+        let lasts_ns = scenario.duration().unwrap_or(Nanos::ZERO).0;
+        let send_end_ns = quota.map_or(warmup_ns + lasts_ns, |quota| quota.end_ns());
         let (version, open, closed) = match &offered {
             Offered::Open { rate, arrivals } => (OPEN_VERSION, Some((*rate, *arrivals)), None),
             Offered::Closed { in_flight, .. } => (CLOSED_VERSION, None, Some((*in_flight, think))),
@@ -177,13 +196,15 @@ impl Plan {
             send_end_ns,
             open,
             closed,
+            change: change.as_ref().map(Change::identity),
+            requests: scenario.load.requests,
             payload: &scenario.load.payload,
             request: scenario.request.as_ref().map(Forms::of),
             replies: &scenario.workers.replies,
             delay: &scenario.workers.delay,
         };
         let hash = hash_of(&identity);
-        let summary = Summary::new(scenario, &offered);
+        let summary = Summary::new(scenario, &offered, rates.map(|(_, peak)| peak));
         let timeout_ns = match (scenario.load.timeout, &offered) {
             (Some(timeout), _) => Some(timeout.0),
             (None, Offered::Open { .. }) => None,
@@ -193,6 +214,8 @@ impl Plan {
             seed: scenario.seed,
             clients,
             offered,
+            change,
+            quota,
             warmup_ns,
             send_end_ns,
             drain_ns: scenario.run.drain.0,
@@ -310,15 +333,18 @@ impl Plan {
 
     /// One client's instants in an open load.
     pub fn schedule(&self, client: u32) -> Option<Schedule> {
+        if let Some(change) = &self.change {
+            return Some(change.schedule(self, client));
+        }
         match self.offered {
-            Offered::Open { rate, arrivals } => Some(Schedule::new(
-                arrivals,
-                rate,
-                self.clients,
-                client,
-                self.seed,
-                self.send_end_ns,
-            )),
+            Offered::Open { rate, arrivals } => {
+                let (end_ns, seed) = (self.send_end_ns, self.seed);
+                let schedule = Schedule::new(arrivals, rate, self.clients, client, seed, end_ns);
+                Some(match self.quota {
+                    None => schedule,
+                    Some(quota) => quota.cut(schedule, client),
+                })
+            }
             Offered::Closed { .. } => None,
         }
     }
@@ -337,9 +363,12 @@ impl Plan {
         }
     }
 
-    /// Requests of an open load that a run counts, those intended after the warm-up; `None` of a closed load, and where
-    /// counting them would take too long.
+    /// Requests of an open load that a run counts, those intended after the warm-up; `None` of a closed load without a fixed number,
+    /// and where counting them would take too long.
     pub fn requests(&self) -> Option<u64> {
+        if let Some(requests) = self.fixed_requests() {
+            return Some(requests);
+        }
         let countable = self.countable_until_ns(0) == self.send_end_ns;
         let schedules = (0..self.clients).map(|client| self.schedule(client));
         let counts = schedules
@@ -434,15 +463,6 @@ fn follow_one_in(scenario: &Scenario, summary: &Summary) -> u64 {
         one_in *= 2;
     }
     one_in
-}
-
-/// Requests per second of an open load over all clients.
-fn open_rate(scenario: &Scenario) -> f64 {
-    match (scenario.load.rate, scenario.load.rate_per_client) {
-        (Some(rate), _) => rate.per_second(),
-        (None, Some(rate)) => rate.per_second() * f64::from(scenario.clients.count.0),
-        (None, None) => unreachable!("validation asks an open load for one of the two"),
-    }
 }
 
 /// When the slots of a closed load start: anywhere in one mean cycle of a slot that waits for no worker, so that they do

@@ -2,9 +2,12 @@
 //!
 //! Invariant: instants never decrease, and request k of client c has the same instant on every machine.
 
+use std::sync::Arc;
+
+use super::curve::Curve;
 use super::draw::{DrawKey, Purpose, Sampler};
 use crate::quantity::rounded;
-use crate::scenario::{Arrivals, Distribution, Nanos};
+use crate::scenario::{Arrivals, Distribution, Nanos, RecordedArrivals};
 
 /// Instants from the start of the plan at which one client's requests leave, in nanoseconds.
 #[derive(Debug, Clone)]
@@ -22,10 +25,87 @@ enum Spacing {
     /// Request k leaves at `(k * clients + client) / rate`: all clients together are evenly spaced.
     Periodic { clients: u64, client: u64, rate_per_ns: f64 },
     /// Exponential inter-arrival times.
-    Poisson { seed: u64, client: u32, gap: Sampler },
+    Poisson { seed: u64, client: u32, gap: Sampler, last: u64 },
+    /// The load changes: these, moved.
+    Moved(Moved),
+}
+
+/// Requests of a load that changes: those of one request per unit, moved to where the rate's integral reaches them, or recorded ones.
+#[derive(Debug, Clone)]
+pub(super) struct Moved {
+    client: u32,
+    clients: u32,
+    to: To,
+}
+
+#[derive(Debug, Clone)]
+enum To {
+    /// All clients together are one request apart.
+    Periodic(Arc<Curve>),
+    /// Exponential gaps of one request of this client on average, and their sum so far.
+    Poisson { curve: Arc<Curve>, seed: u64, sum: f64 },
+    /// As they were recorded, this many times as fast.
+    Recorded(Arc<RecordedArrivals>, f64),
+}
+
+impl Moved {
+    /// The requests of a client of several, moved by the integral of a rate.
+    pub(super) fn by(
+        curve: Arc<Curve>,
+        arrivals: Arrivals,
+        (client, clients): (u32, u32),
+        seed: u64,
+    ) -> Self {
+        let to = match arrivals {
+            Arrivals::Periodic => To::Periodic(curve),
+            Arrivals::Poisson => To::Poisson { curve, seed, sum: 0.0 },
+        };
+        Self { client, clients, to }
+    }
+
+    /// The recorded requests of a client of several.
+    pub(super) fn recorded(
+        arrivals: Arc<RecordedArrivals>,
+        (client, clients): (u32, u32),
+        speed: f64,
+    ) -> Self {
+        Self { client, clients, to: To::Recorded(arrivals, speed) }
+    }
+
+    /// The instant of `request`, which of a Poisson load must be the one after that of the last call; the largest number if
+    /// the load ends before it.
+    #[inline(never)]
+    fn instant(&mut self, request: u64) -> u64 {
+        let Self { client, clients, to } = self;
+        match to {
+            To::Periodic(curve) => {
+                let number =
+                    request.saturating_mul(u64::from(*clients)).saturating_add(u64::from(*client));
+                curve.instant_ns(number as f64)
+            }
+            To::Poisson { curve, seed, sum } => {
+                *sum += DrawKey::new(*seed, *client, request).exponential(Purpose::Gap);
+                curve.instant_ns(*sum * f64::from(*clients))
+            }
+            To::Recorded(arrivals, speed) => {
+                arrivals.instant((*client, *clients), request, *speed).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
+    fn is_poisson(&self) -> bool {
+        matches!(self.to, To::Poisson { .. })
+    }
 }
 
 impl Schedule {
+    /// The schedule of requests that were moved, until `end_ns`.
+    pub(super) fn moved(moved: Moved, end_ns: u64) -> Self {
+        let mut spacing = Spacing::Moved(moved);
+        let at_ns = spacing.instant(0, 0);
+        Self { spacing, request: 0, at_ns, end_ns }
+    }
+
     /// The schedule of `client` among `clients`, which together send `rate` requests per second until `end_ns`.
     pub(super) fn new(
         arrivals: Arrivals,
@@ -35,7 +115,7 @@ impl Schedule {
         seed: u64,
         end_ns: u64,
     ) -> Self {
-        let spacing = match arrivals {
+        let mut spacing = match arrivals {
             Arrivals::Periodic => Spacing::Periodic {
                 clients: u64::from(clients),
                 client: u64::from(client),
@@ -46,11 +126,26 @@ impl Schedule {
                 let mean = Nanos(rounded(mean_gap_ns).max(1));
                 let gap =
                     Sampler::new(&Distribution::Exponential(mean), Nanos(0), Nanos(u64::MAX >> 12));
-                Spacing::Poisson { seed, client, gap }
+                Spacing::Poisson { seed, client, gap, last: u64::MAX }
             }
         };
         let at_ns = spacing.instant(0, 0);
         Self { spacing, request: 0, at_ns, end_ns }
+    }
+
+    /// The same schedule up to `end_ns`, in which this request is the last one: Poisson gaps may be 0.
+    pub(super) fn with_last(mut self, request: u64, end_ns: u64) -> Self {
+        self.end_ns = end_ns;
+        if let Spacing::Poisson { last, .. } = &mut self.spacing {
+            *last = request;
+        }
+        self
+    }
+
+    /// Number and instant of the `n`-th request at or after `from_ns`, counted from 1, of a periodic schedule.
+    pub(super) fn nth_from(&self, from_ns: u64, n: u64) -> (u64, u64) {
+        let request = self.first_at_or_after(from_ns) + n - 1;
+        (request, self.spacing.clone().instant(request, 0))
     }
 
     /// The next request's number and intended instant, if the plan has one more.
@@ -69,29 +164,34 @@ impl Schedule {
     /// How many of the requests from the next one on leave at or after `from_ns` and before `to_ns`.
     pub fn count_between(&self, from_ns: u64, to_ns: u64) -> u64 {
         let to_ns = to_ns.min(self.end_ns);
-        match &self.spacing {
-            Spacing::Periodic { .. } => {
-                self.first_at_or_after(to_ns).saturating_sub(self.first_at_or_after(from_ns))
-            }
-            Spacing::Poisson { .. } => self
-                .clone()
-                .map(|(_, intended_ns)| intended_ns)
-                .take_while(|intended_ns| *intended_ns < to_ns)
-                .filter(|intended_ns| *intended_ns >= from_ns)
-                .count() as u64,
+        let walked = match &self.spacing {
+            Spacing::Periodic { .. } => false,
+            Spacing::Poisson { .. } => true,
+            Spacing::Moved(moved) => moved.is_poisson(),
+        };
+        if !walked {
+            let end = self.first_at_or_after(to_ns);
+            return end.saturating_sub(self.first_at_or_after(from_ns));
         }
+        self.clone()
+            .map(|(_, intended_ns)| intended_ns)
+            .take_while(|intended_ns| *intended_ns < to_ns)
+            .filter(|intended_ns| *intended_ns >= from_ns)
+            .count() as u64
     }
 
-    /// The first request from the next one on that leaves at or after `instant_ns`, in a periodic schedule.
+    /// The first request from the next one on that leaves at or after `instant_ns`, in a schedule whose instants do not depend on
+    /// one another.
     fn first_at_or_after(&self, instant_ns: u64) -> u64 {
+        let mut spacing = self.spacing.clone();
         let (mut low, mut high) = (self.request, self.request.max(1));
-        while self.spacing.instant(high, 0) < instant_ns {
+        while spacing.instant(high, 0) < instant_ns {
             low = high;
             high *= 2;
         }
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.spacing.instant(middle, 0) < instant_ns {
+            if spacing.instant(middle, 0) < instant_ns {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -114,14 +214,17 @@ impl Iterator for Schedule {
 impl Spacing {
     /// The instant of `request`; `before_ns` is that of the request before it, or 0.
     #[inline]
-    fn instant(&self, request: u64, before_ns: u64) -> u64 {
+    fn instant(&mut self, request: u64, before_ns: u64) -> u64 {
         match self {
             Self::Periodic { clients, client, rate_per_ns } => {
                 // From the request's number and not from the one before: rounding never adds up to a drift.
-                rounded((request * clients + client) as f64 / rate_per_ns)
+                rounded((request * *clients + *client) as f64 / *rate_per_ns)
             }
-            Self::Poisson { seed, client, gap } => before_ns
+            Self::Poisson { last, .. } if request > *last => u64::MAX,
+            Self::Poisson { seed, client, gap, .. } => before_ns
                 .saturating_add(gap.draw(DrawKey::new(*seed, *client, request), Purpose::Gap)),
+            // Two numbers that differ by less than a rounding may be a nanosecond out of order.
+            Self::Moved(moved) => moved.instant(request).max(before_ns),
         }
     }
 }

@@ -6,9 +6,11 @@ use crate::scenario::{Distribution, Scenario};
 /// The load in figures, for a reader who decides whether to run it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// Requests per second of an open load, over all clients.
+    /// Requests per second of an open load, over all clients; on average, if it changes.
     pub requests_per_s: Option<f64>,
-    /// Requests that an open load plans after warm-up (on average, if arrivals are Poisson).
+    /// The same where it is highest.
+    pub peak_per_s: Option<f64>,
+    /// Requests that the plan has after warm-up (on average, if arrivals are Poisson); `None` of a closed load that a time ends.
     pub requests: Option<f64>,
     /// Requests that a closed load keeps in flight, over all clients.
     pub in_flight: Option<u64>,
@@ -28,10 +30,11 @@ impl Summary {
     pub fn most_requests_per_s(&self) -> f64 {
         let in_flight = self.in_flight.unwrap_or(0) as f64;
         let slots_turn_in_ns = (self.work_ns_mean + self.think_ns_mean).max(30_000.0);
-        self.requests_per_s.unwrap_or_else(|| (in_flight / slots_turn_in_ns * 1e9).min(1e6))
+        self.peak_per_s.unwrap_or_else(|| (in_flight / slots_turn_in_ns * 1e9).min(1e6))
     }
 
-    pub(super) fn new(scenario: &Scenario, offered: &Offered) -> Self {
+    /// The figures of a load that reaches `peak_per_s` if it changes.
+    pub(super) fn new(scenario: &Scenario, offered: &Offered, peak_per_s: Option<f64>) -> Self {
         let replies_mean = scenario.workers.replies.mean();
         let work_ns_mean = work_ns_mean(scenario);
         let (requests_per_s, in_flight) = match offered {
@@ -42,7 +45,13 @@ impl Summary {
         };
         Self {
             requests_per_s,
-            requests: requests_per_s.map(|rate| rate * scenario.run.duration.as_secs_f64()),
+            peak_per_s: peak_per_s.or(requests_per_s),
+            requests: match scenario.load.requests {
+                Some(requests) => Some(f64::from(requests.0)),
+                None => requests_per_s
+                    .zip(scenario.duration())
+                    .map(|(rate, lasts)| rate * lasts.as_secs_f64()),
+            },
             in_flight,
             replies_mean,
             work_ns_mean,

@@ -1,6 +1,8 @@
 //! What one driver recorded, or several merged.
 
-use super::{Completed, LatencyHistogram, Ledger, OperationRecord, Strangers, Traces, Unheard};
+use super::{
+    Completed, LatencyHistogram, Ledger, OperationRecord, StageRecord, Strangers, Traces, Unheard,
+};
 use crate::sum::merge_fields;
 
 /// What one driver recorded, or several merged.
@@ -28,6 +30,10 @@ pub struct Recorded {
     pub failed: LatencyHistogram,
     /// The operations of a mix, in order; none without a mix.
     pub operations: Vec<OperationRecord>,
+    /// The stages of a load that has such, in order.
+    pub stages: Vec<StageRecord>,
+    /// Replies outstanding at the plan's looks ([`crate::plan::Plan::looks`]), added over what was merged.
+    pub in_flight_at: Vec<u64>,
     /// Requests that were sent while their client waited for another one.
     pub overlapping: u64,
     /// Time from intended to sent.
@@ -56,6 +62,6 @@ pub struct Recorded {
 
 merge_fields! {
     Recorded: ledger, window_requests, window_replies, completed, first_reply, last_reply, reply,
-    service, gap, failed, operations, overlapping, slip, traces, late, held_back, in_flight_ns, sojourn_ns, rest_uncounted, strangers, unheard;
+    service, gap, failed, operations, stages, in_flight_at, overlapping, slip, traces, late, held_back, in_flight_ns, sojourn_ns, rest_uncounted, strangers, unheard;
     max window_end_ns
 }

@@ -5,10 +5,12 @@
 
 use std::collections::VecDeque;
 
+use super::stages::{Looks, Stages};
 use super::{
     Completed, Cycles, Exchange, LatencyHistogram, Open, OperationRecord, Recorded, SECOND_NS,
-    SecondSlice,
+    SecondSlice, StageRecord,
 };
+use crate::plan::Plan;
 
 /// Keeps what passes one driver.
 #[derive(Debug)]
@@ -32,6 +34,13 @@ pub struct Recorder {
     in_flight: u64,
     /// When that last changed.
     changed_ns: u64,
+    /// When it is kept; never, unless the load has stages.
+    looks: Looks,
+    stages: Stages,
+    /// When it last changed of what was recorded before something that had happened earlier.
+    latest_ns: u64,
+    /// The rates are those of all counted requests, and the window ends with their last reply.
+    whole: bool,
     /// A request sent later than this after its instant is more than one inter-arrival time late.
     late_after_ns: u64,
     /// Slots of a closed load, and their cycles; no slots are an open load.
@@ -62,6 +71,10 @@ impl Recorder {
             finished: VecDeque::new(),
             in_flight: 0,
             changed_ns: 0,
+            looks: Looks::new([].into()),
+            stages: Stages::default(),
+            latest_ns: 0,
+            whole: false,
             late_after_ns: u64::MAX,
             slots: 0,
             cycles: Cycles::new(warmup_ns..send_end_ns, 0),
@@ -97,6 +110,24 @@ impl Recorder {
     pub fn mix(mut self, operations: usize) -> Self {
         self.recorded.operations = vec![OperationRecord::default(); operations];
         self
+    }
+
+    /// The load has the stages of this plan, if it has any: each has a record of its own.
+    #[must_use]
+    pub fn staged(mut self, plan: &Plan) -> Self {
+        self.recorded.stages = vec![StageRecord::default(); plan.stages().len()];
+        self.stages = Stages::new(plan.stages());
+        self.looks = Looks::new(plan.looks());
+        self
+    }
+
+    /// The stage of a counted request that was intended at this instant, if the load has stages.
+    #[inline]
+    fn stage_of(&mut self, intended_ns: u64) -> Option<&mut StageRecord> {
+        if self.recorded.stages.is_empty() {
+            return None;
+        }
+        self.recorded.stages.get_mut(self.stages.place(intended_ns))
     }
 
     /// The cycles of a closed load.
@@ -136,6 +167,9 @@ impl Recorder {
         if owed == 0 {
             ledger.requests_silent += 1;
         }
+        if let Some(stage) = self.stage_of(intended_ns) {
+            stage.sent(owed);
+        }
         match sent_ns.saturating_sub(intended_ns) {
             0 => self.punctual += 1,
             slip_ns => {
@@ -165,6 +199,9 @@ impl Recorder {
         self.recorded.in_flight_ns = self.recorded.in_flight_ns.wrapping_add(since_ns);
         if self.counts(exchange.intended_ns) {
             self.recorded.ledger.replies_expected += 1;
+            if let Some(stage) = self.stage_of(exchange.intended_ns) {
+                stage.replies_expected += 1;
+            }
         }
     }
 
@@ -178,6 +215,9 @@ impl Recorder {
     /// What is recorded later than it happened takes back what has been added since.
     #[inline]
     fn pass_time(&mut self, now_ns: u64) {
+        if now_ns >= self.looks.next_ns {
+            self.looks.pass(now_ns, self.in_flight);
+        }
         let passed_ns = i128::from(now_ns.wrapping_sub(self.changed_ns).cast_signed());
         let sum_ns = &mut self.recorded.in_flight_ns;
         *sum_ns = sum_ns.wrapping_add_signed(passed_ns * i128::from(self.in_flight.cast_signed()));
@@ -203,6 +243,9 @@ impl Recorder {
         }
         if !self.counts(exchange.intended_ns) {
             return;
+        }
+        if let Some(stage) = self.stage_of(exchange.intended_ns) {
+            stage.received(exchange, response_ns, failed);
         }
         let recorded = &mut self.recorded;
         recorded.ledger.replies_received += 1;
@@ -251,6 +294,7 @@ impl Recorder {
     /// The client stopped waiting for the outstanding replies of `exchange`, at an instant that may be before others already recorded.
     pub fn given_up(&mut self, exchange: &Exchange, now_ns: u64) {
         let missing = u64::from(exchange.owed - exchange.received);
+        self.latest_ns = self.latest_ns.max(self.changed_ns);
         self.pass_time(now_ns);
         self.recorded.sojourn_ns +=
             u128::from(missing) * u128::from(now_ns.saturating_sub(exchange.sent_ns));
@@ -261,6 +305,10 @@ impl Recorder {
             let operation = usize::from(exchange.operation);
             if let Some(record) = self.recorded.operations.get_mut(operation) {
                 record.lost += 1;
+            }
+            if let Some(stage) = self.stage_of(exchange.intended_ns) {
+                stage.lost += 1;
+                stage.replies_lost += missing;
             }
         }
     }
@@ -294,6 +342,13 @@ impl Recorder {
         self.recorded.ledger.requests_unsent += requests;
     }
 
+    /// This many of those were intended in each of the stages.
+    pub fn unsent_in_stages(&mut self, requests: impl Iterator<Item = u64>) {
+        for (stage, requests) in self.recorded.stages.iter_mut().zip(requests) {
+            stage.unsent += requests;
+        }
+    }
+
     /// Ends the measured window at `now_ns`, if it goes on until then: what is sent or received later is in no rate.
     pub fn end_window(&mut self, now_ns: u64) {
         self.pass_seconds(now_ns);
@@ -301,6 +356,26 @@ impl Recorder {
         self.cycles.end_window(self.send_end_ns);
         let is_open = self.edge_ns < u64::MAX && self.send_end_ns > self.warmup_ns;
         self.edge_ns = if is_open { self.edge_ns.min(self.send_end_ns) } else { u64::MAX };
+    }
+
+    /// Counted requests that were sent so far.
+    #[inline]
+    pub fn counted(&self) -> u64 {
+        self.recorded.ledger.requests_sent
+    }
+
+    /// Whether every counted request that was sent has its replies or is given up.
+    pub fn is_settled(&self) -> bool {
+        let ledger = &self.recorded.ledger;
+        ledger.replies_expected == ledger.replies_received + ledger.replies_lost
+    }
+
+    /// Ends the measured window with the last thing that happened, or at `waited_ns` if requests waited until then and still do:
+    /// a plan of a fixed number of requests is over, whose rates are those of all of them over this window.
+    pub fn end_whole(&mut self, waited_ns: u64) {
+        let last_ns = self.latest_ns.max(self.changed_ns);
+        self.end_window(if self.is_settled() { last_ns } else { waited_ns });
+        self.whole = true;
     }
 
     /// Replies outstanding now, warm-up included.
@@ -332,6 +407,7 @@ impl Recorder {
         let next = SecondSlice { second: self.slice.second + 1, ..SecondSlice::default() };
         let mut finished = std::mem::replace(&mut self.slice, next);
         finished.in_flight = self.in_flight;
+        finished.ledger = self.recorded.ledger;
         self.finished.push_back(finished);
     }
 
@@ -350,6 +426,8 @@ impl Recorder {
         let cut_short = (now_ns > self.slice_start_ns()
             && self.slice_start_ns() < self.send_end_ns)
             .then(|| SecondSlice { in_flight: self.in_flight, ..std::mem::take(&mut self.slice) });
+        self.looks.pass(now_ns, self.in_flight);
+        let left = self.in_flight;
         let mut cut = Vec::new();
         for exchange in open {
             self.given_up(exchange, now_ns);
@@ -357,13 +435,16 @@ impl Recorder {
             cut.push(Open { intended_ns: exchange.intended_ns, received });
         }
         let Recorded { window_requests, window_replies, ledger, .. } = &self.recorded;
-        self.recorded.completed = if self.slots == 0 {
+        let counted = (ledger.requests_sent, ledger.replies_received - ledger.replies_failed);
+        self.recorded.completed = if self.whole {
+            Completed { requests: counted.0 as f64, replies: counted.1 as f64 }
+        } else if self.slots == 0 {
             Completed { requests: *window_requests as f64, replies: *window_replies as f64 }
         } else {
-            let counted = (ledger.requests_sent, ledger.replies_received - ledger.replies_failed);
             self.cycles.finish(counted, self.slots, cut.into_iter(), now_ns)
         };
         self.recorded.window_end_ns = self.send_end_ns;
+        self.recorded.in_flight_at = self.looks.finish(left);
         self.recorded.slip.record_n(0, self.punctual);
         self.recorded.first_reply.merge(&self.punctual_first_reply);
         self.recorded.service.merge(&self.punctual_first_reply);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::encoded::decoded;
-use super::{KeptSecond, LatencyHistogram, SecondSlice, Seconds, Series};
+use super::{KeptSecond, LatencyHistogram, Ledger, SecondSlice, Seconds, Series};
 
 /// The seconds of the parts so far.
 #[derive(Debug, Default)]
@@ -67,7 +67,10 @@ impl Union {
                 let Exact { clipped, min_ns, max_ns, sum_ns } = *exact;
                 LatencyHistogram::of_counts(&counts, clipped, (min_ns, max_ns), sum_ns)
             });
-            series.add(&SecondSlice { second, requests, replies, in_flight, first_reply });
+            // What went where until then is not kept of a shard, and nobody asks.
+            let ledger = Ledger::default();
+            let slice = SecondSlice { second, requests, replies, in_flight, first_reply, ledger };
+            let _complete = series.add(&slice);
         }
         series.finish()
     }
@@ -106,7 +109,7 @@ mod tests {
                 (0..4).map(|second| {
                     let of = values.iter().filter(|(at, _)| *at == second).map(|(_, ns)| ns);
                     let first_reply: LatencyHistogram = of.collect();
-                    SecondSlice { second, requests: 3, replies: 2, in_flight: 1, first_reply }
+                    SecondSlice { second, requests: 3, replies: 2, in_flight: 1, first_reply, ledger: Ledger::default() }
                 }).collect()
             };
             let played = |drivers: u32, slices: &[SecondSlice]| {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EncodedLatencies, HeatColumn, HeatMap, LatencyHistogram, SECOND_NS};
+use super::{EncodedLatencies, HeatColumn, HeatMap, LatencyHistogram, Ledger, SECOND_NS};
 
 /// One second of the measured window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +43,8 @@ pub struct SecondSlice {
     pub in_flight: u64,
     /// Response times to the first replies received.
     pub first_reply: LatencyHistogram,
+    /// Where everything went until its end: not of this second alone.
+    pub ledger: Ledger,
 }
 
 /// A second as a part of a run keeps it, to be added to those of the others.
@@ -102,8 +104,8 @@ impl Series {
         Self { keeps, ..self }
     }
 
-    /// Takes in one driver's slice.
-    pub fn add(&mut self, slice: &SecondSlice) {
+    /// Takes in one driver's slice; gives the second that it completes, with the ledger at its end.
+    pub fn add(&mut self, slice: &SecondSlice) -> Option<(SeriesEntry, Ledger)> {
         let second = slice.second;
         let (handed_in, sum) = self
             .open
@@ -114,11 +116,13 @@ impl Series {
         sum.replies += slice.replies;
         sum.in_flight += slice.in_flight;
         sum.first_reply.merge(&slice.first_reply);
-        if *handed_in == self.drivers
-            && let Some((_, whole)) = self.open.remove(&second)
-        {
-            self.close(&whole);
+        sum.ledger.merge(&slice.ledger);
+        if *handed_in < self.drivers {
+            return None;
         }
+        let (_, whole) = self.open.remove(&second)?;
+        self.close(&whole);
+        Some((*self.done.last()?, whole.ledger))
     }
 
     /// The last second that is complete.
@@ -140,7 +144,7 @@ impl Series {
         self.done.push(entry_of(slice));
         self.heat_map.add(slice.second, &slice.first_reply);
         if self.keeps {
-            let SecondSlice { second, requests, replies, in_flight, first_reply } = slice;
+            let SecondSlice { second, requests, replies, in_flight, first_reply, .. } = slice;
             self.kept.push(KeptSecond {
                 second: *second,
                 requests: *requests,

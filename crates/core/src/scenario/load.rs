@@ -114,6 +114,7 @@ impl Scenario {
         if elsewhere && !says_engine {
             scenario.proxy.engine = Engine::External;
         }
+        scenario.run.duration = scenario.run.duration.or(scenario.duration());
         match error(&scenario).or_else(|| objection(&scenario)) {
             Some(error) => Err(source.problem_with(&tree, error)),
             None => Ok(scenario),
@@ -184,9 +185,17 @@ impl<'a> Source<'a> {
     fn give_way(&self, tree: &mut DeTable<'_>, overriding: &Override) {
         let (table, obsolete): (_, &[&str]) =
             match (overriding.key.as_str(), overriding.value.trim_matches('"')) {
-                ("load.rate", _) => ("load", &["rate_per_client"]),
-                ("load.rate_per_client", _) => ("load", &["rate"]),
-                ("load.model", "closed") => ("load", &["rate", "rate_per_client", "arrivals"]),
+                ("load.rate", _) => ("load", &["rate_per_client", "stages", "replay"]),
+                ("load.rate_per_client", _) => ("load", &["rate", "stages", "replay"]),
+                ("load.stages", _) => ("load", &["rate", "rate_per_client", "replay", "requests"]),
+                ("load.replay", _) => {
+                    ("load", &["rate", "rate_per_client", "stages", "arrivals", "requests"])
+                }
+                ("load.requests", _) => ("run", &["duration"]),
+                ("run.duration", _) => ("load", &["requests"]),
+                ("load.model", "closed") => {
+                    ("load", &["rate", "rate_per_client", "arrivals", "stages", "replay"])
+                }
                 ("load.model", "open") => ("load", &["in_flight", "think"]),
                 ("server.command", _) => ("proxy", &["engine"]),
                 ("proxy.engine", engine) if engine != "external" => {
@@ -202,6 +211,13 @@ impl<'a> Source<'a> {
         }
         if table == "server" && inner.is_empty() {
             tree.remove(table);
+        }
+        if ["load.stages", "load.replay"].contains(&overriding.key.as_str())
+            && let Some(DeValue::Table(run)) = tree.get_mut("run").map(Spanned::get_mut)
+            && run.get("duration").is_some_and(|value| value.span().end <= self.file_length)
+        {
+            // The load says how long it takes.
+            run.remove("duration");
         }
     }
 
@@ -227,7 +243,8 @@ impl<'a> Source<'a> {
     }
 
     fn problem_with(&self, tree: &Spanned<DeTable<'_>>, error: ValueError) -> Problem {
-        let message = format!("{}: {}", error.path, error.message);
+        let item = error.item.map_or_else(String::new, |item| format!("[{item}]"));
+        let message = format!("{}{item}: {}", error.path, error.message);
         let place = self.place_of(tree.get_ref(), error.path, error.item);
         self.problem_at(place, &message).with_help(error.help)
     }

@@ -9,11 +9,16 @@ pub(crate) mod distribution;
 pub mod load;
 mod endpoint;
 mod frame_text;
+mod known;
+mod length;
 mod messages;
 mod placeholders;
+mod replay;
 mod request;
 mod schema;
 mod server;
+mod stages;
+mod stop_when;
 mod table;
 mod threshold;
 mod units;
@@ -29,8 +34,11 @@ pub use distribution::Distribution;
 pub use endpoint::is_beyond_loopback;
 pub use frame_text::{FramePart, FrameText, Placeholder, bytes_of};
 pub use messages::{MAX_PAYLOAD, MIN_PAYLOAD, MOST_FRAMES};
-pub use request::{Condition, Files, Matching, Operation, Request};
+pub use replay::{RecordedArrivals, Replay};
+pub use request::{Condition, Files, Matching, NamedFile, Operation, Request};
 pub use server::{ServerCommand, in_words};
+pub use stages::{Stage, StageShape, Stages};
+pub use stop_when::StopCondition;
 pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
 pub use validate::{LONGEST_NAME, MAX_DELAY, MAX_REPLIES};
@@ -95,13 +103,16 @@ pub struct Scenario {
 }
 
 /// `[run]`: the phases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Run {
     /// Time in which requests are sent and served before the measurement, and not counted.
     pub warmup: Nanos,
-    /// How long requests are sent and counted.
-    pub duration: Nanos,
+    /// How long requests are sent and counted; none where `load.requests` says how many; of a load with
+    /// stages their sum, or less.
+    #[schemars(with = "Nanos", extend("default" = "5s"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Nanos>,
     /// The longest wait for outstanding replies after the last request.
     pub drain: Nanos,
     /// One of this many requests, up to a power of two, is traced through proxy and workers by an extra frame. By default as many
@@ -109,6 +120,9 @@ pub struct Run {
     #[schemars(extend("minimum" = 1, "maximum" = 1_048_576))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub follow_one_in: Option<Count>,
+    /// The sending ends early once one of these holds, as in `series.p99 > 1s for 3s`: a figure of the seconds, or of the ledger so far.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stop_when: Vec<StopCondition>,
 }
 
 /// `[load]`: when requests are sent, and how large they are.
@@ -124,7 +138,7 @@ pub struct Load {
     /// Open load: requests per second of each client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_per_client: Option<Rate>,
-    /// Open load: how requests are spaced; default: `periodic`.
+    /// Open load: how requests are spaced, also where stages change the rate; default: `periodic`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arrivals: Option<Arrivals>,
     /// Closed load: requests that each client keeps in flight; default: 1.
@@ -139,8 +153,19 @@ pub struct Load {
     /// ten times the expected response time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Nanos>,
+    /// The measured window ends with the last reply to this number of requests, counted after the warm-up, in place of
+    /// `run.duration`. A closed load shares them out evenly among its clients.
+    #[schemars(extend("minimum" = 1, "maximum" = 1_000_000_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Count>,
     /// Size of the request's body.
     pub payload: Distribution<Bytes>,
+    /// Open load, in place of a rate: stages, each with a length and a rate. `run.duration` is their sum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stages: Option<Stages>,
+    /// Open load, in place of a rate: recorded instants. `run.duration` is their length.
+    #[serde(deserialize_with = "table::only_if_given", skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
 }
 
 /// Whether requests are sent on schedule or when replies come.
@@ -380,9 +405,10 @@ impl Default for Run {
     fn default() -> Self {
         Self {
             warmup: Nanos::ZERO,
-            duration: Nanos::from_secs(5),
+            duration: None,
             drain: Nanos::from_secs(3),
             follow_one_in: None,
+            stop_when: Vec::new(),
         }
     }
 }
@@ -397,7 +423,10 @@ impl Default for Load {
             in_flight: None,
             think: None,
             timeout: None,
+            requests: None,
             payload: Distribution::Constant(Bytes(64)),
+            stages: None,
+            replay: None,
         }
     }
 }

@@ -153,16 +153,46 @@ impl Request {
         self.ok.is_some() || self.error.is_some()
     }
 
-    /// The paths of the files that frames name.
-    pub fn paths(&self) -> Vec<String> {
-        let frames = self.mix.iter().flat_map(|operation| &operation.frames);
-        let named = self.frames.iter().chain(&self.hello).chain(frames).filter_map(|frame| {
-            match FrameText::parse(frame) {
-                Ok(FrameText::File(path)) => Some(path.to_owned()),
+    /// The files that frames name.
+    pub fn named_files(&self) -> Vec<NamedFile> {
+        let named = |key, frames: &[String], of: Option<(usize, &str)>| -> Vec<NamedFile> {
+            let file = |(place, frame): (usize, &String)| match FrameText::parse(frame) {
+                Ok(FrameText::File(path)) => Some(NamedFile {
+                    key,
+                    item: of.map_or(place, |(item, _)| item),
+                    frame: of.map(|(_, name)| format!("operation {name}, frame {place}: ")),
+                    path: path.to_owned(),
+                }),
                 _ => None,
-            }
-        });
-        named.collect()
+            };
+            frames.iter().enumerate().filter_map(file).collect()
+        };
+        let mut files = named("request.frames", &self.frames, None);
+        files.extend(named("request.hello", &self.hello, None));
+        for (item, operation) in self.mix.iter().enumerate() {
+            files.extend(named("request.mix", &operation.frames, Some((item, &operation.name))));
+        }
+        files
+    }
+}
+
+/// A file that a frame names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedFile {
+    key: &'static str,
+    item: usize,
+    /// Which frame of the item it is, if that is an operation.
+    frame: Option<String>,
+    /// Its path, as it is written.
+    pub path: String,
+}
+
+impl NamedFile {
+    /// That the file cannot be used, and why.
+    pub fn refused(&self, why: &str) -> ValueError {
+        let frame = self.frame.as_deref().unwrap_or_default();
+        let message = format!("{frame}{why}");
+        ValueError { path: self.key, item: Some(self.item), message, help: None }
     }
 }
 

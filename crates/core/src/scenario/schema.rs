@@ -1,6 +1,6 @@
 //! What the JSON Schema of a scenario says beyond the shape of its structs, so that an editor knows as much as it can.
 
-use schemars::Schema;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 /// Which keys of `[load]` go with which model, and which are needed.
@@ -8,8 +8,9 @@ pub(super) fn load_models(schema: &mut Schema) {
     let none_of = |keys: &[&str]| -> Vec<Value> {
         keys.iter().map(|key| json!({ "not": { "required": [key] } })).collect()
     };
-    let open_needs_one_rate =
-        json!({ "oneOf": [{ "required": ["rate"] }, { "required": ["rate_per_client"] }] });
+    let rates =
+        ["rate", "rate_per_client", "stages", "replay"].map(|key| json!({ "required": [key] }));
+    let open_needs_one_rate = json!({ "oneOf": rates });
     let mut open = none_of(&["in_flight", "think"]);
     open.push(open_needs_one_rate);
     schema.insert(
@@ -18,9 +19,18 @@ pub(super) fn load_models(schema: &mut Schema) {
     );
     schema.insert(
         "then".to_owned(),
-        json!({ "allOf": none_of(&["rate", "rate_per_client", "arrivals"]) }),
+        json!({ "allOf": none_of(&["rate", "rate_per_client", "arrivals", "stages", "replay"]) }),
     );
     schema.insert("else".to_owned(), json!({ "allOf": open }));
+}
+
+/// A rate that may be 0.
+pub(super) fn rate_or_none(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": "A rate with its unit; `0/s` is none.",
+        "pattern": r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(/s|k/s|M/s|/m|/h)$",
+    })
 }
 
 /// Text without control characters.

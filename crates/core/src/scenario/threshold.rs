@@ -34,6 +34,10 @@ impl Thresholds {
     }
 }
 
+/// What is before the name of an operation of a mix, and its figures: `request.operations.read.first_reply.p99`. A name of other
+/// signs than letters, digits, `_` and `-` is in quotes.
+const OPERATIONS: &str = "request.operations.";
+
 /// A limit on one figure of a result.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
@@ -77,6 +81,24 @@ pub enum Amount {
     Number(f64),
     /// A share in percent, of at least 0.
     Percent(f64),
+}
+
+impl Threshold {
+    /// If the figure is one of a single operation: the operation's name, and the figure's within it.
+    pub fn operation(&self) -> Option<(&str, &str)> {
+        operation(&self.field)
+    }
+}
+
+/// The name of an operation and the rest of the field, if that is of one.
+fn operation(field: &str) -> Option<(&str, &str)> {
+    let rest = field.strip_prefix(OPERATIONS)?;
+    match rest.strip_prefix('"') {
+        Some(quoted) => {
+            quoted.split_once('"').map(|(name, rest)| (name, rest.trim_start_matches('.')))
+        }
+        None => Some(rest.split_once('.').unwrap_or((rest, ""))),
+    }
 }
 
 impl Relation {
@@ -172,8 +194,13 @@ impl FromStr for Threshold {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let end = text
+        // An operation's name may hold any sign.
+        let quoted = text.trim_start().strip_prefix(OPERATIONS).and_then(|of| of.strip_prefix('"'));
+        let name = quoted.and_then(|quoted| quoted.split_once('"')).map(|(_, behind)| behind);
+        let begin = name.map_or(0, |behind| text.len() - behind.len());
+        let end = text[begin..]
             .find(['<', '>', '=', '!'])
+            .map(|end| begin + end)
             .ok_or_else(|| format!("\"{text}\" has no comparison: write {FORM}"))?;
         let (field, comparison) = (text[..end].trim(), &text[end..]);
         if !is_name(field) {
@@ -187,13 +214,32 @@ impl FromStr for Threshold {
     }
 }
 
-/// Words with dots between them.
+/// Words with dots between them; a user's own name behind the first may begin with a digit and have dashes, and in the place of
+/// one may be the name of an operation.
 fn is_name(text: &str) -> bool {
-    let is_word = |word: &str| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-    };
-    text.split('.').all(is_word)
+    if let Some((name, rest)) = operation(text) {
+        let plain = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        let whole = format!("{OPERATIONS}{}{rest}", if rest.is_empty() { "" } else { "." });
+        let quoted = text.starts_with(&format!("{OPERATIONS}\""));
+        let length = whole.len() + name.len() + if quoted { 2 } else { 0 };
+        let named = !name.is_empty() && (quoted || name.chars().all(plain));
+        return named && length == text.len() && (rest.is_empty() || is_name(rest));
+    }
+    let is_sign = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    let mut words = text.split('.');
+    let first = words.next().unwrap_or_default();
+    first.starts_with(|c: char| c.is_ascii_lowercase())
+        && !first.contains('-')
+        && std::iter::once(first)
+            .chain(words)
+            .all(|word| !word.is_empty() && word.chars().all(is_sign))
+}
+
+/// The form of a threshold as a pattern, without its ends.
+pub(super) fn pattern() -> String {
+    const FIELD: &str = r"[a-z][a-z0-9_]*(\.[a-z0-9_-]+)*";
+    const OPERATION: &str = r#"request\.operations\.("[^"]+"|[^\s".<>=!]+)(\.[a-z][a-z0-9_]*)*"#;
+    format!(r"\s*({FIELD}|{OPERATION})\s*(<=?|>=?|==|!=)\s*[0-9.]+(\s*%|[0-9.a-zA-Zµ/]*)\s*")
 }
 
 impl fmt::Display for Threshold {
@@ -234,13 +280,10 @@ impl JsonSchema for Threshold {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        const WORD: &str = "[a-z][a-z0-9_]*";
-        let pattern =
-            format!(r"^\s*{WORD}(\.{WORD})*\s*(<=?|>=?|==|!=)\s*[0-9.]+(\s*%|[0-9.a-zA-Zµ/]*)\s*$");
         json_schema!({
             "type": "string",
             "description": "A field of the result, a comparison operator and a value with its unit.",
-            "pattern": pattern,
+            "pattern": format!("^{}$", pattern()),
         })
     }
 }
@@ -269,6 +312,8 @@ mod tests {
             ("proxy.busy_ratio != 0.5", 0.5),
             ("ledger.lost_ratio < 1%", 0.01),
             ("slip.max < 1m30s", 9e10),
+            ("request.operations.Read-2.first_reply.p99 < 5ms", 5e6),
+            ("request.operations.\"a < b. c\".requests_lost == 0", 0.0),
         ] {
             let threshold = read(text);
             assert_eq!(threshold.to_string(), text);
@@ -297,6 +342,11 @@ mod tests {
             ("first reply < 5ms", "is not a field name"),
             ("first_reply. < 5ms", "is not a field name"),
             ("5ms > first_reply.p99", "is not a field name"),
+            ("request.operations..requests_lost < 5", "is not a field name"),
+            ("request.operations.a b.requests_lost < 5", "is not a field name"),
+            ("request.operations.\"a\"requests_lost < 5", "is not a field name"),
+            ("request.operations.\"a\"..requests_lost < 5", "is not a field name"),
+            ("request.operations.\"a.requests_lost < 5", "is not a field name"),
         ] {
             match text.parse::<Threshold>() {
                 Err(problem) => assert!(problem.contains(said), "{text}: {problem}"),

@@ -2,20 +2,20 @@
 
 use super::distribution::Quantity;
 use super::messages::MAX_PAYLOAD;
-use super::value_error::{Checked, ValueError, refuse, refuse_with_help, within};
+use super::value_error::{
+    Checked, MAX_PHASE, MAX_RATE, ValueError, refuse, refuse_with_help, within,
+};
 use super::{
     Bytes, Count, Distribution, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario, Sockets,
-    Threads,
+    Stages, Threads,
 };
-use super::{messages, request, server, workers};
+use super::{known, length, messages, request, server, workers};
 
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
 /// The longest delay or think time; what is drawn beyond it is cut off.
 pub const MAX_DELAY: Nanos = Nanos::from_secs(3600);
 
-const MAX_PHASE: Nanos = Nanos::from_secs(24 * 3600);
-const MAX_RATE: f64 = 1e8;
 const MAX_CLIENTS: u32 = 1_000_000;
 const MAX_WORKERS: u32 = 100_000;
 const MAX_DRIVERS: u32 = 256;
@@ -31,10 +31,12 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         phases(scenario)?;
         load(scenario)?;
         counts(scenario)?;
+        length::error(scenario)?;
         identity(scenario)?;
         endpoints(scenario)?;
         server::error(scenario)?;
         request::error(scenario)?;
+        known::error(scenario)?;
         work(scenario)?;
         workers::error(scenario)?;
         sockets(&scenario.sockets)?;
@@ -62,7 +64,16 @@ fn names(scenario: &Scenario) -> Checked {
 
 fn phases(scenario: &Scenario) -> Checked {
     within("run.warmup", scenario.run.warmup, Nanos::ZERO, MAX_PHASE)?;
-    within("run.duration", scenario.run.duration, Nanos(1), MAX_PHASE)?;
+    if let Some(duration) = scenario.run.duration {
+        within("run.duration", duration, Nanos(1), MAX_PHASE)?;
+        if let Some(stages) = scenario.load.stages.as_ref().map(Stages::length)
+            && duration > stages.max(Nanos(1))
+        {
+            let message = format!("is longer than the stages, which take {stages}");
+            let help = "leave it out: it is then their sum; less plays their beginning";
+            return refuse_with_help("run.duration", message, help);
+        }
+    }
     if let Some(one_in) = scenario.run.follow_one_in {
         within("run.follow_one_in", one_in, Count(1), Count(1 << 20))?;
     }
@@ -89,7 +100,48 @@ fn load(scenario: &Scenario) -> Checked {
     Ok(())
 }
 
+/// A load of stages or of recorded instants, which has no rate besides.
+fn changing_load(load: &Load) -> Checked {
+    let given = [
+        ("load.rate", load.rate.is_some()),
+        ("load.rate_per_client", load.rate_per_client.is_some()),
+        ("load.replay", load.replay.is_some()),
+        ("load.arrivals", load.arrivals.is_some()),
+    ];
+    let (other, at_most) = match &load.stages {
+        Some(stages) => {
+            stages.error()?;
+            ("load.stages", 3)
+        }
+        None => ("load.replay", 2),
+    };
+    if let Some((path, _)) = given.iter().take(at_most).find(|(_, given)| *given) {
+        let message =
+            format!("conflicts with {other}: an open load has one of rate, stages and replay");
+        return refuse(path, message);
+    }
+    match &load.replay {
+        Some(_) if load.arrivals.is_some() => {
+            let why = "has no effect: a replay's requests are spaced as they were recorded";
+            refuse("load.arrivals", why)
+        }
+        Some(replay) => replay.error(),
+        None => Ok(()),
+    }
+}
+
 fn open_load(load: &Load, clients: Count) -> Checked {
+    let foreign =
+        [("load.in_flight", load.in_flight.is_some()), ("load.think", load.think.is_some())];
+    no_effect(
+        &foreign,
+        "in an open load requests are sent on a schedule",
+        "set model = \"closed\" to use it",
+    )?;
+    if load.changes() { changing_load(load) } else { constant_load(load, clients) }
+}
+
+fn constant_load(load: &Load, clients: Count) -> Checked {
     let rate = match (load.rate, load.rate_per_client) {
         (Some(_), Some(_)) => {
             return refuse(
@@ -101,7 +153,7 @@ fn open_load(load: &Load, clients: Count) -> Checked {
             return refuse_with_help(
                 "load",
                 "an open load needs a rate",
-                "add rate = \"100/s\" (over all clients) or rate_per_client = \"1/s\", or set model = \"closed\"",
+                "add rate = \"100/s\" (over all clients), rate_per_client = \"1/s\" or stages = \"5s@100/s\", or set model = \"closed\"",
             );
         }
         (Some(rate), None) => ("load.rate", rate.per_second()),
@@ -117,13 +169,7 @@ fn open_load(load: &Load, clients: Count) -> Checked {
             format!("is {per_second}/s over all clients; the maximum is {MAX_RATE}/s"),
         );
     }
-    let foreign =
-        [("load.in_flight", load.in_flight.is_some()), ("load.think", load.think.is_some())];
-    no_effect(
-        &foreign,
-        "in an open load requests are sent on a schedule",
-        "set model = \"closed\" to use it",
-    )
+    Ok(())
 }
 
 fn closed_load(load: &Load) -> Checked {
@@ -131,6 +177,8 @@ fn closed_load(load: &Load) -> Checked {
         ("load.rate", load.rate.is_some()),
         ("load.rate_per_client", load.rate_per_client.is_some()),
         ("load.arrivals", load.arrivals.is_some()),
+        ("load.stages", load.stages.is_some()),
+        ("load.replay", load.replay.is_some()),
     ];
     no_effect(
         &foreign,

@@ -1,5 +1,12 @@
 //! What a well-formed scenario may be refused for.
 
+use super::Nanos;
+
+/// The longest phase of a run.
+pub(super) const MAX_PHASE: Nanos = Nanos::from_secs(24 * 3600);
+/// The highest rate, per second over all clients.
+pub(super) const MAX_RATE: f64 = 1e8;
+
 /// What is wrong with the value of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ValueError {

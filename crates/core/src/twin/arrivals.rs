@@ -37,8 +37,8 @@ pub(super) struct ArrivalQueue<'a> {
 enum Source {
     /// Each client's schedule, at the request that is due.
     Open(Vec<Schedule>),
-    /// The number of each client's next request.
-    Closed(Vec<u64>),
+    /// The number of each client's next request, and how many it has left to send after the warm-up.
+    Closed(Vec<(u64, u64)>),
 }
 
 impl<'a> ArrivalQueue<'a> {
@@ -68,7 +68,7 @@ impl<'a> ArrivalQueue<'a> {
                         (0..*in_flight).map(move |slot| Reverse((begins_ns(slot), client)))
                     })
                     .collect();
-                let numbers = vec![0; plan.clients() as usize];
+                let numbers = (0..plan.clients()).map(|client| (0, plan.quota(client))).collect();
                 let most_at_once = ALWAYS_AT_ONCE.max(slots * MOST_PER_SLOT);
                 (due.into(), Source::Closed(numbers), most_at_once)
             }
@@ -79,7 +79,7 @@ impl<'a> ArrivalQueue<'a> {
     /// The next request, if the plan has one more. [`Self::ended`] must be called with its end before the next call.
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Arrival>, NoIdeal> {
-        let Some(&Reverse((intended_ns, client))) = self.due.peek() else { return Ok(None) };
+        let Some((intended_ns, client)) = self.due() else { return Ok(None) };
         if intended_ns > self.at_ns {
             (self.at_ns, self.at_once) = (intended_ns, 0);
         }
@@ -95,12 +95,25 @@ impl<'a> ArrivalQueue<'a> {
                 request
             }
             Source::Closed(numbers) => {
-                let number = &mut numbers[client as usize];
+                let (number, left) = &mut numbers[client as usize];
+                *left -= u64::from(intended_ns >= self.plan.warmup_ns());
                 *number += 1;
                 *number - 1
             }
         };
         Ok(Some(Arrival { client, request, intended_ns }))
+    }
+
+    /// When which client sends next; slots of a client that has sent all of its requests send no more.
+    #[inline]
+    fn due(&mut self) -> Option<(u64, u32)> {
+        loop {
+            let &Reverse((intended_ns, client)) = self.due.peek()?;
+            match &self.source {
+                Source::Closed(numbers) if numbers[client as usize].1 == 0 => self.due.pop(),
+                _ => return Some((intended_ns, client)),
+            };
+        }
     }
 
     /// The request handed out last is over: its slot, in a closed load, sends again at `free_ns`.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: of constant size, however long the plan.
 
+use super::stages::{StageIdeal, StageTally};
 use super::{Course, Limits, NoIdeal, Pool, play};
 use crate::plan::{Offered, Plan};
 use crate::record::{Completed, Cycles, LatencyHistogram};
@@ -24,7 +25,7 @@ pub struct Ideal {
     pub last_reply: LatencyHistogram,
     /// Response time of every reply.
     pub reply: LatencyHistogram,
-    /// Length of the window.
+    /// Length of the window; of a plan of a fixed number of requests, up to their last reply.
     pub window_ns: u64,
     /// What the rates are made of: in an open load the requests, and the replies that came in the window, also those to
     /// requests of the warm-up; in a closed one each cycle's share of the window, as in a measurement.
@@ -34,11 +35,16 @@ pub struct Ideal {
     /// Whether the window offers more work than the workers can do: the queue grows as long as the plan, and so do the
     /// response times, which then say nothing about a plan of another length.
     pub queue_grows: bool,
+    /// The stages of a load that has such, in order.
+    pub stages: Vec<StageIdeal>,
+    /// Replies in flight at the plan's looks ([`crate::plan::Plan::looks`]).
+    pub in_flight_at: Vec<u64>,
 }
 
 impl Ideal {
     /// Adds that of another plan, after this one.
     pub fn merge(&mut self, other: &Self) {
+        use crate::sum::Merge as _;
         let (this_ns, other_ns) = (self.window_ns as f64, other.window_ns as f64);
         let busy_ns = self.utilisation * this_ns + other.utilisation * other_ns;
         self.utilisation = busy_ns / (this_ns + other_ns);
@@ -52,6 +58,8 @@ impl Ideal {
         self.window_ns += other.window_ns;
         self.completed.merge(&other.completed);
         self.queue_grows |= other.queue_grows;
+        self.stages.merge(&other.stages);
+        self.in_flight_at.merge(&other.in_flight_at);
     }
 }
 
@@ -65,6 +73,8 @@ pub fn ideal(plan: &Plan, pool: Pool, limits: Limits<'_>) -> Result<Ideal, NoIde
 pub(super) struct Tally {
     warmup_ns: u64,
     send_end_ns: u64,
+    /// When the last reply of the window's requests came, or the last silent one was sent.
+    last_ns: u64,
     /// Whether every request has one reply, so that one histogram stands for all three.
     single_reply: bool,
     steps: u64,
@@ -77,6 +87,7 @@ pub(super) struct Tally {
     first_reply: LatencyHistogram,
     last_reply: LatencyHistogram,
     reply: LatencyHistogram,
+    stages: StageTally,
 }
 
 impl Tally {
@@ -84,6 +95,7 @@ impl Tally {
         Self {
             warmup_ns: plan.warmup_ns(),
             send_end_ns: plan.send_end_ns(),
+            last_ns: plan.warmup_ns(),
             single_reply: plan.constant_replies() == Some(1),
             steps: 0,
             requests: 0,
@@ -95,6 +107,7 @@ impl Tally {
             first_reply: LatencyHistogram::new(),
             last_reply: LatencyHistogram::new(),
             reply: LatencyHistogram::new(),
+            stages: StageTally::new(plan),
         }
     }
 
@@ -107,10 +120,12 @@ impl Tally {
             let replies = u32::try_from(served.replies_ns.len()).unwrap_or(u32::MAX);
             self.cycles.ended(served.intended_ns..free_ns, served.request, replies, free_ns);
         }
+        self.stages.add(served);
         if served.intended_ns < self.warmup_ns {
             return;
         }
         self.requests += 1;
+        self.last_ns = self.last_ns.max(served.last_ns().unwrap_or(served.intended_ns));
         self.busy_ns += u128::from(served.ended_ns() - served.started_ns);
         let response_ns = |at_ns: u64| at_ns - served.intended_ns;
         match served.replies_ns {
@@ -131,10 +146,16 @@ impl Tally {
     }
 
     pub(super) fn finish(self, plan: &Plan, pool: Pool) -> Ideal {
-        let window_ns = self.send_end_ns - self.warmup_ns;
-        let capacity_ns = f64::from(pool.workers) * window_ns as f64;
-        let utilisation = self.busy_ns as f64 / capacity_ns;
+        let fixed = plan.fixed_requests().is_some();
+        let end_ns = if fixed { self.last_ns } else { self.send_end_ns };
+        let window_ns = end_ns - self.warmup_ns;
+        // What an open load offers, it does not offer until its last reply.
+        let offered_ns = plan.offered_ns().unwrap_or(window_ns).max(1);
+        let utilisation = self.busy_ns as f64 / (f64::from(pool.workers) * offered_ns as f64);
         let completed = match plan.offered() {
+            _ if fixed => {
+                Completed { requests: self.requests as f64, replies: self.replies as f64 }
+            }
             Offered::Open { .. } => {
                 Completed { requests: self.requests as f64, replies: self.window_replies as f64 }
             }
@@ -149,7 +170,10 @@ impl Tally {
         } else {
             (self.first_reply, self.last_reply)
         };
+        let (stages, in_flight_at) = self.stages.finish(plan, pool.workers);
         Ideal {
+            stages,
+            in_flight_at,
             steps: self.steps,
             requests: self.requests,
             silent: self.silent,

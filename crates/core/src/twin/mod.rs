@@ -12,6 +12,7 @@ mod dispatch;
 mod excess;
 mod ideal;
 mod other_seeds;
+mod stages;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use excess::{Differences, Excess, Observed, ideal_and_excess};
 pub use ideal::{Ideal, ideal};
 pub use other_seeds::{LEAST_SEEDS, MOST_SEEDS, Together, other_seeds};
+pub use stages::StageIdeal;
 
 use crate::plan::{Offered, Plan};
 use crate::scenario::{Protocol, Scenario};
@@ -161,7 +163,7 @@ pub enum NoIdeal {
     },
     /// More work than the limits allow.
     #[error(
-        "its simulation takes more than {most_steps} steps (one for each request and reply): lower run.duration, the rate, clients.count or workers.replies, or raise load.think or workers.delay in a closed load"
+        "its simulation takes more than {most_steps} steps (one for each request and reply): lower run.duration or load.requests, the rate, clients.count or workers.replies, or raise load.think or workers.delay in a closed load"
     )]
     TooLong {
         /// The limit.
@@ -233,6 +235,9 @@ impl<'a> Steps<'a> {
     /// Refuses at once what is known beforehand to be too long.
     fn new(plan: &Plan, limits: Limits<'a>) -> Result<Self, NoIdeal> {
         let least = match plan.offered() {
+            Offered::Closed { .. } if plan.fixed_requests().is_some() => {
+                plan.fixed_requests().unwrap_or(0) as f64
+            }
             Offered::Open { rate, .. } => {
                 let requests = rate * plan.send_end_ns() as f64 / 1e9;
                 // What a plan draws is near its mean and not the mean.

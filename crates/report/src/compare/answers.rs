@@ -21,6 +21,9 @@ pub(super) struct Found {
     pub(super) pairs: u32,
 }
 
+/// What slices have values of their own of.
+const NOT_OF_SLICES: [&str; 4] = ["seed", "run.warmup", "run.duration", "load.requests"];
+
 impl Experiment {
     /// Compares every side with the first. `interrupted` and `failure` say how the experiment ended.
     ///
@@ -58,9 +61,7 @@ impl Experiment {
                 differences: differences(&self.sides[0].scenario, &self.sides[side].scenario)
                     .into_iter()
                     // Slices have a seed and lengths of their own.
-                    .filter(|difference| {
-                        !["seed", "run.warmup", "run.duration"].contains(&difference.key.as_str())
-                    })
+                    .filter(|difference| !NOT_OF_SLICES.contains(&difference.key.as_str()))
                     .collect(),
                 method: crate::result::Method { blocks: self.blocks, ..self.method.clone() },
                 machine: self.machine,

@@ -70,7 +70,10 @@ pub fn compare_saved(
             interleaved: false,
             blocks: u32::try_from(runs_a.usable.len().min(runs_b.usable.len())).unwrap_or(u32::MAX),
             slices_per_block: 1,
-            slice_ns: side_a.scenario.run.duration.0,
+            slice_ns: match (side_a.scenario.duration(), runs_a.usable.first()) {
+                (Some(duration), _) => duration.0,
+                (None, run) => run.map_or(0, |run| run.throughput.window_ns),
+            },
             slice_warmup_ns: side_a.scenario.run.warmup.0,
             confidence_percent: CONFIDENCE * 100.0,
             cpus: None,

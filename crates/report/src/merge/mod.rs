@@ -67,6 +67,8 @@ struct Sum {
     connections: Option<Connections>,
     resident_bytes: Option<u64>,
     clock_resolution_ns: Option<u64>,
+    /// What the server's greeting says against the clients of a shard.
+    objection: Option<String>,
 }
 
 /// All shards as one run.
@@ -244,7 +246,8 @@ impl Run {
             ));
         }
         // The hash is also of files that requests name, which are not here.
-        let known = scenario.request.as_ref().is_none_or(|request| request.paths().is_empty());
+        let known =
+            scenario.request.as_ref().is_none_or(|request| request.named_files().is_empty());
         let plan = Plan::new(scenario);
         if known && plan.hash() != self.plan_hash {
             return Err(format!(
@@ -329,6 +332,8 @@ impl Sum {
         self.cut_off = self.cut_off.saturating_add(measured.cut_off);
         self.resident_bytes = self.resident_bytes.max(measured.resident_bytes);
         self.clock_resolution_ns = self.clock_resolution_ns.max(measured.clock_resolution_ns);
+        let objections = [self.objection.take(), measured.objection.clone()];
+        self.objection = objections.into_iter().flatten().min();
         if first {
             self.process_cpu_ns = measured.process_cpu_ns;
             self.connections = measured.connections;
@@ -368,6 +373,8 @@ impl Sum {
         Measured {
             interrupted: shards.iter().any(|shard| shard.interrupted),
             failure,
+            stopped: None,
+            objection: self.objection,
             recorded,
             series: seconds.series,
             heat_map: seconds.heat_map,

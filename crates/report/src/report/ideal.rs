@@ -5,6 +5,7 @@ use super::buckets;
 use super::document::{Block, Depth, Document, Heading, Row, Section, Span, Table, words};
 use super::latency;
 use super::plan::settings_of_the_plan;
+use super::stages;
 use crate::result::{IdealFigures, IdealResult, LatencySummary};
 use zload_core::quantity::{count, duration, percent, rate};
 use zload_core::twin::Policy;
@@ -28,7 +29,7 @@ impl Reported for IdealResult {
         let takes_time = |figures: &IdealFigures| figures.reply.max_ns.is_some_and(|ns| ns > 0);
         let mut sections = vec![what_was_simulated(self), load(self), response_times(self)];
         if self.policies.iter().any(takes_time) {
-            sections.extend(drawing(self));
+            sections.extend(drawing(self).filter(|_| !self.scenario.load.is_unlike()));
             let price = price(self).map(|price| vec![Block::sentence(price)]);
             sections.extend(price.map(|price| Section::bare("price", Depth::Answer, price)));
         } else {
@@ -74,8 +75,17 @@ fn load(result: &IdealResult) -> Section {
             percent(figures.utilisation)
         ))
     });
-    let heading = format!("Load over {}", duration(result.window_ns));
-    let blocks = std::iter::once(Block::Table(table)).chain(grows).collect();
+    let window = duration(result.window_ns);
+    let heading = match result.scenario.load.requests {
+        None => format!("Load over {window}"),
+        Some(_) => format!("Load up to the last reply, at most {window}"),
+    };
+    let of_stages = result.policies.iter().filter_map(|figures| {
+        let table = stages::of_ideal(figures)?;
+        Some([Block::Subheading(format!("Stages with {}", figures.policy.name()).into()), table])
+    });
+    let blocks =
+        std::iter::once(Block::Table(table)).chain(grows).chain(of_stages.flatten()).collect();
     Section::new("load", heading, Depth::Answer, blocks)
 }
 
@@ -103,7 +113,11 @@ fn response_times(result: &IdealResult) -> Section {
         table.columns[0].heading = (*name).into();
         blocks.push(Block::Table(table));
     }
-    blocks.extend(latency::too_few(missing));
+    blocks.extend(if result.scenario.load.is_unlike() {
+        Some(Block::note("no percentiles: the stages are different loads; each has its own above"))
+    } else {
+        latency::too_few(missing)
+    });
     Section::new("response-time", "Response time", Depth::Answer, blocks)
 }
 

@@ -49,11 +49,16 @@ pub(super) fn latency(result: &RunResult, elsewhere: bool) -> Section {
         waiting_client(result),
         (elsewhere || table.is_marked()).then(|| UNCERTAIN.to_owned()),
     ];
-    let mut blocks: Vec<Block> =
-        curve::plot("percentiles", &curves(result)).map(Block::Plot).into_iter().collect();
+    let unlike = result.scenario.load.is_unlike();
+    let curve = if unlike { None } else { curve::plot("percentiles", &curves(result)) };
+    let mut blocks: Vec<Block> = curve.map(Block::Plot).into_iter().collect();
     blocks.push(Block::Table(table));
     blocks.extend(sentences.into_iter().flatten().map(Block::note));
-    blocks.extend(too_few(missing(&named)));
+    blocks.extend(if unlike {
+        Some(Block::note("no percentiles: the stages are different loads; each has its own above"))
+    } else {
+        too_few(missing(&named))
+    });
     let heading = format!("Latency of {}", counted(*count, "request"));
     Section::new("latency", heading, Depth::Answer, blocks)
 }

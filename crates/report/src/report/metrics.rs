@@ -2,7 +2,7 @@
 
 use super::document::{Block, Depth, Document, Row, Section, Table};
 use crate::result::Direction;
-use crate::result::figures::{DISTRIBUTIONS, FIGURES, Figure, named};
+use crate::result::figures::{self, DISTRIBUTIONS, FIGURES, Figure, named};
 
 /// The catalogue: single figures, then distributions, which have the same figures each.
 pub fn metrics() -> Document {
@@ -14,6 +14,13 @@ pub fn metrics() -> Document {
     let of_distribution = DISTRIBUTIONS.iter().map(|(path, meaning, _)| {
         let lower = named(&format!("{path}.p50")).map_or("", better);
         Row::of([format!("{path}.*").as_str(), "ns", lower, *meaning])
+    });
+    let of_operation = figures::of_operation().filter(|figure| !figure.name.contains('.'));
+    let of_operation = of_operation.map(|figure| (figure.name, figure.unit.sign(), figure.label));
+    let first_reply =
+        ("first_reply.*", "ns", "response time to the first reply, unless that is an error");
+    let of_operation = of_operation.chain([first_reply]).map(|(name, unit, meaning)| {
+        Row::of([format!("request.operations.NAME.{name}").as_str(), unit, "", meaning])
     });
     let (.., figures) = DISTRIBUTIONS[0];
     let members: Vec<&str> =
@@ -28,6 +35,17 @@ pub fn metrics() -> Document {
             "Distributions",
             Depth::Answer,
             vec![Block::Table(table().rows(of_distribution)), Block::note(members)],
+        ),
+        Section::new(
+            "operations",
+            "Operations of a mix",
+            Depth::Answer,
+            vec![
+                Block::Table(table().rows(of_operation)),
+                Block::note(
+                    "NAME is the operation's, in double quotes unless it is letters, digits, _ and -",
+                ),
+            ],
         ),
         Section::bare("use", Depth::Answer, vec![Block::sentence(use_of)]),
     ];

@@ -26,6 +26,7 @@ mod shard;
 mod shards;
 mod short;
 mod slices;
+mod stages;
 mod time;
 mod value;
 mod verdict;

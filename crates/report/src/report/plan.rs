@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use super::document::{Block, Depth, Document, Mark, Section, Span, Words, words};
 use super::scale::nanos;
+use super::stages::planned;
 
 use crate::result::out_of_reach;
 use zload_core::plan::{Plan, Share};
@@ -30,6 +31,7 @@ pub struct PlanPart {
 pub fn plan(scenario: &Scenario, plan: &Plan, parts: &[PlanPart]) -> Document {
     let mut rows = settings(scenario);
     rows.push(("offers".into(), offers(scenario, plan).into()));
+    rows.extend(planned(plan));
     let utilisation = plan.summary().utilisation.filter(|utilisation| *utilisation > 0.0);
     rows.extend(
         utilisation.map(|of| ("workers".into(), format!("utilisation {}", percent(of)).into())),
@@ -81,10 +83,21 @@ fn offers(scenario: &Scenario, plan: &Plan) -> String {
                 || format!("about {:.0}", summary.requests.unwrap_or(0.0)),
                 |requests| requests.to_string(),
             );
-            format!("{} for {}: {requests} requests", rate(per_second), scenario.run.duration)
+            match scenario.duration() {
+                Some(duration) => {
+                    format!("{} for {duration}: {requests} requests", rate(per_second))
+                }
+                None => format!("{requests} requests at {}", rate(per_second)),
+            }
         }
         (None, in_flight) => {
-            format!("{} requests in flight at any time", count(in_flight.unwrap_or(0)))
+            let so_many = match plan.fixed_requests() {
+                Some(requests) => format!("{} requests, ", count(requests)),
+                None => String::new(),
+            };
+            let in_flight = count(in_flight.unwrap_or(0));
+            let together = if so_many.is_empty() { "requests in flight" } else { "in flight" };
+            format!("{so_many}{in_flight} {together} at any time")
         }
     };
     offers += &format!(", {:.2} replies each on average", summary.replies_mean);
@@ -149,7 +162,7 @@ pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
     if !scenario.has_workers() {
         workers += " (of the scenario; the external server may differ)";
     }
-    let phases = format!("{}, {} counted", warmup(scenario), scenario.run.duration);
+    let phases = format!("{}, {} counted", warmup(scenario), scenario.length());
     [
         ("load", load(scenario)),
         ("clients", count(u64::from(scenario.clients.count.0))),
@@ -166,6 +179,7 @@ pub(super) fn in_a_line(scenario: &Scenario) -> String {
     let in_flight = load.in_flight.map_or(1, |in_flight| in_flight.0);
     let load = match (load.model, load.rate, load.rate_per_client) {
         (Model::Closed, ..) => format!("closed, {in_flight} in flight each,"),
+        (Model::Open, ..) if load.changes() => format!("open, {},", changing(scenario)),
         (Model::Open, Some(rate), _) => format!("open, {}, {rate}", arrivals(scenario)),
         (Model::Open, None, Some(each)) => format!("open, {}, {each} each,", arrivals(scenario)),
         (Model::Open, None, None) => format!("open, {},", arrivals(scenario)),
@@ -184,7 +198,21 @@ pub(super) fn in_a_line(scenario: &Scenario) -> String {
         (Engine::External, None) => format!("server at {frontend}"),
         (engine, _) => format!("{} proxy · {workers}", engine.name()),
     };
-    format!("{load} for {} · {clients} · {server}", scenario.run.duration)
+    format!("{load} for {} · {clients} · {server}", scenario.length())
+}
+
+/// A load that changes, in a few words.
+fn changing(scenario: &Scenario) -> String {
+    match (&scenario.load.stages, &scenario.load.replay) {
+        (Some(stages), _) => {
+            format!("{}, {}", arrivals(scenario), counted(stages.0.len() as u64, "stage"))
+        }
+        (None, Some(replay)) if replay.speed.is_none() => format!("replay of {}", replay.file),
+        (None, Some(replay)) => {
+            format!("replay of {} at {} times its speed", replay.file, replay.speed())
+        }
+        (None, None) => arrivals(scenario).to_owned(),
+    }
 }
 
 fn arrivals(scenario: &Scenario) -> &'static str {
@@ -208,6 +236,10 @@ fn load(scenario: &Scenario) -> String {
 fn model(scenario: &Scenario) -> String {
     let load = &scenario.load;
     match load.model {
+        Model::Open if load.changes() => {
+            let stages = load.stages.as_ref().map(|stages| format!(": {stages}"));
+            format!("open, {}{}", changing(scenario), stages.unwrap_or_default())
+        }
         Model::Open => {
             let arrivals = arrivals(scenario);
             match (load.rate, load.rate_per_client) {
@@ -317,8 +349,8 @@ fn backend(scenario: &Scenario) -> String {
 }
 
 fn phases(scenario: &Scenario) -> String {
-    let run = &scenario.run;
-    format!("{}, {} measured, at most {} drain", warmup(scenario), run.duration, run.drain)
+    let drain = scenario.run.drain;
+    format!("{}, {} measured, at most {drain} drain", warmup(scenario), scenario.length())
 }
 
 fn warmup(scenario: &Scenario) -> String {

@@ -14,6 +14,7 @@ use super::requests::requests;
 use super::scale::nanos;
 use super::shards::shards;
 use super::short;
+use super::stages::stages;
 use super::time::over_time;
 use super::value::{figure, mean_time};
 use super::verdict::{checks, ended, headline, thresholds, verdict};
@@ -34,6 +35,7 @@ impl Reported for RunResult {
             Some(key_figures(self)),
             Some(checks(&self.verdict)),
             Some(what_was_run(self)),
+            stages(self),
             Some(throughput(self)),
             Some(latency(self, marked)),
             drawing(self),
@@ -136,6 +138,9 @@ fn throughput(result: &RunResult) -> Section {
 }
 
 fn drawing(result: &RunResult) -> Option<Section> {
+    if result.scenario.load.is_unlike() {
+        return None;
+    }
     let bars = buckets::bars(&result.latency.first_reply)?;
     let heading = "Response time to the first reply (requests, cumulative per cent)";
     Some(Section::new("buckets", heading, Depth::Detail, vec![Block::Bars(bars)]))

@@ -11,6 +11,7 @@ use super::latency::{missing, too_few};
 use super::legs;
 use super::plan;
 use super::shards;
+use super::stages::of_stages;
 use super::value::{UNCERTAIN, counted, per_second, percentile, time};
 use super::verdict::{ended, item, outcomes};
 use crate::compare::short;
@@ -84,6 +85,9 @@ fn cut(sentence: &str) -> String {
 
 /// The percentiles of the response time to the first reply, beside what a proxy without any cost would have had.
 fn response_time(result: &RunResult) -> Vec<Block> {
+    if result.scenario.load.is_unlike() {
+        return of_stages(result, false);
+    }
     let first = &result.latency.first_reply;
     let mut rows = vec![("measured", "latency.first_reply", first)];
     if let Some(ideal) = &result.ideal {

@@ -13,7 +13,15 @@ pub(super) fn ended(result: &RunResult) -> Vec<Block> {
     let interrupted = result.interrupted.then(|| {
         words!(Span::strong("INTERRUPTED"), ": ", "the figures cover the time until then")
     });
-    failed.chain(interrupted).map(Block::alarm).collect()
+    let stopped = result.stopped.iter().map(|why| {
+        words!(
+            Span::strong("STOPPED"),
+            " by run.stop_when: ",
+            why.as_str(),
+            "; the figures cover the time until then"
+        )
+    });
+    failed.chain(interrupted).chain(stopped).map(Block::alarm).collect()
 }
 
 /// The answer in a word.

@@ -5,6 +5,7 @@ use super::ideal::{Sample, Sampled, observed};
 use super::notes::{notes, of_stalls};
 use super::rows::{Each, hop_figures, latency};
 use super::shards;
+use super::stage_figures::stages;
 use super::throughput::{crossed, per_second, throughput, traffic};
 use super::{
     Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RequestFigures,
@@ -27,8 +28,7 @@ impl RunResult {
         environment: Environment,
         runs: &[Measured],
     ) -> (Self, Sampled) {
-        let pooled = pool(runs);
-        let plan = plans[0].as_ref();
+        let (pooled, plan) = (pool(runs), plans[0].as_ref());
         let same_plan = plans.len() == 1;
         let of = |plan: &Plan, run, runs: &[RunFigures]| {
             RunFigures::new(scenario, plan, &environment, run, &Each { runs, same_plan })
@@ -51,6 +51,7 @@ impl RunResult {
             throughput,
             latency,
             request,
+            stages,
             hops,
             ideal,
             waiting_client,
@@ -69,6 +70,7 @@ impl RunResult {
             seeds: if same_plan { Vec::new() } else { of_runs.collect() },
             interrupted: pooled.interrupted,
             failure: pooled.failure.clone(),
+            stopped: pooled.stopped.clone(),
             verdict,
             thresholds: Vec::new(),
             notes: notes(plan, &pooled, &ledger),
@@ -78,6 +80,7 @@ impl RunResult {
             throughput,
             latency,
             request,
+            stages,
             hops,
             ideal,
             waiting_client,
@@ -91,14 +94,18 @@ impl RunResult {
             runs: each,
             scenario: scenario.clone(),
         };
-        // Several runs have no common flow of time.
-        if let [run] = runs {
-            result.notes.extend(of_stalls(plan, run));
-            result.notes.extend(shards::notes(plan, run, &result.shards));
-        }
+        result.note_single_run(plan, runs);
         result.announce_ideal();
         result.thresholds = threshold::outcomes(&result);
         (result, Sampled(sets))
+    }
+
+    /// Notes of a flow of time, which several runs do not have in common.
+    fn note_single_run(&mut self, plan: &Plan, runs: &[Measured]) {
+        if let [run] = runs {
+            self.notes.extend(of_stalls(plan, run));
+            self.notes.extend(shards::notes(plan, run, &self.shards));
+        }
     }
 
     /// Of each entry of the series, whether it covers its whole second: the end of a run may cut the last one short.
@@ -146,22 +153,30 @@ impl RunFigures {
         let throughput = throughput(run);
         let evidence =
             evidence(scenario, plan, run, (&traces, hops.as_ref()), &throughput, environment);
-        let whole = !run.interrupted && run.failure.is_none();
+        let whole = run.is_whole();
         let followed_one_in = scenario.follows_requests().then(|| plan.follow_one_in());
         let (window_ns, server) = (run.server_window_ns, run.server.as_ref());
         let figures = Self {
             ledger: recorded.ledger,
             throughput,
-            latency: latency(recorded, &traces, each),
+            latency: if plan.is_unlike() {
+                latency(recorded, &traces, each).without_percentiles()
+            } else {
+                latency(recorded, &traces, each)
+            },
+            stages: stages(plan, recorded, &traces, each),
             request: scenario.request.as_ref().map(|of| RequestFigures::new(of, recorded)),
             ideal: None,
             // Runs overlap in their plan's time, and a client waits in one of them only.
-            waiting_client: if each.runs.is_empty() {
+            waiting_client: if each.runs.is_empty() && !plan.is_unlike() {
                 waiting_client(plan, &recorded.traces, &traces)
             } else {
                 None
             },
-            hops: hops.map(|hops| hop_figures(&hops, (&recorded.traces, followed_one_in), each)),
+            hops: hops.map(|hops| {
+                let figures = hop_figures(&hops, (&recorded.traces, followed_one_in), each);
+                if plan.is_unlike() { figures.without_percentiles() } else { figures }
+            }),
             proxy: proxy_figures(scenario, &run.frontend, server, window_ns),
             generator: generator_figures(&run.drivers, window_ns),
             process: process_figures(run),
@@ -258,6 +273,7 @@ fn pool(runs: &[Measured]) -> Measured {
         let Measured {
             interrupted,
             failure,
+            stopped,
             recorded,
             series,
             heat_map,
@@ -269,6 +285,7 @@ fn pool(runs: &[Measured]) -> Measured {
             // Each run has its own; where the first one's clients were is shown.
             frontend: _,
             identities: _,
+            objection: _,
             server,
             server_in_all,
             server_process,
@@ -299,6 +316,7 @@ fn pool(runs: &[Measured]) -> Measured {
         }));
         pooled.interrupted |= interrupted;
         pooled.failure = pooled.failure.or_else(|| failure.clone());
+        pooled.stopped = pooled.stopped.or_else(|| stopped.clone());
         pooled.recorded.merge(recorded);
         pooled.window_ns += window_ns;
         both(&mut pooled.server, server.as_ref(), ServerTotals::merge);

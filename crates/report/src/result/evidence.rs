@@ -1,17 +1,18 @@
 //! What a verdict on a run is founded on, worked out of what was measured. Pure.
 
 use super::notes::lost_because;
+use super::stage_figures::{in_flight_within, queues, within};
 use super::summary::{OfRequest, effective_size};
 use super::{Environment, Kind, PERCENTILES, Throughput, shards};
 use crate::verdict::{
-    Delays, EffectiveSize, Evidence, Flow, OpenLoad, Percentiles, SecondOfLoad, ServerCounts,
-    TimeSeries,
+    Delays, EffectiveSize, Evidence, Flow, LoadChange, OpenLoad, Percentiles, SecondOfLoad,
+    ServerCounts, StageOfLoad, TimeSeries,
 };
 use zload_core::facts::Measured;
-use zload_core::plan::{Offered, Plan};
+use zload_core::plan::{Offered, Plan, StagePlan};
 use zload_core::quantity::rounded;
-use zload_core::record::{Hops, LatencyHistogram, SECOND_NS, Trace};
-use zload_core::scenario::{DelayBy, Matching, Request, Scenario};
+use zload_core::record::{Hops, LatencyHistogram, Ledger, SECOND_NS, Trace};
+use zload_core::scenario::{DelayBy, Matching, Request, Scenario, StageShape};
 
 /// Plans of more requests are not counted second by second: that would take longer than a second.
 const MOST_COUNTED: f64 = 1e7;
@@ -31,16 +32,19 @@ pub(super) fn evidence(
     let can_fail = scenario.request.as_ref().is_some_and(Request::can_fail);
     Evidence {
         interrupted: run.interrupted,
+        stopped: run.stopped.clone(),
         failure: run.failure.clone(),
         debug_build: environment.build == "debug",
         slow_libzmq: environment.libzmq_eventfd == Some(false),
         window_ns: run.window_ns,
+        fixed_requests: plan.fixed_requests(),
         ledger: recorded.ledger,
         error_ratio: recorded.ledger.error_ratio().filter(|_| can_fail),
         overlapping: (scenario.matching() == Matching::Order).then_some(recorded.overlapping),
         requests_per_s: throughput.requests_per_s,
         replies_per_s: throughput.replies_per_s,
         open: matches!(plan.offered(), Offered::Open { .. }).then(|| open_load(plan, run)),
+        change: change(plan, run, traces),
         work_ns: rounded(plan.summary().work_ns_mean),
         capacity_per_s: capacity_per_s(scenario, plan),
         twin: None,
@@ -59,6 +63,54 @@ pub(super) fn evidence(
         clock_resolution_ns: run.clock_resolution_ns,
         shards: shards::evidence(plan, run),
     }
+}
+
+/// How the load changes, and what is known of each of its stages.
+fn change(plan: &Plan, run: &Measured, traces: &[Trace]) -> Option<LoadChange> {
+    if plan.is_replay() {
+        return Some(LoadChange::Recorded);
+    }
+    let recorded = &run.recorded;
+    let queues = queues(plan, &recorded.in_flight_at, 1);
+    let in_flight = in_flight_within(plan, &recorded.in_flight_at);
+    let parts = plan.stages().iter().zip(&recorded.stages).zip(queues.into_iter().zip(in_flight));
+    let mut stages: Vec<StageOfLoad> = Vec::new();
+    // The latest instant at which the queue of an earlier stage is gone, and whose it is.
+    let mut queue: Option<(u64, &StagePlan)> = None;
+    for ((planned, record), (of_queue, in_flight)) in parts {
+        let before = |at_ns: u64| traces.partition_point(|trace| trace.intended_ns < at_ns);
+        let carried = queue.filter(|(gone_ns, _)| *gone_ns > planned.from_ns);
+        let begins_with = carried.map(|(_, from)| (from.name.clone(), of_queue.in_flight_at_start));
+        let after_ns = of_queue.caught_up_after_ns;
+        let gone_ns = after_ns.map_or(u64::MAX, |ns| planned.to_ns.saturating_add(ns));
+        if after_ns != Some(0) && queue.is_none_or(|(latest_ns, _)| gone_ns > latest_ns) {
+            queue = Some((gone_ns, planned));
+        }
+        stages.push(StageOfLoad {
+            name: planned.name.clone(),
+            holds: planned.shape == StageShape::Hold,
+            length_ns: planned.to_ns - planned.from_ns,
+            ledger: Ledger {
+                requests_planned: record.sent + record.unsent,
+                requests_sent: record.sent,
+                requests_unsent: record.unsent,
+                requests_answered: record.answered,
+                requests_silent: record.silent,
+                requests_lost: record.lost,
+                replies_expected: record.replies_expected,
+                replies_received: record.replies_expected - record.replies_lost,
+                replies_lost: record.replies_lost,
+                ..Ledger::default()
+            },
+            responses: (before(planned.from_ns), before(planned.to_ns)),
+            in_flight,
+            response: percentiles(&record.first_reply),
+            effective_sizes: effective_sizes(&record.first_reply, within(planned, traces)),
+            caught_up_after_ns: after_ns,
+            begins_with,
+        });
+    }
+    (!stages.is_empty()).then_some(LoadChange::Stages(stages))
 }
 
 /// The workers' capacity by plan, if they are zload's own and have work.

@@ -11,11 +11,12 @@ use serde_json::Value;
 
 use super::Direction;
 use super::FieldUnit::{self, Ns};
+use super::unlike;
 use zload_core::problem;
 use zload_core::quantity;
 
 pub use rows::DISTRIBUTIONS;
-use rows::ROWS;
+use rows::{DISTRIBUTIONS_OF_OPERATION, OF_OPERATION, ROWS};
 
 /// What is before the names of figures of the seconds.
 const SERIES: &str = "series.";
@@ -108,6 +109,12 @@ pub fn named(name: &str) -> Option<&'static Figure> {
     find(name).or_else(|| find(&format!("{LATENCY}{name}")))
 }
 
+/// All figures of one operation of a mix, by their names within it.
+pub fn of_operation() -> impl Iterator<Item = &'static Figure> {
+    let distributions = DISTRIBUTIONS_OF_OPERATION.iter().flat_map(|(.., figures)| *figures);
+    OF_OPERATION.iter().chain(distributions)
+}
+
 /// The nearest name to one that no figure has.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let names = FIGURES.iter().map(|figure| figure.name);
@@ -188,6 +195,9 @@ impl Figure {
     /// Why a result has no number where it could have one.
     pub(super) fn why_null(&self, result: &Value) -> String {
         let (parents, last) = self.name.rsplit_once('.').unwrap_or(("", self.name));
+        if let Some(why) = unlike::why_none(result, last) {
+            return why;
+        }
         let parent = parents.split('.').fold(result, |value, key| &value[key]);
         match parent["count"].as_u64() {
             Some(0) => "nothing was counted there".to_owned(),

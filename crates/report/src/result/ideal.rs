@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::stage_figures::{IdealStage, ideal_stages};
 use super::summary::{Basis, OfRequest};
 use super::throughput::rate;
 use super::{LatencySummary, RunResult, threshold};
@@ -56,7 +57,7 @@ macro_rules! ideals_with {
 
         #[derive(Deserialize)]
         struct ReadIdeal {
-            $($part: $shape,)*
+            $($(#[$about])* $part: $shape,)*
             #[serde(default)]
             other_seeds: Option<u32>,
             excess: ExcessFigures,
@@ -94,6 +95,9 @@ ideals_with! {
     pub last_reply: LatencySummary,
     /// Response time of every reply.
     pub reply: LatencySummary,
+    /// The stages of a load that has such; in the result of a run they are among its `stages`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<IdealStage>,
 }
 
 /// The simulated lower bound of a run: the same plan with no cost for proxy, network and scheduler, and the overhead beyond it.
@@ -192,8 +196,9 @@ impl RunResult {
             .unzip();
         let (ideal, excess) = twin::ideal_and_excess(plan, self.pool(), limits, sets)?;
         // The single runs before the pooled ones, whose intervals are over them.
+        let figures = IdealFigures::new(self.pool().policy, plan, &ideal, 1);
         for ((place, evidence), excess) in places.into_iter().zip(&excess).rev() {
-            self.add_ideal_at(place, &ideal, excess, evidence);
+            self.add_ideal_at(place, figures.clone(), excess, evidence);
         }
         Ok(())
     }
@@ -213,7 +218,8 @@ impl RunResult {
             let (ideal, excess) =
                 twin::ideal_and_excess(plan.as_ref(), self.pool(), limits, vec![observed])?;
             let excess = excess.into_iter().next().unwrap_or_default();
-            self.add_ideal_at(place, &ideal, &excess, evidence);
+            let figures = IdealFigures::new(self.pool().policy, plan.as_ref(), &ideal, 1);
+            self.add_ideal_at(place, figures, &excess, evidence);
             match &mut whole {
                 None => whole = Some((ideal, excess)),
                 Some((sum, sum_of_excess)) => {
@@ -223,7 +229,9 @@ impl RunResult {
             }
         }
         if let (Some((ideal, excess)), Some(sample)) = (whole, of_whole) {
-            self.add_ideal_at(0, &ideal, &excess, sample.evidence);
+            let (plan, number) = (plans[0].as_ref(), plans.len() as u64);
+            let figures = IdealFigures::new(self.pool().policy, plan, &ideal, number);
+            self.add_ideal_at(0, figures, &excess, sample.evidence);
         }
         Ok(())
     }
@@ -235,13 +243,24 @@ impl RunResult {
     fn add_ideal_at(
         &mut self,
         place: usize,
-        ideal: &Ideal,
+        mut figures: IdealFigures,
         excess: &Excess,
         mut evidence: Evidence,
     ) {
-        let figures = IdealFigures::new(self.pool().policy, ideal);
         evidence.twin = Some(twin_of(&figures, excess));
-        let excess = self.excess_figures(place, excess);
+        let stages = match place {
+            0 => &mut self.stages,
+            run => &mut self.runs[run - 1].stages,
+        };
+        let ideals = std::mem::take(&mut figures.stages);
+        for (number, (stage, ideal)) in stages.iter_mut().zip(ideals).enumerate() {
+            stage.add_ideal(ideal, evidence.measured_and_ideal(number, &excess.ideal_first_ns));
+        }
+        let mut excess = self.excess_figures(place, excess);
+        if self.scenario.load.is_unlike() {
+            excess.first_reply = excess.first_reply.without_percentiles();
+            excess.last_reply = excess.last_reply.without_percentiles();
+        }
         *self.ideal_at(place) = Some(RunIdeal { figures, other_seeds: None, excess });
         self.judge_again(place, &evidence);
     }
@@ -302,17 +321,22 @@ impl IdealResult {
             scenario: scenario.clone(),
             plan_hash: plan.hash().to_owned(),
             seed: scenario.seed,
-            window_ns: plan.send_end_ns() - plan.warmup_ns(),
+            window_ns: ideals.iter().map(|(_, ideal)| ideal.window_ns).max().unwrap_or(0),
             policies: ideals
                 .iter()
-                .map(|(policy, ideal)| IdealFigures::new(*policy, ideal))
+                .map(|(policy, ideal)| IdealFigures::new(*policy, plan, ideal, 1))
                 .collect(),
         }
     }
 }
 
 impl IdealFigures {
-    fn new(policy: Policy, ideal: &Ideal) -> Self {
+    /// The figures of a simulation of a number of plans, of which this is the first.
+    fn new(policy: Policy, plan: &Plan, ideal: &Ideal, plans: u64) -> Self {
+        let summary = |latencies| {
+            let summary = LatencySummary::new(latencies, Basis::Computed);
+            if plan.is_unlike() { summary.without_percentiles() } else { summary }
+        };
         Self {
             policy,
             requests: ideal.requests,
@@ -322,9 +346,10 @@ impl IdealFigures {
             replies_per_s: rate(ideal.completed.replies, ideal.window_ns),
             utilisation: ideal.utilisation,
             queue_grows: ideal.queue_grows,
-            first_reply: LatencySummary::new(&ideal.first_reply, Basis::Computed),
-            last_reply: LatencySummary::new(&ideal.last_reply, Basis::Computed),
-            reply: LatencySummary::new(&ideal.reply, Basis::Computed),
+            first_reply: summary(&ideal.first_reply),
+            last_reply: summary(&ideal.last_reply),
+            reply: summary(&ideal.reply),
+            stages: ideal_stages(plan, ideal, plans),
         }
     }
 }
@@ -336,6 +361,7 @@ fn twin_of(ideal: &IdealFigures, excess: &Excess) -> Twin {
     Twin {
         utilisation: ideal.utilisation,
         queue_grows: ideal.queue_grows,
+        of_stages: ideal.stages.iter().map(|stage| stage.utilisation).collect(),
         responses: responses.unwrap_or_default(),
     }
 }

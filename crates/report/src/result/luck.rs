@@ -16,10 +16,16 @@ const LEAST_OF_LUCK: f64 = 0.6;
 impl RunResult {
     /// Simulates other seeds and says of each response time, simulated and measured, where other draws of the plan would have
     /// its percentiles. Nothing where there is no ideal, where the plan is too long for that many draws or leaves nothing to chance,
-    /// and where runs have their own seeds: what these say of the next run holds the plan's luck already.
+    /// where stages have no percentiles in common, and where runs have their own seeds: what these say of the next run holds the plan's luck already.
     pub fn add_other_seeds(&mut self, limits: Limits<'_>, together: Together<'_>) {
         let pool = self.pool();
-        let Some(ideal) = self.ideal.as_mut().filter(|_| self.seeds.is_empty()) else { return };
+        let Some(ideal) = self
+            .ideal
+            .as_mut()
+            .filter(|_| self.seeds.is_empty() && !self.scenario.load.is_unlike())
+        else {
+            return;
+        };
         let draws = twin::other_seeds(&self.scenario, pool, limits, together, |ideal| {
             [&ideal.first_reply, &ideal.last_reply, &ideal.reply].map(percentiles)
         });

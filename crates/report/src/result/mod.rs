@@ -23,11 +23,15 @@ mod rows;
 mod saved;
 mod selftest;
 mod shard;
+mod shard_parts;
 mod shards;
 mod summary;
+mod stage_figures;
+mod stage_threshold;
 mod threshold;
 mod throughput;
 mod unit;
+mod unlike;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,8 +54,10 @@ pub use reach::out_of_reach;
 pub use request_figures::{OperationFigures, RequestFigures};
 pub use saved::{KINDS, Saved, SavedKind, schema_of};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
-pub use shard::{SHARD_SCHEMA, ShardMeasured, ShardOf, ShardOperation, ShardResult};
+pub use shard::{SHARD_SCHEMA, ShardMeasured, ShardOf, ShardResult};
+pub use shard_parts::{ShardOperation, ShardStage};
 pub use shards::ShardFigures;
+pub use stage_figures::{IdealStage, RampDecile, StageFigures, StageLatency};
 pub use summary::LatencySummary;
 pub use threshold::{ThresholdOutcome, threshold_error};
 pub use unit::FieldUnit;
@@ -91,6 +97,9 @@ macro_rules! results_with {
             /// Why the run failed, if it did.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub failure: Option<String>,
+            /// The condition of `run.stop_when` that ended the sending, and when, if one did: the figures cover the time until then.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub stopped: Option<String>,
             /// Whether the figures can be used, and why.
             pub verdict: Verdict,
             /// The scenario's thresholds, in order; with `--repeat` they are compared with the pooled figures.
@@ -134,6 +143,9 @@ results_with! {
     /// Errors, gaps between replies and operations; null unless the scenario has `[request]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestFigures>,
+    /// The stages of a load that has such, as far as they were played.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageFigures>,
     /// How long each leg took; null if no request of the sample got a reply.
     pub hops: Option<HopFigures>,
     /// The simulated lower bound of the same plan; null where there is none (an external server, a closed

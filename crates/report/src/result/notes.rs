@@ -1,5 +1,6 @@
 //! Notes on a result: what is unusual, and its likely cause. Pure.
 
+use super::unlike::NO_PERCENTILES;
 use crate::verdict::{self, SampledRequest};
 use zload_core::facts::{Connections, Measured, ServerUse};
 use zload_core::plan::Plan;
@@ -22,6 +23,12 @@ pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String>
             utilisation * 100.0
         ));
     }
+    if plan.is_unlike() {
+        notes.push(format!("no percentiles of the whole run: {NO_PERCENTILES}; each stage that holds a rate has its own"));
+    }
+    notes.extend(
+        run.stopped.as_ref().map(|why| format!("the sending was ended by run.stop_when: {why}")),
+    );
     notes.extend(of_ledger(run, ledger));
     if run.cut_off > 0 {
         notes.push(format!(
@@ -104,7 +111,7 @@ fn of_end(used: &ServerUse) -> Option<String> {
 
 /// What the ledger's exceptions mean.
 fn of_ledger(run: &Measured, ledger: &Ledger) -> Vec<String> {
-    let whole = !run.interrupted && run.failure.is_none();
+    let whole = run.is_whole();
     let mut notes = Vec::new();
     if ledger.requests_planned == 0 && whole {
         notes.push(
@@ -148,7 +155,7 @@ pub(super) fn lost_because(
     let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
     let timeout_ns =
         plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);
-    if run.interrupted || run.failure.is_some() {
+    if !run.is_whole() && run.stopped.is_none() {
         format!("{lost} replies were outstanding when the run was cut short, and count as lost")
     } else if missing * 2 > lost && !scenario.has_proxy() {
         format!(
@@ -168,7 +175,7 @@ pub(super) fn lost_because(
             ledger.replies_late
         )
     } else if run.received_in_all == 0 && may_drop_unheard(scenario) {
-        unanswered(scenario, lost)
+        unanswered(scenario, run, lost)
     } else if !scenario.has_proxy() {
         format!("{lost} replies of the external server did not come in time")
     } else {
@@ -184,7 +191,17 @@ fn may_drop_unheard(scenario: &Scenario) -> bool {
 }
 
 /// The likely cause when a server that listens has not answered at all.
-fn unanswered(scenario: &Scenario, lost: u64) -> String {
+fn unanswered(scenario: &Scenario, run: &Measured, lost: u64) -> String {
+    if let Some(objection) = &run.objection {
+        return format!("{lost} replies were expected, and {objection}");
+    }
+    let ended = run.connections.map_or(0, |connections| connections.ended);
+    if ended > 0 {
+        return format!(
+            "{lost} replies were expected, and the server sent no message at all and ended {} when requests came: they are larger than it accepts (ZMQ_MAXMSGSIZE), or it refuses what they say",
+            quantity::counted(ended, "connection")
+        );
+    }
     let form = match scenario.matching() {
         Matching::Envelope => {
             "does the server return the frames before the delimiter, and is it the delimiter that it expects?"

@@ -109,6 +109,27 @@ impl PooledHops {
     }
 }
 
+impl HopFigures {
+    /// The same without percentiles: those of different loads have no meaning.
+    pub(super) fn without_percentiles(mut self) -> Self {
+        for leg in distributions(&mut self) {
+            *leg = leg.take().map(LatencySummary::without_percentiles);
+        }
+        self
+    }
+}
+
+impl Latency {
+    /// The same without percentiles: those of different loads have no meaning.
+    pub(super) fn without_percentiles(self) -> Self {
+        let Self { first_reply, last_reply, reply, service, slip } = self;
+        let [first_reply, last_reply, reply, service, slip] =
+            [first_reply, last_reply, reply, service, slip]
+                .map(LatencySummary::without_percentiles);
+        Self { first_reply, last_reply, reply, service, slip }
+    }
+}
+
 /// Every distribution of hops: of each leg, and of the parts of two of them.
 fn distributions(hops: &mut HopFigures) -> [&mut Option<LatencySummary>; 11] {
     // What is no distribution is pooled in `add`; a field that is not named here does not compile.

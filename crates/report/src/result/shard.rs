@@ -9,13 +9,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::shard_parts::{ShardOperation, ShardStage, read};
 use super::{Environment, Ledger};
 use zload_core::facts::{Connections, DriverFigures, HostUse, Measured, Start};
 use zload_core::plan::{MOST_SHARES, Plan, Share};
 use zload_core::record::decoded;
 use zload_core::record::{
-    Completed, EncodedLatencies, KeptSecond, LatencyHistogram, OperationRecord, PackedTraces,
-    Recorded, SECOND_NS, Strangers, Trace, Unheard,
+    Completed, EncodedLatencies, KeptSecond, PackedTraces, Recorded, SECOND_NS, Strangers, Trace,
+    Unheard,
 };
 use zload_core::scenario::Scenario;
 
@@ -71,6 +72,9 @@ pub struct ShardMeasured {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// What the server's greeting says against these clients, if nothing was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objection: Option<String>,
     /// Where its clients connected to.
     pub frontend: String,
     /// Length of the measured window: shorter than planned if it was cut short.
@@ -104,6 +108,12 @@ pub struct ShardMeasured {
     /// The operations of the mix, in the scenario's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<ShardOperation>,
+    /// The stages of a load that has such, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<ShardStage>,
+    /// Replies outstanding at the instants at which a load with stages is looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_flight_at: Vec<u64>,
     /// Requests that were sent while their client waited for another one.
     pub overlapping: u64,
     /// Requests that left late by more than their client's mean time between requests.
@@ -150,21 +160,6 @@ pub struct ShardMeasured {
     pub clock_resolution_ns: Option<u64>,
 }
 
-/// What became of the requests of one operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ShardOperation {
-    /// Requests sent.
-    pub sent: u64,
-    /// Those of which every expected reply came.
-    pub answered: u64,
-    /// Those of them with an error among their replies.
-    pub failed: u64,
-    /// Those of which an expected reply never came.
-    pub lost: u64,
-    /// Response time to the first reply, unless it is an error.
-    pub first_reply: Option<EncodedLatencies>,
-}
-
 impl ShardResult {
     /// What `share` measured in the run with this number, on this host.
     pub fn new(
@@ -207,7 +202,7 @@ impl ShardResult {
         }
         let plan = Plan::new(&self.scenario);
         // The hash is also of files that requests name, which are not here.
-        let known = self.scenario.request.as_ref().is_none_or(|of| of.paths().is_empty());
+        let known = self.scenario.request.as_ref().is_none_or(|of| of.named_files().is_empty());
         if known && plan.hash() != self.plan_hash {
             return Err(format!(
                 "its scenario gives the plan {}, and `plan_hash` is {}: another version of zload wrote it, or it was changed",
@@ -239,7 +234,9 @@ impl ShardResult {
             return Some("`run` is not a number of 16 hexadecimal digits".to_owned());
         }
         let operations = self.scenario.request.as_ref().map_or(0, |request| request.mix.len());
-        let seconds = self.scenario.run.duration.0.div_ceil(SECOND_NS);
+        // A window that a number of requests ends has no length by plan.
+        let seconds =
+            self.scenario.duration().map_or(u64::MAX, |lasts| lasts.0.div_ceil(SECOND_NS));
         let lists = [
             ("operations", measured.operations.len(), operations),
             ("in_flight", measured.in_flight.len(), MOST_LOOKS),
@@ -252,7 +249,7 @@ impl ShardResult {
         if !is_countable(&measured.numbers()) {
             return Some("a number is larger than any that is measured, or negative".to_owned());
         }
-        if measured.window_ns > self.scenario.run.duration.0 {
+        if self.scenario.duration().is_some_and(|lasts| measured.window_ns > lasts.0) {
             return Some("`window_ns` is longer than the scenario's `run.duration`".to_owned());
         }
         if measured.seconds.iter().any(|second| second.second >= seconds) {
@@ -286,12 +283,14 @@ impl ShardMeasured {
             .collect();
         let operations: Vec<[u64; 4]> =
             self.operations.iter().map(|of| [of.sent, of.answered, of.failed, of.lost]).collect();
+        let stages: Vec<[u64; 7]> = self.stages.iter().map(ShardStage::numbers).collect();
         json!([
             [self.window_ns, self.window_end_ns, self.played_ns, self.server_window_ns],
             [self.window_requests, self.window_replies, self.sent_in_all, self.received_in_all],
             [self.overlapping, self.late, self.held_back, self.cut_off, self.traces.skipped],
             [self.ledger, self.completed, self.unheard, self.drivers, self.host_use],
             [self.connections, seconds, operations, self.in_flight],
+            [stages, self.in_flight_at],
         ])
     }
 
@@ -300,6 +299,9 @@ impl ShardMeasured {
         let Measured {
             interrupted,
             failure,
+            // Conditions that stop a run are looked at where all of it is seen.
+            stopped: _,
+            objection,
             recorded,
             // Both are made of the seconds.
             series: _,
@@ -333,6 +335,7 @@ impl ShardMeasured {
         Self {
             interrupted: *interrupted,
             failure: failure.clone(),
+            objection: objection.clone(),
             frontend: frontend.clone(),
             window_ns: *window_ns,
             played_ns: *played_ns,
@@ -355,16 +358,10 @@ impl ShardMeasured {
     /// What the drivers recorded, and nothing else.
     fn of_recorded(recorded: &Recorded) -> Self {
         let encode = EncodedLatencies::of;
-        let operation = |of: &OperationRecord| ShardOperation {
-            sent: of.sent,
-            answered: of.answered,
-            failed: of.failed,
-            lost: of.lost,
-            first_reply: encode(&of.first_reply),
-        };
         Self {
             interrupted: false,
             failure: None,
+            objection: None,
             frontend: String::new(),
             window_ns: 0,
             window_end_ns: recorded.window_end_ns,
@@ -380,7 +377,9 @@ impl ShardMeasured {
             slip: encode(&recorded.slip),
             gap: encode(&recorded.gap),
             failed: encode(&recorded.failed),
-            operations: recorded.operations.iter().map(operation).collect(),
+            operations: recorded.operations.iter().map(ShardOperation::of).collect(),
+            stages: recorded.stages.iter().map(ShardStage::of).collect(),
+            in_flight_at: recorded.in_flight_at.clone(),
             overlapping: recorded.overlapping,
             late: recorded.late,
             held_back: recorded.held_back,
@@ -407,20 +406,14 @@ impl ShardMeasured {
 
     /// What the drivers recorded, of a shard that played `share` of `plan`; says what contradicts itself.
     pub fn recorded(&self, plan: &Plan, share: Share) -> Result<Recorded, String> {
-        let read = |name: &str,
-                    of: &Option<EncodedLatencies>|
-         -> Result<LatencyHistogram, String> {
-            decoded(of.as_ref())
-                .ok_or_else(|| format!("`{name}` is not a latency distribution that zload wrote"))
-        };
         let sum = |name: &str, digits: &str| {
             digits.parse::<u128>().map_err(|_| format!("`{name}` is not a sum in decimal digits"))
         };
-        let operation = |of: &ShardOperation| {
-            let first_reply = read("operations.first_reply", &of.first_reply)?;
-            let ShardOperation { sent, answered, failed, lost, .. } = *of;
-            Ok::<_, String>(OperationRecord { sent, answered, failed, lost, first_reply })
-        };
+        let others = |length, planned| length != 0 && length != planned;
+        let looks = self.in_flight_at.len();
+        if others(self.stages.len(), plan.stages().len()) || others(looks, plan.looks().len()) {
+            return Err("`stages` or `in_flight_at` are not those of the plan".to_owned());
+        }
         let mut strangers = Strangers::default();
         for frame in &self.strangers {
             let frame = STANDARD.decode(frame).map_err(|_| "`strangers` is not base64")?;
@@ -441,15 +434,21 @@ impl ShardMeasured {
             window_requests: self.window_requests,
             window_replies: self.window_replies,
             completed: self.completed,
-            first_reply: read("first_reply", &self.first_reply)?,
-            last_reply: read("last_reply", &self.last_reply)?,
-            reply: read("reply", &self.reply)?,
-            service: read("service", &self.service)?,
-            gap: read("gap", &self.gap)?,
-            failed: read("failed", &self.failed)?,
-            operations: self.operations.iter().map(operation).collect::<Result<_, _>>()?,
+            first_reply: read("first_reply", self.first_reply.as_ref())?,
+            last_reply: read("last_reply", self.last_reply.as_ref())?,
+            reply: read("reply", self.reply.as_ref())?,
+            service: read("service", self.service.as_ref())?,
+            gap: read("gap", self.gap.as_ref())?,
+            failed: read("failed", self.failed.as_ref())?,
+            operations: self
+                .operations
+                .iter()
+                .map(ShardOperation::record)
+                .collect::<Result<_, _>>()?,
+            stages: self.stages.iter().map(ShardStage::record).collect::<Result<_, _>>()?,
+            in_flight_at: self.in_flight_at.clone(),
             overlapping: self.overlapping,
-            slip: read("slip", &self.slip)?,
+            slip: read("slip", self.slip.as_ref())?,
             traces,
             late: self.late,
             held_back: self.held_back,

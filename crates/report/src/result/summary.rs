@@ -162,6 +162,24 @@ impl LatencySummary {
         }
     }
 
+    /// The same without percentiles: those of different loads have no meaning.
+    pub(super) fn without_percentiles(self) -> Self {
+        Self {
+            p50_ns: None,
+            p75_ns: None,
+            p90_ns: None,
+            p95_ns: None,
+            p99_ns: None,
+            p999_ns: None,
+            p9999_ns: None,
+            uncertain: Vec::new(),
+            intervals: Intervals::default(),
+            next_run: None,
+            other_seeds: None,
+            ..self
+        }
+    }
+
     /// This percentile.
     pub fn percentile(&self, kind: &Kind) -> Option<u64> {
         let mut figures = PERCENTILES.iter().zip(self.percentiles());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::{self, Figure, number};
+use super::stage_threshold;
 use super::{FieldUnit, RunResult, to_value};
 use crate::verdict::Status;
 use zload_core::quantity::counted;
@@ -40,16 +41,80 @@ pub struct ThresholdOutcome {
 
 /// What a result objects to in the thresholds of a scenario: a field that it does not have, or a limit in another unit.
 pub fn threshold_error(scenario: &Scenario) -> Option<ValueError> {
+    let error = |path, item, (message, help)| {
+        Some(ValueError { path, item: Some(item), message, help: Some(help) })
+    };
     let limits = &scenario.thresholds.limits;
-    limits.iter().enumerate().find_map(|(item, threshold)| {
-        let (message, help) = wrong(threshold)?;
-        Some(ValueError { path: "thresholds.limits", item: Some(item), message, help: Some(help) })
+    let in_limits = limits.iter().enumerate().find_map(|(item, threshold)| {
+        let field = &threshold.field;
+        let wrong = if stage_threshold::is_of_stage(field) {
+            stage_threshold::wrong(scenario, field, threshold.limit)
+        } else {
+            wrong(scenario, threshold)
+                .or_else(|| stage_threshold::wrong_over_stages(scenario, field))
+        };
+        error("thresholds.limits", item, wrong?)
+    });
+    in_limits.or_else(|| {
+        let mut conditions = scenario.run.stop_when.iter().enumerate();
+        conditions.find_map(|(item, condition)| {
+            let limit = &condition.limit;
+            error("run.stop_when", item, wrong(scenario, limit).or_else(|| wrong_meanwhile(limit))?)
+        })
     })
 }
 
-fn wrong(threshold: &Threshold) -> Option<(String, String)> {
+/// What is wrong with a condition that is looked at while the run goes on.
+fn wrong_meanwhile(limit: &Threshold) -> Option<(String, String)> {
+    const KNOWN_AT_THE_END: [&str; 2] = ["ledger.requests_planned", "ledger.requests_unsent"];
+    let field = &*limit.field;
+    let known = field.starts_with("series.") || field.starts_with("ledger.");
+    if known && !KNOWN_AT_THE_END.contains(&field) && field != "series.offset" {
+        return None;
+    }
+    let help = "write a figure of the seconds, as series.p99 or series.in_flight, or of the ledger so far, as ledger.requests_lost";
+    Some((format!("`{field}` is known only when the run is over"), help.to_owned()))
+}
+
+/// The figure of a threshold, also of one on a single operation.
+pub(super) fn figure_of(threshold: &Threshold) -> Option<&'static Figure> {
+    match threshold.operation() {
+        None => figures::named(&threshold.field),
+        Some((_, name)) => {
+            let name = name.strip_suffix("_ns").unwrap_or(name);
+            figures::of_operation().find(|figure| figure.name == name)
+        }
+    }
+}
+
+/// What is wrong with a threshold on an operation, by its names alone.
+fn wrong_operation(scenario: &Scenario, threshold: &Threshold) -> Option<(String, String)> {
+    let (operation, name) = threshold.operation()?;
+    let mix = scenario.request.as_ref().map(|request| &request.mix[..]).unwrap_or_default();
+    if !mix.iter().any(|of| of.name == operation) {
+        let names: Vec<String> = mix.iter().map(|of| format!("`{}`", of.name)).collect();
+        let help = match &names[..] {
+            [] => "the scenario has no operations (request.mix)".to_owned(),
+            names => format!("the operations are {}", names.join(", ")),
+        };
+        return Some((format!("unknown operation `{operation}`"), help));
+    }
+    if figure_of(threshold).is_some() {
+        return None;
+    }
+    let names: Vec<&str> = figures::of_operation().map(|figure| figure.name).collect();
+    Some((
+        format!("an operation has no figure `{name}`"),
+        format!("name one of them after the operation and a dot: {}", names.join(", ")),
+    ))
+}
+
+fn wrong(scenario: &Scenario, threshold: &Threshold) -> Option<(String, String)> {
+    if let Some(wrong) = wrong_operation(scenario, threshold) {
+        return Some(wrong);
+    }
     let name = &threshold.field;
-    let Some(figure) = figures::named(name) else {
+    let Some(figure) = figure_of(threshold) else {
         let members = figures::within(name);
         if !members.is_empty() {
             let help = format!("name one of them after a dot: {}", members.join(", "));
@@ -79,7 +144,13 @@ pub(super) fn outcomes(result: &RunResult) -> Vec<ThresholdOutcome> {
     }
     let object = to_value(result);
     let whole = result.whole_seconds();
-    let judged = limits.iter().map(|threshold| outcome(threshold, &object, &whole));
+    let stages = result.scenario.load.stages.as_ref();
+    let judged = limits.iter().map(|threshold| {
+        match stage_threshold::find(stages, &object, &threshold.field) {
+            Some(figure) => of_stage(threshold, figure),
+            None => outcome(threshold, &object, &whole),
+        }
+    });
     let mut outcomes: Vec<ThresholdOutcome> = judged.collect();
     if result.verdict.status == Status::Invalid {
         for outcome in &mut outcomes {
@@ -91,13 +162,16 @@ pub(super) fn outcomes(result: &RunResult) -> Vec<ThresholdOutcome> {
 }
 
 fn outcome(threshold: &Threshold, result: &Value, whole: &[bool]) -> ThresholdOutcome {
-    let Some(figure) = figures::named(&threshold.field) else {
+    let Some(figure) = figure_of(threshold) else {
         // Only a scenario that was not validated can have one.
         return missing(threshold, None, "a result has no such field");
     };
     if let Some(key) = figure.of_each_second() {
         return each_second(threshold, figure, &seconds(result, key, whole));
     }
+    let Some(result) = part_of(threshold, result) else {
+        return missing(threshold, Some(figure), "the run has no such operation");
+    };
     match number(result, figure.name) {
         None => missing(threshold, Some(figure), &figure.why_null(result)),
         Some(value) => {
@@ -108,11 +182,36 @@ fn outcome(threshold: &Threshold, result: &Value, whole: &[bool]) -> ThresholdOu
     }
 }
 
+/// The outcome of a limit on a stage's figure: its name, its unit, and its value or why there is none.
+fn of_stage(
+    threshold: &Threshold,
+    (field, unit, value): (String, FieldUnit, Result<f64, String>),
+) -> ThresholdOutcome {
+    let (value, met, sentence) = match value {
+        Ok(value) => {
+            let met = threshold.relation.holds(value, threshold.limit.in_base_units());
+            (Some(value), met, format!("it is {}", shown(unit, value, threshold, met)))
+        }
+        Err(why) => (None, false, format!("no value: {why}")),
+    };
+    ThresholdOutcome { field, value, unit, met, ..found(threshold, None, sentence) }
+}
+
+/// What the names of a threshold's figures are within: the result, or one operation of it.
+fn part_of<'a>(threshold: &Threshold, result: &'a Value) -> Option<&'a Value> {
+    let Some((name, _)) = threshold.operation() else { return Some(result) };
+    let operations = result["request"]["operations"].as_array()?;
+    operations.iter().find(|operation| operation["name"] == name)
+}
+
 /// An outcome without a value, yet.
 fn found(threshold: &Threshold, figure: Option<&Figure>, sentence: String) -> ThresholdOutcome {
     ThresholdOutcome {
         limit: threshold.to_string(),
-        field: figure.map_or(&*threshold.field, |figure| figure.name).to_owned(),
+        field: match figure.filter(|_| threshold.operation().is_none()) {
+            Some(figure) => figure.name.to_owned(),
+            None => threshold.field.clone(),
+        },
         value: None,
         unit: figure.map_or(FieldUnit::Number, |figure| figure.unit),
         met: false,
@@ -230,6 +329,10 @@ mod tests {
                          "reply": { "count": 0, "max_ns": null } },
             "ideal": null,
             "hops": { "in_proxy": null },
+            "request": { "operations": [
+                { "name": "write", "requests_lost": 7 },
+                { "name": "read it", "requests_lost": 2, "first_reply": { "count": 90, "p50_ns": 4, "p99_ns": null } },
+            ] },
             "process": { "resident_bytes": null },
             "series": [
                 { "requests": 800, "p99_ns": 3_000_000, "in_flight": 4 },
@@ -258,6 +361,43 @@ mod tests {
     }
 
     #[test]
+    fn an_operation_has_limits_of_its_own() {
+        let met = of("request.operations.\"read it\".first_reply.p50 < 5ns");
+        assert_eq!((met.met, met.value, met.unit), (true, Some(4.0), FieldUnit::Ns));
+        assert_eq!(met.field, "request.operations.\"read it\".first_reply.p50");
+        let missed = of("request.operations.write.requests_lost == 0");
+        assert_eq!((missed.met, missed.value), (false, Some(7.0)));
+        let objection_to = |request: &str, limit: &str| {
+            let text = format!("load.rate = '1/s'\n{request}\nthresholds.limits = ['{limit}']");
+            let complaint = threshold_error(&Scenario::parse("a.toml", &text, &[]).unwrap());
+            complaint.map(|complaint| complaint.message + ": " + &complaint.help.unwrap())
+        };
+        let mix = "request.mix = [{ name = \"read it\", frames = [\"{body}\"] }, \
+                   { name = \"write\", frames = [\"{body}\"] }]";
+        for (request, limit, said) in [
+            (
+                mix,
+                "request.operations.wrote.requests_lost < 1",
+                "the operations are `read it`, `write`",
+            ),
+            ("", "request.operations.wrote.requests_lost < 1", "no operations (request.mix)"),
+            (mix, "request.operations.write.lost < 1", "no figure `lost`: name one of them"),
+            (mix, "request.operations.write < 1", "requests_lost, first_reply.count"),
+            (mix, "request.operations.write.first_reply.p99 < 1", "cannot be compared with 1"),
+        ] {
+            let complaint =
+                objection_to(request, limit).unwrap_or_else(|| panic!("{limit} passed"));
+            assert!(complaint.contains(said), "{limit}: {complaint}");
+        }
+        for limit in [
+            "request.operations.write.first_reply.p99_ns < 1ms",
+            "request.operations.\"read it\".requests_failed == 0",
+        ] {
+            assert_eq!(objection_to(mix, limit), None);
+        }
+    }
+
+    #[test]
     fn what_has_no_figure_is_not_met_and_says_why() {
         for (limit, why) in [
             ("first_reply.p99 < 1h", "90 values are too few for p99"),
@@ -270,6 +410,8 @@ mod tests {
             ("proxy.busy_ratio < 1", "cannot be measured with this engine"),
             ("ledger.lost_ratio < 1%", "nothing was sent"),
             ("banana != 1", "no such field"),
+            ("request.operations.\"read it\".first_reply.p99 < 1h", "90 values are too few"),
+            ("request.operations.gone.requests_lost < 1", "no such operation"),
         ] {
             let outcome = of(limit);
             assert_eq!((outcome.met, outcome.value), (false, None), "{limit}");

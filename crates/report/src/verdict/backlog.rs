@@ -82,7 +82,7 @@ fn too_much_planned(evidence: &Evidence, limits: &Limits, utilisation: f64) -> C
 }
 
 /// By how much the values grew from the first to the last, 0 if that may be chance; `None` of too few.
-fn certain_growth(values: &[f64]) -> Option<f64> {
+pub fn certain_growth(values: &[f64]) -> Option<f64> {
     let last = values.len().checked_sub(1).filter(|last| *last >= BLOCKS)?;
     let edges: Vec<f64> = (0..=BLOCKS).map(|edge| values[edge * last / BLOCKS]).collect();
     let increments: Vec<f64> = edges.windows(2).map(|pair| pair[1] - pair[0]).collect();

@@ -40,9 +40,9 @@ pub enum CeilingBy {
     Unknown,
 }
 
-/// `None` if nothing was sent.
+/// `None` if nothing was sent, or if the load changed: no throughput of such a run is its highest.
 pub(super) fn ceiling(evidence: &Evidence, limits: &Limits, checks: &[Check]) -> Option<Ceiling> {
-    if evidence.ledger.requests_sent == 0 {
+    if evidence.ledger.requests_sent == 0 || evidence.change.is_some() {
         return None;
     }
     let replies = format!("{} replies", rate(replies_per_s(evidence)));

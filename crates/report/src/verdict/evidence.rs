@@ -8,6 +8,8 @@ use zload_core::record::{Ledger, Trace};
 pub struct Evidence {
     /// The end was asked for before the plan was over.
     pub interrupted: bool,
+    /// The condition that ended the sending before the plan was over, if one did.
+    pub stopped: Option<String>,
     /// Why the run failed, if it did.
     pub failure: Option<String>,
     /// This is a debug build.
@@ -16,6 +18,8 @@ pub struct Evidence {
     pub slow_libzmq: bool,
     /// Length of the measured window, in nanoseconds.
     pub window_ns: u64,
+    /// The number of requests that ended the run, if no time did.
+    pub fixed_requests: Option<u64>,
     /// Where every message of the measured part went.
     pub ledger: Ledger,
     /// Requests answered by an error as a share of those answered; `None` if the scenario does not say which replies are errors.
@@ -28,6 +32,8 @@ pub struct Evidence {
     pub replies_per_s: f64,
     /// What an open load adds; `None` for a closed load.
     pub open: Option<OpenLoad>,
+    /// How the load changes by plan, if it does.
+    pub change: Option<LoadChange>,
     /// Mean time that a worker spends on a request by plan (all its delays together), in nanoseconds; 0 without delays or
     /// if unknown.
     pub work_ns: u64,
@@ -143,6 +149,40 @@ pub struct SecondOfLoad {
     pub sent: u64,
 }
 
+/// How a load changes by plan.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoadChange {
+    /// As it was recorded.
+    Recorded,
+    /// In stages.
+    Stages(Vec<StageOfLoad>),
+}
+
+/// What is known of a stage.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StageOfLoad {
+    /// Its name.
+    pub name: String,
+    /// Whether it holds a rate.
+    pub holds: bool,
+    /// Its length, in nanoseconds.
+    pub length_ns: u64,
+    /// What became of its requests.
+    pub ledger: Ledger,
+    /// Which of [`Evidence::responses`] are its requests', from and to.
+    pub responses: (usize, usize),
+    /// Replies in flight, at regular instants of it.
+    pub in_flight: Vec<f64>,
+    /// Response time to first replies.
+    pub response: Percentiles,
+    /// As [`Evidence::effective_sizes`].
+    pub effective_sizes: Vec<EffectiveSize>,
+    /// How long after its end its queue was gone, in nanoseconds; `None` if it was not.
+    pub caught_up_after_ns: Option<u64>,
+    /// The stage before it whose queue it begins with, and how many replies that is.
+    pub begins_with: Option<(String, u64)>,
+}
+
 /// What the simulation did with the same plan.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Twin {
@@ -150,6 +190,8 @@ pub struct Twin {
     pub utilisation: f64,
     /// An open load asks for more than the workers can do.
     pub queue_grows: bool,
+    /// The utilisation in each stage of a load that has such.
+    pub of_stages: Vec<f64>,
     /// Its response times to the same requests as [`Evidence::responses`], in the same order, in nanoseconds; empty
     /// unless it answered every one of them.
     pub responses: Vec<f64>,
@@ -217,6 +259,11 @@ pub struct SampledRequest {
 }
 
 impl Evidence {
+    /// The key that makes the run longer.
+    pub(super) fn length_key(&self) -> &'static str {
+        if self.fixed_requests.is_some() { "load.requests" } else { "run.duration" }
+    }
+
     /// Whether proxy and workers are zload's own, so that no other process belongs to what is measured.
     pub(super) fn server_is_own(&self) -> bool {
         self.server.is_some_and(|server| !server.proxy_is_foreign)

@@ -98,7 +98,9 @@ pub(super) fn delivered_rate(evidence: &Evidence, limits: &Limits) -> Check {
         return Check::not_applicable(CLOSED);
     }
     let ledger = &evidence.ledger;
-    if evidence.interrupted || evidence.failure.is_some() || ledger.requests_planned == 0 {
+    let cut_short =
+        evidence.interrupted || evidence.stopped.is_some() || evidence.failure.is_some();
+    if cut_short || ledger.requests_planned == 0 {
         return Check::not_applicable("the plan did not run to its end");
     }
     let share = ledger.requests_unsent as f64 / ledger.requests_planned as f64;

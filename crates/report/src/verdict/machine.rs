@@ -32,6 +32,15 @@ pub(super) fn ending(evidence: &Evidence) -> Check {
     }
     let (cut_short, fact) = if evidence.interrupted {
         (1.0, "the run was interrupted")
+    } else if let Some(why) = &evidence.stopped {
+        // It did what it was asked to.
+        let check = Check::at_most(
+            (0.0, "count"),
+            Lines::warn(0.0),
+            format!("stopped as asked: {why}"),
+            "",
+        );
+        return Check { noted: true, ..check };
     } else {
         (0.0, "the plan ran to its end")
     };

@@ -13,6 +13,7 @@ mod machine;
 mod omission;
 mod sample;
 mod shards;
+mod stages;
 mod stall;
 mod symptoms;
 mod system;
@@ -22,11 +23,12 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use backlog::certain_growth;
 pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
-    Delays, EffectiveSize, Evidence, Flow, OfShard, OpenLoad, Percentiles, SampledRequest,
-    SecondOfLoad, ServerCounts, Shards, TimeSeries, Twin,
+    Delays, EffectiveSize, Evidence, Flow, LoadChange, OfShard, OpenLoad, Percentiles,
+    SampledRequest, SecondOfLoad, ServerCounts, Shards, StageOfLoad, TimeSeries, Twin,
 };
 pub use omission::{Omission, as_a_waiting_client};
 pub use stall::{Stall, stalls};
@@ -91,17 +93,17 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         ("throttled", of_each(evidence, |of| machine::throttled(of, limits))),
         ("machine_share", of_each(evidence, |of| effect::machine_share(of, limits))),
         ("clock", of_each(evidence, machine::clock)),
-        ("backlog", backlog::backlog(evidence, limits)),
+        ("backlog", stages::backlog(evidence, |of| backlog::backlog(of, limits))),
         ("lost", system::lost(evidence, limits)),
         ("errors", system::errors(evidence, limits)),
         ("unexpected", system::unexpected(evidence, limits)),
         ("matching", system::matching(evidence)),
         ("delay_overshoot", system::delay_overshoot(evidence, limits)),
         ("window", sample::window(evidence, limits)),
-        ("warmup", sample::warmup(evidence, limits)),
-        ("drift", sample::drift(evidence, limits)),
-        ("level_shift", sample::level_shift(evidence, limits)),
-        ("sample_size", sample::sample_size(evidence)),
+        ("warmup", stages::of_start(evidence, |of| sample::warmup(of, limits))),
+        ("drift", stages::of_level(evidence, |of| sample::drift(of, limits))),
+        ("level_shift", stages::of_level(evidence, |of| sample::level_shift(of, limits))),
+        ("sample_size", stages::of_each(evidence, sample::sample_size)),
         ("clipped", sample::clipped(evidence)),
     ];
     let named = |(name, check): (&str, Check)| Check { name: name.to_owned(), ..check };

@@ -24,7 +24,10 @@ pub(super) fn window(evidence: &Evidence, limits: &Limits) -> Check {
         (short_by as f64, "ns"),
         Lines::warn(0.0),
         format!("the window is {} long", duration(evidence.window_ns)),
-        "too short for drift, waves or a backlog to show, which often take seconds; raise run.duration",
+        &format!(
+            "too short for drift, waves or a backlog to show, which often take seconds; raise {}",
+            evidence.length_key()
+        ),
     );
     // Readers look for the window and not for what it lacks.
     check.value = Some(evidence.window_ns as f64);
@@ -172,7 +175,8 @@ pub(super) fn sample_size(evidence: &Evidence) -> Check {
     let mut check = Check::note_above((lacking, "count"), 0.0, format!("{found}; {estimated}"));
     if check.noted {
         check.sentence = format!(
-            "{found}, and {needed:.0} is needed: {estimated}; uncertain percentiles are observed, not estimated. Raise run.duration"
+            "{found}, and {needed:.0} is needed: {estimated}; uncertain percentiles are observed, not estimated. Raise {}",
+            evidence.length_key()
         );
     }
     check.value = decisive.size.map(f64::floor);

@@ -141,7 +141,12 @@ fn what_the_plan_itself_does_is_neither_drift_nor_shift_nor_warm_up() {
         evidence.response = percentiles(&evidence.responses.values, evidence.response.count);
         evidence.service = evidence.response;
         let before = named(&judged(&evidence)).len();
-        evidence.twin = Some(Twin { utilisation: 0.9, queue_grows: false, responses: queues });
+        evidence.twin = Some(Twin {
+            utilisation: 0.9,
+            queue_grows: false,
+            responses: queues,
+            of_stages: Vec::new(),
+        });
         (before, named(&judged(&evidence)).len())
     };
     for factor in

@@ -47,7 +47,12 @@ fn what_is_work_of_the_plan_or_waiting_for_ourselves_is_not_the_machines() {
     assert_eq!(judged(&work).status, Status::Valid, "a twentieth of the response time is cost");
     let mut queues = beside_a_hog(0.8);
     let ideal = queues.responses.values.iter().map(|ns| ns * 0.95).collect();
-    queues.twin = Some(Twin { utilisation: 0.5, queue_grows: false, responses: ideal });
+    queues.twin = Some(Twin {
+        utilisation: 0.5,
+        queue_grows: false,
+        responses: ideal,
+        of_stages: Vec::new(),
+    });
     assert_eq!(judged(&queues).status, Status::Valid, "the twin waits, too");
 }
 
@@ -67,7 +72,12 @@ fn waits_that_leave_the_median_are_noted_and_those_in_it_doubt_the_run() {
     let with = |slowed_every: usize, by: f64| {
         let mut evidence = beside_a_hog(0.8);
         let ideal = evidence.responses.values.iter().map(|ns| ns * 0.8).collect();
-        evidence.twin = Some(Twin { utilisation: 0.5, queue_grows: false, responses: ideal });
+        evidence.twin = Some(Twin {
+            utilisation: 0.5,
+            queue_grows: false,
+            responses: ideal,
+            of_stages: Vec::new(),
+        });
         for value in evidence.responses.values.iter_mut().step_by(slowed_every) {
             *value *= by;
         }

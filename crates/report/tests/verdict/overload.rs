@@ -94,7 +94,12 @@ fn an_overload_is_seen_as_often_as_the_documentation_says() {
 #[test]
 fn what_the_twin_knows_of_the_plan_needs_no_test() {
     for seed in 0..20 {
-        let twin = Twin { utilisation: 1.06, queue_grows: true, responses: Vec::new() };
+        let twin = Twin {
+            utilisation: 1.06,
+            queue_grows: true,
+            responses: Vec::new(),
+            of_stages: Vec::new(),
+        };
         let verdict = judged(&Evidence { twin: Some(twin), ..queue(1.06, 6, seed) });
         assert!(status_of(&verdict, "backlog") >= CheckStatus::Warn);
         assert_ne!(verdict.ceiling.unwrap().by, CeilingBy::OfferedLoad);

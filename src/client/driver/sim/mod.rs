@@ -2,7 +2,9 @@
 //!
 //! `scripts/simulate` runs many seeds; a seed that fails prints the line that runs it again.
 
+mod connection;
 mod faults;
+mod server;
 mod truth;
 mod world;
 
@@ -13,6 +15,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 
 use self::faults::Faults;
+use self::server::{Drawn, Server};
 use self::world::{Sim, ZERO_NS};
 use super::{Driver, Surroundings};
 use crate::client::tracker::{self, Tracker};
@@ -21,7 +24,7 @@ use crate::wire::Stations;
 use zload_core::message::Forms;
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{Exchange, Recorded};
-use zload_core::scenario::Scenario;
+use zload_core::scenario::{Matching, Scenario};
 use zload_core::twin::{Limits, Policy, Pool};
 
 const MS: u64 = 1_000_000;
@@ -32,11 +35,14 @@ const SEEDS: u64 = 250;
 
 struct Case {
     plan: Arc<Plan>,
+    forms: Arc<Forms>,
     workers: usize,
     drivers: u32,
     stamped: bool,
     faults: Faults,
     stop_ns: Option<u64>,
+    /// When nothing more is to be sent, while replies are still waited for.
+    sending_ends_ns: Option<u64>,
     seed: u64,
 }
 
@@ -44,6 +50,7 @@ impl Case {
     fn drawn(seed: u64) -> Self {
         let mut random = SplitMix64::seed_from_u64(seed);
         let faults = Faults::drawn(&mut random);
+        let request = Drawn::new(&mut random);
         let mut draw = |below: u64| random.next_u64() % below;
         let duration_ms = 20 + draw(400);
         let warmup_ms = [0, draw(100)][usize::from(draw(3) == 0)];
@@ -64,38 +71,62 @@ impl Case {
             1 => format!("timeout = '{}us'", 1 + draw(5_000)),
             _ => String::new(),
         };
+        // Some loads end by a number of requests.
+        let (length, number) = match draw(4) {
+            0 => (String::new(), format!("requests = {}", clients + draw(100))),
+            _ => (format!("duration = '{duration_ms}ms', "), String::new()),
+        };
         let replies = ["1", "2", "{ uniform = [0, 4] }", "{ choice = [[9, 0], [1, 3]] }"]
             [usize::try_from(draw(4)).expect("small")];
+        let order = request.matching == Matching::Order;
+        let replies = if order || request.marks_last { "1" } else { replies };
         // Bodies of some kilobytes are stamped when they are written, which takes its time.
         let payload = match draw(8) {
             0 => "{ choice = [[9, '24B'], [1, '4100B']] }".to_owned(),
             _ => format!("'{}B'", 24 + draw(200)),
         };
         let text = format!(
-            "seed = {}\nrun = {{ warmup = '{warmup_ms}ms', duration = '{duration_ms}ms', drain = '{}ms' }}\n\
+            "seed = {}\nrun = {{ warmup = '{warmup_ms}ms', {length}drain = '{}ms' }}\n\
              clients.count = {clients}\nworkers.replies = {replies}\n\
-             workers.delay = {{ exponential = '{}us' }}\n[load]\npayload = {payload}\n{load}\n{timeout}\n",
+             workers.delay = {{ exponential = '{}us' }}\n[load]\npayload = {payload}\n{load}\n{timeout}\n{number}\n{}",
             seed % 7,
             draw(1_000),
             1 + draw(20_000),
+            request.text,
         );
         let ends_ms = warmup_ms + duration_ms;
-        let plan = plan(&text);
+        let (plan, forms) = plan(&text);
+        let workers = 1 + usize::try_from(draw(5)).expect("small");
+        let overlapping = plan.slots_per_client() != 1;
         Self {
             plan,
-            workers: 1 + usize::try_from(draw(5)).expect("small"),
+            // Several would answer in another order.
+            workers: if order { 1 } else { workers },
             drivers: 1 + u32::try_from(draw(clients.min(3))).expect("small"),
-            stamped: draw(2) == 0,
-            faults,
+            stamped: draw(2) == 0 && forms.plain,
+            forms,
+            faults: request.tolerated(faults, overlapping),
             stop_ns: (draw(3) == 0).then(|| draw((ends_ms + 300) * MS)),
+            sending_ends_ns: None,
             seed,
         }
     }
 
     /// One driver in a world without faults and costs.
     fn faultless(text: &str, workers: usize) -> Self {
-        let (plan, faults) = (plan(text), Faults::none());
-        Self { plan, workers, drivers: 1, stamped: true, faults, stop_ns: None, seed: 1 }
+        let ((plan, forms), faults) = (plan(text), Faults::none());
+        let sending_ends_ns = None;
+        Self {
+            plan,
+            forms,
+            workers,
+            drivers: 1,
+            stamped: true,
+            faults,
+            stop_ns: None,
+            sending_ends_ns,
+            seed: 1,
+        }
     }
 
     /// Plays the case and checks everything; gives what all drivers recorded.
@@ -115,8 +146,12 @@ impl Case {
             (0..plan.clients()).filter(|client| client % self.drivers == number).collect();
         let stations = self.stamped.then(|| Arc::new(tracker::stations()));
         let seed = self.seed.wrapping_add(u64::from(number));
-        let mut world = Sim::new(plan, stations.clone(), self.faults, self.workers, &numbers, seed);
+        let server = Server { forms: Arc::clone(&self.forms) };
+        let (of_all, stamps) = ((plan, server), stations.clone());
+        let mut world = Sim::new(of_all, stamps, self.faults, self.workers, &numbers, seed);
         world.stop_at_ns = self.stop_ns;
+        world.sending_ends_at_ns = self.sending_ends_ns;
+        let asked_ns = self.stop_ns.or(self.sending_ends_ns);
         let mut driver = self.driver(world, stations, &numbers, number);
         driver.begin();
         let mut passes = 0;
@@ -133,13 +168,16 @@ impl Case {
         let planned_end_ns = plan.send_end_ns() + plan.drain_ns();
         let end_ns = self.stop_ns.map_or(u64::MAX, |stop_ns| stop_ns + 200 * MS);
         assert!(ended_ns <= planned_end_ns.min(end_ns) + self.slack_ns(), "it ends too late");
+        assert!(ended_ns <= drain_end_ns + self.slack_ns(), "nobody waits after the drain");
+        // It heard of the stop, and did not end before.
+        let cut_ns = asked_ns.filter(|_| driver.stopping);
         let (recorded, mut world) = driver.finish();
         world.settle();
         let Faults { room, call_ns, starved, .. } = self.faults;
-        if self.stop_ns.is_none() && (room, call_ns, starved) == (usize::MAX, 0, 0) {
+        if asked_ns.is_none() && (room, call_ns, starved) == (usize::MAX, 0, 0) {
             assert_eq!(recorded.ledger.requests_unsent, 0, "nothing kept it from sending");
         }
-        world.truth.check(&recorded, (drain_end_ns, ended_ns), self.stop_ns);
+        world.truth.check(&recorded, (drain_end_ns, ended_ns), cut_ns);
         (recorded, world.truth.responses_ns())
     }
 
@@ -157,7 +195,7 @@ impl Case {
         let (tell, _) = channel();
         let around = Surroundings {
             plan: Arc::clone(plan),
-            forms: Arc::new(Forms::new(&Scenario::default())),
+            forms: Arc::clone(&self.forms),
             identities: plan.identities(0),
             counters: Arc::new(DriverCounters::default()),
             tell,
@@ -176,6 +214,8 @@ impl Case {
             Offered::Closed { in_flight, .. } => {
                 let sending =
                     driver.world.now() < self.plan.send_end_ns() && !driver.world.stop_requested();
+                // A client that has sent all of its requests leaves its slots alone.
+                let sending = sending && driver.clients.iter().all(|client| client.left() > 0);
                 let slots = held(driver).count() + timers + usize::try_from(free).expect("few");
                 assert!(!sending || slots == clients * *in_flight as usize, "{slots} slots");
             }
@@ -196,8 +236,10 @@ fn held(driver: &Driver<Sim>) -> impl Iterator<Item = &Exchange> {
     driver.clients.iter().flat_map(|client| client.outstanding.iter())
 }
 
-fn plan(text: &str) -> Arc<Plan> {
-    Arc::new(Plan::new(&Scenario::parse("sim.toml", text, &[]).expect("a valid scenario")))
+fn plan(text: &str) -> (Arc<Plan>, Arc<Forms>) {
+    let scenario = Scenario::parse("sim.toml", text, &[]);
+    let scenario = scenario.unwrap_or_else(|problem| panic!("{problem}\n{text}"));
+    (Arc::new(Plan::new(&scenario)), Arc::new(Forms::new(&scenario)))
 }
 
 /// Says how to run a seed again if its test fails.
@@ -238,17 +280,31 @@ fn the_same_seed_is_the_same_run() {
     }
 }
 
+#[test]
+fn a_client_that_matches_by_order_starts_anew_after_a_loss() {
+    let text = "run = { duration = '500ms', drain = '1s' }\nclients.count = 3\nworkers.delay = '1ms'\n\
+                load = { model = 'closed', timeout = '5ms' }\nrequest = { match = 'order', frames = ['{number}'] }";
+    let faults = Faults { reply_lost: 5, transit_ns: MS, ..Faults::none() };
+    let ledger = Case { faults, ..Case::faultless(text, 1) }.play().ledger;
+    assert!(ledger.requests_lost > 10 && ledger.requests_answered > 10, "{ledger:?}");
+    assert_eq!(ledger.replies_unexpected, 0, "what is late is lost with its connection");
+}
+
 /// A world that costs nothing is that of the simulation: the simulator and the twin are independent.
 #[test]
 fn without_faults_and_costs_the_world_is_the_twin() {
     let loads = [
         "rate = '2k/s'",
         "rate = '1k/s'\narrivals = 'poisson'",
+        "stages = '200ms@1k/s, 100ms@4k/s..0/s, 200ms@2k/s'\narrivals = 'poisson'",
         "model = 'closed'\nin_flight = 3\nthink = { exponential = '2ms' }",
+        "requests = 777\nrate = '1k/s'\narrivals = 'poisson'",
+        "requests = 777\nmodel = 'closed'\nin_flight = 3\nthink = { exponential = '2ms' }",
     ];
     for load in loads {
+        let length = if load.starts_with("requests") { "" } else { "duration = '500ms', " };
         let text = format!(
-            "run = {{ warmup = '40ms', duration = '500ms', drain = '30s' }}\nclients.count = 5\nworkers.replies = {{ uniform = [0, 3] }}\n\
+            "run = {{ warmup = '40ms', {length}drain = '30s' }}\nclients.count = 5\nworkers.replies = {{ uniform = [0, 3] }}\n\
              workers.delay = {{ lognormal = {{ median = '1ms', p99 = '9ms' }} }}\n[load]\n{load}\n"
         );
         let case = Case::faultless(&text, 4);
@@ -269,11 +325,31 @@ fn without_faults_and_costs_the_world_is_the_twin() {
         assert_eq!(recorded.slip.max(), Some(0), "{load}");
         let ideal =
             zload_core::twin::ideal(&case.plan, pool, Limits::none()).expect("there is one");
+        assert_eq!(recorded.in_flight_at, ideal.in_flight_at, "{load}");
+        let [own, twins]: [Vec<_>; 2] = [
+            recorded.stages.iter().map(|of| (of.sent, of.first_reply.max())).collect(),
+            ideal.stages.iter().map(|of| (of.requests, of.first_reply.max())).collect(),
+        ];
+        assert_eq!(own, twins, "{load}");
         let [one, other] =
             [recorded.completed, ideal.completed].map(|of| (of.requests, of.replies));
         assert!((one.0 - other.0).abs() < 1e-6, "{load}: {one:?} and {other:?}");
         assert!((one.1 - other.1).abs() < 1e-6, "{load}: {one:?} and {other:?}");
+        assert_eq!(recorded.window_end_ns - case.plan.warmup_ns(), ideal.window_ns, "{load}");
     }
+}
+
+/// An early end of the sending is no stop: what is outstanding has the whole drain to come.
+#[test]
+fn what_is_outstanding_when_the_sending_ends_early_still_comes() {
+    let text = "run = { duration = '400ms', drain = '5s' }\nclients.count = 3\nload.rate = '200/s'\n\
+                workers.delay = '700ms'";
+    let case = Case { sending_ends_ns: Some(98 * MS), ..Case::faultless(text, 40) };
+    let ledger = case.play().ledger;
+    assert_eq!(
+        (ledger.requests_answered, ledger.requests_unsent, ledger.requests_lost),
+        (20, 60, 0)
+    );
 }
 
 /// Where all slots take equally long, the rate is the slots over the cycle, whatever window cuts the rounds.

@@ -1,23 +1,23 @@
 //! A simulated world: connections that behave as ZeroMQ's do, a server, and all that can go wrong between them.
 //!
-//! A connection is modelled after libzmq's DEALER where a driver can see it. Its descriptor is signalled once when there are
-//! commands, and any call may take them in and so swallow the news; a writer into a pipe signals the reader only if
-//! it was seen asleep, which is when it found the pipe empty. Time moves by the cost of calls, and jumps in a wait.
+//! Time moves by the cost of calls, and jumps in a wait.
 
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_xoshiro::SplitMix64;
 
+use super::connection::{Connection, Mail};
 use super::faults::Faults;
-use super::truth::{Kind, Truth};
+use super::server::Server;
+use super::truth::{Kind, Said, Truth};
 use crate::client::world::{Body, Message, Possible, Taken, World};
 use crate::wire::{Errno, Station, Stations, Tag};
-use zload_core::message::Header;
 use zload_core::plan::Plan;
+use zload_core::scenario::Matching;
 
 /// What the stations' clock reads when the plan starts.
 pub(super) const ZERO_NS: u64 = 1_000;
@@ -26,6 +26,9 @@ const LONGEST_RACE_NS: u64 = 100_000;
 
 pub(super) struct Sim {
     plan: Arc<Plan>,
+    server: Server,
+    /// The clients' numbers.
+    numbers: Vec<u32>,
     stations: Option<Arc<Stations>>,
     faults: Faults,
     random: SplitMix64,
@@ -35,6 +38,8 @@ pub(super) struct Sim {
     stamp_ns: Cell<Option<u64>>,
     calls: Cell<u64>,
     pub(super) stop_at_ns: Option<u64>,
+    /// When nothing more is to be sent.
+    pub(super) sending_ends_at_ns: Option<u64>,
     /// The stop ended a wait, as it does once.
     stop_told: bool,
     connections: Vec<Connection>,
@@ -48,39 +53,23 @@ pub(super) struct Sim {
     pub(super) truth: Truth,
 }
 
-#[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact that ZeroMQ keeps by itself")]
-struct Connection {
-    /// Messages that came and were not read.
-    unread: VecDeque<Mail>,
-    /// The reader knows that there is something to read.
-    awake: bool,
-    /// Commands that wait for the next call: something can be read, something can be sent.
-    commands: (bool, bool),
-    /// The descriptor is readable, and has said so.
-    signalled: bool,
-    told: bool,
-    /// Requests that were taken and have not left, and whether the socket knows of no room for another.
-    queued: usize,
-    refused: bool,
-    /// The last request was refused.
-    wants_to_send: bool,
-    /// When the last message left for the server, whose order TCP keeps.
-    last_ns: u64,
-}
-
-#[derive(Debug, Clone)]
-struct Mail {
-    /// The last one is the body.
+/// A request on its way: whose, over which connection, its number, and its frames.
+#[derive(Clone)]
+struct Request {
+    client: u32,
+    connection: u32,
+    number: u64,
+    tag: Option<Tag>,
     frames: Vec<Vec<u8>>,
-    kind: Kind,
 }
 
 enum Event {
     /// A request comes to the server.
-    Request(u32, Option<Tag>, Vec<u8>),
-    /// A message comes to a client.
-    Reply(u32, Mail),
+    Request(Request),
+    /// A message comes to a client, over this connection.
+    Reply(u32, u32, Mail),
+    /// A connection is made.
+    Made(u32, u32),
 }
 
 impl Body for Vec<u8> {
@@ -99,7 +88,7 @@ impl Body for Vec<u8> {
 
 impl Sim {
     pub(super) fn new(
-        plan: &Arc<Plan>,
+        (plan, server): (&Arc<Plan>, Server),
         stations: Option<Arc<Stations>>,
         faults: Faults,
         workers: usize,
@@ -108,6 +97,9 @@ impl Sim {
     ) -> Self {
         Self {
             plan: Arc::clone(plan),
+            truth: Truth::new(plan, &server.forms, numbers),
+            server,
+            numbers: numbers.to_vec(),
             stations,
             faults,
             random: SplitMix64::seed_from_u64(seed),
@@ -116,13 +108,13 @@ impl Sim {
             stamp_ns: Cell::new(None),
             calls: Cell::new(seed),
             stop_at_ns: None,
+            sending_ends_at_ns: None,
             stop_told: false,
             connections: numbers.iter().map(|_| Connection::default()).collect(),
             events: BinaryHeap::new(),
             pending: Vec::new(),
             workers: vec![0; workers],
             next_worker: 0,
-            truth: Truth::new(plan, numbers),
         }
     }
 
@@ -170,31 +162,54 @@ impl Sim {
             self.events.pop();
             let number = usize::try_from(number).expect("events fit into memory");
             match self.pending[number].take().expect("an event happens once") {
-                Event::Request(client, tag, body) => {
-                    self.connections[client as usize].drained(self.faults.room);
-                    self.serve(at_ns, client, tag, &body);
+                Event::Request(request) => {
+                    let connection = &mut self.connections[request.client as usize];
+                    if connection.number == request.connection {
+                        connection.drained(self.faults.room);
+                    }
+                    self.serve(at_ns, &request);
                 }
-                Event::Reply(client, mail) => self.connections[client as usize].arrived(mail),
+                Event::Reply(client, number, mail) => {
+                    let connection = &mut self.connections[client as usize];
+                    if connection.number == number {
+                        connection.arrived(mail);
+                    }
+                }
+                Event::Made(client, number) => {
+                    let connection = &mut self.connections[client as usize];
+                    if connection.number == number {
+                        connection.commands.1 = true;
+                        connection.signal();
+                    }
+                }
             }
         }
     }
 
     /// The server: workers in turn, each with its own queue, as a DEALER backend deals.
-    fn serve(&mut self, now_ns: u64, client: u32, tag: Option<Tag>, body: &[u8]) {
+    fn serve(&mut self, now_ns: u64, request: &Request) {
         if self.chance(self.faults.request_lost) {
             return;
         }
-        let header = Header::decode(body).expect("requests have a header");
+        let key = self.plan.key(self.numbers[request.client as usize], request.number);
         let worker = self.next_worker;
         self.next_worker = (worker + 1) % self.workers.len();
         let start_ns = self.workers[worker].max(now_ns);
-        self.stamp(tag, &[Station::ProxyIn, Station::ProxyOut], now_ns);
-        self.stamp(tag, &[Station::WorkerStart], start_ns);
+        self.stamp(request.tag, &[Station::ProxyIn, Station::ProxyOut], now_ns);
+        self.stamp(request.tag, &[Station::WorkerStart], start_ns);
         let mut at_ns = start_ns;
-        for reply in 0..self.plan.replies(header.key) {
-            at_ns += self.plan.delay_ns(header.key, reply);
-            self.stamp(tag, &[Station::WorkerReply, Station::BackIn, Station::BackOut], at_ns);
-            self.reply(at_ns, client, tag, body, header.request);
+        let replies = if self.server.forms.marks_last() {
+            1 + u32::try_from(self.draw(4)).expect("small")
+        } else {
+            self.plan.replies(key)
+        };
+        for reply in 0..replies {
+            at_ns += self.plan.delay_ns(key, reply);
+            let stations = [Station::WorkerReply, Station::BackIn, Station::BackOut];
+            self.stamp(request.tag, &stations, at_ns);
+            let said = self.random.next_u64();
+            let said = self.server.says(said, reply + 1 == replies);
+            self.reply(at_ns, request, said);
         }
         self.workers[worker] = at_ns;
     }
@@ -208,10 +223,11 @@ impl Sim {
     }
 
     /// A reply leaves the server, if nothing happens to it.
-    fn reply(&mut self, now_ns: u64, client: u32, tag: Option<Tag>, body: &[u8], request: u64) {
+    fn reply(&mut self, now_ns: u64, request: &Request, said: Said) {
+        let &Request { client, connection, number, tag, .. } = request;
         let tag = tag.map(|tag| tag.bytes().to_vec());
-        let frames = tag.into_iter().chain([body.to_vec()]).collect();
-        let mut mail = Mail { frames, kind: Kind::Intact(request) };
+        let frames = tag.into_iter().chain(self.server.reply(&request.frames, said)).collect();
+        let mut mail = Mail { frames, kind: Kind::Intact(number, said) };
         if self.chance(self.faults.reply_lost) {
             return;
         }
@@ -229,28 +245,35 @@ impl Sim {
             {
                 let off_ns = [2, 50_000][usize::from(self.chance(2))];
                 let around_ns = self.draw(2 * off_ns + 1);
-                let expires_ns = self.truth.sent_ns(client, request) + timeout_ns;
+                let expires_ns = self.truth.sent_ns(client, number) + timeout_ns;
                 at_ns = now_ns.max((expires_ns + around_ns).saturating_sub(off_ns));
             }
-            self.plan_event(at_ns, Event::Reply(client, mail.clone()));
+            if self.server.forms.matching == Matching::Order {
+                // Nothing overtakes what came before it.
+                let last_ns = &mut self.connections[client as usize].reply_ns;
+                at_ns = at_ns.max(*last_ns);
+                *last_ns = at_ns;
+            }
+            self.plan_event(at_ns, Event::Reply(client, connection, mail.clone()));
         }
     }
 
     fn garble(&mut self, mail: &mut Mail) {
         mail.kind = Kind::Garbled;
-        let body = mail.frames.last_mut().expect("a reply has a body");
-        match self.draw(5) {
+        let known_by = self.server.known_by(&mail.frames);
+        let how = if self.server.notices_any() { self.draw(5) } else { 3 };
+        let frame = &mut mail.frames[known_by];
+        match how {
             0 => mail.frames.insert(0, b"a frame more".to_vec()),
-            1 => body.push(b'.'),
+            1 => frame.push(b'.'),
             2 => {
-                body.pop();
+                frame.pop();
             }
-            3 => body.clear(),
+            3 => frame.clear(),
             _ => {
-                let place = usize::try_from(self.draw(body.len() as u64)).expect("a position");
+                let place = usize::try_from(self.draw(frame.len() as u64)).expect("a position");
                 let sign = 1 << self.draw(8);
-                let body = mail.frames.last_mut().expect("a reply has a body");
-                body[place] ^= sign;
+                mail.frames[known_by][place] ^= sign;
             }
         }
     }
@@ -267,53 +290,6 @@ impl Sim {
     }
 }
 
-impl Connection {
-    fn signal(&mut self) {
-        if !self.signalled {
-            (self.signalled, self.told) = (true, false);
-        }
-    }
-
-    fn arrived(&mut self, mail: Mail) {
-        self.unread.push_back(mail);
-        if !self.awake && !self.commands.0 {
-            self.commands.0 = true;
-            self.signal();
-        }
-    }
-
-    /// A request left; ZeroMQ says that there is room when half of the places are free again.
-    fn drained(&mut self, room: usize) {
-        self.queued -= 1;
-        if self.queued.is_multiple_of((room / 2).max(1)) {
-            self.commands.1 = true;
-            self.signal();
-        }
-    }
-
-    /// Takes in what the commands say, and with it the news of them.
-    fn take_commands(&mut self) {
-        self.awake |= self.commands.0;
-        self.refused &= !self.commands.1;
-        self.commands = (false, false);
-        self.signalled = false;
-    }
-
-    /// Whether something can be read; the reader is asleep from when it finds nothing.
-    fn readable(&mut self) -> bool {
-        self.awake &= !self.unread.is_empty();
-        self.awake
-    }
-
-    /// Whether something could be done here of which no event will ever come.
-    fn is_forgotten(&self, room: usize, sending: bool) -> bool {
-        let news_to_come = self.signalled && !self.told;
-        let unread = self.awake && !self.unread.is_empty();
-        let sendable = sending && self.wants_to_send && !self.refused && self.queued < room;
-        !news_to_come && (unread || sendable || self.signalled)
-    }
-}
-
 impl World for Sim {
     type Body = Vec<u8>;
 
@@ -327,8 +303,17 @@ impl World for Sim {
 
     fn await_start(&mut self) {}
 
-    fn renew(&mut self, _: u32, _: &str) -> Result<(), Errno> {
-        unreachable!("no client of a simulation matches replies by their order")
+    fn renew(&mut self, client: u32, _: &str) -> Result<(), Errno> {
+        self.settle();
+        self.cost();
+        self.truth.renewed(client);
+        // As a socket that waits for its handshake: what was on its way is gone, and nothing can be sent yet.
+        let connection = &mut self.connections[client as usize];
+        let number = connection.number + 1;
+        *connection = Connection { number, refused: true, ..Connection::default() };
+        let made_ns = self.now_ns.get() + self.draw(self.faults.transit_ns);
+        self.plan_event(made_ns, Event::Made(client, number));
+        Ok(())
     }
 
     fn send(
@@ -353,9 +338,11 @@ impl World for Sim {
         let last_ns = connection.last_ns;
         let at_ns = last_ns.max(self.now_ns.get() + self.draw(self.faults.transit_ns));
         self.connections[client as usize].last_ns = at_ns;
-        let sent = std::mem::take(request.only_body());
-        self.truth.sent(client, &sent, self.read_ns.get(), self.stop_requested());
-        self.plan_event(at_ns, Event::Request(client, tag, sent));
+        let frames: Vec<Vec<u8>> = request.frames().iter_mut().map(std::mem::take).collect();
+        let number = self.truth.sent(client, &frames, self.read_ns.get(), self.stop_requested());
+        let connection = self.connections[client as usize].number;
+        let request = Request { client, connection, number, tag, frames };
+        self.plan_event(at_ns, Event::Request(request));
         Ok(true)
     }
 
@@ -435,6 +422,11 @@ impl World for Sim {
             moved.push(u32::try_from(anybody).expect("clients are counted in 32 bits"));
         }
         Ok(slept)
+    }
+
+    fn sending_ended(&self) -> bool {
+        let ended = |end_ns: Option<u64>| end_ns.is_some_and(|end_ns| self.now_ns.get() >= end_ns);
+        ended(self.sending_ends_at_ns) || ended(self.stop_at_ns)
     }
 
     fn stop_requested(&self) -> bool {

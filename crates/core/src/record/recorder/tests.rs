@@ -146,6 +146,28 @@ fn a_window_that_is_cut_short_counts_nothing_that_comes_later() {
 }
 
 #[test]
+fn the_window_of_a_fixed_number_of_requests_ends_with_the_last_of_them() {
+    let mut driver = Recorder::new(MS, 9_000 * MS, true);
+    driver.sent(0, 0, 1);
+    for at_ns in [2 * MS, 3 * MS] {
+        driver.sent(at_ns, at_ns, 1);
+    }
+    assert_eq!((driver.counted(), driver.is_settled()), (2, false));
+    driver.received(&exchange(3 * MS, 3 * MS), 1_400 * MS, false);
+    // Its timeout was before the other's reply, and is noticed after it.
+    driver.given_up(&Exchange { received: 0, ..exchange(2 * MS, 2 * MS) }, 1_200 * MS);
+    assert!(driver.is_settled(), "what the warm-up still waits for does not count");
+    driver.end_whole(1_500 * MS);
+    let warmup = Exchange { received: 0, ..exchange(0, 0) };
+    let (recorded, slices) = driver.finish(std::iter::once(&warmup), 1_500 * MS);
+    assert_eq!(recorded.window_end_ns, 1_400 * MS);
+    assert_eq!(recorded.completed, Completed { requests: 2.0, replies: 1.0 });
+    assert_eq!(recorded.in_flight_ns, recorded.sojourn_ns);
+    let seconds: Vec<_> = slices.iter().map(|slice| (slice.requests, slice.replies)).collect();
+    assert_eq!(seconds, [(2, 0), (0, 1)]);
+}
+
+#[test]
 fn what_comes_after_a_second_is_none_of_its() {
     let mut recorder = Recorder::new(0, 2_000 * MS, true);
     recorder.sent(900 * MS, 900 * MS, 1);

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::metrics::unit;
 use crate::result::figures::{self, FIGURES, Figure};
 use crate::result::{
-    ComparisonResult, FieldUnit, MetricComparison, MetricUnit, RunResult, to_value,
+    ComparisonResult, FieldUnit, MetricComparison, MetricUnit, PERCENTILES, RunResult,
+    StageFigures, to_value,
 };
 use zload_core::text::shown;
 
@@ -18,11 +19,43 @@ pub(super) fn run(result: &RunResult) -> String {
         let within = FIGURES.iter().filter(|figure| figure.part() == part.name);
         within.filter_map(|figure| row(figure, &object))
     });
+    let of_stages = result.stages.iter().flat_map(stage);
     written(|writer| {
         writer.write_record(["name", "unit", "value", "low", "high", "uncertain"])?;
         writer.write_record(["verdict.status", "", &status, "", "", ""])?;
-        rows.into_iter().try_for_each(|row| writer.write_record(row))
+        rows.into_iter().chain(of_stages).try_for_each(|row| writer.write_record(row))
     })
+}
+
+/// The rows of a stage, under the names that thresholds have for its figures.
+fn stage(stage: &StageFigures) -> Vec<[String; 6]> {
+    let name = |what: &str| format!("stages.{}.{what}", stage.name);
+    let row = |what: &str, unit: &str, value: Option<u64>| {
+        let value = value.map_or_else(String::new, |value| value.to_string());
+        [name(what), unit.to_owned(), value, String::new(), String::new(), String::new()]
+    };
+    let mut rows = vec![
+        row("requests", "", Some(stage.requests)),
+        row("sent", "", Some(stage.sent)),
+        row("answered", "", Some(stage.answered)),
+        row("lost", "", Some(stage.lost)),
+        row("unsent", "", Some(stage.unsent)),
+        row("in_flight_at_start", "", Some(stage.in_flight_at_start)),
+        row("in_flight_at_end", "", Some(stage.in_flight_at_end)),
+        row("caught_up_after", "ns", stage.caught_up_after_ns),
+    ];
+    let first = &stage.latency.first_reply;
+    for (kind, ends) in PERCENTILES.iter().zip(first.intervals.ends()) {
+        let [.., low, high, mark] = row("", "", None);
+        let ends = ends.map_or([low, high], |ends| ends.map(|end| end.to_string()));
+        let mark = if first.is_uncertain(kind) { "true".to_owned() } else { mark };
+        let [low, high] = ends;
+        let [name, unit, value, ..] =
+            row(&format!("first_reply.{}", kind.field), "ns", first.percentile(kind));
+        rows.push([name, unit, value, low, high, mark]);
+    }
+    rows.push(row("first_reply.max", "ns", first.max_ns));
+    rows
 }
 
 /// A figure's row; none if the part of the result that would hold it is not there.

@@ -191,3 +191,15 @@ pub const DISTRIBUTIONS: &[(&str, &str, &[Figure])] = distributions![
     "ideal.excess.first_reply": "overhead: measured minus simulated, request by request",
     "ideal.excess.last_reply": "the same for the last reply",
 ];
+
+/// The figures of each operation of a mix, by their names within it.
+pub(super) const OF_OPERATION: &[Figure] = &[
+    figure("requests_sent", "requests sent", Number),
+    figure("requests_answered", "requests of which every expected reply came", Number),
+    figure("requests_failed", "requests answered by an error", Number),
+    figure("requests_lost", "requests lost", Number),
+];
+
+/// Its distributions.
+pub(super) const DISTRIBUTIONS_OF_OPERATION: &[(&str, &str, &[Figure])] =
+    distributions!["first_reply": "response time to the first reply of one operation"];
