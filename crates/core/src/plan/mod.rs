@@ -122,6 +122,7 @@ struct Identity<'a> {
     closed: Option<(u32, &'a Distribution<Nanos>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     change: Option<change::Identity<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     requests: Option<Count>,
     payload: &'a Distribution<crate::scenario::Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
