@@ -118,7 +118,8 @@ fn every_metric_that_is_listed_can_be_a_threshold() {
 
 /// Whether a result has the figure of this threshold, in its unit.
 fn is_known(threshold: Threshold) -> bool {
-    let mut scenario = Scenario::default();
+    let text = "load.rate = '1/s'\n[request]\nmatch = 'token'\n[[request.mix]]\nname = 'NAME'\nframes = ['{id}']\n";
+    let mut scenario = Scenario::parse("mix.toml", text, &[]).unwrap();
     scenario.thresholds.limits.push(threshold);
     threshold_error(&scenario).is_none()
 }

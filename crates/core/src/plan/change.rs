@@ -79,7 +79,8 @@ impl Change {
     pub(super) fn of(scenario: &Scenario) -> Option<Self> {
         let load = &scenario.load;
         let warmup_ns = scenario.run.warmup.0;
-        let length = scenario.duration().expect("validation refuses load.requests here");
+        // A number of requests ends only a load that does not change.
+        let length = scenario.duration()?;
         let end_ns = warmup_ns + length.0;
         let arrivals = load.arrivals.unwrap_or(Arrivals::Periodic);
         let none: Arc<[StagePlan]> = Arc::new([]);
