@@ -119,7 +119,7 @@ fn every_metric_that_is_listed_can_be_a_threshold() {
 /// Whether a result has the figure of this threshold, in its unit.
 fn is_known(threshold: Threshold) -> bool {
     let text = "load.rate = '1/s'\n[request]\nmatch = 'token'\n[[request.mix]]\nname = 'NAME'\nframes = ['{id}']\n";
-    let mut scenario = Scenario::parse("mix.toml", text, &[]).unwrap();
+    let mut scenario = Scenario::parse("mix.toml", text, &[]).expect("a valid scenario");
     scenario.thresholds.limits.push(threshold);
     threshold_error(&scenario).is_none()
 }

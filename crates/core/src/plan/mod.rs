@@ -7,26 +7,23 @@
 mod change;
 mod curve;
 mod draw;
+mod hash;
 mod identities;
 mod quota;
 mod schedule;
 mod share;
 mod summary;
 
-use std::fmt::Write as _;
 use std::sync::Arc;
-
-use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use crate::quantity::{rounded, saturating};
 use crate::scenario::{
-    Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, Matching, Model, Nanos,
-    Operation, Request, Scenario,
+    Arrivals, Count, Distribution, MAX_DELAY, MAX_PAYLOAD, MAX_REPLIES, Model, Nanos, Scenario,
 };
 use change::Change;
 pub use change::StagePlan;
 pub use draw::{ClientKey, DrawKey, Purpose, Sampler};
+use hash::{Forms, Identity, hash_of};
 pub use identities::Identities;
 use quota::Quota;
 pub use schedule::Schedule;
@@ -107,50 +104,6 @@ pub struct RequestPlan {
     pub payload: usize,
     /// Its fan-out.
     pub replies: u32,
-}
-
-/// All that decides the offered work, in the order in which it is hashed. Not among it: what does the work
-/// (threads, engine, sockets, workers' number) and how long replies are waited for.
-#[derive(Serialize)]
-struct Identity<'a> {
-    version: &'a str,
-    seed: u64,
-    clients: u32,
-    warmup_ns: u64,
-    send_end_ns: u64,
-    open: Option<(f64, Arrivals)>,
-    closed: Option<(u32, &'a Distribution<Nanos>)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    change: Option<change::Identity<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    requests: Option<Count>,
-    payload: &'a Distribution<crate::scenario::Bytes>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<Forms<'a>>,
-    replies: &'a Distribution<Count>,
-    delay: &'a Distribution<Nanos>,
-}
-
-/// What decides the form of requests.
-#[derive(Serialize)]
-struct Forms<'a> {
-    matching: Matching,
-    frames: Vec<Vec<&'a str>>,
-    weights: Vec<f64>,
-    /// Digests of the files that the frames name.
-    files: Vec<(&'a str, String)>,
-}
-
-impl<'a> Forms<'a> {
-    fn of(request: &'a Request) -> Self {
-        let digest = |(path, content): (&'a String, &Arc<[u8]>)| (&**path, digest_of(content));
-        Self {
-            matching: request.matching,
-            frames: request.operations(),
-            weights: request.mix.iter().map(Operation::weight).collect(),
-            files: request.files.iter().map(digest).collect(),
-        }
-    }
 }
 
 impl AsRef<Self> for Plan {
@@ -493,19 +446,6 @@ fn operation_of(scenario: &Scenario) -> Option<Sampler> {
         (0..).zip(mix).map(|(place, of)| (of.weight(), Count(place))).collect();
     let most = Count(u32::from(u16::MAX));
     (mix.len() > 1).then(|| Sampler::new(&Distribution::Choice(choices), Count(0), most))
-}
-
-/// The hash of the identity's JSON.
-fn hash_of(identity: &Identity<'_>) -> String {
-    digest_of(&serde_json::to_vec(identity).expect("plain data serializes"))
-}
-
-/// The first 16 hexadecimal digits of the SHA-256.
-fn digest_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
 }
 
 #[cfg(test)]

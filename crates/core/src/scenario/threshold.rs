@@ -214,7 +214,7 @@ impl FromStr for Threshold {
     }
 }
 
-/// Words with dots between them; a user's own name behind the first may begin with a digit and have dashes, and in the place of
+/// Words with dots between them; a name behind the first may begin with a digit and have dashes, and in the place of
 /// one may be the name of an operation.
 fn is_name(text: &str) -> bool {
     if let Some((name, rest)) = operation(text) {
