@@ -121,13 +121,19 @@ impl Recorder {
         self
     }
 
-    /// The stage of a counted request that was intended at this instant, if the load has stages.
+    /// Whether the load has stages, which other loads pay nothing for but this question.
     #[inline]
-    fn stage_of(&mut self, intended_ns: u64) -> Option<&mut StageRecord> {
-        if self.recorded.stages.is_empty() {
-            return None;
+    fn has_stages(&self) -> bool {
+        !self.recorded.stages.is_empty()
+    }
+
+    /// Changes the record of the stage of a counted request that was intended at this instant.
+    #[cold]
+    #[inline(never)]
+    fn in_stage(&mut self, intended_ns: u64, change: impl FnOnce(&mut StageRecord)) {
+        if let Some(stage) = self.recorded.stages.get_mut(self.stages.place(intended_ns)) {
+            change(stage);
         }
-        self.recorded.stages.get_mut(self.stages.place(intended_ns))
     }
 
     /// The cycles of a closed load.
@@ -167,8 +173,8 @@ impl Recorder {
         if owed == 0 {
             ledger.requests_silent += 1;
         }
-        if let Some(stage) = self.stage_of(intended_ns) {
-            stage.sent(owed);
+        if self.has_stages() {
+            self.in_stage(intended_ns, |stage| stage.sent(owed));
         }
         match sent_ns.saturating_sub(intended_ns) {
             0 => self.punctual += 1,
@@ -199,8 +205,8 @@ impl Recorder {
         self.recorded.in_flight_ns = self.recorded.in_flight_ns.wrapping_add(since_ns);
         if self.counts(exchange.intended_ns) {
             self.recorded.ledger.replies_expected += 1;
-            if let Some(stage) = self.stage_of(exchange.intended_ns) {
-                stage.replies_expected += 1;
+            if self.has_stages() {
+                self.in_stage(exchange.intended_ns, |stage| stage.replies_expected += 1);
             }
         }
     }
@@ -244,8 +250,9 @@ impl Recorder {
         if !self.counts(exchange.intended_ns) {
             return;
         }
-        if let Some(stage) = self.stage_of(exchange.intended_ns) {
-            stage.received(exchange, response_ns, failed);
+        if self.has_stages() {
+            let received = |stage: &mut StageRecord| stage.received(exchange, response_ns, failed);
+            self.in_stage(exchange.intended_ns, received);
         }
         let recorded = &mut self.recorded;
         recorded.ledger.replies_received += 1;
@@ -306,9 +313,11 @@ impl Recorder {
             if let Some(record) = self.recorded.operations.get_mut(operation) {
                 record.lost += 1;
             }
-            if let Some(stage) = self.stage_of(exchange.intended_ns) {
-                stage.lost += 1;
-                stage.replies_lost += missing;
+            if self.has_stages() {
+                self.in_stage(exchange.intended_ns, |stage| {
+                    stage.lost += 1;
+                    stage.replies_lost += missing;
+                });
             }
         }
     }
