@@ -1,4 +1,4 @@
-//! Runs that end after a number of requests (`load.requests`): exactly so many, whatever happens to them.
+//! Runs that end after a number of requests (`load.requests`): exactly that number, whatever happens to them.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Scenarios that cannot be meant: each is refused, quickly, with a message that says what, where and what to do.
+//! Scenarios that contradict themselves: each is refused, quickly, with a message that says what, where and what to do.
 
 #[path = "support/mistakes.rs"]
 mod mistakes;

@@ -1,7 +1,7 @@
 //! The sample of traces as text that takes little: numbers of few bytes, compressed.
 //!
-//! What the server's stations saw is not among it, as a part of a run has its server elsewhere. Invariant: what is read
-//! takes no more memory than a sample may have, whatever the text says.
+//! What the server's stations saw is not among it, as a part of a run has its server elsewhere. Invariant: reading
+//! any text needs at most the memory of a full sample.
 
 use std::io::Read as _;
 

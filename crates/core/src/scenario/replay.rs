@@ -26,7 +26,7 @@ const COLUMNS: &str =
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
-    /// The CSV file: a header with `at_us` (or `at_ns`, `at_ms`, `at_s`) and, if you like, `client` (from 0), then a row for each
+    /// The CSV file: a header with `at_us` (or `at_ns`, `at_ms`, `at_s`) and optionally `client` (from 0), then a row for each
     /// request, in order. The first one is sent at once.
     pub file: String,
     /// All intervals are divided by this: 2 plays in half the time; default: 1.
