@@ -72,6 +72,29 @@ pub fn decoded(encoded: Option<&EncodedLatencies>) -> Option<LatencyHistogram> {
     encoded.map_or_else(|| Some(LatencyHistogram::new()), EncodedLatencies::decoded)
 }
 
+/// A whole histogram as a field of what is saved: null if it has no values.
+pub(super) mod whole {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::{EncodedLatencies, LatencyHistogram, decoded};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        latencies: &LatencyHistogram,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        EncodedLatencies::of(latencies).serialize(serializer)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<LatencyHistogram, D::Error> {
+        let encoded = Option::deserialize(deserializer)?;
+        decoded(encoded.as_ref())
+            .ok_or_else(|| D::Error::custom("not a latency distribution that zload wrote"))
+    }
+}
+
 /// A histogram with the bounds of zload. Its reader trusts the header, so that is checked first.
 pub fn decode(text: &str) -> Option<Histogram<u64>> {
     let bytes = STANDARD.decode(text).ok()?;

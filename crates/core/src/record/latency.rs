@@ -10,7 +10,7 @@ const DIGITS: u8 = 3;
 const HIGHEST_NS: u64 = 3_600_000_000_000;
 
 /// Times in nanoseconds, from 1 ns to an hour at 3 significant digits, in constant memory.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LatencyHistogram {
     histogram: Histogram<u64>,
     /// Values above the range; they are in the histogram as its largest value.

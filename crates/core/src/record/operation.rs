@@ -1,10 +1,13 @@
 //! One operation of a mix: what became of its requests.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Exchange, LatencyHistogram};
 use crate::sum::{Merge, merge_fields};
 
 /// What became of the counted requests of one operation.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OperationRecord {
     /// Requests sent.
     pub sent: u64,
@@ -15,6 +18,8 @@ pub struct OperationRecord {
     /// Those of which an expected reply never came.
     pub lost: u64,
     /// Response time to the first reply, unless it is an error.
+    #[serde(with = "super::encoded::whole")]
+    #[schemars(with = "Option<super::EncodedLatencies>")]
     pub first_reply: LatencyHistogram,
 }
 

@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Exchange, LatencyHistogram};
 use crate::plan::StagePlan;
 use crate::sum::{Merge, merge_fields};
 
 /// What became of the requests that were intended in one stage.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageRecord {
     /// Requests sent.
     pub sent: u64,
@@ -27,8 +30,12 @@ pub struct StageRecord {
     /// Replies lost.
     pub replies_lost: u64,
     /// Response time to the first reply, unless it is an error.
+    #[serde(with = "super::encoded::whole")]
+    #[schemars(with = "Option<super::EncodedLatencies>")]
     pub first_reply: LatencyHistogram,
     /// Response time to the last reply, where that is not the first.
+    #[serde(with = "super::encoded::whole")]
+    #[schemars(with = "Option<super::EncodedLatencies>")]
     pub last_reply: LatencyHistogram,
 }
 

@@ -9,14 +9,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::shard_parts::{ShardOperation, ShardStage, read};
 use super::{Environment, Ledger};
 use zload_core::facts::{Connections, DriverFigures, HostUse, Measured, Start};
 use zload_core::plan::{MOST_SHARES, Plan, Share};
 use zload_core::record::decoded;
 use zload_core::record::{
-    Completed, EncodedLatencies, KeptSecond, PackedTraces, Recorded, SECOND_NS, Strangers, Trace,
-    Unheard,
+    Completed, EncodedLatencies, KeptSecond, OperationRecord, PackedTraces, Recorded, SECOND_NS,
+    StageRecord, Strangers, Trace, Unheard,
 };
 use zload_core::scenario::Scenario;
 
@@ -107,10 +106,10 @@ pub struct ShardMeasured {
     pub failed: Option<EncodedLatencies>,
     /// The operations of the mix, in the scenario's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub operations: Vec<ShardOperation>,
+    pub operations: Vec<OperationRecord>,
     /// The stages of a load that has such, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stages: Vec<ShardStage>,
+    pub stages: Vec<StageRecord>,
     /// Replies outstanding at the instants at which a load with stages is looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_flight_at: Vec<u64>,
@@ -283,7 +282,14 @@ impl ShardMeasured {
             .collect();
         let operations: Vec<[u64; 4]> =
             self.operations.iter().map(|of| [of.sent, of.answered, of.failed, of.lost]).collect();
-        let stages: Vec<[u64; 7]> = self.stages.iter().map(ShardStage::numbers).collect();
+        let stages: Vec<[u64; 7]> = self
+            .stages
+            .iter()
+            .map(|of| {
+                let StageRecord { sent, answered, silent, lost, unsent, .. } = *of;
+                [sent, answered, silent, lost, unsent, of.replies_expected, of.replies_lost]
+            })
+            .collect();
         json!([
             [self.window_ns, self.window_end_ns, self.played_ns, self.server_window_ns],
             [self.window_requests, self.window_replies, self.sent_in_all, self.received_in_all],
@@ -377,8 +383,8 @@ impl ShardMeasured {
             slip: encode(&recorded.slip),
             gap: encode(&recorded.gap),
             failed: encode(&recorded.failed),
-            operations: recorded.operations.iter().map(ShardOperation::of).collect(),
-            stages: recorded.stages.iter().map(ShardStage::of).collect(),
+            operations: recorded.operations.clone(),
+            stages: recorded.stages.clone(),
             in_flight_at: recorded.in_flight_at.clone(),
             overlapping: recorded.overlapping,
             late: recorded.late,
@@ -406,6 +412,10 @@ impl ShardMeasured {
 
     /// What the drivers recorded, of a shard that played `share` of `plan`; says what contradicts itself.
     pub fn recorded(&self, plan: &Plan, share: Share) -> Result<Recorded, String> {
+        let read = |name: &str, of: Option<&EncodedLatencies>| {
+            decoded(of)
+                .ok_or_else(|| format!("`{name}` is not a latency distribution that zload wrote"))
+        };
         let sum = |name: &str, digits: &str| {
             digits.parse::<u128>().map_err(|_| format!("`{name}` is not a sum in decimal digits"))
         };
@@ -440,12 +450,8 @@ impl ShardMeasured {
             service: read("service", self.service.as_ref())?,
             gap: read("gap", self.gap.as_ref())?,
             failed: read("failed", self.failed.as_ref())?,
-            operations: self
-                .operations
-                .iter()
-                .map(ShardOperation::record)
-                .collect::<Result<_, _>>()?,
-            stages: self.stages.iter().map(ShardStage::record).collect::<Result<_, _>>()?,
+            operations: self.operations.clone(),
+            stages: self.stages.clone(),
             in_flight_at: self.in_flight_at.clone(),
             overlapping: self.overlapping,
             slip: read("slip", self.slip.as_ref())?,
