@@ -6,6 +6,7 @@
 
 mod design;
 mod player;
+mod trial;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -17,6 +18,7 @@ use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::SplitMix64;
 
 pub use design::{Design, DesignOverrides, Profile, in_minutes};
+pub use trial::Trials;
 
 use crate::Error;
 use crate::machine::Clock;
