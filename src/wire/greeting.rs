@@ -13,7 +13,8 @@ use super::ipc;
 use crate::machine::Clock;
 use zload_core::text;
 use zload_core::zmtp::{
-    COMMAND, GREETING, LONG, MECHANISM, READY_LIMIT, Refusal, SIGNATURE, greeting, property, ready, said,
+    COMMAND, GREETING, LONG, MECHANISM, READY_LIMIT, Refusal, SIGNATURE, greeting, property, ready,
+    said,
 };
 
 /// How long a connection may take to be accepted, and what comes over it to come.

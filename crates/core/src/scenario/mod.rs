@@ -5,6 +5,7 @@
 //! says what is invalid. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
 mod value_error;
+mod client_engine;
 pub(crate) mod distribution;
 pub mod load;
 mod endpoint;
@@ -30,6 +31,7 @@ mod workers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use client_engine::ClientEngine;
 pub use distribution::Distribution;
 pub use endpoint::is_beyond_loopback;
 pub use frame_text::{FramePart, FrameText, Placeholder, bytes_of};
@@ -195,6 +197,8 @@ pub struct Clients {
     /// How many clients.
     #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
     pub count: Count,
+    /// What speaks ZMTP for them.
+    pub engine: ClientEngine,
     /// How many driver threads run them.
     pub threads: Threads,
     /// How long all handshakes together may take before the run fails.
@@ -435,6 +439,7 @@ impl Default for Clients {
     fn default() -> Self {
         Self {
             count: Count(3),
+            engine: ClientEngine::Libzmq,
             threads: Threads::Auto,
             connect_timeout: Nanos::from_secs(10),
             identity: None,

@@ -95,7 +95,8 @@ impl Handshake {
         match said(command) {
             Some((b"READY", properties)) => {
                 let partner = property(properties, b"Socket-Type").ok_or(Refusal::NoReady)?;
-                let own = partner == b"DEALER" && property(properties, b"Identity") == Some(identity);
+                let own =
+                    partner == b"DEALER" && property(properties, b"Identity") == Some(identity);
                 if own && !identity.is_empty() {
                     return Err(Refusal::Foreign(b"what it was sent".to_vec()));
                 }
