@@ -141,7 +141,7 @@ fn what_has_no_meaning_for_it_is_refused_with_its_reason() {
         ("sockets.sndhwm=5", "has no queue"),
         ("sockets.affinity=1", "has no I/O threads"),
         ("proxy.frontend=inproc://x", "cannot be inproc"),
-        ("clients.engine=zmq", "unknown variant"),
+        ("clients.engine=zmq", "allowed here: `libzmq`, `zmtp`"),
     ] {
         let ended = Zload::with_scenario("check", external).args(&["--set", key]).end();
         assert_eq!(ended.code, Some(2), "{key}");

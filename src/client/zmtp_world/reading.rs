@@ -136,7 +136,7 @@ fn first(flags: &mut Flags, message: &Message<Vec<u8>>, knows_probes: bool) -> b
 
 /// Does what a command asks for.
 #[cold]
-fn answer(line: &mut Line, command: &[u8], output: &mut Vec<u8>) {
+fn answer(line: &Line, command: &[u8], output: &mut Vec<u8>) {
     let Command::Ping(context) = Command::of(command) else { return };
     if line.unsent.len() < MOST_UNSENT {
         encode_pong(context, output);

@@ -28,7 +28,7 @@ struct Side {
 }
 
 impl Side {
-    /// So many clients of `endpoint`, not connected.
+    /// This many clients of `endpoint`, not connected.
     fn new(endpoint: &str, clients: u32, rest: &str) -> Self {
         let text = format!("load.rate = '1/s'\nclients.count = {clients}\n{rest}");
         let scenario = Scenario::parse("a.toml", &text, &[]).unwrap();

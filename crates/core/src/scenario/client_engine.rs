@@ -27,6 +27,10 @@ impl ClientEngine {
     }
 }
 
+const QUEUE: &str =
+    "zload's own engine has no queue: what the kernel does not take waits at its client";
+const THREADS: &str = "zload's own engine has no I/O threads";
+
 /// Whether each option means something to somebody: a queue or a thread of libzmq's does not exist in zload's own engine,
 /// but a built-in server or workers may have one.
 pub(super) fn error(scenario: &Scenario) -> Checked {
@@ -36,9 +40,6 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
     {
         return Ok(());
     }
-    const QUEUE: &str =
-        "zload's own engine has no queue: what the kernel does not take waits at its client";
-    const THREADS: &str = "zload's own engine has no I/O threads";
     let sockets = &scenario.sockets;
     for (path, given, why) in [
         ("sockets.sndhwm", sockets.sndhwm.is_some(), QUEUE),

@@ -16,14 +16,13 @@ pub fn head_size(body: usize) -> usize {
 /// Appends a frame of a message; `flags` is 0 or [`MORE`](super::MORE).
 #[inline]
 pub fn encode(flags: u8, body: &[u8], into: &mut Vec<u8>) {
-    match u8::try_from(body.len()) {
-        Ok(size) => into.extend_from_slice(&[flags, size]),
-        Err(_) => {
-            let mut head = [0; LONGEST_HEAD];
-            head[0] = flags | LONG;
-            head[1..].copy_from_slice(&(body.len() as u64).to_be_bytes());
-            into.extend_from_slice(&head);
-        }
+    if let Ok(size) = u8::try_from(body.len()) {
+        into.extend_from_slice(&[flags, size]);
+    } else {
+        let mut head = [0; LONGEST_HEAD];
+        head[0] = flags | LONG;
+        head[1..].copy_from_slice(&(body.len() as u64).to_be_bytes());
+        into.extend_from_slice(&head);
     }
     into.extend_from_slice(body);
 }
