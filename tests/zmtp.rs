@@ -1,13 +1,12 @@
 //! Clients of zload's own engine (`clients.engine = "zmtp"`), as users see them: the same plan and the same counts as with
 //! libzmq, and what becomes of requests whose connection ends.
 
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::Value;
-use support::{ENGINES, ForeignServer, Zload, ledger, number};
+
+use crate::support::{ENGINES, ForeignServer, Zload, ledger, number};
 
 fn with_engine(engine: &str) -> String {
     format!("clients.engine={engine}")
