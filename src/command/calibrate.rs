@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::experiment::{contender, play, questions};
-use super::{DONE, INTERRUPTED, INVALID, Places, deliver, interruption};
+use super::{DONE, INTERRUPTED, INVALID, Places, deliver, ensure_format, interruption};
 use crate::Error;
 use crate::cli::CalibrateArgs;
 use crate::experiment::Design;
@@ -11,11 +11,10 @@ use crate::files::{Inputs, load};
 use crate::machine::threads::keep_on;
 use crate::progress::{Mode, Progress};
 use zload_report::compare::calibrate as noise;
-use zload_report::print::formats;
 use zload_report::result::CalibrationResult;
 
 pub(super) fn calibrate(args: &CalibrateArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    formats::ensure::<CalibrationResult>(args.output.format)?;
+    ensure_format::<CalibrationResult>(&args.output)?;
     if let Some(cpus) = args.design.cpus {
         keep_on(cpus)?;
     }

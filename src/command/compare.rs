@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::experiment::{contender, play, questions, saved_side, tell_apart};
-use super::{DONE, INTERRUPTED, INVALID, NO, Places, deliver, interruption};
+use super::{DONE, INTERRUPTED, INVALID, NO, Places, deliver, ensure_format, interruption};
 use crate::Error;
 use crate::cli::{CompareArgs, FailOn};
 use crate::experiment::{Contender, Design};
@@ -14,7 +14,6 @@ use crate::progress::{Mode, Progress};
 use zload_core::scenario::load::Override;
 use zload_core::scenario::{Scenario, Vary};
 use zload_report::compare::{Questions, Side, blocks_for, compare_saved};
-use zload_report::print::formats;
 use zload_report::result::{
     Answer, CalibrationResult, ComparisonResult, RunResult, Saved, to_value,
 };
@@ -23,7 +22,7 @@ use zload_report::result::{
 const MOST_BLOCKS: u32 = 60;
 
 pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    formats::ensure::<ComparisonResult>(args.output.format)?;
+    ensure_format::<ComparisonResult>(&args.output)?;
     let calibration = args.calibration.as_deref().map(load_calibration).transpose()?;
     let files =
         args.files.iter().map(|path| load::read_saved(path)).collect::<Result<Vec<_>, _>>()?;
@@ -46,7 +45,7 @@ pub(super) fn compare(args: &CompareArgs, out: &mut dyn Write) -> Result<u8, Err
     let delivered = deliver(&result, &args.output, places, out);
     match delivered {
         // How the comparison ended says more, and decides the exit code.
-        Err(Error::NotPrinted(_)) if result.interrupted || result.failure.is_some() => {}
+        Err(Error::NotPrinted { .. }) if result.interrupted || result.failure.is_some() => {}
         delivered => delivered?,
     }
     exit_code(&result, args.fail_on)

@@ -2,20 +2,19 @@
 
 use std::io::Write;
 
-use super::{DONE, Places, deliver, interruption, load};
+use super::{DONE, Places, deliver, ensure_format, interruption, load};
 use crate::Error;
 use crate::cli::IdealArgs;
 use crate::files::{Inputs, input};
 use zload_core::plan::Plan;
 use zload_core::twin::{self, Limits, NoIdeal, Pool};
-use zload_report::print::formats;
 use zload_report::result::IdealResult;
 
 /// The work of one policy: 5 to 20 s, for 1,000 round trips a second over a day.
 const MOST_STEPS: u64 = 200_000_000;
 
 pub(super) fn ideal(args: &IdealArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    formats::ensure::<IdealResult>(args.output.format)?;
+    ensure_format::<IdealResult>(&args.output)?;
     let scenario = load(&args.scenario, &args.overrides.with(&args.load))?;
     let inputs = Inputs::of([&args.scenario]).and_server(&scenario);
     let places = Places::reserve(&args.output, &inputs)?;

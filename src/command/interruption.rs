@@ -15,8 +15,8 @@ use signal_hook::iterator::Signals;
 
 use super::INTERRUPTED;
 use crate::Error;
-use crate::files::leftovers;
-use crate::machine::environment;
+use crate::environment;
+use crate::leftovers;
 
 /// Requests, however zload was started: a shell without job control has some of them ignored in the background.
 const ALWAYS: [i32; 3] = [SIGINT, SIGTERM, SIGQUIT];

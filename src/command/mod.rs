@@ -30,13 +30,13 @@ use interruption::interruption;
 
 use crate::Error;
 use crate::cli::{Cli, Color, Command, OutputArgs};
+use crate::environment;
 use crate::files::{Destination, Input, Inputs, load as files};
-use crate::machine::environment;
 use crate::progress;
 use zload_core::scenario::Scenario;
 use zload_core::scenario::load::Override;
 use zload_core::text;
-use zload_report::print::formats::{self, Printable};
+use zload_report::print::formats::{self, NotPrinted, Printable};
 use zload_report::print::{self as forms, Style};
 use zload_report::report;
 use zload_report::result::{RunResult, to_json};
@@ -166,7 +166,17 @@ fn deliver<T: Serialize + Printable>(
 /// A result in the form that was asked for.
 fn text_of<T: Printable>(result: &T, output: &OutputArgs) -> Result<String, Error> {
     let style = style(output.verbose);
-    Ok(formats::form(result, output.format, style, &environment::revision_of_ci())?)
+    formats::form(result, output.format, style, &environment::revision_of_ci()).map_err(not_printed)
+}
+
+/// Fails unless there is the format that was asked for of this kind of result.
+fn ensure_format<T: Printable>(output: &OutputArgs) -> Result<(), Error> {
+    formats::ensure::<T>(output.format).map_err(not_printed)
+}
+
+fn not_printed(why: NotPrinted) -> Error {
+    let must_not_be_used = matches!(why, NotPrinted::MustNotBeUsed { .. });
+    Error::NotPrinted { why: why.to_string(), must_not_be_used }
 }
 
 /// How a report on standard output may look: as wide as the terminal is, within what can be read.

@@ -8,9 +8,10 @@ use super::{DONE, NO, Places, code_of, deliver, exit_code, interruption, load_fr
 use crate::Error;
 use crate::cli::RunArgs;
 use crate::engine::{self, Part};
+use crate::environment;
 use crate::files::{Destination, Input, Inputs, load::read_scenario, quick};
+use crate::machine::threads;
 use crate::machine::threads::keep_on;
-use crate::machine::{environment, threads};
 use crate::progress::{Mode, Progress};
 use zload_core::facts::Measured;
 use zload_core::plan::Plan;
@@ -74,7 +75,7 @@ pub(super) fn run(args: &RunArgs, out: &mut dyn Write) -> Result<u8, Error> {
     }
     match delivered {
         // How the run ended says more, and decides the exit code.
-        Err(Error::NotPrinted(_)) if result.interrupted || result.failure.is_some() => {}
+        Err(Error::NotPrinted { .. }) if result.interrupted || result.failure.is_some() => {}
         delivered => delivered?,
     }
     match exit_code(result.interrupted, result.failure.as_deref())? {

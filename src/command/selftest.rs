@@ -2,17 +2,16 @@
 
 use std::io::Write;
 
-use super::{DONE, INTERRUPTED, INVALID, NO, Places, deliver, interruption};
+use super::{DONE, INTERRUPTED, INVALID, NO, Places, deliver, ensure_format, interruption};
 use crate::cli::SelftestArgs;
+use crate::environment;
 use crate::files::Inputs;
-use crate::machine::environment;
 use crate::progress::{Mode, Progress};
 use crate::{Error, selftest};
-use zload_report::print::formats;
 use zload_report::result::SelftestResult;
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    formats::ensure::<SelftestResult>(args.output.format)?;
+    ensure_format::<SelftestResult>(&args.output)?;
     // There is no scenario that the result could replace.
     let places = Places::reserve(&args.output, &Inputs::default())?;
     let interrupted = interruption()?;

@@ -2,21 +2,20 @@
 
 use std::io::Write;
 
-use super::{Places, deliver, exit_code, interruption, load};
+use super::{Places, deliver, ensure_format, exit_code, interruption, load};
 use crate::Error;
 use crate::cli::ServeArgs;
 use crate::engine;
+use crate::environment;
 use crate::files::{Inputs, input};
-use crate::machine::environment;
 use crate::progress::{Mode, Progress};
 use zload_core::scenario::{Nanos, is_beyond_loopback};
 use zload_core::text;
-use zload_report::print::formats;
 use zload_report::report;
 use zload_report::result::ServeResult;
 
 pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> {
-    formats::ensure::<ServeResult>(args.output.format)?;
+    ensure_format::<ServeResult>(&args.output)?;
     let scenario = load(&args.scenario, &args.overrides())?;
     let connects = scenario.workers.connect.as_ref().is_some_and(|to| !to.ends_with(":*"));
     if !(scenario.has_proxy() || connects) {

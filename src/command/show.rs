@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::{print, style};
+use super::{not_printed, print, style};
 use crate::Error;
 use crate::cli::ShowArgs;
+use crate::environment;
 use crate::files::{Destination, Inputs, load};
-use crate::machine::environment;
 use zload_report::print::{self as forms, formats};
 use zload_report::report;
 
@@ -18,6 +18,8 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
     let revision = environment::revision_of_ci();
     print(
         out,
-        formats::form_of_saved(&saved, args.format, style(args.verbose), &revision)?.as_bytes(),
+        formats::form_of_saved(&saved, args.format, style(args.verbose), &revision)
+            .map_err(not_printed)?
+            .as_bytes(),
     )
 }

@@ -4,6 +4,7 @@
 //! listening: every slice connects anew. All sides of a round get the same seed, so they run the same plan, request by
 //! request, where their scenarios allow it. Invariant: no process is left behind, whatever ends the experiment.
 
+pub(crate) mod burn_in;
 mod design;
 mod player;
 mod trial;

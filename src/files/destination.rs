@@ -11,8 +11,8 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::input;
-use super::leftovers::{Leftover, Removal};
 use crate::Error;
+use crate::leftovers::{Leftover, Removal};
 use zload_core::scenario::Scenario;
 
 /// The most links that are followed to a file that is not there yet, as Linux does.

@@ -2,7 +2,6 @@
 
 pub(crate) mod destination;
 pub(crate) mod input;
-pub(crate) mod leftovers;
 pub mod load;
 pub(crate) mod quick;
 

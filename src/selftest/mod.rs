@@ -152,7 +152,7 @@ mod tests {
     }
 
     fn result(trials: Vec<Trial>, all: bool) -> SelftestResult {
-        SelftestResult::new(crate::machine::environment::describe(), None, trials, all)
+        SelftestResult::new(crate::environment::describe(), None, trials, all)
     }
 
     #[test]

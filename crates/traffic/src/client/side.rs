@@ -1,0 +1,224 @@
+//! The clients' side of a run: starts the drivers' threads and holds the lines to them.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::driver::{Driver, Surroundings};
+use super::{DriverCounters, Event, Settings};
+use super::{connect::Connector, sockets_world::SocketsWorld, state::Client, tracker::Tracker};
+use super::{world::World, zmtp_world::ZmtpWorld};
+use crate::Error;
+use crate::machine::{self, Clock, Stop, Sum, ThreadId, host::CLIENT_THREADS, threads};
+use crate::wire::{Context, Observation, Stations};
+use zload_core::facts::Connections;
+use zload_core::plan::Identities;
+use zload_core::scenario::ClientEngine;
+
+/// The clients of a run: their drivers' threads, and the lines to them.
+pub struct Clients {
+    /// What the clients are called.
+    pub identities: Identities,
+    /// The drivers.
+    pub threads: Vec<JoinHandle<()>>,
+    /// What each has done.
+    pub counters: Vec<Arc<DriverCounters>>,
+    /// Tells each when the plan begins.
+    pub start: Vec<Sender<Clock>>,
+    /// What they report.
+    pub events: Receiver<Event>,
+}
+
+impl Clients {
+    /// Starts the drivers, which connect at once.
+    pub fn start(
+        settings: &Arc<Settings>,
+        stop: &Arc<Stop>,
+        observed: Observation<'_>,
+    ) -> Result<Self, Error> {
+        let Settings { plan, share, nonce, engine, io_threads, drivers, .. } = &**settings;
+        let sockets = settings.clients().saturating_add(16);
+        let context = match engine {
+            ClientEngine::Libzmq => {
+                Some(Context::new(*io_threads, sockets)?.named(CLIENT_THREADS)?)
+            }
+            ClientEngine::Zmtp => None,
+        };
+        // What comes late for a run is not taken for another's.
+        let run_token = u32::try_from(machine::unique_number() >> 32).expect("half of 64 bits");
+        let identities = plan.identities(*nonce);
+        let mut shares: Vec<Vec<(u32, String)>> = (0..*drivers).map(|_| Vec::new()).collect();
+        // By their place and not by their number: of every fourth client, one of two drivers would get all.
+        for (place, number) in share.clients(plan.clients()).enumerate() {
+            shares[place % *drivers as usize].push((number, identities.of(number)));
+        }
+        let (tell, events) = mpsc::channel();
+        let mut clients = Self {
+            identities: identities.clone(),
+            threads: vec![],
+            counters: vec![],
+            start: vec![],
+            events,
+        };
+        for (number, share) in (0..).zip(shares) {
+            let (start, wait_for_start) = mpsc::channel();
+            let around = Surroundings {
+                plan: Arc::clone(plan),
+                forms: Arc::clone(&settings.forms),
+                identities: identities.clone(),
+                counters: Arc::new(DriverCounters::default()),
+                tell: tell.clone(),
+                tracer: observed.tracer.cloned(),
+            };
+            clients.counters.push(Arc::clone(&around.counters));
+            let body = DriverThread {
+                settings: Arc::clone(settings),
+                context: context.clone(),
+                share,
+                run_token,
+                stop: Arc::clone(stop),
+                stations: observed.stations.cloned(),
+                number,
+                start: wait_for_start,
+                around,
+            };
+            let thread = threads::start("zload/driver", number, move || body.play())
+                .inspect_err(|_| stop.request())?;
+            clients.threads.push(thread);
+            clients.start.push(start);
+        }
+        Ok(clients)
+    }
+
+    /// Lets the drivers that have ended close their connections, and waits until they have.
+    pub fn close(&mut self) {
+        self.start.clear();
+        for thread in self.threads.drain(..) {
+            // One that panicked has been missed before.
+            let _panicked = thread.join();
+        }
+    }
+
+    /// What became of connections that zload's own engine made, with what the kernel says of all.
+    pub fn connections(&self, clients: u32, all: Option<Connections>) -> Connections {
+        let [closed, reset, too_long, silent] = [
+            self.sum(|of| &of.closed),
+            self.sum(|of| &of.reset),
+            self.sum(|of| &of.too_long),
+            self.sum(|of| &of.silent),
+        ];
+        let all = all.unwrap_or(Connections { begun: clients.into(), ..Connections::default() });
+        Connections {
+            begun: all.begun,
+            ended: all.ended.max(closed + reset + too_long + silent),
+            made: all.made.max(self.sum(|of| &of.made)),
+            closed,
+            reset,
+            too_long,
+            silent,
+            requests_lost: self.sum(|of| &of.lost_with_connection),
+            window_closed: self.sum(|of| &of.window_closed),
+            most_unsent: self.counters.iter().map(|of| of.most_unsent.get()).max().unwrap_or(0),
+        }
+    }
+
+    /// How many drivers have ended.
+    pub fn ended(&self) -> usize {
+        self.threads.iter().filter(|thread| thread.is_finished()).count()
+    }
+
+    /// A counter, over all drivers.
+    pub fn sum(&self, part: fn(&DriverCounters) -> &Sum) -> u64 {
+        self.counters.iter().map(|counters| part(counters).get()).sum()
+    }
+}
+
+struct DriverThread {
+    settings: Arc<Settings>,
+    /// None where clients need no ZeroMQ.
+    context: Option<Context>,
+    share: Vec<(u32, String)>,
+    run_token: u32,
+    stop: Arc<Stop>,
+    stations: Option<Arc<Stations>>,
+    number: u32,
+    start: Receiver<Clock>,
+    around: Surroundings,
+}
+
+/// How often a driver that waits for the start looks after its connections.
+const ATTENDED_EVERY: Duration = Duration::from_millis(20);
+
+impl DriverThread {
+    fn play(mut self) {
+        let plan = &self.around.plan;
+        let client = |(number, identity): &(u32, String)| {
+            Client::new(*number, identity.clone(), self.run_token, plan)
+        };
+        let clients: Vec<Client> = self.share.iter().map(client).collect();
+        match self.context.take() {
+            Some(context) => self.play_sockets(clients, context),
+            None => self.play_zmtp(clients),
+        }
+    }
+
+    fn play_sockets(self, clients: Vec<Client>, context: Context) {
+        let connector = Connector::new(Arc::clone(&self.settings), context);
+        let connected = connector.connect(&clients, &self.stop, &self.around.counters);
+        let Some((epoll, sockets)) = self.told(connected) else { return };
+        let Ok(clock) = self.start.recv() else { return };
+        let stop = Arc::clone(&self.stop);
+        let world = SocketsWorld::new(sockets, epoll, connector, clock, stop);
+        self.run(world, clients, clock);
+    }
+
+    fn play_zmtp(self, clients: Vec<Client>) {
+        let identities = clients.iter().map(|client| &*client.identity);
+        let made = ZmtpWorld::new(&self.settings, identities, &self.stop, &self.around.counters);
+        let connected = made
+            .and_then(|mut world| Ok(world.connect(&self.settings, &clients)?.then_some(world)));
+        let Some(mut world) = self.told(connected) else { return };
+        let clock = loop {
+            match self.start.recv_timeout(ATTENDED_EVERY) {
+                Ok(clock) => break clock,
+                Err(RecvTimeoutError::Disconnected) => return,
+                // What fails here fails in the run, and is told there.
+                Err(RecvTimeoutError::Timeout) => {
+                    let _failed = world.attend(Duration::ZERO);
+                }
+            }
+        };
+        world.set_clock(clock);
+        self.run(world, clients, clock);
+    }
+
+    /// Reports how the connecting ended; gives what is connected.
+    fn told<T>(&self, connected: Result<Option<T>, Error>) -> Option<T> {
+        let (event, connected) = match connected {
+            Err(error) => (Event::NotConnected(error), None),
+            Ok(None) => (Event::TimedOut, None),
+            Ok(connected) => (Event::Connected(ThreadId::current()), connected),
+        };
+        // The receiver goes away first only if the run has failed, and then hears nothing more.
+        let _heard = self.around.tell.send(event);
+        connected
+    }
+
+    /// Runs a driver of these connections, and closes them when all have been looked at.
+    fn run(self, world: impl World, clients: Vec<Client>, clock: Clock) {
+        // What the stations' clock read when the plan started.
+        let zero_ns = self.stations.as_ref().map_or(0, |of| clock.origin_in(of.clock()));
+        let driver = (self.number, self.settings.drivers);
+        let tracker = Tracker::new(&self.around.plan, self.stations, zero_ns, driver);
+        let tell = self.around.tell.clone();
+        let (recorded, world) = match Driver::new(world, self.around, tracker, clients).run() {
+            Ok((recorded, world)) => (Ok(recorded), Some(world)),
+            Err(errno) => (Err(errno), None),
+        };
+        let _heard = tell.send(Event::Ended(Box::new(recorded)));
+        // Nothing more comes on this line: it ends when all connections have been looked at.
+        let _ended = self.start.recv();
+        drop(world);
+    }
+}
