@@ -15,6 +15,7 @@ mod ideal;
 mod json;
 mod luck;
 mod notes;
+mod outcome;
 mod percentiles;
 mod pool;
 mod reach;
@@ -47,6 +48,7 @@ pub use ideal::{
     STEPS_BESIDE_A_SLICE, Sampled,
 };
 pub use json::{to_json, to_line, to_value};
+pub use outcome::Outcome;
 pub use percentiles::{Intervals, Kind, PERCENTILES};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use reach::out_of_reach;
