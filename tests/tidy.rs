@@ -14,10 +14,10 @@ const ROOMS: [(&str, &[&str]); 3] = [
         "crates/core/src",
         &[
             "sum", "text", "quantity", "problem", "stats", "scenario", "plan", "message", "record",
-            "facts", "twin",
+            "facts", "twin", "search",
         ],
     ),
-    ("crates/report/src", &["verdict", "result", "compare", "merge", "report", "print"]),
+    ("crates/report/src", &["verdict", "result", "compare", "merge", "search", "report", "print"]),
     (
         "src",
         &[

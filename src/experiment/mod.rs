@@ -6,6 +6,8 @@
 
 mod design;
 mod player;
+mod recovery;
+mod search;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -18,6 +20,8 @@ use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::SplitMix64;
 
 pub use design::{Design, DesignOverrides, Profile, in_minutes};
+pub use recovery::Recovery;
+pub use search::{Search, SearchStanding, TRIAL_OVERHEAD_NS};
 pub use trial::Trials;
 
 use crate::Error;

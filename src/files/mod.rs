@@ -7,4 +7,4 @@ pub mod load;
 pub(crate) mod quick;
 
 pub(crate) use destination::{Destination, Inputs, create_new};
-pub(crate) use input::Input;
+pub(crate) use input::{Input, Place};

@@ -1,7 +1,6 @@
 //! Searches whose truth is known, played without a clock: their intervals hold it, whatever is played and in which order.
 
 use proptest::prelude::*;
-use rand::RngExt as _;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_distr::{Distribution as _, Exp1, StandardNormal};

@@ -42,6 +42,11 @@ impl Template {
         Self { name: scenario.name.clone(), text }
     }
 
+    /// Its text, as a file could say it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The scenario with these `key=value` settings.
     pub fn with(&self, settings: &[String]) -> Result<Scenario, Problem> {
         let overrides: Vec<Override> = settings
