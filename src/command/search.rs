@@ -126,10 +126,13 @@ impl Asked {
         if over.starts_with("run.") || over.starts_with("search.") || over == "seed" {
             return Err(Error::Failed(format!("--over {over}: trials set that themselves")));
         }
-        if scenario.load.changes() && over.starts_with("load.rate") {
-            // Only a rate is left of it.
-            overrides.push(Override::new(&over, "1/s"));
-            scenario = load_from(input, &overrides)?;
+        if over.starts_with("load.rate") {
+            // Of a load that changes only a rate is left, and a closed one has none.
+            let rate = [&overrides[..], &[Override::new(&over, "1/s")]].concat();
+            let with_rate = load_from(input, &rate)?;
+            if scenario.load.changes() {
+                (scenario, overrides) = (with_rate, rate);
+            }
         }
         if scenario.load.changes() {
             return Err(Error::Failed(

@@ -18,7 +18,7 @@ use zload_report::result::{SearchIdeal, SearchProbe};
 const TWIN_STEPS: u64 = 60_000_000;
 /// Of a bound, or of what a closed load reaches, this much is a start.
 const SHARE: f64 = 0.7;
-/// So many trials are about what a search takes, and a gate.
+/// About this many trials a search takes, and a gate.
 const TRIALS: u64 = 22;
 const TRIALS_OF_GATE: u64 = 12;
 /// The shortest trial that is chosen, and the one that is chosen if the goal asks for no more; in seconds.
@@ -90,13 +90,14 @@ impl Wanted<'_> {
         let value = match (self.gate, capacity) {
             (Some(gate), _) => gate,
             (None, Some(ideal)) => ideal.capacity,
-            (None, None) if self.is_rate() => {
+            // The closed load would be the first overload: it is left out where it is not needed.
+            (None, None) if self.is_rate() && self.middle().is_none() => {
                 probe = self.probe(trials, interrupted)?;
                 match probe {
                     Some(SearchProbe { requests_per_s, .. }) if requests_per_s > 0.0 => {
                         self.of_rate(requests_per_s) * SHARE
                     }
-                    _ => self.middle().or(self.current).unwrap_or(1.0),
+                    _ => self.current.unwrap_or(1.0),
                 }
             }
             (None, None) => self.middle().or(self.current).ok_or_else(|| {

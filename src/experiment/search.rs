@@ -82,6 +82,9 @@ impl Search<'_> {
             if self.begins_afresh(result.restart) {
                 trials.afresh(false);
                 after = After::Start;
+            } else if !self.is_started {
+                // Of zload, not of the server, which is somebody else's.
+                trials.afresh(false);
             }
             let run = match self.trial(trials, result, (value, seed)) {
                 Ok(Some(run)) => run,
@@ -170,7 +173,10 @@ impl Search<'_> {
     }
 
     fn played(&self, settings: &[String]) -> Result<Scenario, Error> {
-        self.template.with(settings).map_err(Error::from)
+        let first_line = |problem: String| problem.lines().next().unwrap_or_default().to_owned();
+        self.template
+            .with(settings)
+            .map_err(|problem| Error::Failed(first_line(problem.to_string())))
     }
 
     /// What a run says of the goals, as it is kept.

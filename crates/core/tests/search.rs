@@ -78,7 +78,7 @@ fn search(
         next(question, &trials, most.saturating_sub(u32::try_from(trials.len()).unwrap()))
     {
         let (outcome, slow) = play(value, seed);
-        let finding = |role| Finding { role, outcome, slow, overloaded: false };
+        let finding = |role| Finding { role, outcome, slow, overloaded: false, by_generator: true };
         let after = trials.last().map_or(After::Start, |last| last.findings[last.goal].role.into());
         trials.push(Trial {
             number: u32::try_from(trials.len()).unwrap() + 1,
@@ -259,7 +259,7 @@ fn further_goals_share_the_trials() {
     {
         let finding = |(role, capacity): (Role, f64)| {
             let outcome = if value <= capacity { Outcome::Met } else { Outcome::Missed };
-            Finding { role, outcome, slow: None, overloaded: false }
+            Finding { role, outcome, slow: None, overloaded: false, by_generator: true }
         };
         trials.push(Trial {
             number: u32::try_from(trials.len()).unwrap() + 1,

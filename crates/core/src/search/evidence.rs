@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn so_much_is_needed() {
+    fn a_few_trials_are_needed() {
         assert_eq!([0, 1, 2].map(|misses| fewest(misses, 20.0)), [6, 10, 14]);
         assert_eq!([0, 1, 2].map(|misses| fewest(misses, 40.0)), [7, 11, 15]);
     }

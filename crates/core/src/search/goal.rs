@@ -95,7 +95,7 @@ impl Counted {
         ns > self.limit_ns || (ns == self.limit_ns && !self.at_most)
     }
 
-    /// How many of so many may be slow.
+    /// How many of this many may be slow.
     pub fn allowed(&self, of: u64) -> u64 {
         // A hundredth is no exact number.
         crate::quantity::saturating(self.allowed_ratio * of as f64 + 1e-9)

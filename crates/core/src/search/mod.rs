@@ -89,7 +89,7 @@ pub struct Slow {
     pub slow: u64,
     /// How many may be.
     pub allowed: u64,
-    /// Of so many requests.
+    /// How many requests there are.
     pub of: u64,
 }
 
@@ -104,6 +104,8 @@ pub struct Finding {
     pub slow: Option<Slow>,
     /// Whether the system did not keep up with the load.
     pub overloaded: bool,
+    /// Of a void one, whether it is so because the generator could not offer the load.
+    pub by_generator: bool,
 }
 
 /// A trial that was played.

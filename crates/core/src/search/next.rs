@@ -57,16 +57,27 @@ pub fn next(question: &Question, trials: &[Trial], left: u32) -> Next {
     Next::Play { goal, value, seed: seed(question, &trials), roles: roles.collect() }
 }
 
-/// Each trial that counted used one plan up.
+/// Each trial uses one plan up, but one that is played again because it was void.
 fn seed(question: &Question, trials: &[&Trial]) -> u64 {
-    let is_void = |trial: &&&Trial| {
-        trial.findings.get(trial.goal).is_none_or(|finding| finding.outcome == Outcome::Void)
+    let is_new = |(index, trial): &(usize, &&Trial)| {
+        let before = index.checked_sub(1).map(|before| trials[before].seed);
+        before != Some(trial.seed)
     };
-    let used = trials.len() - trials.iter().filter(is_void).count();
+    let used = trials.iter().enumerate().filter(is_new).count();
     match question.seeds.len() {
         0 => used as u64,
         seeds => question.seeds[used % seeds],
     }
+}
+
+/// Of both sides of a gate the one that most trials so far speak for: a role may follow from what was seen before it.
+fn likelier(trials: &[&Trial], goal: usize, ends: &[(Role, f64)]) -> Option<(Role, f64)> {
+    let count = |outcome: Outcome| {
+        trials.iter().filter(|trial| trial.findings[goal].outcome == outcome).count()
+    };
+    let wanted =
+        if count(Outcome::Missed) > count(Outcome::Met) { Role::Missed } else { Role::Carried };
+    ends.iter().find(|(role, _)| *role == wanted).or(ends.first()).copied()
 }
 
 /// What is not shown yet.
@@ -116,6 +127,9 @@ impl<'a> Open<'a> {
             return Some((goal, Role::Find, question.scale.nearest(at.unwrap_or_else(start))));
         }
         let ends: Vec<(Role, f64)> = self.ends(question, goal).into_iter().flatten().collect();
+        if question.gate.is_some() {
+            return likelier(trials, goal, &ends).map(|(role, value)| (goal, role, value));
+        }
         let mut random = SplitMix64::seed_from_u64(question.order ^ ((trials.len() as u64) << 40));
         let (role, value) = ends[random.random_range(0..ends.len())];
         Some((goal, role, value))

@@ -44,7 +44,7 @@ impl Scale {
         there
     }
 
-    /// The same that is not harder than so.
+    /// The same that is not harder.
     pub fn at_most(self, value: f64, factor: f64) -> f64 {
         let raw = self.raw(value, factor);
         match (self.whole && raw < FINE, self.more_is_easier) {
@@ -54,7 +54,7 @@ impl Scale {
         }
     }
 
-    /// The same that is not easier than so.
+    /// The same that is not easier.
     pub fn at_least(self, value: f64, factor: f64) -> f64 {
         let raw = self.raw(value, factor);
         match (self.whole && raw < FINE, self.more_is_easier) {

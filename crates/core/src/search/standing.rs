@@ -4,13 +4,13 @@ use super::{Outcome, Question, Role, Trial, estimate::estimate};
 
 /// The largest step, as a logarithm: a factor of 4.
 const LARGEST_STEP: f64 = 1.386;
-/// So often the search turns round before it confirms.
+/// The search turns round this often before it confirms.
 const TURNS: u32 = 3;
 /// A contrary end moves away by this share of the width.
 const MOVE: f64 = 0.4;
-/// So many trials against an end move it.
+/// This many trials against an end move it.
 const CONTRARY: u32 = 2;
-/// So many void trials of one plan at a value are more than the generator can do there.
+/// This many void trials of one plan at a value are a limit of the generator, or a plan to leave.
 const VOIDS: u32 = 2;
 
 /// Where a goal is.
@@ -86,7 +86,12 @@ impl Standing {
             if self.voids < VOIDS {
                 return;
             }
-            if !self.is_beyond(question, trial.value) && finding.role != Role::Sentinel {
+            if !finding.by_generator || finding.role == Role::Sentinel {
+                // Something else disturbed the measurement: the next plan.
+                self.voids = 0;
+                return;
+            }
+            if !self.is_beyond(question, trial.value) {
                 self.beyond = Some(trial.value);
             }
         }

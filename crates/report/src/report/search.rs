@@ -108,7 +108,7 @@ fn to_decide(result: &SearchResult, more: u32) -> String {
     let needed_s = result.time_ns as f64 / 1e9 + f64::from(more) * each_s;
     format!(
         "about {} like these: try --time {}s",
-        counted(u64::from(more), "more trial").replace("more trials", "more trials"),
+        counted(u64::from(more), "more trial"),
         quantity::saturating((needed_s / 10.0).ceil()) * 10
     )
 }
@@ -206,65 +206,69 @@ fn shares(trials: &[&SearchTrial]) -> Option<Shares> {
 
 /// Every trial in a row.
 fn trials(result: &SearchResult) -> Block {
-    let headings = ["", "role", "value", "outcome", "slow", "p50", "p99", "why"];
-    let kinds = [
-        Kind::Figures,
-        Kind::Words,
-        Kind::Figures,
-        Kind::Words,
-        Kind::Figures,
-        Kind::Figures,
-        Kind::Figures,
-        Kind::Words,
+    const COLUMNS: [(&str, Kind); 9] = [
+        ("", Kind::Figures),
+        ("value", Kind::Figures),
+        ("to", Kind::Words),
+        ("outcome", Kind::Words),
+        ("slow", Kind::Figures),
+        ("may be", Kind::Figures),
+        ("of", Kind::Figures),
+        ("p50", Kind::Figures),
+        ("p99", Kind::Figures),
     ];
-    let columns = headings.into_iter().zip(kinds).map(|(heading, kind)| Column {
+    let columns = COLUMNS.into_iter().map(|(heading, kind)| Column {
         heading: heading.into(),
         kind,
-        is_main: ["", "value", "outcome", "why"].contains(&heading),
+        is_main: ["", "value", "outcome", "slow"].contains(&heading),
         ..Column::default()
     });
     let rows = result.trials.iter().enumerate().map(|(place, trial)| {
         let field = |name: &str| format!("trials.{place}.{name}");
-        let slow: Words = match trial.slow {
-            Some(slow) => number(field("slow"), slow),
-            None => Span::Nothing.into(),
-        };
         let tone = match trial.outcome {
             Outcome::Met => Tone::Good,
             Outcome::Missed => Tone::Alarm,
             Outcome::Void => Tone::Doubt,
         };
+        let many = |name: &str, count: Option<u64>| match count {
+            Some(count) => number(field(name), count),
+            None => Span::Nothing.into(),
+        };
+        let number = trial.number.to_string();
         Row::of::<Words>([
-            trial.number.to_string().into(),
-            role(trial.role).into(),
+            number.into(),
             shown(result, trial.value).into(),
-            Span::Toned(tone, outcome(trial.outcome).to_owned()).into(),
-            slow,
+            role(trial.role).into(),
+            Span::Toned(tone, outcome(trial)).into(),
+            many("slow", trial.slow),
+            many("allowed", trial.allowed),
+            many("requests", Some(trial.requests)),
             time(field("first_reply.p50_ns"), trial.first_reply.p50_ns),
             time(field("first_reply.p99_ns"), trial.first_reply.p99_ns),
-            trial.why.as_str().into(),
         ])
     });
-    Block::Table(
-        Table { id: "trials-table", columns: columns.collect(), ..Table::default() }.rows(rows),
-    )
+    let table = Table { id: "trials-table", columns: columns.collect(), ..Table::default() };
+    Block::Table(table.rows(rows))
 }
 
 /// A role as people read it.
 fn role(role: Role) -> &'static str {
     match role {
-        Role::Find => "find",
-        Role::Carried => "sustain",
-        Role::Missed => "miss",
-        Role::Sentinel => "far below",
+        Role::Find => "find it",
+        Role::Carried => "show met",
+        Role::Missed => "show missed",
+        Role::Sentinel => "look far below",
     }
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Met => "met",
-        Outcome::Missed => "missed",
-        Outcome::Void => "void",
+/// Met or missed; of a void trial also why, and where no count says why it missed.
+fn outcome(trial: &SearchTrial) -> String {
+    match trial.outcome {
+        Outcome::Met => "met".to_owned(),
+        Outcome::Missed if trial.overloaded => "missed (overload)".to_owned(),
+        Outcome::Missed if trial.slow > trial.allowed => "missed".to_owned(),
+        Outcome::Missed => format!("missed: {}", trial.why),
+        Outcome::Void => format!("void: {}", trial.why),
     }
 }
 

@@ -21,6 +21,9 @@ const MOST_VOID: f64 = 1.0 / 3.0;
 const FEW_VOID: usize = 3;
 /// A bound on the rate is one of the long run: a trial may end with a queue, and clocks differ.
 const BEYOND_BOUND: f64 = 1.02;
+/// Checks that fail where the generator cannot offer the load, and not by what else the machine does.
+const OF_THE_GENERATOR: [&str; 4] =
+    ["slip", "delivered_rate", "generator_saturated", "delivered_each_second"];
 /// More trials than this has no search.
 const MOST_TRIALS: usize = 100_000;
 
@@ -295,11 +298,13 @@ impl SearchResult {
             let (slow, allowed) = slow.zip(allowed)?;
             Some(Slow { slow, allowed, of: trial.requests })
         };
+        let failed = |name: &&str| trial.checks_failed.iter().any(|failed| failed == name);
+        let by_generator = OF_THE_GENERATOR.iter().any(failed);
         let finding = |goal: &SearchGoal| {
             if own(goal) {
                 let slow = counts(trial.slow, trial.allowed);
                 let SearchTrial { role, outcome, overloaded, .. } = *trial;
-                return Finding { role, outcome, slow, overloaded };
+                return Finding { role, outcome, slow, overloaded, by_generator };
             }
             let other = trial.others.iter().find(|other| other.goal == goal.name);
             match other {
@@ -308,12 +313,14 @@ impl SearchResult {
                     outcome: other.outcome,
                     slow: counts(other.slow, other.allowed),
                     overloaded: trial.overloaded,
+                    by_generator,
                 },
                 None => Finding {
                     role: Role::Find,
                     outcome: Outcome::Void,
                     slow: None,
                     overloaded: false,
+                    by_generator: false,
                 },
             }
         };

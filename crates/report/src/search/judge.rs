@@ -89,7 +89,7 @@ fn why_void(result: &RunResult) -> String {
         .collect();
     match &result.failure {
         Some(failure) => failure.clone(),
-        None => format!("INVALID by {}", failed.join(", ")),
+        None => failed.join(", "),
     }
 }
 
