@@ -13,12 +13,6 @@ use zload_core::quantity::{self, count, counted, duration};
 use zload_core::scenario::Threshold;
 use zload_core::search::{Counted, Outcome, Role, State, Typical};
 
-/// Share of slow requests of a trial: the median and both ends.
-struct Shares {
-    median: f64,
-    ends: [f64; 2],
-}
-
 impl Reported for SearchResult {
     fn report(&self) -> Document {
         let (said, tone) = sentence(self);
@@ -121,7 +115,11 @@ fn ideal(result: &SearchResult, place: usize, answer: &SearchAnswer) -> Option<(
     if let Some(efficiency) = answer.efficiency_at_least {
         // What is shown is rounded down.
         let percent = (efficiency * 1000.0).floor() / 10.0;
-        text += &format!(": {percent:.1} % of it or more");
+        text += &if efficiency > 1.0 {
+            ", and no less was sustained: a short trial may end with a queue".to_owned()
+        } else {
+            format!(": {percent:.1} % of it or more")
+        };
     }
     if let Some(bound) = ideal.bound_per_s {
         text += &format!("; workers are full at {}", quantity::rate(bound));
@@ -169,22 +167,38 @@ fn in_words(goal: &SearchGoal) -> String {
     goal.limits.iter().map(limit).collect::<Vec<_>>().join(", ")
 }
 
+/// What a trial says of a goal: its role there, and the slow requests, if there is such a count.
+fn of_goal_in(trial: &SearchTrial, goal: &SearchGoal) -> Option<(Role, Option<u64>)> {
+    if trial.goal == goal.name {
+        return (trial.outcome != Outcome::Void).then_some((trial.role, trial.slow));
+    }
+    let other = trial.others.iter().find(|other| other.goal == goal.name)?;
+    (other.outcome != Outcome::Void).then_some((other.role, other.slow))
+}
+
 /// `: 0.62 % slow (0.2 … 0.9)`, and what no loss in all of them says.
 fn slow(result: &SearchResult, goal: &SearchGoal, carried: bool) -> String {
-    let role = if carried { Role::Carried } else { Role::Missed };
-    let of_role: Vec<&SearchTrial> = result
-        .trials
-        .iter()
-        .filter(|trial| trial.goal == goal.name && trial.role == role)
-        .filter(|trial| trial.outcome != Outcome::Void)
+    let wanted = if carried { Role::Carried } else { Role::Missed };
+    let of_role = || {
+        let found = |trial| Some((trial, of_goal_in(trial, goal)?));
+        let found = result.trials.iter().filter_map(found);
+        found.filter(|(_, (role, _))| *role == wanted).map(|(trial, (_, slow))| (trial, slow))
+    };
+    let mut shares: Vec<f64> = of_role()
+        .filter_map(|(trial, slow)| Some(slow? as f64 / trial.requests.max(1) as f64))
         .collect();
-    let mut text = shares(&of_role).map_or_else(String::new, |of| {
-        let percent = |share: f64| format!("{:.2}", share * 100.0);
-        let [low, high] = of.ends.map(percent);
-        format!(": {} % slow ({low} … {high})", percent(of.median))
-    });
-    let lost: u64 = of_role.iter().map(|trial| trial.lost).sum();
-    let requests: u64 = of_role.iter().map(|trial| trial.requests).sum();
+    shares.sort_by(f64::total_cmp);
+    let percent = |share: f64| format!("{:.2}", share * 100.0);
+    let mut text = match &shares[..] {
+        [] => String::new(),
+        [low, .., high] if percent(*low) != percent(*high) => {
+            let median = percent(shares[shares.len() / 2]);
+            format!(": {median} % slow ({} … {})", percent(*low), percent(*high))
+        }
+        [one, ..] => format!(": {} % slow", percent(*one)),
+    };
+    let lost: u64 = of_role().map(|(trial, _)| trial.lost).sum();
+    let requests: u64 = of_role().map(|(trial, _)| trial.requests).sum();
     if carried && lost == 0 && requests > 0 {
         // The rule of three: e^-3 is 5 %.
         let most = 300.0 / requests as f64;
@@ -192,16 +206,6 @@ fn slow(result: &SearchResult, goal: &SearchGoal, carried: bool) -> String {
             &format!("; no loss in {} requests, so fewer than {most:.2} % (95 %)", count(requests));
     }
     text
-}
-
-fn shares(trials: &[&SearchTrial]) -> Option<Shares> {
-    let mut shares: Vec<f64> = trials
-        .iter()
-        .filter_map(|trial| Some(trial.slow? as f64 / trial.requests.max(1) as f64))
-        .collect();
-    shares.sort_by(f64::total_cmp);
-    let (first, last) = (*shares.first()?, *shares.last()?);
-    Some(Shares { median: shares[shares.len() / 2], ends: [first, last] })
 }
 
 /// Every trial in a row.
