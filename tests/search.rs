@@ -125,7 +125,7 @@ fn no_more_is_said_to_be_sustained_than_a_hard_limit_allows() {
 
 #[test]
 fn the_ends_of_what_may_be_tried_are_no_bounds_of_the_system() {
-    let ends = ["--from", "50/s", "--to", "90/s", "--time", "12s", "--trial", "100ms"];
+    let ends = ["--from", "50/s", "--to", "90/s", "--time", "9s", "--trial", "100ms"];
     let (result, _) = searched(OWN, &[&["--goal", "first_reply.p50 < 1us"], &ends[..]].concat());
     assert_eq!(carried(&result), None, "{result:#}");
     assert!(missed(&result).is_none_or(|rate| rate >= 50.0));

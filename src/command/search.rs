@@ -11,9 +11,10 @@ use super::search_start::{Start, Wanted};
 use super::{DONE, INTERRUPTED, INVALID, NO, Places, deliver, interruption, load_from};
 use crate::Error;
 use crate::cli::{RestartArg, SearchArgs, SearchFailOnArg};
-use crate::experiment::{Contender, Search, SearchStanding, TRIAL_OVERHEAD_NS, Trials, in_minutes};
+use crate::experiment::{
+    Contender, Search, SearchStanding, TRIAL_OVERHEAD_NS, Trials, begin, in_minutes,
+};
 use crate::files::{Input, Inputs, load};
-use crate::machine::clock::Clock;
 use crate::machine::threads::keep_on;
 use crate::machine::unique_number;
 use crate::progress::{Mode, Progress};
@@ -179,7 +180,7 @@ impl Asked {
         (interrupted, progress): (&Arc<AtomicBool>, &mut Progress),
         save: &dyn Fn(&SearchResult),
     ) -> Result<SearchResult, Error> {
-        let clock = Clock::start();
+        let clock = begin();
         let contender = self.contender(input)?;
         let environment = contender.side.environment.clone();
         let mut trials = Trials::new(contender, interrupted);

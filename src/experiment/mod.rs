@@ -21,7 +21,7 @@ use rand_xoshiro::SplitMix64;
 
 pub use design::{Design, DesignOverrides, Profile, in_minutes};
 pub use recovery::Recovery;
-pub use search::{Search, SearchStanding, TRIAL_OVERHEAD_NS};
+pub use search::{Search, SearchStanding, TRIAL_OVERHEAD_NS, begin};
 pub use trial::Trials;
 
 use crate::Error;

@@ -19,6 +19,11 @@ use zload_report::verdict::CheckStatus;
 /// What a trial takes besides its own times, until that is known: a process, handshakes, the drain. In nanoseconds.
 pub const TRIAL_OVERHEAD_NS: u64 = 250_000_000;
 
+/// Begins the time that a search may take.
+pub fn begin() -> Clock {
+    Clock::start()
+}
+
 /// What is needed to play a search.
 pub struct Search<'a> {
     /// The key.

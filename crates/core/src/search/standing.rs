@@ -26,6 +26,8 @@ pub(super) enum Phase {
         turns: u32,
         /// Whether the last step was to a harder value.
         went_harder: Option<bool>,
+        /// How many steps it went that way.
+        ran: u32,
     },
     /// Showing both ends.
     Confirm {
@@ -63,6 +65,7 @@ impl Standing {
                 step: libm::log(1.0 + question.step),
                 turns: 0,
                 went_harder: None,
+                ran: 0,
             },
         };
         let mut standing = Self { phases: vec![phase; question.goals], beyond: None, voids: 0 };
@@ -136,13 +139,14 @@ impl Standing {
         (value, harder): (f64, bool),
         so_far: &[&Trial],
     ) -> Phase {
-        let Phase::Find { step, turns, went_harder, .. } = phase else { return phase };
+        let Phase::Find { step, turns, went_harder, ran, .. } = phase else { return phase };
         let scale = question.scale;
         let turned = went_harder.is_some_and(|went| went != harder);
+        let ran = if turned { 1 } else { ran + 1 };
         let (step, turns) = match went_harder {
             Some(_) if turned => (step / 2.0, turns + 1),
-            // Far from where it began: longer strides.
-            Some(_) if turns == 0 => ((step * 2.0).min(LARGEST_STEP), turns),
+            // Far from where it began, or where it last turned: longer strides.
+            Some(_) if turns == 0 || ran > 2 => ((step * 2.0).min(LARGEST_STEP), turns),
             _ => (step, turns),
         };
         let end = |at: f64| Some(End { at, contrary: 0 });
@@ -160,7 +164,7 @@ impl Standing {
         if narrow || neighbours {
             return self.confirm(question, value, so_far);
         }
-        Phase::Find { at: Some(next), step, turns, went_harder: Some(harder) }
+        Phase::Find { at: Some(next), step, turns, went_harder: Some(harder), ran }
     }
 
     /// Both ends around what was found.

@@ -1,7 +1,7 @@
 //! The report of a search: the answer in one sentence, what it rests on, and every trial.
 
 use super::document::{
-    Block, Column, Depth, Document, Kind, Mark, Row, Section, Span, Status, Table, Tone, Words,
+    Block, Column, Depth, Document, Heading, Kind, Mark, Row, Section, Span, Table, Tone, Words,
     words,
 };
 use super::search_answer::{of_goal, percent, sentence, shown};
@@ -16,10 +16,9 @@ use zload_core::search::{Counted, Outcome, Role, State, Typical};
 impl Reported for SearchResult {
     fn report(&self) -> Document {
         let (said, tone) = sentence(self);
-        let status = Status { of: None, word: String::new(), meaning: said.as_str().into(), tone };
-        let mut first = vec![Block::Status(status)];
-        first.extend(answers(self));
-        let mut sections = vec![Section::bare("answer", Depth::Answer, first)];
+        // Text has the answer above it, and pages have it above everything.
+        let first = Section::bare("answer", Depth::Answer, answers(self));
+        let mut sections = vec![Section { heading: Heading::Title("Answer"), ..first }];
         sections
             .extend(search_plot::plot(self).map(|plot| {
                 Section::bare("capacity-plot", Depth::Answer, vec![Block::Plot(plot)])
