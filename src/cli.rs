@@ -1,6 +1,7 @@
 //! The command line, and nothing else. Defaults that concern a run live in the scenario.
 
 mod meaning;
+mod search;
 mod shards;
 mod together;
 
@@ -10,6 +11,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub use search::{RestartArg, SearchArgs, SearchFailOnArg};
 pub use shards::{MergeArgs, ShardArgs};
 pub use together::{GatherAt, Instant, WhichShard};
 
@@ -68,6 +70,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Compare two scenarios, builds or saved results: better, worse, same or unclear
     Compare(CompareArgs),
+    /// Search how much a system sustains: the highest rate, or any other key, at which a goal is met
+    Search(SearchArgs),
     /// Compare a scenario with itself: the noise of this machine, and the minimum detectable effect
     Calibrate(CalibrateArgs),
     /// Run slices of a scenario on request from standard input; used by `zload compare`
@@ -479,6 +483,8 @@ pub enum SchemaOf {
     Comparison,
     /// What `zload calibrate` writes
     Calibration,
+    /// What `zload search` writes
+    Search,
 }
 
 /// The formats, each with its use.

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use zload::cli::Cli;
 
 /// Commands that take minutes are only parsed. What they save is a result from tests/fixtures.
-const SLOW: [(&str, &str); 3] = [
+const SLOW: [(&str, &str); 4] = [
+    ("search", "search.json"),
     ("compare", "comparison.json"),
     ("calibrate", "calibration.json"),
     ("selftest", "selftest.json"),

@@ -149,6 +149,7 @@ fn json_of(saved: &Saved) -> String {
         Saved::Selftest(result) => to_json(result),
         Saved::Comparison(result) => to_json(result),
         Saved::Calibration(result) => to_json(result),
+        Saved::Search(result) => to_json(result),
     }
 }
 
@@ -170,6 +171,10 @@ fn results(seen: &Seen) {
             Saved::Ideal(result) => seen.result(&name, &**result),
             Saved::Selftest(result) => seen.result(&name, &**result),
             Saved::Calibration(result) => seen.result(&name, &**result),
+            Saved::Search(result) => {
+                seen.result(&name, &**result);
+                seen.page(&name, &**result);
+            }
         }
         let again = json_of(&saved);
         assert_eq!(

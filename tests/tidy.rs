@@ -11,10 +11,10 @@ const ROOMS: [(&str, &[&str]); 4] = [
         "crates/core/src",
         &[
             "sum", "text", "zmtp", "quantity", "problem", "stats", "scenario", "plan", "message",
-            "record", "facts", "twin",
+            "record", "facts", "twin", "search",
         ],
     ),
-    ("crates/report/src", &["verdict", "result", "compare", "merge", "report", "print"]),
+    ("crates/report/src", &["verdict", "result", "compare", "merge", "search", "report", "print"]),
     ("crates/traffic/src", &["error", "leftovers", "machine", "wire", "client", "server"]),
     (
         "src",

@@ -10,7 +10,7 @@ use crate::cli::QuestionArgs;
 use crate::environment;
 use crate::experiment::burn_in::burn_in;
 use crate::experiment::{self, Contender, Design, Ended};
-use crate::files::{Input, input};
+use crate::files::{Input, Place, input};
 use crate::progress::Progress;
 use zload_core::plan::Plan;
 use zload_core::quantity;
@@ -43,7 +43,28 @@ pub(super) fn contender(
             input::name(&input.path)
         )));
     }
-    let (path, kept) = input.for_others()?;
+    as_contender(input, scenario, settings, exe)
+}
+
+/// The scenario that was read, with what plays it.
+pub(super) fn as_contender(
+    input: &Input,
+    scenario: Scenario,
+    settings: Vec<String>,
+    exe: Option<&PathBuf>,
+) -> Result<Contender, Error> {
+    let place = input.for_others()?;
+    at_place(input, scenario, settings, exe, place)
+}
+
+/// The same of a scenario that is read at another place.
+pub(super) fn at_place(
+    input: &Input,
+    scenario: Scenario,
+    settings: Vec<String>,
+    exe: Option<&PathBuf>,
+    (path, kept): Place,
+) -> Result<Contender, Error> {
     let own = std::env::current_exe().map_err(|source| {
         Error::Failed(format!("zload cannot find its own program file: {source}"))
     })?;

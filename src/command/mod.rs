@@ -12,6 +12,8 @@ mod merge;
 mod probe;
 mod run;
 mod schema;
+mod search;
+mod search_start;
 mod selftest;
 mod serve;
 mod shard;
@@ -71,6 +73,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Show(args) => show::show(args, out),
         Command::Compare(args) => compare::compare(args, out),
         Command::Calibrate(args) => calibrate::calibrate(args, out),
+        Command::Search(args) => search::search(args, out),
         Command::Slices(args) => slices::slices(args, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -119,6 +122,7 @@ fn load_from(input: &Input, overrides: &[Override]) -> Result<Scenario, Error> {
     files::scenario_of(input, overrides, |scenario| {
         zload_report::result::threshold_error(scenario)
             .or_else(|| zload_report::compare::metric_error(scenario))
+            .or_else(|| zload_report::search::goal_error(scenario))
     })
 }
 

@@ -7,6 +7,8 @@
 pub(crate) mod burn_in;
 mod design;
 mod player;
+mod recovery;
+mod search;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,8 @@ use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::SplitMix64;
 
 pub use design::{Design, DesignOverrides, Profile, in_minutes};
+pub use recovery::Recovery;
+pub use search::{Search, SearchStanding, TRIAL_OVERHEAD_NS, begin};
 pub use trial::Trials;
 
 use crate::Error;

@@ -25,6 +25,9 @@ pub(crate) struct Input {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// A path, and what keeps something there, if anything has to.
+pub(crate) type Place = (PathBuf, Option<File>);
+
 /// Whether a path means standard input; a file of that name is `./-`.
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
@@ -56,11 +59,16 @@ impl Input {
 
     /// A path at which other processes find the same text, as long as this one lives and keeps the file: the one that was
     /// given, unless what is there is read once or is another thing to each process, as a pipe and `/dev/stdin` are.
-    pub(crate) fn for_others(&self) -> Result<(PathBuf, Option<File>), Error> {
+    pub(crate) fn for_others(&self) -> Result<Place, Error> {
         let special = ["/dev", "/proc"].iter().any(|folder| self.path.starts_with(folder));
         if !is_stdin(&self.path) && !special && self.path.is_file() {
             return Ok((self.path.clone(), None));
         }
+        self.copied()
+    }
+
+    /// The same path for a text that is at no path of its own.
+    pub(crate) fn copied(&self) -> Result<Place, Error> {
         let copy = || {
             // It has no name, so none is left behind.
             let mut copy = tempfile::tempfile()?;

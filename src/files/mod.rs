@@ -6,4 +6,4 @@ pub mod load;
 pub(crate) mod quick;
 
 pub(crate) use destination::{Destination, Inputs, create_new};
-pub(crate) use input::Input;
+pub(crate) use input::{Input, Place};

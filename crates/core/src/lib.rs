@@ -3,8 +3,8 @@
 //! Data flows through the rooms in this order, and a room uses only those before it: a [`scenario`] is what the user
 //! wrote; the [`plan`] is everything that will happen, as a pure function of it; a [`message`] is what of it
 //! is on the wire; [`record`] keeps what happens, in constant memory; [`facts`] are the measurements that the engine
-//! hands over; the [`twin`] simulates the same plan without a world. What is made of the facts is in `zload-report`. The
-//! protocol that clients of zload's own engine speak is [`zmtp`].
+//! hands over; the [`twin`] simulates the same plan without a world; a [`search`] is which trial is next, and what trials
+//! say. What is made of the facts is in `zload-report`. The protocol that clients of zload's own engine speak is [`zmtp`].
 //!
 //! Invariant: no socket, no file, no thread, no clock, and no dependency that has any.
 
@@ -22,3 +22,4 @@ pub mod message;
 pub mod record;
 pub mod facts;
 pub mod twin;
+pub mod search;

@@ -36,15 +36,14 @@ impl Override {
 
     /// Adds a threshold to those of the scenario.
     pub fn threshold(text: &str) -> Self {
-        // An override is one line; what no threshold has in it is refused for it later.
-        let one_line = |c: char| match c {
-            c if c.is_whitespace() => ' ',
-            c if c.is_control() => '\u{fffd}',
-            c => c,
-        };
-        let text: String = text.trim().chars().map(one_line).collect();
-        let value = toml::Value::Array(vec![text.into()]).to_string();
+        let value = toml::Value::Array(vec![one_line(text).into()]).to_string();
         Self { option: "--threshold", adds: true, ..Self::new("thresholds.limits", &value) }
+    }
+
+    /// Puts these limits in the place of the list that the scenario has at `key`; errors call them `option`.
+    pub fn limits(option: &'static str, key: &str, limits: &[String]) -> Self {
+        let limits = limits.iter().map(|text| one_line(text).into()).collect();
+        Self { option, ..Self::new(key, &toml::Value::Array(limits).to_string()) }
     }
 
     /// The override as a line of TOML: its value as it is or, if that is no TOML, as a string.
@@ -70,6 +69,16 @@ impl Override {
     fn depth(&self) -> usize {
         self.key.split('.').count()
     }
+}
+
+/// A limit as a part of an override, which is one line; what no limit has in it is refused for it later.
+fn one_line(text: &str) -> String {
+    let sign = |c: char| match c {
+        c if c.is_whitespace() => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.trim().chars().map(sign).collect()
 }
 
 impl FromStr for Override {

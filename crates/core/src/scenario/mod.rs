@@ -17,6 +17,7 @@ mod placeholders;
 mod replay;
 mod request;
 mod schema;
+mod search;
 mod server;
 mod stages;
 mod stop_when;
@@ -38,6 +39,7 @@ pub use frame_text::{FramePart, FrameText, Placeholder, bytes_of};
 pub use messages::{MAX_PAYLOAD, MIN_PAYLOAD, MOST_FRAMES};
 pub use replay::{RecordedArrivals, Replay};
 pub use request::{Condition, Files, Matching, NamedFile, Operation, Request};
+pub use search::Search;
 pub use server::{ServerCommand, in_words};
 pub use stages::{Stage, StageShape, Stages};
 pub use stop_when::StopCondition;
@@ -99,6 +101,9 @@ pub struct Scenario {
     /// Questions of `zload compare`.
     #[serde(deserialize_with = "table::only", skip_serializing_if = "Compare::is_empty")]
     pub compare: Compare,
+    /// Questions of `zload search`.
+    #[serde(deserialize_with = "table::only", skip_serializing_if = "Search::is_empty")]
+    pub search: Search,
     /// Limits on the figures.
     #[serde(deserialize_with = "table::only", skip_serializing_if = "Thresholds::is_empty")]
     pub thresholds: Thresholds,
@@ -400,6 +405,7 @@ impl Default for Scenario {
             sockets: Sockets::default(),
             verdict: Limits::default(),
             compare: Compare::default(),
+            search: Search::default(),
             thresholds: Thresholds::default(),
         }
     }

@@ -47,6 +47,10 @@ fn headline(document: &Document, style: Style) -> String {
     let Document { title, lead, word, tone, .. } = document;
     let title = if lead.is_empty() { title.named() } else { format!("{}: {lead}", title.named()) };
     let (title, word) = (shown(&title), shown(word));
+    if word.is_empty() {
+        // The title is the answer, all of it.
+        return style.toned(*tone, &style.wrapped(&title, 0)) + "\n";
+    }
     let room = style.width().saturating_sub(word.chars().count() + 2);
     let answer = style.toned(*tone, &word);
     if room < LEAST_TITLE {

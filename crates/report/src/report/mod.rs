@@ -20,6 +20,9 @@ mod quantiles;
 mod run;
 pub(crate) mod scale;
 mod requests;
+mod search;
+mod search_answer;
+mod search_plot;
 mod selftest;
 mod serve;
 mod shard;
@@ -36,7 +39,7 @@ pub use metrics::metrics;
 pub use plan::{PlanPart, plan};
 pub use serve::warning_beyond_loopback;
 
-use crate::result::{Environment, Saved, to_json};
+use crate::result::{Environment, Saved, SearchAnswer, SearchResult, to_json};
 use zload_core::quantity;
 use zload_core::scenario::Scenario;
 
@@ -52,6 +55,7 @@ impl Reported for Saved {
             Self::Run(result) => result.report(),
             Self::Comparison(result) => result.report(),
             Self::Calibration(result) => result.report(),
+            Self::Search(result) => result.report(),
             Self::Shard(result) => result.report(),
             Self::Serve(result) => result.report(),
             Self::Ideal(result) => result.report(),
@@ -63,6 +67,11 @@ impl Reported for Saved {
 /// What is said of a result.
 pub fn of(result: &impl Reported) -> Document {
     result.report()
+}
+
+/// The answer of a search for a goal, in a sentence.
+pub fn search_sentence(result: &SearchResult, answer: &SearchAnswer) -> String {
+    search_answer::of_goal(result, answer).0
 }
 
 /// When, with which version and where: what a reader of a page that was sent must know first.

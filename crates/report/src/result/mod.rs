@@ -15,12 +15,14 @@ mod ideal;
 mod json;
 mod luck;
 mod notes;
+mod outcome;
 mod percentiles;
 mod pool;
 mod reach;
 mod request_figures;
 mod rows;
 mod saved;
+mod search;
 mod selftest;
 mod shard;
 mod shards;
@@ -47,17 +49,23 @@ pub use ideal::{
     STEPS_BESIDE_A_SLICE, Sampled,
 };
 pub use json::{to_json, to_line, to_value};
+pub use outcome::Outcome;
 pub use percentiles::{Intervals, Kind, PERCENTILES};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
 pub use reach::out_of_reach;
 pub use request_figures::{OperationFigures, RequestFigures};
 pub use saved::{KINDS, Saved, SavedKind, schema_of};
+pub use search::{
+    Gate, Restart, SEARCH_SCHEMA, SearchAnswer, SearchFailOn, SearchFinding, SearchGoal,
+    SearchIdeal, SearchLatency, SearchProbe, SearchResult, SearchTrial,
+};
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use shard::{SHARD_SCHEMA, ShardMeasured, ShardOf, ShardResult};
 pub use shards::ShardFigures;
 pub use stage_figures::{IdealStage, RampDecile, StageFigures, StageLatency};
 pub use summary::LatencySummary;
 pub use threshold::{ThresholdOutcome, threshold_error};
+pub(crate) use threshold::{outcome as outcome_of, wrong as wrong_limit};
 pub use unit::FieldUnit;
 
 use crate::verdict::Verdict;

@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, IDEAL_SCHEMA,
-    IdealResult, Ledger, RUN_SCHEMA, RunResult, SELFTEST_SCHEMA, SERVE_SCHEMA, SHARD_SCHEMA,
-    SelftestResult, ServeResult, ShardResult,
+    IdealResult, Ledger, RUN_SCHEMA, RunResult, SEARCH_SCHEMA, SELFTEST_SCHEMA, SERVE_SCHEMA,
+    SHARD_SCHEMA, SearchResult, SelftestResult, ServeResult, ShardResult,
 };
 use zload_core::record::{MOST_BUCKETS, MOST_COLUMNS};
 
@@ -31,6 +31,8 @@ pub enum Saved {
     Comparison(Box<ComparisonResult>),
     /// Of `zload calibrate`.
     Calibration(Box<CalibrationResult>),
+    /// Of `zload search`.
+    Search(Box<SearchResult>),
 }
 
 impl RunResult {
@@ -61,7 +63,7 @@ pub struct SavedKind {
 }
 
 /// All kinds of results.
-pub const KINDS: [SavedKind; 7] = [
+pub const KINDS: [SavedKind; 8] = [
     kind::<RunResult>(RUN_SCHEMA, |text| {
         let result: Box<RunResult> = read(text)?;
         let mut ledgers =
@@ -78,6 +80,17 @@ pub const KINDS: [SavedKind; 7] = [
     }),
     kind::<ComparisonResult>(COMPARISON_SCHEMA, |text| read(text).map(Saved::Comparison)),
     kind::<CalibrationResult>(CALIBRATION_SCHEMA, |text| read(text).map(Saved::Calibration)),
+    kind::<SearchResult>(SEARCH_SCHEMA, |text| {
+        let mut result: Box<SearchResult> = read(text)?;
+        match result.contradiction() {
+            Some(contradiction) => Err(contradiction),
+            None => {
+                // Its trials say all that there is to say.
+                result.conclude();
+                Ok(Saved::Search(result))
+            }
+        }
+    }),
     kind::<ServeResult>(SERVE_SCHEMA, |text| read(text).map(Saved::Serve)),
     kind::<IdealResult>(IDEAL_SCHEMA, |text| read(text).map(Saved::Ideal)),
     kind::<SelftestResult>(SELFTEST_SCHEMA, |text| read(text).map(Saved::Selftest)),

@@ -109,7 +109,7 @@ fn wrong_operation(scenario: &Scenario, threshold: &Threshold) -> Option<(String
     ))
 }
 
-fn wrong(scenario: &Scenario, threshold: &Threshold) -> Option<(String, String)> {
+pub(crate) fn wrong(scenario: &Scenario, threshold: &Threshold) -> Option<(String, String)> {
     if let Some(wrong) = wrong_operation(scenario, threshold) {
         return Some(wrong);
     }
@@ -161,7 +161,7 @@ pub(super) fn outcomes(result: &RunResult) -> Vec<ThresholdOutcome> {
     outcomes
 }
 
-fn outcome(threshold: &Threshold, result: &Value, whole: &[bool]) -> ThresholdOutcome {
+pub(crate) fn outcome(threshold: &Threshold, result: &Value, whole: &[bool]) -> ThresholdOutcome {
     let Some(figure) = figure_of(threshold) else {
         // Only a scenario that was not validated can have one.
         return missing(threshold, None, "a result has no such field");

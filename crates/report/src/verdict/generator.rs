@@ -29,6 +29,9 @@ const CLOSED_WAITS: f64 = 5.0;
 
 const CLOSED: &str = "a closed load has no schedule to keep";
 
+/// Why the send delay is not judged where the system took no more: what was not sent then is its doing, too.
+pub(crate) const HELD_BACK: &str = "the send queue was full (EAGAIN) when many requests were due, so the system delayed them and not the generator";
+
 /// What part of the response times is the generator's own send delay.
 pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
     let Some(open) = &evidence.open else { return Check::not_applicable(CLOSED) };
@@ -37,8 +40,7 @@ pub(super) fn slip(evidence: &Evidence, limits: &Limits) -> Check {
         return Check::not_applicable("too few replies to separate send delay from latency");
     };
     if open.held_back as f64 > HELD_BACK_SHARE * evidence.ledger.requests_sent as f64 {
-        let why = "the send queue was full (EAGAIN) when many requests were due, so the system delayed them and not the generator";
-        return Check::not_applicable(why);
+        return Check::not_applicable(HELD_BACK);
     }
     let share = |response_ns: u64, service_ns: u64| {
         response_ns.saturating_sub(service_ns) as f64 / response_ns.max(1) as f64

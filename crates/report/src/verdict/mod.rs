@@ -30,6 +30,7 @@ pub use evidence::{
     Delays, EffectiveSize, Evidence, Flow, LoadChange, OfShard, OpenLoad, Percentiles,
     SampledRequest, SecondOfLoad, ServerCounts, Shards, StageOfLoad, TimeSeries, Twin,
 };
+pub(crate) use generator::HELD_BACK;
 pub use omission::{Omission, as_a_waiting_client};
 pub use stall::{Stall, stalls};
 

@@ -6,7 +6,7 @@ use super::metrics::unit;
 use crate::result::figures::{self, FIGURES, Figure};
 use crate::result::{
     ComparisonResult, FieldUnit, MetricComparison, MetricUnit, PERCENTILES, RunResult,
-    StageFigures, to_value,
+    SearchResult, SearchTrial, StageFigures, to_value,
 };
 use zload_core::text::shown;
 
@@ -121,6 +121,45 @@ pub(super) fn comparison(result: &ComparisonResult) -> String {
         let all = std::iter::once(result).chain(&result.others);
         let mut rows = all.flat_map(|one| one.metrics.iter().map(move |metric| (one, metric)));
         rows.try_for_each(|(one, metric)| writer.write_record(row(one, metric)))
+    })
+}
+
+/// One row for each trial of a search, under its names in `zload schema search`.
+pub(super) fn search(result: &SearchResult) -> String {
+    const FIELDS: [&str; 16] = [
+        "number",
+        "role",
+        "goal",
+        "value",
+        "seed",
+        "after",
+        "outcome",
+        "why",
+        "slow",
+        "allowed",
+        "requests",
+        "lost",
+        "overloaded",
+        "verdict",
+        "achieved_per_s",
+        "recovery_ns",
+    ];
+    const PERCENTILES: [&str; 3] = ["p50_ns", "p90_ns", "p99_ns"];
+    let shown = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => cell(text),
+        other => other.to_string(),
+    };
+    let row = |trial: &SearchTrial| {
+        let object = to_value(trial);
+        let fields = FIELDS.map(|name| shown(&object[name]));
+        let percentiles = PERCENTILES.map(|name| shown(&object["first_reply"][name]));
+        [result.over.clone()].into_iter().chain(fields).chain(percentiles)
+    };
+    written(|writer| {
+        let head = ["over"].into_iter().chain(FIELDS).chain(PERCENTILES);
+        writer.write_record(head)?;
+        result.trials.iter().try_for_each(|trial| writer.write_record(row(trial)))
     })
 }
 

@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use super::metrics::{Metric, of_comparison, of_run};
-use crate::result::{ComparisonResult, Direction, Environment, RunResult, to_json};
+use crate::result::{
+    ComparisonResult, Direction, Environment, RunResult, SearchAnswer, SearchResult, to_json,
+};
 use zload_core::quantity::counted;
+use zload_core::search::Form;
 
 /// The figures of a run that get better in this direction.
 pub(super) fn run(result: &RunResult, better: Direction) -> String {
@@ -26,6 +29,32 @@ pub(super) fn comparison(result: &ComparisonResult, better: Direction) -> String
             entries(&one.b.name, &of_comparison(one), better, &extra)
         })
         .collect();
+    to_json(&entries)
+}
+
+/// What is sustained for each goal, if that is shown; the range is what is shown not to be.
+pub(super) fn search(result: &SearchResult, better: Direction) -> String {
+    let own = if result.more_is_easier { Direction::Lower } else { Direction::Higher };
+    let unit = match result.form {
+        Form::PerS => "1/s",
+        Form::Ns => "ns",
+        Form::Bytes => "B",
+        Form::Number => result.over.as_str(),
+    };
+    let entry = |answer: &SearchAnswer| {
+        let carried = answer.carried.filter(|_| own == better)?;
+        let mut entry = json!({
+            "name": format!("{}/{}/{}", result.scenario.name, answer.goal, result.over),
+            "unit": unit,
+            "value": carried.value,
+            "extra": format!("{} of {} trials; {}", carried.met, carried.of, machine(&result.environment)),
+        });
+        if let Some(missed) = answer.missed {
+            entry["range"] = json!(format!("not {}", missed.value));
+        }
+        Some(entry)
+    };
+    let entries: Vec<Value> = result.answers.iter().filter_map(entry).collect();
     to_json(&entries)
 }
 

@@ -5,8 +5,12 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::result::{Answer, ComparisonResult, RunResult, SelftestResult};
+use crate::report;
+use crate::result::{
+    Answer, ComparisonResult, RunResult, SearchAnswer, SearchFailOn, SearchResult, SelftestResult,
+};
 use crate::verdict::{Check, CheckStatus, Status};
+use zload_core::search::State;
 
 /// A case for each check of the verdict and for each threshold. A warning is skipped as a check without data is: `zload run` ends well with either,
 /// and its figures may be used with the doubts named.
@@ -72,6 +76,40 @@ fn measurement(result: &ComparisonResult) -> TestCaseStatus {
         None if !result.valid => error("invalid", &result.notes.join("; ")),
         None if result.interrupted => error("interrupted", "ended before all blocks were measured"),
         None => TestCaseStatus::success(),
+    }
+}
+
+/// A case for each goal. Of a gate what is not shown fails, unless only what is shown to be missed should; without one it is skipped.
+pub(super) fn search(result: &SearchResult) -> String {
+    let mut suite = TestSuite::new(result.scenario.name.as_str());
+    for answer in &result.answers {
+        let sentence = report::search_sentence(result, answer);
+        let mut case = TestCase::new(answer.goal.as_str(), of_goal(result, answer, &sentence));
+        case.set_classname("zload.search").set_system_out(sentence.as_str());
+        suite.add_test_case(case);
+    }
+    report("zload search", [suite])
+}
+
+fn of_goal(result: &SearchResult, answer: &SearchAnswer, sentence: &str) -> TestCaseStatus {
+    let gate = result.at_least.is_some();
+    match answer.state {
+        _ if result.failure.is_some() => {
+            error("failed", result.failure.as_deref().unwrap_or_default())
+        }
+        _ if result.verdict == Status::Invalid => {
+            error("invalid", &result.invalid_because.join("; "))
+        }
+        _ if result.interrupted => error("interrupted", sentence),
+        State::GeneratorLimited if gate && answer.carried.is_none() => error("invalid", sentence),
+        State::MissedOnly | State::AllMissed if gate => failure("missed", sentence),
+        State::AllMissed if result.fail_on.is_some() => failure("missed", sentence),
+        State::Undecided | State::MissedOnly => match result.fail_on {
+            Some(SearchFailOn::Undecided) => failure("undecided", sentence),
+            None if gate => failure("undecided", sentence),
+            _ => skipped("undecided", sentence),
+        },
+        _ => TestCaseStatus::success(),
     }
 }
 

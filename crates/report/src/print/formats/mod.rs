@@ -19,8 +19,8 @@ pub use chrome_trace::chrome_trace;
 use super::{Style, markdown, text};
 use crate::report::{self, Reported};
 use crate::result::{
-    CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, Saved, SelftestResult,
-    ServeResult, ShardResult, to_json,
+    CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, Saved, SearchResult,
+    SelftestResult, ServeResult, ShardResult, to_json,
 };
 use crate::verdict::Status;
 use zload_core::facts::Revision;
@@ -215,6 +215,7 @@ pub fn form_of_saved(
         Saved::Run(result) => form(&**result, format, style, revision),
         Saved::Comparison(result) => form(&**result, format, style, revision),
         Saved::Calibration(result) => form(&**result, format, style, revision),
+        Saved::Search(result) => form(&**result, format, style, revision),
         Saved::Shard(result) => form(&**result, format, style, revision),
         Saved::Serve(result) => form(&**result, format, style, revision),
         Saved::Ideal(result) => form(&**result, format, style, revision),
@@ -272,6 +273,28 @@ impl Printable for ComparisonResult {
 
     fn unusable(&self) -> Option<&'static str> {
         (!self.valid).then_some("too many runs of this comparison are INVALID")
+    }
+}
+
+impl Printable for SearchResult {
+    const KIND: &'static str = "a search";
+
+    fn writer(format: Format) -> Option<Writer<Self>> {
+        Some(match format {
+            Format::Csv => |result, _| csv::search(result),
+            Format::Junit => |result, _| junit::search(result),
+            Format::GithubActionBenchmarkSmaller => {
+                |result, _| github_action_benchmark::search(result, Direction::Lower)
+            }
+            Format::GithubActionBenchmarkBigger => {
+                |result, _| github_action_benchmark::search(result, Direction::Higher)
+            }
+            _ => return None,
+        })
+    }
+
+    fn unusable(&self) -> Option<&'static str> {
+        (self.verdict == Status::Invalid).then_some("this search is INVALID")
     }
 }
 
