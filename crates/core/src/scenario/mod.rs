@@ -12,6 +12,7 @@ mod frame_text;
 mod known;
 mod length;
 mod messages;
+pub mod over;
 mod placeholders;
 mod replay;
 mod request;
@@ -19,6 +20,7 @@ mod schema;
 mod server;
 mod stages;
 mod stop_when;
+mod sweep;
 mod table;
 mod threshold;
 mod units;
@@ -39,6 +41,7 @@ pub use request::{Condition, Files, Matching, NamedFile, Operation, Request};
 pub use server::{ServerCommand, in_words};
 pub use stages::{Stage, StageShape, Stages};
 pub use stop_when::StopCondition;
+pub use sweep::{Sweep, SweepOver, SweepValue};
 pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
 pub use validate::{LONGEST_NAME, MAX_DELAY, MAX_REPLIES};
@@ -100,6 +103,9 @@ pub struct Scenario {
     /// Limits on the figures.
     #[serde(deserialize_with = "table::only", skip_serializing_if = "Thresholds::is_empty")]
     pub thresholds: Thresholds,
+    /// What `zload sweep` sweeps.
+    #[serde(deserialize_with = "table::only", skip_serializing_if = "Sweep::is_empty")]
+    pub sweep: Sweep,
 }
 
 /// `[run]`: the phases.
@@ -397,6 +403,7 @@ impl Default for Scenario {
             verdict: Limits::default(),
             compare: Compare::default(),
             thresholds: Thresholds::default(),
+            sweep: Sweep::default(),
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         sockets(&scenario.sockets)?;
         messages::error(scenario)?;
         affinity(scenario)?;
+        scenario.sweep.error()?;
         limits(&scenario.verdict)
     };
     check().err()
