@@ -2,6 +2,7 @@
 
 mod meaning;
 mod shards;
+mod sweep;
 mod together;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use shards::{MergeArgs, ShardArgs};
+pub use sweep::SweepArgs;
 pub use together::{GatherAt, Instant, WhichShard};
 
 use zload_core::plan::MOST_SHARES;
@@ -70,6 +72,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Compare a scenario with itself: the noise of this machine, and the minimum detectable effect
     Calibrate(CalibrateArgs),
+    /// Run a scenario over a grid of values: the curve, its knee, and where the system is overloaded
+    Sweep(SweepArgs),
     /// Run slices of a scenario on request from standard input; used by `zload compare`
     #[command(hide = true)]
     Slices(SlicesArgs),
@@ -479,6 +483,8 @@ pub enum SchemaOf {
     Comparison,
     /// What `zload calibrate` writes
     Calibration,
+    /// What `zload sweep` writes
+    Sweep,
 }
 
 /// The formats, each with its use.

@@ -153,6 +153,7 @@ fn json_of(saved: &Saved) -> String {
         Saved::Selftest(result) => to_json(result),
         Saved::Comparison(result) => to_json(result),
         Saved::Calibration(result) => to_json(result),
+        Saved::Sweep(result) => to_json(result),
     }
 }
 
@@ -174,6 +175,10 @@ fn results(seen: &Seen) {
             Saved::Ideal(result) => seen.result(&name, &**result),
             Saved::Selftest(result) => seen.result(&name, &**result),
             Saved::Calibration(result) => seen.result(&name, &**result),
+            Saved::Sweep(result) => {
+                seen.result(&name, &**result);
+                seen.page(&name, &**result);
+            }
         }
         let again = json_of(&saved);
         assert_eq!(

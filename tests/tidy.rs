@@ -17,7 +17,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
             "facts", "twin",
         ],
     ),
-    ("crates/report/src", &["verdict", "result", "compare", "merge", "report", "print"]),
+    ("crates/report/src", &["verdict", "result", "compare", "merge", "sweep", "report", "print"]),
     (
         "src",
         &[

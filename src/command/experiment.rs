@@ -43,6 +43,16 @@ pub(super) fn contender(
             input::name(&input.path)
         )));
     }
+    as_contender(input, scenario, settings, exe)
+}
+
+/// The scenario that was read, with what plays it.
+pub(super) fn as_contender(
+    input: &Input,
+    scenario: Scenario,
+    settings: Vec<String>,
+    exe: Option<&PathBuf>,
+) -> Result<Contender, Error> {
     let (path, kept) = input.for_others()?;
     let own = std::env::current_exe().map_err(|source| {
         Error::Failed(format!("zload cannot find its own program file: {source}"))

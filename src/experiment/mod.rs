@@ -6,7 +6,9 @@
 
 mod design;
 mod player;
+mod sweep;
 mod trial;
+mod window;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -18,7 +20,9 @@ use rand::{Rng as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::SplitMix64;
 
 pub use design::{Design, DesignOverrides, Profile, in_minutes};
+pub use sweep::{Point, Standing, play_once, play_sweep, settings as settings_of};
 pub use trial::Trials;
+pub use window::Window;
 
 use crate::Error;
 use crate::machine::Clock;

@@ -26,6 +26,7 @@ mod selftest;
 mod shard;
 mod shards;
 mod summary;
+mod sweep;
 mod stage_figures;
 mod stage_threshold;
 mod threshold;
@@ -59,6 +60,10 @@ pub use shard::{SHARD_SCHEMA, ShardMeasured, ShardOf, ShardResult};
 pub use shards::ShardFigures;
 pub use stage_figures::{IdealStage, RampDecile, StageFigures, StageLatency};
 pub use summary::LatencySummary;
+pub use sweep::{
+    Drift, KeyEffect, Knee, PointFigure, Required, SWEEP_SCHEMA, SweepKey, SweepPoint, SweepResult,
+    SweepRun,
+};
 pub use threshold::{ThresholdOutcome, threshold_error};
 pub use unit::FieldUnit;
 

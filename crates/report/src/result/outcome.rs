@@ -44,7 +44,8 @@ impl Outcome {
         }
         let found = |status| {
             let mut checks = verdict.checks.iter();
-            checks.any(|check| OF_THE_SYSTEM.contains(&check.name.as_str()) && check.status >= status)
+            checks
+                .any(|check| OF_THE_SYSTEM.contains(&check.name.as_str()) && check.status >= status)
         };
         let overloaded = found(CheckStatus::Fail)
             || verdict.checks.iter().any(|check| failed(&check))
@@ -113,7 +114,8 @@ mod tests {
         ] {
             assert_eq!(outcome(checks.clone(), false), expected, "{checks:?}");
         }
-        for name in ["slip", "generator_saturated", "clock", "conservation", "littles_law", "ending"]
+        for name in
+            ["slip", "generator_saturated", "clock", "conservation", "littles_law", "ending"]
         {
             assert_eq!(outcome(vec![check(name, Fail)], false), Outcome::Void, "{name}");
         }
@@ -128,10 +130,8 @@ mod tests {
 
     #[test]
     fn what_the_system_did_not_take_is_its_own_overload() {
-        let held_back = Check {
-            sentence: HELD_BACK.to_owned(),
-            ..check("slip", CheckStatus::NotApplicable)
-        };
+        let held_back =
+            Check { sentence: HELD_BACK.to_owned(), ..check("slip", CheckStatus::NotApplicable) };
         let unsent = check("delivered_rate", CheckStatus::Fail);
         assert_eq!(outcome(vec![held_back, unsent.clone()], false), Outcome::Overload);
         let explained = Check { symptom_of: Some("backlog".to_owned()), ..unsent };

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::{
     CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, IDEAL_SCHEMA,
     IdealResult, Ledger, RUN_SCHEMA, RunResult, SELFTEST_SCHEMA, SERVE_SCHEMA, SHARD_SCHEMA,
-    SelftestResult, ServeResult, ShardResult,
+    SWEEP_SCHEMA, SelftestResult, ServeResult, ShardResult, SweepResult,
 };
 use zload_core::record::{MOST_BUCKETS, MOST_COLUMNS};
 
@@ -31,6 +31,8 @@ pub enum Saved {
     Comparison(Box<ComparisonResult>),
     /// Of `zload calibrate`.
     Calibration(Box<CalibrationResult>),
+    /// Of `zload sweep`.
+    Sweep(Box<SweepResult>),
 }
 
 impl RunResult {
@@ -61,7 +63,7 @@ pub struct SavedKind {
 }
 
 /// All kinds of results.
-pub const KINDS: [SavedKind; 7] = [
+pub const KINDS: [SavedKind; 8] = [
     kind::<RunResult>(RUN_SCHEMA, |text| {
         let result: Box<RunResult> = read(text)?;
         let mut ledgers =
@@ -81,6 +83,13 @@ pub const KINDS: [SavedKind; 7] = [
     kind::<ServeResult>(SERVE_SCHEMA, |text| read(text).map(Saved::Serve)),
     kind::<IdealResult>(IDEAL_SCHEMA, |text| read(text).map(Saved::Ideal)),
     kind::<SelftestResult>(SELFTEST_SCHEMA, |text| read(text).map(Saved::Selftest)),
+    kind::<SweepResult>(SWEEP_SCHEMA, |text| {
+        let sweep: Box<SweepResult> = read(text)?;
+        match sweep.contradiction() {
+            Some(contradiction) => Err(contradiction),
+            None => Ok(Saved::Sweep(sweep)),
+        }
+    }),
 ];
 
 const fn kind<T: JsonSchema>(
