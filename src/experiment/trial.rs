@@ -11,7 +11,6 @@ use serde::Deserialize as _;
 use super::Contender;
 use super::player::Player;
 use crate::Error;
-use crate::machine::Clock;
 use zload_core::scenario::{Nanos, Scenario};
 use zload_report::result::RunResult;
 
@@ -31,18 +30,18 @@ impl<'a> Trials<'a> {
         Self { contender, player: None, interrupted }
     }
 
-    /// Plays the scenario once with these `key=value` settings in addition; `played` is that scenario, by which it is known how
+    /// Plays the scenario once with these `key=value` settings in addition; `scenario` is what is played, by which it is known how
     /// long to wait. `None` if the end was asked for.
     pub fn play(
         &mut self,
         settings: &[String],
-        played: &Scenario,
+        scenario: &Scenario,
     ) -> Result<Option<RunResult>, Error> {
         let player = match &mut self.player {
             Some(player) => player,
             none => none.insert(Player::start(&self.contender)?),
         };
-        let told = player.play(settings, patience(played), self.interrupted)?;
+        let told = player.play(settings, patience(scenario), self.interrupted)?;
         let Some(told) = told else {
             self.afresh(true);
             return Ok(None);
