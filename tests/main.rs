@@ -36,6 +36,7 @@ mod shards;
 mod snapshots;
 mod stages;
 mod support;
+mod sweep;
 mod text;
 mod thresholds;
 mod tidy;

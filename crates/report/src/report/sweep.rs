@@ -137,8 +137,6 @@ fn points(result: &SweepResult) -> Section {
         column.is_main = place == keys || place == keys + 1;
         if column.heading.plain() == "±" {
             column.kind = Kind::Beneath;
-        } else if place == keys {
-            column.kind = Kind::Words;
         }
     }
     let marked = table.is_marked();

@@ -25,6 +25,8 @@ const CPU: [(&str, &str); 3] = [
     ("server.busy_ratio", "external server"),
     ("generator.driver_busy_ratio", "busiest driver"),
 ];
+/// Values further apart than this lie by their ratios.
+const FAR: f64 = 50.0;
 const LOST: &str = "ledger.lost_ratio";
 
 /// The key along which the plot goes: a rate, else the first.
@@ -83,7 +85,7 @@ pub(super) fn plot(result: &SweepResult) -> Option<Plot> {
     Some(Plot {
         id: "sweep",
         title: format!("{} over {}", what(&lines), swept.key),
-        words: "Points are medians over the passes, bars their range or interval. A gap with a tick: its runs say nothing of the \
+        words: "Points are medians over the passes, bars their range or interval; open ones are observed, not estimated. A gap with a tick: its runs say nothing of the \
                 system. Point at a value to see it."
             .to_owned(),
         description: description(result),
@@ -142,7 +144,6 @@ fn x_axis(key: &str, numbers: &[(Measure, f64)]) -> (Scale, Label) {
         _ if over::is_rate(key) => rate_label,
         _ => count_label,
     };
-    const FAR: f64 = 50.0;
     let scale = if least >= 1.0 && most / least > FAR {
         Scale::log(least, most)
     } else {

@@ -26,8 +26,8 @@ pub(super) fn conclude(point: &mut SweepPoint) {
     let overloaded = point.state == Some(Outcome::Overload);
     let names = telling.iter().flat_map(|run| run.figures.keys());
     let names = names.filter(|name| !(overloaded && is_time(name)));
-    let named = |name: &String| Some((name.clone(), figure(name, &telling)?));
-    point.figures = names.filter_map(named).collect::<BTreeMap<_, _>>();
+    let of = |name: &String| Some((name.clone(), figure(name, &telling)?));
+    point.figures = names.filter_map(of).collect::<BTreeMap<_, _>>();
 }
 
 /// Thresholds that more than half of the runs that tell missed.
