@@ -1,5 +1,6 @@
 //! `zload sweep`
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::AtomicBool;
 
@@ -168,18 +169,15 @@ impl<'a> Asked<'a> {
             self.over[place].values.clone_from(&known.values);
             return Ok(true);
         }
-        let bound_per_s = match sweep::bound_per_s(&self.base) {
-            Some(bound_per_s) => bound_per_s,
+        let most = match sweep::bound_per_s(&self.base) {
             None => {
                 progress.announce("probing what the system can do with a closed load, for 1 s");
-                match self.probe(interrupted)? {
-                    Some(per_s) => per_s,
-                    None => return Ok(false),
-                }
+                self.probe(interrupted)?
             }
+            known => known,
         };
-        self.over[place] =
-            Over::of(key, &sweep::rates_below(bound_per_s)).map_err(Error::Failed)?;
+        let Some(most_per_s) = most else { return Ok(false) };
+        self.over[place] = Over::of(key, &sweep::rates_below(most_per_s)).map_err(Error::Failed)?;
         Ok(true)
     }
 
@@ -272,7 +270,7 @@ impl<'a> Asked<'a> {
             bound_per_s: sweep::bound_per_s(&point.scenario),
             state: None,
             achieved_per_s: None,
-            figures: Default::default(),
+            figures: BTreeMap::new(),
             runs: Vec::new(),
         };
         let key = |one: &Over| SweepKey { key: one.key.clone(), values: one.values.clone() };

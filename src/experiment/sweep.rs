@@ -13,7 +13,7 @@ use zload_core::scenario::load::Override;
 use zload_report::result::{SweepResult, SweepRun};
 use zload_report::sweep::{conclude, failed_run, run_of, seed_of_pass};
 
-/// So many runs in a row without a result are no matter of a point.
+/// This number of runs in a row without a result ends a sweep: the fault is not that of a point.
 const MOST_FAILURES: u32 = 3;
 
 /// A point, as it is played.

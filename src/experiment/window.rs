@@ -25,7 +25,8 @@ pub struct Window {
 }
 
 impl Window {
-    /// Of so many runs that together take about `time`. What was given on the command line (warm-up, duration) is in `scenario`, and holds.
+    /// Of this number of runs, which together take about `time`. What was given on the command line (warm-up, duration) is in `scenario`,
+    /// and is kept.
     /// Fails if they do not fit into a time that was asked for.
     pub fn new(
         scenario: &Scenario,

@@ -20,6 +20,9 @@ const SHOWN: [(&str, &str); 6] = [
     ("proxy.busy_ratio", "proxy"),
     ("generator.driver_busy_ratio", "driver"),
 ];
+/// What is not said by the headings.
+const COLUMNS: &str =
+    "achieved: requests served per second; ideal: the lower bound; proxy, driver: share of a CPU";
 /// Runs without an answer that are shown with their reasons.
 const MOST_VOID: usize = 20;
 /// The longest name of a line of bars.
@@ -133,8 +136,10 @@ fn points(result: &SweepResult) -> Section {
     let mut table = Table::of(headings).rows(result.points.iter().enumerate().map(row));
     table.id = "points-table";
     let keys = result.over.len();
+    let main = shown.iter().find(|of| Some(&of.name) == bar_of).map(|of| of.heading.clone());
     for (place, column) in table.columns.iter_mut().enumerate() {
-        column.is_main = place == keys || place == keys + 1;
+        let is_bar_of = main.as_ref().is_some_and(|name| column.heading.plain() == *name);
+        column.is_main = place == keys || place == keys + 1 || is_bar_of;
         if column.heading.plain() == "±" {
             column.kind = Kind::Beneath;
         }
@@ -143,6 +148,9 @@ fn points(result: &SweepResult) -> Section {
     let mut blocks = vec![Block::Table(table)];
     if marked {
         blocks.push(Block::note(UNCERTAIN));
+    }
+    if !shown.is_empty() {
+        blocks.push(Block::note(COLUMNS));
     }
     Section::bare("points", Depth::Answer, blocks)
 }
@@ -192,7 +200,7 @@ fn matrix(result: &SweepResult) -> Option<Section> {
         is_share: figure.is_share(),
     };
     let headings = std::iter::once(down.key.clone())
-        .chain(across.values.iter().map(|value| format!("{}={value}", last(&across.key))));
+        .chain(across.values.iter().map(|value| format!("{}={value}", across.key)));
     let row = |(place, value): (usize, &String)| {
         let points = result.points.iter().enumerate();
         let row = points.skip(place * across.values.len()).take(across.values.len());
@@ -266,8 +274,10 @@ fn last_of_setting(setting: &str) -> &str {
     &setting[key.len() - last(key).len()..]
 }
 
+/// The name of a line of bars: short, and of signs that mean nothing to a terminal or to Markdown.
 fn shortened(name: &str) -> String {
-    name.chars().take(LONGEST_NAME).collect()
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || "=._-/ ".contains(*c);
+    name.chars().filter(is_plain).take(LONGEST_NAME).collect()
 }
 
 fn effects(result: &SweepResult) -> Option<Section> {

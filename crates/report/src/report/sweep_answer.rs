@@ -6,7 +6,7 @@ use crate::sweep::{Series, is_void, left, played_and_void, series};
 use zload_core::quantity::{change, counted, rate};
 use zload_core::scenario::over;
 
-/// So many series are named in the first sentence.
+/// At most this number of series is named in the first sentence.
 const MOST_NAMED: usize = 4;
 
 /// The answer, and how good it is.

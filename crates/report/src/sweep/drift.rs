@@ -95,7 +95,7 @@ fn centred(values: &[Residual]) -> Vec<Residual> {
     values.iter().map(|(number, value)| (*number, value - mean)).collect()
 }
 
-/// The share of a normal distribution that is at least so many standard deviations from its middle.
+/// The share of a normal distribution that is at least this number of standard deviations from its middle.
 fn two_sided(deviations: f64) -> f64 {
     libm::erfc(deviations.abs() / std::f64::consts::SQRT_2)
 }

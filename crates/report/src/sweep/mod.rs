@@ -55,7 +55,7 @@ pub fn played_and_void(result: &SweepResult) -> (usize, usize) {
     (runs().count(), runs().filter(|run| run.outcome == Outcome::Void).count())
 }
 
-/// Whether so many runs say nothing that the sweep does not either.
+/// Whether over half of the runs say nothing, so that the sweep does not either.
 pub fn is_void(result: &SweepResult) -> bool {
     let (played, void) = played_and_void(result);
     void * 2 > played

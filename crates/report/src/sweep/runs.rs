@@ -45,12 +45,12 @@ pub fn run_of(result: &RunResult, y: &[String]) -> SweepRun {
     let failed = || result.verdict.checks.iter().filter(|check| check.status == CheckStatus::Fail);
     let outcome = Outcome::of(result);
     let by_checks = || {
-        let sentences: Vec<&str> = failed().map(|check| check.sentence.as_str()).collect();
-        (!sentences.is_empty()).then(|| sentences.join("; "))
+        let facts: Vec<&str> = failed().map(|check| fact(&check.sentence)).collect();
+        (!facts.is_empty()).then(|| facts.join("; "))
     };
     let warned = || {
         let mut checks = result.verdict.checks.iter();
-        checks.find(|check| check.name == "backlog").map(|check| check.sentence.clone())
+        checks.find(|check| check.name == "backlog").map(|check| fact(&check.sentence).to_owned())
     };
     let why = result.failure.clone().or_else(by_checks).or_else(warned);
     SweepRun {
@@ -85,6 +85,12 @@ pub fn failed_run(seed: u64, why: String) -> SweepRun {
     }
 }
 
+/// What a check found, without the advice behind it and what it explains besides.
+fn fact(sentence: &str) -> &str {
+    let first = sentence.split_once(". ").map_or(sentence, |(first, _)| first);
+    first.rsplit_once(": ").map_or(first, |(fact, _)| fact)
+}
+
 /// Requests per second whose replies came within the window: replies per second by the replies that a request has.
 fn achieved(result: &RunResult) -> Option<f64> {
     let ledger = &result.ledger;
@@ -92,4 +98,24 @@ fn achieved(result: &RunResult) -> Option<f64> {
         let replies_each = ledger.replies_expected as f64 / ledger.requests_sent as f64;
         result.throughput.replies_per_s / replies_each
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_the_fact_without_advice() {
+        for (sentence, expected) in [
+            ("2 CPUs were busy: free them. Or use others", "2 CPUs were busy"),
+            (
+                "unstable: 9/s expected, 3/s received: lower the rate",
+                "unstable: 9/s expected, 3/s received",
+            ),
+            ("none of 7 expected replies came", "none of 7 expected replies came"),
+            ("made up 59.9 % of it: the machine's. It also explains drift", "made up 59.9 % of it"),
+        ] {
+            assert_eq!(fact(sentence), expected);
+        }
+    }
 }

@@ -10,7 +10,8 @@ pub(super) fn points(result: &SweepResult) -> String {
     names.sort_unstable();
     names.dedup();
     let keys = result.over.iter().map(|of| cell(&of.key));
-    let bars = |name: &&String| [(*name).clone(), format!("{name}.from"), format!("{name}.to")];
+    let bars =
+        |name: &&String| [cell(name), cell(&format!("{name}.from")), cell(&format!("{name}.to"))];
     let header = keys
         .chain(OF_POINT.map(str::to_owned))
         .chain(names.iter().flat_map(bars))
