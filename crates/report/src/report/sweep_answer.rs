@@ -59,6 +59,11 @@ fn rates(result: &SweepResult) -> Option<String> {
     if let [one] = all.as_slice() {
         return Some(said(one));
     }
+    if let [first, rest @ ..] = all.as_slice()
+        && rest.iter().all(|series| keeps_up(series) == keeps_up(first))
+    {
+        return Some(format!("{}, whatever the other keys are", keeps_up(first)));
+    }
     let named: Vec<String> = all
         .iter()
         .take(MOST_NAMED)
