@@ -142,10 +142,13 @@ fn asks_for_nothing(document: &Document) {
 
 #[test]
 fn the_page_of_a_sweep_shows_what_its_result_says() {
-    let text = fs::read_to_string("tests/fixtures/sweep.json").expect("the sweep");
-    let result: Value = serde_json::from_str(&text).expect("JSON");
-    let page = show(&result);
-    check(&page, &result, &["sweep"]);
+    let [rates, keys] = ["sweep", "sweep-keys"].map(|name| -> Value {
+        let text = fs::read_to_string(format!("tests/fixtures/{name}.json")).expect("a sweep");
+        serde_json::from_str(&text).expect("JSON")
+    });
+    check(&show(&keys), &keys, &["sweep"]);
+    let page = show(&rates);
+    by_id(&parse(&page), "sweep");
     // The overloaded point is a ring at what was served, and no percentile.
     assert!(page.contains("550/s: overloaded") && !page.contains("550/s: p"), "{page}");
 }

@@ -109,7 +109,7 @@ fn points(result: &SweepResult) -> Section {
     let shown = shown(result);
     let mut headings: Vec<String> = result.over.iter().map(|of| of.key.clone()).collect();
     headings.extend(["state", "achieved"].map(str::to_owned));
-    let bar_of = result.y.last();
+    let bar_of = sweep_curve::main_figure(result);
     for of in &shown {
         headings.push(of.heading.clone());
         if Some(&of.name) == bar_of {
@@ -254,8 +254,8 @@ fn sparks(result: &SweepResult) -> Vec<Spark> {
             shown.iter().filter_map(|of| spark(shortened(&of.heading), &one.points, of)).collect()
         }
         several => {
-            let Some(of) =
-                result.y.last().and_then(|name| shown.iter().find(|of| of.name == *name))
+            let Some(of) = sweep_curve::main_figure(result)
+                .and_then(|name| shown.iter().find(|of| of.name == *name))
             else {
                 return Vec::new();
             };

@@ -1,6 +1,6 @@
 //! The curve of a sweep: response time over offered rate with the lower bound beside it, what was served, and what it cost.
 //!
-//! Invariant: no response time of an overloaded or void point is drawn, nor a percentile that its runs do not carry.
+//! Invariant: no response time of an overloaded or void point is drawn, nor a percentile for which its runs are too short.
 
 use super::plot::{Axes, Drawing, Ink, Label, Layer, Panel, Plot, Point};
 use super::scale::{Scale, count_label, rate_label, time_label};
@@ -32,6 +32,12 @@ const LOST: &str = "ledger.lost_ratio";
 /// The key along which the plot goes: a rate, else the first.
 pub(super) fn axis(result: &SweepResult) -> usize {
     result.over.iter().position(|of| over::is_rate(&of.key)).unwrap_or(0)
+}
+
+/// The figure that is shown where there is room for one: the last that was asked for, of those that points have.
+pub(super) fn main_figure(result: &SweepResult) -> Option<&String> {
+    let has = |name: &&String| result.points.iter().any(|point| ok(point, name).is_some());
+    result.y.iter().rev().find(has)
 }
 
 /// A line of the plot.
@@ -123,7 +129,7 @@ fn lines<'a>(result: &'a SweepResult, all: &'a [Series<'a>]) -> Vec<Line<'a>> {
             .iter()
             .zip(INKS)
             .filter_map(|(series, ink)| {
-                let figure = result.y.last()?;
+                let figure = main_figure(result)?;
                 let name = if series.others.is_empty() { figure.clone() } else { series.name() };
                 let ideal = PERCENTILES.iter().find(|of| of.0 == figure).map(|of| of.1);
                 Some(Line { ink, name, figure, ideal, series })

@@ -1,6 +1,6 @@
 //! What `zload sweep` writes: one scenario over a grid of values, with every run that was played.
 //!
-//! The runs carry all evidence; what is said of points, knees, drift and effects follows from them (`crate::sweep`). Invariant: never
+//! The runs are all evidence; what is said of points, knees, drift and effects follows from them (`crate::sweep`). Invariant: never
 //! measures, only holds.
 
 use std::collections::BTreeMap;

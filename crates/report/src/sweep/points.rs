@@ -57,7 +57,7 @@ fn state(runs: &[SweepRun]) -> Option<Outcome> {
     }
 }
 
-/// A figure that at least half of the runs have: one that few can carry is none of the point.
+/// A figure that at least half of the runs have: one that few have is none of the point.
 fn figure(name: &str, runs: &[&SweepRun]) -> Option<PointFigure> {
     let having: Vec<&&SweepRun> =
         runs.iter().filter(|run| run.figures.contains_key(name)).collect();
