@@ -259,9 +259,13 @@ fn sparks(result: &SweepResult) -> Vec<Spark> {
             else {
                 return Vec::new();
             };
-            let name = |others: &[String]| {
-                let short: Vec<&str> = others.iter().map(|text| last_of_setting(text)).collect();
-                shortened(&short.join(" "))
+            let name = |others: &[String]| match others {
+                [one] => shortened(last_of_setting(one)),
+                others => {
+                    let value =
+                        |text: &String| text.split('=').next_back().unwrap_or("").to_owned();
+                    shortened(&others.iter().map(value).collect::<Vec<_>>().join("/"))
+                }
             };
             several.iter().filter_map(|one| spark(name(&one.others), &one.points, of)).collect()
         }

@@ -3,11 +3,13 @@
 use super::document::Tone;
 use crate::result::{Knee, Outcome, SweepPoint, SweepResult, SweepRun, figures};
 use crate::sweep::{Series, is_void, left, played_and_void, series};
-use zload_core::quantity::{change, counted, rate};
+use zload_core::quantity::{change, counted, percent, rate};
 use zload_core::scenario::over;
 
 /// At most this number of series is named in the first sentence.
 const MOST_NAMED: usize = 4;
+/// A system that serves less of what is sent does not keep up; what is in flight at the edges of a window, and chance, are less.
+const SERVED: f64 = 0.95;
 
 /// The answer, and how good it is.
 pub(super) fn answer(result: &SweepResult) -> (String, Tone) {
@@ -76,22 +78,33 @@ fn rates(result: &SweepResult) -> Option<String> {
 
 /// Up to which rate a series keeps up, and from which on it does not.
 fn keeps_up(series: &Series) -> String {
-    let rates = |outcome| {
-        let points = series.points.iter().filter(move |point| point.state == Some(outcome));
-        points.filter_map(|point| point.offered_per_s)
+    let points = || series.points.iter().copied();
+    let is = |outcome| move |point: &&SweepPoint| point.state == Some(outcome);
+    let offered = |point: &SweepPoint| point.offered_per_s;
+    let served = |point: &SweepPoint| {
+        let sent = point.figures.get("throughput.requests_per_s")?.value;
+        point.achieved_per_s.filter(|_| sent > 0.0).map(|achieved| achieved / sent)
     };
-    let most = rates(Outcome::Ok).reduce(f64::max);
-    let overloaded = rates(Outcome::Overload).reduce(f64::min);
-    match (most, overloaded) {
-        (Some(most), Some(least)) if most < least => {
+    let is_behind = |point: &&SweepPoint| served(point).is_some_and(|share| share < SERVED);
+    let ok = || points().filter(is(Outcome::Ok));
+    let most = ok().filter(|point| !is_behind(point)).filter_map(offered).reduce(f64::max);
+    let overloaded = points().filter(is(Outcome::Overload)).filter_map(offered).reduce(f64::min);
+    let behind = ok().filter(is_behind).find_map(|point| {
+        let share = percent(served(point)?);
+        Some(format!("at {} it serves {share} of what is sent", rate(offered(point)?)))
+    });
+    match (most, overloaded, behind) {
+        (Some(most), Some(least), _) if most < least => {
             format!("keeps up with {} and is overloaded at {}", rate(most), rate(least))
         }
-        (Some(most), Some(least)) => {
+        (Some(most), Some(least), _) => {
             format!("is overloaded at {}, although it keeps up with {}", rate(least), rate(most))
         }
-        (Some(most), None) => format!("keeps up with every rate, up to {}", rate(most)),
-        (None, Some(least)) => format!("is overloaded at every rate, from {} on", rate(least)),
-        (None, None) => "has no point that says anything yet".to_owned(),
+        (Some(most), None, Some(behind)) => format!("keeps up with {}; {behind}", rate(most)),
+        (Some(most), None, None) => format!("keeps up with every rate, up to {}", rate(most)),
+        (None, Some(least), _) => format!("is overloaded at every rate, from {} on", rate(least)),
+        (None, None, Some(behind)) => format!("keeps up with no rate; {behind}"),
+        (None, None, None) => "has no point that says anything yet".to_owned(),
     }
 }
 
