@@ -3,6 +3,7 @@
 mod meaning;
 mod search;
 mod shards;
+mod sweep;
 mod together;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 
 pub use search::{RestartArg, SearchArgs, SearchFailOnArg};
 pub use shards::{MergeArgs, ShardArgs};
+pub use sweep::SweepArgs;
 pub use together::{GatherAt, Instant, WhichShard};
 
 use zload_core::plan::MOST_SHARES;
@@ -74,6 +76,8 @@ pub enum Command {
     Search(SearchArgs),
     /// Compare a scenario with itself: the noise of this machine, and the minimum detectable effect
     Calibrate(CalibrateArgs),
+    /// Run a scenario over a grid of values: the curve, its knee, and where the system is overloaded
+    Sweep(SweepArgs),
     /// Run slices of a scenario on request from standard input; used by `zload compare`
     #[command(hide = true)]
     Slices(SlicesArgs),
@@ -485,6 +489,8 @@ pub enum SchemaOf {
     Calibration,
     /// What `zload search` writes
     Search,
+    /// What `zload sweep` writes
+    Sweep,
 }
 
 /// The formats, each with its use.

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use crate::support::{Ended, Zload, assert_ends, number};
-use rustix::process::{Pid, Signal};
+use crate::support::{Ended, Zload, assert_ends, children, number};
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -331,20 +331,6 @@ fn wrong_input_is_refused_before_anything_runs() {
     let wrong =
         files.write("wrong.toml", &format!("{}\ncompare.primary = 'throughput'", scenario("1ms")));
     assert_error(&compare(&[&wrong, &wrong]).end(), "unknown metric");
-}
-
-/// The processes that a process started and that still are.
-fn children(of: i32) -> Vec<Pid> {
-    let tasks = Path::new("/proc").join(of.to_string()).join("task");
-    let entries = std::fs::read_dir(tasks).into_iter().flatten().flatten();
-    entries
-        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-        .flat_map(|text| {
-            text.split_whitespace()
-                .filter_map(|id| Pid::from_raw(id.parse().ok()?))
-                .collect::<Vec<_>>()
-        })
-        .collect()
 }
 
 #[test]

@@ -11,11 +11,12 @@ use tempfile::TempDir;
 use zload::cli::Cli;
 
 /// Commands that take minutes are only parsed. What they save is a result from tests/fixtures.
-const SLOW: [(&str, &str); 4] = [
+const SLOW: [(&str, &str); 5] = [
     ("search", "search.json"),
     ("compare", "comparison.json"),
     ("calibrate", "calibration.json"),
     ("selftest", "selftest.json"),
+    ("sweep", "sweep.json"),
 ];
 
 /// Commands with one of these words are only parsed: they need a server, or shards, that are not here.

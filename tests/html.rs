@@ -73,13 +73,20 @@ fn by_id<'a>(document: &'a Document, id: &str) -> Node<'a, 'a> {
     nodes.next().unwrap_or_else(|| panic!("nothing has the id {id}"))
 }
 
-/// The value of a field by its dotted path; numbers are places in an array.
+/// The value of a field by its dotted path; numbers are places in an array, and names of figures have dots themselves.
 fn field<'a>(result: &'a Value, path: &str) -> &'a Value {
-    path.split('.').fold(result, |value, key| match key.parse::<usize>() {
-        Ok(place) if value.is_array() => &value[place],
-        // Metrics have dots in their names.
-        _ => &value[key],
-    })
+    fn find<'a>(value: &'a Value, keys: &[&str]) -> Option<&'a Value> {
+        if keys.is_empty() {
+            return Some(value);
+        }
+        (1..=keys.len()).find_map(|length| {
+            let key = keys[..length].join(".");
+            let place = key.parse::<usize>().ok().filter(|_| value.is_array());
+            let inner = place.map_or_else(|| value.get(&key), |place| value.get(place));
+            find(inner?, &keys[length..])
+        })
+    }
+    find(result, &path.split('.').collect::<Vec<_>>()).unwrap_or(&Value::Null)
 }
 
 /// Everything that holds for every page.
@@ -131,6 +138,19 @@ fn asks_for_nothing(document: &Document) {
     }
     let policy = all(document, "meta").filter_map(|node| node.attribute("content"));
     assert!(policy.into_iter().any(|content| content.starts_with("default-src 'none'")));
+}
+
+#[test]
+fn the_page_of_a_sweep_shows_what_its_result_says() {
+    let [rates, keys] = ["sweep", "sweep-keys"].map(|name| -> Value {
+        let text = fs::read_to_string(format!("tests/fixtures/{name}.json")).expect("a sweep");
+        serde_json::from_str(&text).expect("JSON")
+    });
+    check(&show(&keys), &keys, &["sweep"]);
+    let page = show(&rates);
+    by_id(&parse(&page), "sweep");
+    // The overloaded point is a ring at what was served, and no percentile.
+    assert!(page.contains("550/s: overloaded") && !page.contains("550/s: p"), "{page}");
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod shards;
 mod snapshots;
 mod stages;
 mod support;
+mod sweep;
 mod text;
 mod thresholds;
 mod tidy;

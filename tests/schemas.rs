@@ -15,7 +15,7 @@ use crate::support::Zload;
 use serde_json::Value;
 
 /// Every schema that can be asked for, with its version.
-const SCHEMAS: [(&str, &str); 9] = [
+const SCHEMAS: [(&str, &str); 10] = [
     ("scenario", "zload.scenario/1"),
     ("result", "zload.result/1"),
     ("shard", "zload.shard/1"),
@@ -25,6 +25,7 @@ const SCHEMAS: [(&str, &str); 9] = [
     ("comparison", "zload.comparison/1"),
     ("calibration", "zload.calibration/1"),
     ("search", "zload.search/1"),
+    ("sweep", "zload.sweep/1"),
 ];
 
 fn printed(of: &str) -> Value {

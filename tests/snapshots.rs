@@ -150,6 +150,7 @@ fn json_of(saved: &Saved) -> String {
         Saved::Comparison(result) => to_json(result),
         Saved::Calibration(result) => to_json(result),
         Saved::Search(result) => to_json(result),
+        Saved::Sweep(result) => to_json(result),
     }
 }
 
@@ -172,6 +173,10 @@ fn results(seen: &Seen) {
             Saved::Selftest(result) => seen.result(&name, &**result),
             Saved::Calibration(result) => seen.result(&name, &**result),
             Saved::Search(result) => {
+                seen.result(&name, &**result);
+                seen.page(&name, &**result);
+            }
+            Saved::Sweep(result) => {
                 seen.result(&name, &**result);
                 seen.page(&name, &**result);
             }

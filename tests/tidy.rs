@@ -14,7 +14,10 @@ const ROOMS: [(&str, &[&str]); 4] = [
             "record", "facts", "twin", "search",
         ],
     ),
-    ("crates/report/src", &["verdict", "result", "compare", "merge", "search", "report", "print"]),
+    (
+        "crates/report/src",
+        &["verdict", "result", "compare", "merge", "search", "sweep", "report", "print"],
+    ),
     ("crates/traffic/src", &["error", "leftovers", "machine", "wire", "client", "server"]),
     (
         "src",

@@ -19,6 +19,7 @@ mod serve;
 mod shard;
 mod show;
 mod slices;
+mod sweep;
 mod when;
 
 use std::io::{self, IsTerminal, Write};
@@ -74,6 +75,7 @@ pub fn execute(cli: &Cli, out: &mut dyn Write) -> Result<u8, Error> {
         Command::Compare(args) => compare::compare(args, out),
         Command::Calibrate(args) => calibrate::calibrate(args, out),
         Command::Search(args) => search::search(args, out),
+        Command::Sweep(args) => sweep::sweep(args, out),
         Command::Slices(args) => slices::slices(args, out),
         Command::Completions { shell } => {
             let mut script = Vec::new();

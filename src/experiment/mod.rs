@@ -9,7 +9,9 @@ mod design;
 mod player;
 mod recovery;
 mod search;
+mod sweep;
 mod trial;
+mod window;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -23,7 +25,9 @@ use rand_xoshiro::SplitMix64;
 pub use design::{Design, DesignOverrides, Profile, in_minutes};
 pub use recovery::Recovery;
 pub use search::{Search, SearchStanding, TRIAL_OVERHEAD_NS, begin};
+pub use sweep::{Point, Standing, play_once, play_sweep, settings as settings_of};
 pub use trial::Trials;
+pub use window::Window;
 
 use crate::Error;
 use crate::machine::Clock;

@@ -197,6 +197,20 @@ impl Ended {
     }
 }
 
+/// The processes that a process started and that still are.
+pub(crate) fn children(of: i32) -> Vec<Pid> {
+    let tasks = Path::new("/proc").join(of.to_string()).join("task");
+    let entries = std::fs::read_dir(tasks).into_iter().flatten().flatten();
+    entries
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|text| {
+            text.split_whitespace()
+                .filter_map(|id| Pid::from_raw(id.parse().ok()?))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
 /// Waits until a process is gone.
 pub(crate) fn assert_ends(pid: Pid) {
     let over = match pidfd_open(pid, PidfdFlags::empty()) {

@@ -46,6 +46,24 @@ impl Override {
         Self { option, ..Self::new(key, &toml::Value::Array(limits).to_string()) }
     }
 
+    /// The same, which errors call an override by this option.
+    #[must_use]
+    pub fn called(self, option: &'static str) -> Self {
+        Self { option, ..self }
+    }
+
+    /// [`Self::new`], unless the key is no dotted name.
+    pub(super) fn named(key: &str, value: &str) -> Result<Self, String> {
+        let is_name = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+        };
+        if !key.trim().split('.').all(is_name) {
+            return Err(format!("\"{}\" is not a dotted name such as clients.count", key.trim()));
+        }
+        Ok(Self::new(key, value))
+    }
+
     /// The override as a line of TOML: its value as it is or, if that is no TOML, as a string.
     fn line(&self) -> String {
         let as_it_is = format!("{} = {}", self.key, self.value);
@@ -88,14 +106,7 @@ impl FromStr for Override {
         let (key, value) = text
             .split_once('=')
             .ok_or_else(|| format!("\"{text}\" has no `=`; write it as in clients.count=100"))?;
-        let is_name = |part: &str| {
-            !part.is_empty()
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-        };
-        if !key.trim().split('.').all(is_name) {
-            return Err(format!("\"{}\" is not a dotted name such as clients.count", key.trim()));
-        }
-        Ok(Self::new(key, value))
+        Self::named(key, value)
     }
 }
 

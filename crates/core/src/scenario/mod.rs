@@ -13,6 +13,7 @@ mod frame_text;
 mod known;
 mod length;
 mod messages;
+pub mod over;
 mod placeholders;
 mod replay;
 mod request;
@@ -21,6 +22,7 @@ mod search;
 mod server;
 mod stages;
 mod stop_when;
+mod sweep;
 mod table;
 mod threshold;
 mod units;
@@ -43,6 +45,7 @@ pub use search::Search;
 pub use server::{ServerCommand, in_words};
 pub use stages::{Stage, StageShape, Stages};
 pub use stop_when::StopCondition;
+pub use sweep::{Sweep, SweepOver, SweepValue};
 pub use threshold::{Amount, Relation, Threshold, Thresholds};
 pub use units::{Bytes, Count, Nanos, Percent, Rate};
 pub use validate::{LONGEST_NAME, MAX_DELAY, MAX_REPLIES};
@@ -107,6 +110,9 @@ pub struct Scenario {
     /// Limits on the figures.
     #[serde(deserialize_with = "table::only", skip_serializing_if = "Thresholds::is_empty")]
     pub thresholds: Thresholds,
+    /// What `zload sweep` sweeps.
+    #[serde(deserialize_with = "table::only", skip_serializing_if = "Sweep::is_empty")]
+    pub sweep: Sweep,
 }
 
 /// `[run]`: the phases.
@@ -407,6 +413,7 @@ impl Default for Scenario {
             compare: Compare::default(),
             search: Search::default(),
             thresholds: Thresholds::default(),
+            sweep: Sweep::default(),
         }
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         messages::error(scenario)?;
         affinity(scenario)?;
         client_engine::error(scenario)?;
+        scenario.sweep.error()?;
         limits(&scenario.verdict)
     };
     check().err()

@@ -39,7 +39,7 @@ impl FromStr for Vary {
 }
 
 /// The parts between commas that are in no brackets and in no string of TOML.
-fn split(values: &str) -> Vec<&str> {
+pub(super) fn split(values: &str) -> Vec<&str> {
     let (mut depth, mut quote, mut start) = (0_i32, None, 0);
     let mut parts = Vec::new();
     for (at, c) in values.char_indices() {

@@ -234,7 +234,7 @@ pub(crate) struct Bar {
 /// A figure over time.
 #[derive(Debug, Clone)]
 pub(crate) struct Spark {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) values: Vec<f64>,
     /// The least and the most of them, in words.
     pub(crate) range: String,

@@ -30,6 +30,9 @@ mod shards;
 mod short;
 mod slices;
 mod stages;
+mod sweep;
+mod sweep_answer;
+mod sweep_curve;
 mod time;
 mod value;
 mod verdict;
@@ -60,6 +63,7 @@ impl Reported for Saved {
             Self::Serve(result) => result.report(),
             Self::Ideal(result) => result.report(),
             Self::Selftest(result) => result.report(),
+            Self::Sweep(result) => result.report(),
         }
     }
 }

@@ -129,7 +129,8 @@ fn spread(first: &LatencySummary) -> Option<Block> {
     let (least, most) = (&bars.first()?.ends[0], &bars.last()?.ends[1]);
     let range = format!("{least} to {most}, log scale");
     let values = bars.iter().map(|bar| bar.share).collect();
-    (bars.len() > 1).then(|| Block::Sparks(vec![Spark { name: "spread", values, range }]))
+    (bars.len() > 1)
+        .then(|| Block::Sparks(vec![Spark { name: "spread".to_owned(), values, range }]))
 }
 
 /// Rates, where every message went, and the thresholds.

@@ -50,12 +50,12 @@ fn whole_seconds(result: &RunResult) -> impl Iterator<Item = &SeriesEntry> {
 }
 
 fn sparks(result: &RunResult) -> Option<Vec<Spark>> {
-    let spark = |name, values: Vec<f64>, show: fn(f64) -> String| {
+    let spark = |name: &str, values: Vec<f64>, show: fn(f64) -> String| {
         let (least, most) = values.iter().fold((f64::INFINITY, 0.0_f64), |(least, most), value| {
             (least.min(*value), most.max(*value))
         });
         let range = format!("{} to {}", show(least), show(most));
-        (!values.is_empty()).then_some(Spark { name, values, range })
+        (!values.is_empty()).then_some(Spark { name: name.to_owned(), values, range })
     };
     let all = |part: Figure| {
         result.series.iter().filter_map(part).map(|value| value as f64).collect::<Vec<_>>()

@@ -116,7 +116,7 @@ pub fn of_operation() -> impl Iterator<Item = &'static Figure> {
 }
 
 /// The nearest name to one that no figure has.
-pub(super) fn nearest(name: &str) -> Option<&'static str> {
+pub(crate) fn nearest(name: &str) -> Option<&'static str> {
     let names = FIGURES.iter().map(|figure| figure.name);
     let known: Vec<&'static str> =
         names.flat_map(|name| [name.strip_prefix(LATENCY), Some(name)]).flatten().collect();

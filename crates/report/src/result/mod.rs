@@ -27,6 +27,7 @@ mod selftest;
 mod shard;
 mod shards;
 mod summary;
+mod sweep;
 mod stage_figures;
 mod stage_threshold;
 mod threshold;
@@ -64,6 +65,10 @@ pub use shard::{SHARD_SCHEMA, ShardMeasured, ShardOf, ShardResult};
 pub use shards::ShardFigures;
 pub use stage_figures::{IdealStage, RampDecile, StageFigures, StageLatency};
 pub use summary::LatencySummary;
+pub use sweep::{
+    Drift, KeyEffect, Knee, PointFigure, Required, SWEEP_SCHEMA, SweepKey, SweepPoint, SweepResult,
+    SweepRun,
+};
 pub use threshold::{ThresholdOutcome, threshold_error};
 pub(crate) use threshold::{outcome as outcome_of, wrong as wrong_limit};
 pub use unit::FieldUnit;

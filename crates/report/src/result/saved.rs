@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use super::{
     CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, IDEAL_SCHEMA,
     IdealResult, Ledger, RUN_SCHEMA, RunResult, SEARCH_SCHEMA, SELFTEST_SCHEMA, SERVE_SCHEMA,
-    SHARD_SCHEMA, SearchResult, SelftestResult, ServeResult, ShardResult,
+    SHARD_SCHEMA, SWEEP_SCHEMA, SearchResult, SelftestResult, ServeResult, ShardResult,
+    SweepResult,
 };
 use zload_core::record::{MOST_BUCKETS, MOST_COLUMNS};
 
@@ -33,6 +34,8 @@ pub enum Saved {
     Calibration(Box<CalibrationResult>),
     /// Of `zload search`.
     Search(Box<SearchResult>),
+    /// Of `zload sweep`.
+    Sweep(Box<SweepResult>),
 }
 
 impl RunResult {
@@ -63,7 +66,7 @@ pub struct SavedKind {
 }
 
 /// All kinds of results.
-pub const KINDS: [SavedKind; 8] = [
+pub const KINDS: [SavedKind; 9] = [
     kind::<RunResult>(RUN_SCHEMA, |text| {
         let result: Box<RunResult> = read(text)?;
         let mut ledgers =
@@ -94,6 +97,13 @@ pub const KINDS: [SavedKind; 8] = [
     kind::<ServeResult>(SERVE_SCHEMA, |text| read(text).map(Saved::Serve)),
     kind::<IdealResult>(IDEAL_SCHEMA, |text| read(text).map(Saved::Ideal)),
     kind::<SelftestResult>(SELFTEST_SCHEMA, |text| read(text).map(Saved::Selftest)),
+    kind::<SweepResult>(SWEEP_SCHEMA, |text| {
+        let sweep: Box<SweepResult> = read(text)?;
+        match sweep.contradiction() {
+            Some(contradiction) => Err(contradiction),
+            None => Ok(Saved::Sweep(sweep)),
+        }
+    }),
 ];
 
 const fn kind<T: JsonSchema>(

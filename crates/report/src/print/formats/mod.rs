@@ -5,6 +5,7 @@
 mod bencher;
 mod chrome_trace;
 mod csv;
+mod csv_sweep;
 mod github_action_benchmark;
 mod go_bench;
 mod hdr;
@@ -20,8 +21,9 @@ use super::{Style, markdown, text};
 use crate::report::{self, Reported};
 use crate::result::{
     CalibrationResult, ComparisonResult, Direction, IdealResult, RunResult, Saved, SearchResult,
-    SelftestResult, ServeResult, ShardResult, to_json,
+    SelftestResult, ServeResult, ShardResult, SweepResult, to_json,
 };
+use crate::sweep::is_void;
 use crate::verdict::Status;
 use zload_core::facts::Revision;
 use zload_core::text::lines;
@@ -220,6 +222,7 @@ pub fn form_of_saved(
         Saved::Serve(result) => form(&**result, format, style, revision),
         Saved::Ideal(result) => form(&**result, format, style, revision),
         Saved::Selftest(result) => form(&**result, format, style, revision),
+        Saved::Sweep(result) => form(&**result, format, style, revision),
     }
 }
 
@@ -303,6 +306,18 @@ impl Printable for SelftestResult {
 
     fn writer(format: Format) -> Option<Writer<Self>> {
         (format == Format::Junit).then_some(|result, _| junit::selftest(result))
+    }
+}
+
+impl Printable for SweepResult {
+    const KIND: &'static str = "a sweep";
+
+    fn writer(format: Format) -> Option<Writer<Self>> {
+        (format == Format::Csv).then_some(|result, _| csv_sweep::points(result))
+    }
+
+    fn unusable(&self) -> Option<&'static str> {
+        is_void(self).then_some("over half of the runs of this sweep say nothing")
     }
 }
 

@@ -69,8 +69,12 @@ fn mark(class: &str, x: f64, y: f64) -> Markup {
     html! {
         @if class == "dot b" {
             rect class=(class) x=(at(x - 3.5)) y=(at(y - 3.5)) width="7" height="7" {}
+        } @else if class.starts_with("dot full") {
+            circle class=(class) cx=(at(x)) cy=(at(y)) r="2.5" {}
         } @else if class.starts_with("dot") {
             circle class=(class) cx=(at(x)) cy=(at(y)) r="4" {}
+            // What is overloaded is beyond the axis.
+            @if class == "dot over" { path.arrow d=(format!("M{x:.1} {:.1}v-9m-3 3l3 -3l3 3", y - 4.0)) {} }
         }
     }
 }
