@@ -182,7 +182,9 @@ impl ZmtpWorld {
         }
         // What became of connections before all were made is none of the run's.
         let DriverCounters { closed, reset, too_long, silent, made, .. } = &*self.counters;
-        [closed, reset, too_long, silent, made].map(|count| count.set(0));
+        for count in [closed, reset, too_long, silent, made] {
+            count.set(0);
+        }
         match settings.forms.hello() {
             Some(hello) => self.greet(hello, clients, is_late),
             None => Ok(true),
