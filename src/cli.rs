@@ -304,6 +304,9 @@ pub enum Policies {
 /// `zload selftest`
 #[derive(Debug, Args)]
 pub struct SelftestArgs {
+    /// What the clients speak with, as clients.engine
+    #[arg(long, value_name = "ENGINE", value_parser = ["libzmq", "zmtp"], default_value = "libzmq")]
+    pub engine: String,
     /// Output of the result
     #[command(flatten)]
     pub output: OutputArgs,

@@ -69,6 +69,15 @@ fn what_is_planted_is_measured() {
 }
 
 #[test]
+fn what_is_planted_is_measured_by_clients_of_the_own_engine_as_well() {
+    let ended = Zload::new(&["selftest", "--engine", "zmtp", "--format", "json", "-q"]).end();
+    let result: Value = serde_json::from_str(&ended.stdout).expect("a JSON object");
+    for trial in result["trials"].as_array().expect("trials") {
+        assert!(trial["passed"] == true || trial["judged"] == false, "{trial:#}");
+    }
+}
+
+#[test]
 fn an_interrupted_selftest_has_proven_nothing() {
     let mut running = Zload::new(&["selftest", "--format", "json"]).start();
     running.await_line("2/11: ");

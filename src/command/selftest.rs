@@ -8,6 +8,7 @@ use crate::environment;
 use crate::files::Inputs;
 use crate::progress::{Mode, Progress};
 use crate::{Error, selftest};
+use zload_core::scenario::ClientEngine;
 use zload_report::result::SelftestResult;
 
 pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, Error> {
@@ -16,7 +17,12 @@ pub(super) fn selftest(args: &SelftestArgs, out: &mut dyn Write) -> Result<u8, E
     let places = Places::reserve(&args.output, &Inputs::default())?;
     let interrupted = interruption()?;
     let progress = Progress::new(Mode::choose(args.output.quiet));
-    let result = selftest::run(environment::describe(), &interrupted, &mut |step, steps, name| {
+    let engine = [ClientEngine::Libzmq, ClientEngine::Zmtp]
+        .into_iter()
+        .find(|engine| engine.name() == args.engine)
+        .expect("clap lets only these pass");
+    let environment = environment::describe();
+    let result = selftest::run(environment, &interrupted, engine, &mut |step, steps, name| {
         progress.step(step, steps, name);
     })?;
     progress.finish();

@@ -11,7 +11,7 @@ use crate::machine::hiccups::{self, clock_read_ns};
 use crate::machine::host::clock_resolution_ns;
 use crate::server::planted::{Fault, Planted, Witness};
 use zload_core::record::{LatencyHistogram, Trace};
-use zload_core::scenario::{Scenario, Sockets};
+use zload_core::scenario::{ClientEngine, Scenario, Sockets};
 use zload_core::{facts::Measured, plan::Plan};
 use zload_report::result::{Environment, Floor, RunResult};
 
@@ -29,6 +29,8 @@ const RESTED: &str = "load = { model = 'closed', in_flight = 1, think = '10ms' }
 pub(super) struct Bench<'a> {
     pub(super) environment: &'a Environment,
     pub(super) interrupted: &'a AtomicBool,
+    /// What the clients speak with.
+    pub(super) engine: ClientEngine,
     pub(super) floor: Floor,
 }
 
@@ -59,7 +61,8 @@ impl Bench<'_> {
     }
 
     pub(super) fn play(&self, text: &str) -> Result<Played, Error> {
-        let scenario = Scenario::parse("selftest", text, &[])?;
+        let mut scenario = Scenario::parse("selftest", text, &[])?;
+        scenario.clients.engine = self.engine;
         let plan = Arc::new(Plan::new(&scenario));
         let (played, sleep_overshoot) = hiccups::during(|| {
             engine::run(Part::whole(&scenario, &plan), false, self.interrupted, &mut |_| {})

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::Error;
 use bench::Bench;
 use zload_core::quantity::duration;
+use zload_core::scenario::ClientEngine;
 use zload_report::result::{Environment, Figure, Floor, SelftestResult, Trial};
 
 /// A trial: its name, what is planted, and how it is made.
@@ -57,15 +58,17 @@ const WRONG: &str = "the measurement differs from the known truth: do not trust 
 
 const ATTEMPTS: u32 = 2;
 
-/// Makes all trials; says before each which of how many it is, and its name. Ends early when `interrupted` becomes true.
+/// Makes all trials with clients that speak with `engine`; says before each which of how many it is, and its name. Ends early when `interrupted` becomes true.
 pub(crate) fn run(
     environment: Environment,
     interrupted: &AtomicBool,
+    engine: ClientEngine,
     begins: &mut dyn FnMut(usize, usize, &str),
 ) -> Result<SelftestResult, Error> {
     let steps = KINDS.len() + 1;
     begins(1, steps, "baseline of the machine");
-    let mut bench = Bench { environment: &environment, interrupted, floor: Floor::default() };
+    let floor = Floor::default();
+    let mut bench = Bench { environment: &environment, interrupted, engine, floor };
     match bench.measure_floor() {
         Err(Error::Interrupted) => {
             return Ok(SelftestResult::new(environment, None, Vec::new(), false));

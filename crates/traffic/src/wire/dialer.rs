@@ -113,7 +113,7 @@ impl Dialer {
 fn tcp(address: &str) -> Result<Target, String> {
     let resolved = |address: &str| {
         let all = address.to_socket_addrs().map_err(|error| format!("{address}: {error}"))?;
-        let all = Vec::from_iter(all);
+        let all: Vec<SocketAddr> = all.collect();
         // libzmq, too, prefers IPv4.
         let first = all.iter().find(|address| address.is_ipv4()).or(all.first());
         first.copied().ok_or_else(|| format!("{address} has no address"))

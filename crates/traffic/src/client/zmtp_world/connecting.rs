@@ -180,6 +180,11 @@ impl ZmtpWorld {
                 Some(Why::Refused(refusal)) => return Err(refused(refusal, &settings.endpoint)),
             }
         }
+        // What became of connections before all were made is none of the run's.
+        let DriverCounters { closed, reset, too_long, silent, made, .. } = &*self.counters;
+        for count in [closed, reset, too_long, silent, made] {
+            count.set(0);
+        }
         match settings.forms.hello() {
             Some(hello) => self.greet(hello, clients, is_late),
             None => Ok(true),
