@@ -28,6 +28,7 @@ const CPU: [(&str, &str); 3] = [
 /// Values further apart than this lie by their ratios.
 const FAR: f64 = 50.0;
 const LOST: &str = "ledger.lost_ratio";
+const SENT: &str = "throughput.requests_per_s";
 
 /// The key along which the plot goes: a rate, else the first.
 pub(super) fn axis(result: &SweepResult) -> usize {
@@ -218,9 +219,11 @@ impl Canvas<'_> {
         }
         layers.extend(self.states(scale));
         let label = match unit {
-            Some(FieldUnit::Ns) => "response time to the first reply",
+            // Its percentiles are named by the lines.
+            Some(FieldUnit::Ns) if all.len() == 1 => "response time to the first reply",
             _ => lines.first().map_or("", |line| line.figure),
         };
+        let label = label.strip_prefix("latency.").unwrap_or(label);
         Some(Panel { label: label.to_owned(), mark: Ink(""), axes, layers })
     }
 
@@ -290,7 +293,7 @@ impl Canvas<'_> {
         self.result.points.iter().filter_map(layer).collect()
     }
 
-    /// What was served of what was offered, and what was lost.
+    /// What was served of what was sent, and what was lost.
     fn served(&self, all: &[Series]) -> Option<Panel> {
         let axes = Axes { height: HEIGHTS[1], x: self.x, y: (Scale::exact(0.0, 1.0), share_label) };
         let mut layers = vec![Layer::Grid];
@@ -299,9 +302,11 @@ impl Canvas<'_> {
                 let points = series.points.iter();
                 points.filter_map(|point| Some((self.across(point)?, value(point)?))).collect()
             };
+            // Of what was sent: what is offered is a mean, which no single plan has.
             let served = of(&|point| {
                 Some(
-                    (point.achieved_per_s? / point.offered_per_s.filter(|per_s| *per_s > 0.0)?)
+                    (point.achieved_per_s?
+                        / point.figures.get(SENT).filter(|of| of.value > 0.0)?.value)
                         .min(1.0),
                 )
             });
@@ -321,7 +326,7 @@ impl Canvas<'_> {
             .points
             .iter()
             .any(|of| of.offered_per_s.is_some() && of.achieved_per_s.is_some());
-        let label = "served of what was offered, and rings: lost".to_owned();
+        let label = "served of what was sent, and rings: lost".to_owned();
         has.then_some(Panel { label, mark: Ink(""), axes, layers })
     }
 
