@@ -1,8 +1,6 @@
 //! What a comparison makes of what was played: blocks of runs whose figures and verdicts are made up, one by one.
 
-mod support;
-
-use support::Zload;
+use crate::support::Zload;
 use zload_core::scenario::Scenario;
 use zload_report::compare::{Experiment, Questions, Round, Run, Side, default_primary};
 use zload_report::result::{Answer, ComparisonResult, Method};

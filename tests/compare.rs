@@ -2,13 +2,11 @@
 //!
 //! No test here asks how fast anything is: what must be found is planted, and far larger than any noise.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{Ended, Zload, assert_ends, number};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
-use support::{Ended, Zload, assert_ends, number};
 use tempfile::TempDir;
 
 /// A short comparison of 12 blocks, of which 3 may be lost to a busy machine.

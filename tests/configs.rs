@@ -1,12 +1,10 @@
 //! The shipped scenarios: each is explained, checked, and runs.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::{Zload, ledger, number};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Zload, ledger, number};
 
 /// Shorter than a user's run, and on a free port.
 const SHORT: [&str; 6] = [

@@ -1,14 +1,12 @@
 //! README and docs: every link leads somewhere, every command works, every key of a scenario is described.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::Zload;
 use clap::Parser as _;
 use serde_json::Value;
-use support::Zload;
 use tempfile::TempDir;
 use zload::cli::Cli;
 

@@ -1,9 +1,7 @@
 //! What a run says of its own figures: which are no estimates, and how much of them is the plan's luck.
 
-mod support;
-
+use crate::support::{Zload, mark_uncertain};
 use serde_json::Value;
-use support::{Zload, mark_uncertain};
 
 /// `zload show --format FORMAT` of a result.
 fn shown(result: &Value, format: &str) -> String {

@@ -1,9 +1,7 @@
 //! How runs end when they do not end by themselves: signals, deadlock, drops.
 
-mod support;
-
+use crate::support::{ForeignServer, Zload, ledger, number};
 use rustix::process::Signal;
-use support::{ForeignServer, Zload, ledger, number};
 
 const NOBODY: &str = "proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:9' }\n\
                       load = { rate = '10/s' }\nrun = { duration = '1s' }";

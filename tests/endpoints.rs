@@ -1,13 +1,11 @@
 //! Endpoints: what a server takes and what it leaves alone, what it removes, and what is said of where it cannot go.
 
-mod support;
-
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+use crate::support::{Zload, ledger, number};
 use rustix::process::Signal;
-use support::{Zload, ledger, number};
 
 const SMALL: &str = "load = { rate = '100/s' }\nrun = { duration = '200ms' }\n\
                      clients = { count = 2 }\nworkers = { count = 2 }\nproxy = { engine = 'batch' }";

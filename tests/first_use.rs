@@ -1,10 +1,8 @@
 //! What somebody meets who has just installed zload: no scenario yet, a wrong name, a terminal of 24 lines.
 
-mod support;
-
 use std::path::Path;
 
-use support::{ForeignServer, Zload};
+use crate::support::{ForeignServer, Zload};
 use zload_core::scenario::{Scenario, Threshold};
 use zload_report::result::threshold_error;
 

@@ -1,13 +1,11 @@
 //! Runs that end after a number of requests (`load.requests`): exactly that number, whatever happens to them.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::support::{ForeignServer, Zload, ledger, number};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{ForeignServer, Zload, ledger, number};
 
 const CLOSED: &str = "[load]\nmodel = 'closed'\nin_flight = 3\n";
 const OPEN: &str = "[load]\nrate = '5k/s'\narrivals = 'poisson'\n";

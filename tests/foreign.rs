@@ -1,14 +1,12 @@
 //! Peers that know nothing of zload: somebody else's server for our clients, somebody else's clients for our server.
 
-mod support;
-
 use std::io::Read as _;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use crate::support::{ForeignServer, Zload, ledger, number};
 use rustix::process::Signal;
-use support::{ForeignServer, Zload, ledger, number};
 
 const OPEN_LOAD: &str = "load = { rate = '500/s' }\nrun = { duration = '1s', drain = '1s' }\n";
 

@@ -1,10 +1,8 @@
 //! zload's workers behind proxies and brokers of somebody else: exact counts, and each protocol as its peers know it.
 
-mod support;
-
+use crate::support::{Running, Zload, ledger, number};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Running, Zload, ledger, number};
 
 const ANY: &str = "tcp://127.0.0.1:*";
 /// The longest that a peer waits for a message, in milliseconds.
@@ -106,7 +104,7 @@ fn a_proxy_that_zload_starts_is_told_where_its_workers_connect() {
     let program = std::env::current_exe().expect("this test");
     let program = program.to_str().expect("UTF-8");
     let server = format!(
-        "[server]\ncommand = ['{program}', '--exact', 'as_a_proxy', '--nocapture', '{{frontend}}', '{{backend}}']\n"
+        "[server]\ncommand = ['{program}', '--exact', 'foreign_proxy::as_a_proxy', '--nocapture', '{{frontend}}', '{{backend}}']\n"
     );
     let result = Zload::run(&format!("{OPEN}{WORK}{server}")).result(0);
     assert_half_is_known(&result);

@@ -2,18 +2,16 @@
 //!
 //! What is made here stays in the target folder, where `scripts/formats` gives it to the tools themselves.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::support::{Ended, Zload};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
 use serde_json::{Value, json};
-use support::{Ended, Zload};
 
 /// A name with everything that some form gives a meaning to.
 const SCENARIO: &str = "name = '10 k|s \"of\" <b>*64, =/-2'\nload = { rate = '2k/s' }\n\
@@ -25,7 +23,7 @@ fn run() -> &'static Value {
     RUN.get_or_init(|| {
         let mut result = Zload::run(SCENARIO).args(&["--repeat", "2"]).result(0);
         // Whether the machine's noise leaves estimates is chance.
-        support::mark_uncertain(&mut result, &[]);
+        crate::support::mark_uncertain(&mut result, &[]);
         result["verdict"]["status"] = "SUSPECT".into();
         let statuses = ["pass", "warn", "not_applicable"].iter().cycle();
         let checks = result["verdict"]["checks"].as_array_mut().expect("an array");

@@ -1,13 +1,11 @@
 //! Shards that begin together: over real processes, what they agree on and what ends their wait.
 
-mod support;
-
 use std::net::TcpListener;
 use std::path::Path;
 
+use crate::support::{ForeignServer, Running, Zload};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{ForeignServer, Running, Zload};
 use tempfile::TempDir;
 
 const LOAD: &str = "name = 'shards'\nload = { rate = '100/s' }\nclients = { count = 4 }\nrun = { duration = '200ms' }\n";

@@ -1,12 +1,10 @@
 //! Peers that mean harm: what they send may cost them their connection, and nobody else anything.
 
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use crate::support::{Zload, ledger, number};
 use rustix::process::Signal;
-use support::{Zload, ledger, number};
 
 /// A connection to a ROUTER that has shaken hands as a DEALER without an identity (ZMTP 3.0, RFC 23).
 fn shake_hands(address: &str) -> TcpStream {

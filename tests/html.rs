@@ -1,14 +1,12 @@
 //! `--html`: pages of runs and comparisons, read as XML and compared with the JSON objects that they show.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::Zload;
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::Value;
-use support::Zload;
 use tempfile::TempDir;
 
 /// A run with everything that a page can show: silent requests, several replies, a waiting client, seconds to draw.

@@ -1,9 +1,7 @@
 //! `zload ideal`: what it prints and saves, and what it refuses.
 
-mod support;
-
+use crate::support::{Zload, number};
 use serde_json::Value;
-use support::{Zload, number};
 
 /// Requests that sometimes take far longer than the gap between two.
 const UNEVEN: &str = "name = 'uneven'\nseed = 7\nload = { rate = '500/s', arrivals = 'poisson' }\nclients = { count = 5 }\n\

@@ -1,17 +1,13 @@
 //! Scenarios that contradict themselves: each is refused, quickly, with a message that says what, where and what to do.
 
-#[path = "support/mistakes.rs"]
-mod mistakes;
-mod support;
-
 use std::path::Path;
 
+use crate::support::Zload;
+use crate::support::mistakes::{MISTAKES, Mistake};
 use jsonschema::Validator;
-use mistakes::{MISTAKES, Mistake};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
-use support::Zload;
 use zload_core::scenario::Scenario;
 
 #[test]

@@ -1,14 +1,12 @@
 //! Signals: whatever ends a process ends a command of zload in time, with what it found and without anything left behind.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::{Running, Zload, ledger};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Running, Zload, ledger};
 use tempfile::TempDir;
 use zload::machine::clock::Clock;
 

@@ -1,8 +1,6 @@
 //! The demo topology on real sockets: engines, transports, loads, phases.
 
-mod support;
-
-use support::{Zload, ledger, number};
+use crate::support::{Zload, ledger, number};
 
 /// The example's fan-out without its long delays.
 const FAN_OUT: &str = "load = { rate = '400/s' }\nrun = { duration = '1s' }\n\

@@ -1,9 +1,7 @@
 //! Engine `lru`: exact counts, whatever the fan-out, with few workers or few requests, and the twin that belongs to it.
 
-mod support;
-
+use crate::support::{Zload, ledger, number};
 use serde_json::Value;
-use support::{Zload, ledger, number};
 
 const WORK: &str = "replies = { uniform = [0, 4] }, delay = { uniform = ['0s', '1ms'] }";
 

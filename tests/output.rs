@@ -1,13 +1,11 @@
 //! What is printed and saved: reports, results, schemas, completions; and outputs that cannot be written.
 
-mod support;
-
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::{Zload, ledger, number};
 use serde_json::Value;
-use support::{Zload, ledger, number};
 
 const SHORT: &str =
     "load = { rate = '200/s' }\nrun = { duration = '300ms' }\nworkers = { replies = 2 }";

@@ -1,11 +1,9 @@
 //! What listens where clients connect and is no server for them: each says so by itself, and zload says which it is.
 
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use support::Zload;
+use crate::support::Zload;
 
 /// A TCP server that says this to each client, and listens until the client goes.
 fn tcp(word: &'static [u8]) -> String {

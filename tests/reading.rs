@@ -1,12 +1,10 @@
 //! What is read and what is written: standard input and pipes are read as files are, and nothing that is read is replaced.
 
-mod support;
-
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::process::Stdio;
 
-use support::{Ended, Zload};
+use crate::support::{Ended, Zload};
 use tempfile::TempDir;
 
 const SHORT: &str = "load = { rate = '200/s' }\nrun = { duration = '200ms', drain = '1s' }\nproxy = { engine = 'batch' }\n";

@@ -1,8 +1,6 @@
 //! `--repeat`: what several runs say together, of the same requests and of different ones.
 
-mod support;
-
-use support::Zload;
+use crate::support::Zload;
 
 /// 30 requests a run: three runs have the 69 values that a p90 needs, one has not.
 const SCENARIO: &str = "load = { rate = '100/s' }\nrun = { duration = '300ms' }\nworkers = { count = 8, delay = { uniform = ['1ms', '3ms'] } }";

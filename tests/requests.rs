@@ -1,13 +1,11 @@
 //! Requests in a server's own form, and replies that are no echoes: each way to match them, with planted losses, errors,
 //! duplicates and reordering.
 
-mod support;
-
 use std::collections::HashSet;
 use std::sync::mpsc::channel;
 
+use crate::support::{ForeignServer, Zload, ledger, number};
 use serde_json::Value;
-use support::{ForeignServer, Zload, ledger, number};
 
 const OPEN: &str =
     "load = { rate = '500/s', timeout = '400ms' }\nrun = { duration = '1s', drain = '1s' }\n";

@@ -1,7 +1,7 @@
 //! The shape of what zload reads and writes, compared with the one that others were told of.
 //!
 //! `tests/schemas` keeps every schema as `zload schema` prints it, without descriptions, which change nothing for a program.
-//! A new shape is kept by `ZLOAD_RENEW=1 cargo test --test schemas`, and the difference is part of the commit.
+//! A new shape is kept by `ZLOAD_RENEW=1 cargo test --test program schemas`, and the difference is part of the commit.
 //!
 //! The number at the end of a version goes up when a program that reads today's files would misread tomorrow's, or when zload
 //! could not read yesterday's: a field that is gone, renamed, of another type, unit or meaning; one that was always there and
@@ -9,12 +9,10 @@
 //! which programs decide (`verdict`, `status`). It stays for a new field or a new name in a map: readers pass over what they
 //! do not know.
 
-mod support;
-
 use std::path::PathBuf;
 
+use crate::support::Zload;
 use serde_json::Value;
-use support::Zload;
 
 /// Every schema that can be asked for, with its version.
 const SCHEMAS: [(&str, &str); 9] = [
@@ -64,7 +62,7 @@ fn schemas_have_the_published_shapes() {
         assert!(
             text == told,
             "the shape of {of} is another than {}, first at (now, then) {line:?}: if it is meant, keep it with \
-             ZLOAD_RENEW=1 cargo test --test schemas, and see in tests/schemas.rs whether its version must go up",
+             ZLOAD_RENEW=1 cargo test --test program schemas, and see in tests/schemas.rs whether its version must go up",
             kept(of).display()
         );
     }

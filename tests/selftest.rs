@@ -1,10 +1,8 @@
 //! `zload selftest`: it passes where nothing is wrong, and what it prints and saves is the same.
 
-mod support;
-
+use crate::support::{Ended, Zload};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Ended, Zload};
 
 /// That every trial passed, or could not be judged for the one reason that is the machine's; and that the exit code
 /// says the same.

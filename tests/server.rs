@@ -1,13 +1,11 @@
 //! `[server] command`: servers that zload starts. Good ones and bad ones; none of them may outlive it.
 
-mod support;
-
 use std::path::Path;
 
+use crate::support::{Ended, ForeignServer, Running, Zload, assert_ends, ledger, number};
 use rustix::event::{Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use support::{Ended, ForeignServer, Running, Zload, assert_ends, ledger, number};
 use tempfile::TempDir;
 use zload::machine::clock::Clock;
 

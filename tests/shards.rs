@@ -1,12 +1,10 @@
 //! One plan, played by several processes against one server: what they save, what a merge makes of it, and what it refuses.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::{Ended, Running, Zload, ledger, number};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Ended, Running, Zload, ledger, number};
 use tempfile::TempDir;
 use zload_core::record::{EncodedLatencies, LatencyHistogram};
 

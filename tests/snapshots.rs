@@ -2,17 +2,13 @@
 //!
 //! The results in `tests/fixtures` are real ones; what each format makes of each is in `tests/snapshots`. A text that is
 //! another than its file fails here, and so does a file that no text belongs to. A change that is meant is written by
-//! `INSTA_UPDATE=always cargo test --test snapshots`, and its difference is part of the commit.
-
-#[path = "support/mistakes.rs"]
-#[allow(dead_code, reason = "each test file uses its own part of this one")]
-mod mistakes;
+//! `INSTA_UPDATE=always cargo test --test program snapshots`, and its difference is part of the commit.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use mistakes::MISTAKES;
+use crate::support::mistakes::MISTAKES;
 use serde_json::Value;
 use zload::Error;
 use zload_core::facts::Revision;
@@ -234,7 +230,7 @@ fn look() {
     assert!(
         changed.is_empty(),
         "these differ from tests/snapshots: {changed:?}; if that is meant, keep it with INSTA_UPDATE=always cargo test \
-         --test snapshots, and look at the difference"
+         --test program snapshots, and look at the difference"
     );
     assert_eq!(files(&folder("snapshots"), ".snap"), seen.names.into_inner(), "files and texts");
     let unseen = files(&folder("snapshots"), ".snap.new");

@@ -1,9 +1,7 @@
 //! Loads that change, through the built program: figures of stages, thresholds on them, replays, and an early end.
 
-mod support;
-
+use crate::support::{Zload, number};
 use serde_json::Value;
-use support::{Zload, number};
 use tempfile::TempDir;
 use zload_core::plan::Plan;
 use zload_core::scenario::Scenario;

@@ -1,14 +1,12 @@
 //! Foreign text in all that zload says: nothing of it acts on a terminal, a spreadsheet, a page or the log of a workflow.
 
-mod support;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::support::{Ended, Zload};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::{Ended, Zload};
 use zload_core::text::acts;
 
 /// Sequences of a terminal, signs that turn text around or hide, and commands of a workflow.

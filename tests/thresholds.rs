@@ -1,9 +1,7 @@
 //! Thresholds, through the built program: what is met, missed, refused, and what the exit code makes of it.
 
-mod support;
-
+use crate::support::{ForeignServer, Zload};
 use serde_json::Value;
-use support::{ForeignServer, Zload};
 use zload_report::result::figures::{self, FIGURES};
 use zload_report::result::number;
 

@@ -1,9 +1,7 @@
 //! Where the time went, what was possible, and whether to believe it: seen on real sockets.
 
-mod support;
-
+use crate::support::{ForeignServer, Zload, ledger, number};
 use serde_json::Value;
-use support::{ForeignServer, Zload, ledger, number};
 
 const LEGS: [&str; 7] = [
     "to_proxy",

@@ -15,13 +15,14 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Of these files below `root`, without the program's own.
+    /// Of these files below `root`, whose root is `lib.rs`, else `main.rs`.
     pub(crate) fn of(root: &Path, files: Vec<PathBuf>) -> Self {
         let module = |file: &Path| -> Module {
             let inner = file.strip_prefix(root).expect("a file below the root").with_extension("");
             let mut names: Module =
                 inner.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-            if names.last().is_some_and(|name| name == "mod" || names.len() == 1 && name == "lib") {
+            let is_root = |name: &str| names.len() == 1 && ["lib", "main"].contains(&name);
+            if names.last().is_some_and(|name| name == "mod" || is_root(name)) {
                 names.pop();
             }
             names
@@ -30,8 +31,10 @@ impl Sources {
             let text = std::fs::read_to_string(&file).expect("a text file");
             (module(&file), (file, text))
         };
-        let files = files.into_iter().filter(|file| !file.ends_with("main.rs")).map(read);
-        Self { files: files.collect() }
+        // The program's own file beside its library.
+        let beside = root.join("lib.rs").exists();
+        let files = files.into_iter().filter(|file| !(beside && file.ends_with("main.rs")));
+        Self { files: files.map(read).collect() }
     }
 
     /// Of each file, by its module: the modules of the files that it names.

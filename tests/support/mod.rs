@@ -2,7 +2,8 @@
 //!
 //! Invariant: nothing waits without a limit, and nothing waits by sleeping.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part of this one")]
+pub(crate) mod imports;
+pub(crate) mod mistakes;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -24,13 +25,13 @@ use zload::machine::clock::Clock;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A call of the built program.
-pub struct Zload {
+pub(crate) struct Zload {
     command: Command,
     scenario: Option<NamedTempFile>,
 }
 
 /// A program that is running.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: Receiver<Vec<u8>>,
     stderr: Receiver<String>,
@@ -39,7 +40,7 @@ pub struct Running {
 }
 
 /// What a program left behind.
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -47,19 +48,19 @@ pub struct Ended {
 
 impl Zload {
     /// `zload` with these arguments.
-    pub fn new(args: &[&str]) -> Self {
+    pub(crate) fn new(args: &[&str]) -> Self {
         Self::program(env!("CARGO_BIN_EXE_zload"), args)
     }
 
     /// Another program, which is watched in the same way.
-    pub fn program(name: &str, args: &[&str]) -> Self {
+    pub(crate) fn program(name: &str, args: &[&str]) -> Self {
         let mut command = Command::new(name);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { command, scenario: None }
     }
 
     /// `zload COMMAND FILE`, where the file holds this scenario.
-    pub fn with_scenario(subcommand: &str, text: &str) -> Self {
+    pub(crate) fn with_scenario(subcommand: &str, text: &str) -> Self {
         let mut file = NamedTempFile::with_suffix(".toml").expect("a temporary file");
         file.write_all(text.as_bytes()).expect("writing the scenario");
         let path = file.path().to_str().expect("a UTF-8 path").to_owned();
@@ -69,36 +70,36 @@ impl Zload {
     }
 
     /// `zload run FILE --format json -q`
-    pub fn run(text: &str) -> Self {
+    pub(crate) fn run(text: &str) -> Self {
         Self::with_scenario("run", text).args(&["--format", "json", "-q"])
     }
 
-    pub fn args(mut self, args: &[&str]) -> Self {
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.command.args(args);
         self
     }
 
-    pub fn env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
-    pub fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
+    pub(crate) fn stdin(mut self, stdin: impl Into<Stdio>) -> Self {
         self.command.stdin(stdin);
         self
     }
 
-    pub fn folder(mut self, folder: &Path) -> Self {
+    pub(crate) fn folder(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+    pub(crate) fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
         self.command.stdout(stdout);
         self
     }
 
-    pub fn start(mut self) -> Running {
+    pub(crate) fn start(mut self) -> Running {
         let mut child = self.command.spawn().expect("the program starts");
         let (tell_stdout, stdout) = channel();
         let (tell_stderr, stderr) = channel();
@@ -119,19 +120,19 @@ impl Zload {
         Running { child, stdout, stderr, seen: String::new(), _scenario: self.scenario }
     }
 
-    pub fn end(self) -> Ended {
+    pub(crate) fn end(self) -> Ended {
         self.start().end()
     }
 
     /// Runs to its end, which must be this exit code, and gives the result object.
-    pub fn result(self, code: i32) -> Value {
+    pub(crate) fn result(self, code: i32) -> Value {
         self.end().result(code)
     }
 }
 
 impl Running {
     /// Waits for a line on stderr that contains `part`.
-    pub fn await_line(&mut self, part: &str) -> String {
+    pub(crate) fn await_line(&mut self, part: &str) -> String {
         loop {
             let Ok(line) = self.stderr.recv_timeout(LIMIT) else {
                 let _ended = self.child.kill();
@@ -145,7 +146,7 @@ impl Running {
     }
 
     /// Waits until the program catches this signal.
-    pub fn await_caught(&self, signal: Signal) {
+    pub(crate) fn await_caught(&self, signal: Signal) {
         let clock = Clock::start();
         let caught = || {
             let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
@@ -159,16 +160,16 @@ impl Running {
         }
     }
 
-    pub fn id(&self) -> i32 {
+    pub(crate) fn id(&self) -> i32 {
         self.child.id().cast_signed()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("signalling the child");
     }
 
     /// Waits for the program's end, by the end of its output.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let Ok(stdout) = self.stdout.recv_timeout(LIMIT) else {
             let _ended = self.child.kill();
             panic!("still running after {LIMIT:?}; stderr was:\n{}", self.seen);
@@ -186,7 +187,7 @@ impl Running {
 impl Ended {
     /// The result object, after an end with this exit code. Tests run beside each other on a machine of any kind, so a
     /// run that ended well may have figures that must not be used (3); its counts are right all the same.
-    pub fn result(&self, code: i32) -> Value {
+    pub(crate) fn result(&self, code: i32) -> Value {
         let well = self.code == Some(code) || (code == 0 && self.code == Some(3));
         assert!(well, "{:?}\nstderr: {}\nstdout: {}", self.code, self.stderr, self.stdout);
         serde_json::from_str(&self.stdout).expect("stdout is one JSON object")
@@ -194,7 +195,7 @@ impl Ended {
 }
 
 /// Waits until a process is gone.
-pub fn assert_ends(pid: Pid) {
+pub(crate) fn assert_ends(pid: Pid) {
     let over = match pidfd_open(pid, PidfdFlags::empty()) {
         Err(Errno::SRCH) => return,
         over => over.expect("a descriptor of the process"),
@@ -205,13 +206,13 @@ pub fn assert_ends(pid: Pid) {
 }
 
 /// A number of the result, by its dotted path.
-pub fn number(result: &Value, path: &str) -> u64 {
+pub(crate) fn number(result: &Value, path: &str) -> u64 {
     let value = path.split('.').fold(result, |value, key| &value[key]);
     value.as_u64().unwrap_or_else(|| panic!("{path} is {value}"))
 }
 
 /// Checks the three equations of the ledger, and gives it.
-pub fn ledger(result: &Value) -> &Value {
+pub(crate) fn ledger(result: &Value) -> &Value {
     let of = |key: &str| number(result, &format!("ledger.{key}"));
     assert_eq!(of("requests_planned"), of("requests_sent") + of("requests_unsent"));
     assert_eq!(
@@ -223,7 +224,7 @@ pub fn ledger(result: &Value) -> &Value {
 }
 
 /// A foreign server: a ROUTER on a free port (or the one given), which answers as it is told.
-pub struct ForeignServer {
+pub(crate) struct ForeignServer {
     pub endpoint: String,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -232,7 +233,7 @@ pub struct ForeignServer {
 impl ForeignServer {
     /// Starts; `answer` is called with the number (from 0) and the body of each request, and gives the bodies to send
     /// back.
-    pub fn start(
+    pub(crate) fn start(
         endpoint: &str,
         mut answer: impl FnMut(u64, &[u8]) -> Vec<Vec<u8>> + Send + 'static,
     ) -> Self {
@@ -242,7 +243,7 @@ impl ForeignServer {
     }
 
     /// The same, for replies of several frames.
-    pub fn start_multipart(
+    pub(crate) fn start_multipart(
         endpoint: &str,
         mut answer: impl FnMut(u64, &[u8]) -> Vec<Vec<Vec<u8>>> + Send + 'static,
     ) -> Self {
@@ -255,7 +256,7 @@ impl ForeignServer {
     }
 
     /// The same, where `answer` is given all frames of a request, the client's identity first.
-    pub fn start_framed(
+    pub(crate) fn start_framed(
         endpoint: &str,
         mut answer: impl FnMut(&[Vec<u8>]) -> Vec<Vec<Vec<u8>>> + Send + 'static,
     ) -> Self {
@@ -283,7 +284,7 @@ impl ForeignServer {
     }
 
     /// Ends as a server that dies: its socket is closed without a word.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the foreign server ends well");
@@ -291,7 +292,7 @@ impl ForeignServer {
     }
 
     /// Settings that make a scenario use this server.
-    pub fn scenario(&self, rest: &str) -> String {
+    pub(crate) fn scenario(&self, rest: &str) -> String {
         format!("proxy = {{ engine = \"external\", frontend = \"{}\" }}\n{rest}", self.endpoint)
     }
 }

@@ -1,0 +1,42 @@
+//! The tests of the built program, of real servers beside it, and of the texts of this project: one program, since each would
+//! be linked with everything again.
+
+mod answers;
+mod ci;
+mod compare;
+mod configs;
+mod docs;
+mod doubts;
+mod ending;
+mod endpoints;
+mod first_use;
+mod fixed_number;
+mod foreign;
+mod foreign_proxy;
+mod formats;
+mod gather;
+mod hostile;
+mod html;
+mod ideal;
+mod input;
+mod interruption;
+mod limits;
+mod live;
+mod lru;
+mod mangle;
+mod output;
+mod peers;
+mod reading;
+mod repeat;
+mod requests;
+mod schemas;
+mod selftest;
+mod server;
+mod shards;
+mod snapshots;
+mod stages;
+mod support;
+mod text;
+mod thresholds;
+mod tidy;
+mod truth;
