@@ -46,8 +46,8 @@ impl Server {
                     let (_, frames) = waiting.pop_front().expect("there is one");
                     router.send_multipart(frames, 0).expect("replying");
                 }
-                let wait_ns = waiting.front().map_or(20 * MS, |(due_ns, _)| due_ns - now_ns);
-                let wait_ms = i64::try_from(wait_ns.min(20 * MS) / MS).expect("few");
+                let wait = waiting.front().map_or(20 * MS, |(due_ns, _)| due_ns - now_ns);
+                let wait_ms = i64::try_from(wait.min(20 * MS) / MS).expect("few");
                 if router.poll(zmq::POLLIN, wait_ms).expect("polling") == 0 {
                     continue;
                 }

@@ -230,25 +230,25 @@ impl Wanted<'_> {
         plans
     }
 
+    /// The measured part of a trial: as long as the goal needs, if the time allows.
+    fn usual_trial(&self, value: f64, probed: Option<f64>) -> Nanos {
+        let trials = if self.gate.is_some() { TRIALS_OF_GATE } else { TRIALS };
+        let overhead_s = TRIAL_OVERHEAD_NS as f64 / 1e9;
+        let room_s = (self.time.as_secs_f64() / trials as f64 - overhead_s) / 1.25;
+        let ratios = self.goals.iter().flatten().filter_map(Counted::of);
+        let ratio = ratios.map(|limit| limit.allowed_ratio).filter(|ratio| *ratio > 0.0);
+        let needed = ratio.reduce(f64::min).map_or(REQUESTS, |ratio| SLOW / ratio);
+        let work_s = Plan::new(self.scenario).summary().work_ns_mean / 1e9;
+        let wanted_s = USUAL_S.max(needed / self.per_s(value, probed)).max(WORKS * work_s);
+        let seconds = wanted_s.min(room_s).max(SHORTEST_S);
+        Nanos(quantity::rounded(seconds * 100.0) * 10_000_000)
+    }
+
     /// Warm-up and measured part of a trial.
     fn lengths(&self, value: f64, probed: Option<f64>) -> Result<(Nanos, Nanos), Error> {
         let time_s = self.time.as_secs_f64();
         let overhead_s = TRIAL_OVERHEAD_NS as f64 / 1e9;
-        let trial = match self.trial {
-            Some(trial) => trial,
-            None => {
-                let trials = if self.gate.is_some() { TRIALS_OF_GATE } else { TRIALS };
-                let room_s = (time_s / trials as f64 - overhead_s) / 1.25;
-                let per_s = self.per_s(value, probed);
-                let ratios = self.goals.iter().flatten().filter_map(Counted::of);
-                let ratio = ratios.map(|limit| limit.allowed_ratio).filter(|ratio| *ratio > 0.0);
-                let needed = ratio.reduce(f64::min).map_or(REQUESTS, |ratio| SLOW / ratio);
-                let work_s = Plan::new(self.scenario).summary().work_ns_mean / 1e9;
-                let wanted_s = USUAL_S.max(needed / per_s).max(WORKS * work_s);
-                let seconds = wanted_s.min(room_s).max(SHORTEST_S);
-                Nanos(quantity::rounded(seconds * 100.0) * 10_000_000)
-            }
-        };
+        let trial = self.trial.unwrap_or_else(|| self.usual_trial(value, probed));
         let warmup = Nanos((trial.0 / 4).max(LEAST_WARMUP_NS));
         let each_s = (trial.0 + warmup.0) as f64 / 1e9 + overhead_s;
         if each_s * 6.0 > time_s {

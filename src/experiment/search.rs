@@ -11,7 +11,7 @@ use crate::machine::Clock;
 use zload_core::scenario::{Nanos, Scenario, Threshold};
 use zload_core::search::{After, Key, Next, Outcome, Role, Template, next};
 use zload_report::result::{
-    Restart, RunResult, SearchFinding, SearchLatency, SearchResult, SearchTrial,
+    MOST_TRIALS, Restart, RunResult, SearchFinding, SearchLatency, SearchResult, SearchTrial,
 };
 use zload_report::search::{Judged, judge};
 use zload_report::verdict::CheckStatus;
@@ -157,7 +157,8 @@ impl Search<'_> {
             played => ((now_ns - begun_ns) / played).max(result.trial_ns / 2),
         };
         let left = result.time_ns.saturating_sub(now_ns) / each_ns.max(1);
-        u32::try_from(left).unwrap_or(u32::MAX)
+        let most = u64::from(MOST_TRIALS).saturating_sub(result.trials.len() as u64);
+        u32::try_from(left.min(most)).unwrap_or(0)
     }
 
     fn trial(

@@ -67,6 +67,10 @@ fn typical_seeds() -> Vec<u64> {
     (0..2_500).filter(is_typical).collect()
 }
 
+fn number_of(trials: &[Trial]) -> u32 {
+    u32::try_from(trials.len()).expect("few")
+}
+
 /// Searches: `play` says what a trial at a value with a seed finds; `most` trials.
 fn search(
     question: &Question,
@@ -75,13 +79,13 @@ fn search(
 ) -> Vec<Trial> {
     let mut trials: Vec<Trial> = Vec::new();
     while let Next::Play { goal, value, seed, roles } =
-        next(question, &trials, most.saturating_sub(u32::try_from(trials.len()).unwrap()))
+        next(question, &trials, most.saturating_sub(number_of(&trials)))
     {
         let (outcome, slow) = play(value, seed);
         let finding = |role| Finding { role, outcome, slow, overloaded: false, by_generator: true };
         let after = trials.last().map_or(After::Start, |last| last.findings[last.goal].role.into());
         trials.push(Trial {
-            number: u32::try_from(trials.len()).unwrap() + 1,
+            number: number_of(&trials) + 1,
             goal,
             value,
             seed,
@@ -255,14 +259,14 @@ fn further_goals_share_the_trials() {
     let question = Question { goals: 2, ..question(500.0) };
     let mut trials: Vec<Trial> = Vec::new();
     while let Next::Play { goal, value, seed, roles } =
-        next(&question, &trials, 60 - u32::try_from(trials.len()).unwrap())
+        next(&question, &trials, 60 - number_of(&trials))
     {
         let finding = |(role, capacity): (Role, f64)| {
             let outcome = if value <= capacity { Outcome::Met } else { Outcome::Missed };
             Finding { role, outcome, slow: None, overloaded: false, by_generator: true }
         };
         trials.push(Trial {
-            number: u32::try_from(trials.len()).unwrap() + 1,
+            number: number_of(&trials) + 1,
             goal,
             value,
             seed,

@@ -172,12 +172,12 @@ fn more_trials(
     let of = |role: Role, success: bool| {
         let outcomes = counted(trials, goal, role);
         let hits = outcomes.iter().filter(|(_, met)| *met == success).count();
-        let (hits, misses) = (hits as f64, (outcomes.len() - hits) as f64);
-        let rate = (hits + 1.0) / (hits + misses + 2.0);
+        let (hits, against) = (hits as f64, (outcomes.len() - hits) as f64);
+        let rate = (hits + 1.0) / (hits + against + 2.0);
         let enough = |more: &u32| {
             let more = f64::from(*more);
             let whole = |number: f64| u32::try_from(crate::quantity::rounded(number)).unwrap_or(0);
-            evidence(whole(hits + more * rate), whole(misses + more * (1.0 - rate))) >= needed
+            evidence(whole(hits + more * rate), whole(against + more * (1.0 - rate))) >= needed
         };
         (1..=MOST_MORE).find(enough)
     };

@@ -131,7 +131,7 @@ impl Key {
         format!("{}={}", self.name, self.written(value))
     }
 
-    /// A value as people read it: with all digits of those that a search tries.
+    /// A value as people read it.
     pub fn shown(&self, value: f64) -> String {
         self.form.shown(value)
     }
@@ -141,7 +141,6 @@ impl Form {
     /// A value as people read it.
     pub fn shown(self, value: f64) -> String {
         match self {
-            Self::PerS if (100.0..1_000.0).contains(&value) => format!("{:.0}/s", value),
             Self::PerS => quantity::rate(value),
             Self::Ns => quantity::duration(quantity::rounded(value)),
             Self::Bytes => quantity::bytes(value),

@@ -2,6 +2,8 @@
 
 use super::{Outcome, Question, Role, Trial, estimate::estimate};
 
+/// From what is beyond the generator this many steps lead down at most.
+const MOST_STEPS_DOWN: u32 = 50;
 /// The largest step, as a logarithm: a factor of 4.
 const LARGEST_STEP: f64 = 1.386;
 /// The search turns round this often before it confirms.
@@ -182,7 +184,10 @@ impl Standing {
             None => (scale.harder(last, 1.0 / half), None),
         };
         let mut carried = carried;
-        while self.is_beyond(question, carried) && carried.to_bits() != scale.easiest().to_bits() {
+        for _ in 0..MOST_STEPS_DOWN {
+            if !self.is_beyond(question, carried) {
+                break;
+            }
             carried = scale.harder(carried, 1.0 / half);
         }
         let missed = missed

@@ -57,8 +57,8 @@ pub use reach::out_of_reach;
 pub use request_figures::{OperationFigures, RequestFigures};
 pub use saved::{KINDS, Saved, SavedKind, schema_of};
 pub use search::{
-    Gate, Restart, SEARCH_SCHEMA, SearchAnswer, SearchFailOn, SearchFinding, SearchGoal,
-    SearchIdeal, SearchLatency, SearchProbe, SearchResult, SearchTrial,
+    Gate, MOST_TRIALS, Restart, SEARCH_SCHEMA, SearchAnswer, SearchFailOn, SearchFinding,
+    SearchGoal, SearchIdeal, SearchLatency, SearchProbe, SearchResult, SearchTrial,
 };
 pub use selftest::{Figure, Floor, SELFTEST_SCHEMA, SelftestResult, Trial, Unit};
 pub use shard::{SHARD_SCHEMA, ShardMeasured, ShardOf, ShardResult};

@@ -85,14 +85,12 @@ pub const KINDS: [SavedKind; 9] = [
     kind::<CalibrationResult>(CALIBRATION_SCHEMA, |text| read(text).map(Saved::Calibration)),
     kind::<SearchResult>(SEARCH_SCHEMA, |text| {
         let mut result: Box<SearchResult> = read(text)?;
-        match result.contradiction() {
-            Some(contradiction) => Err(contradiction),
-            None => {
-                // Its trials say all that there is to say.
-                result.conclude();
-                Ok(Saved::Search(result))
-            }
+        if let Some(contradiction) = result.contradiction() {
+            return Err(contradiction);
         }
+        // Its trials say all that there is to say.
+        result.conclude();
+        Ok(Saved::Search(result))
     }),
     kind::<ServeResult>(SERVE_SCHEMA, |text| read(text).map(Saved::Serve)),
     kind::<IdealResult>(IDEAL_SCHEMA, |text| read(text).map(Saved::Ideal)),

@@ -24,10 +24,12 @@ const BEYOND_BOUND: f64 = 1.02;
 /// Checks that fail where the generator cannot offer the load, and not by what else the machine does.
 const OF_THE_GENERATOR: [&str; 4] =
     ["slip", "delivered_rate", "generator_saturated", "delivered_each_second"];
-/// More trials than this has no search.
-const MOST_TRIALS: usize = 100_000;
+/// More trials, and more goals, than this has no search.
+pub const MOST_TRIALS: u32 = 5_000;
+const MOST_GOALS: usize = 100;
 
 /// What `zload search` found.
+#[expect(clippy::struct_excessive_bools, reason = "the shape of a file, not a state")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchResult {
     /// Always [`SEARCH_SCHEMA`].
@@ -386,7 +388,7 @@ impl SearchResult {
         let carried = self.answers.iter().filter_map(|answer| answer.carried);
         let most = carried.map(|bound| bound.value).fold(0.0, f64::max);
         // A trial may end with a queue as long as its limits allow.
-        let played_s = (self.trial_ns + self.warmup_ns).max(1) as f64 / 1e9;
+        let played_s = self.trial_ns.saturating_add(self.warmup_ns).max(1) as f64 / 1e9;
         if let Some(bound) = bound
             && most > bound * BEYOND_BOUND * (1.0 + self.longest_limit_s() / played_s)
         {
@@ -428,7 +430,6 @@ impl SearchResult {
             (State::Undecided | State::MissedOnly, _) if fail_on == SearchFailOn::Undecided => {
                 Gate::Failed
             }
-            (State::Undecided | State::MissedOnly, _) => Gate::Passed,
             _ => Gate::Passed,
         };
         let mut gates: Vec<Gate> = self.answers.iter().map(of).collect();
@@ -440,11 +441,19 @@ impl SearchResult {
     pub(super) fn contradiction(&self) -> Option<String> {
         let known = |name: &str| self.goals.iter().any(|goal| goal.name == name);
         let is_value = |value: f64| value.is_finite() && value > 0.0;
-        if self.trials.len() > MOST_TRIALS {
-            return Some(format!("`trials` has more than {MOST_TRIALS} entries"));
+        let lists = [
+            ("trials", self.trials.len(), MOST_TRIALS as usize),
+            ("goals", self.goals.len(), MOST_GOALS),
+        ];
+        if let Some((name, _, most)) = lists.into_iter().find(|(_, length, most)| length > most) {
+            return Some(format!("`{name}` has more than {most} entries"));
         }
-        if !(self.confidence > 0.0 && self.confidence < 1.0) || !(self.width > 0.0) {
-            return Some("`confidence` or `width` is out of range".to_owned());
+        let is_share = |share: f64| share > 0.0 && share < 1.0;
+        if !is_share(self.confidence) || !is_share(self.width) || !is_value(self.step) {
+            return Some("`confidence`, `width` or `step` is out of range".to_owned());
+        }
+        if self.from > self.to {
+            return Some("`from` is more than `to`".to_owned());
         }
         if ![self.from, self.to, self.start].into_iter().all(is_value) {
             return Some("`from`, `to` or `start` is no value".to_owned());

@@ -60,15 +60,14 @@ pub fn judge(result: &RunResult, limits: &[Threshold]) -> Judged {
     let whole = result.whole_seconds();
     let mut met = Vec::new();
     for limit in limits {
-        let (holds, why) = match Counted::of(limit) {
-            Some(counted) => by_count(slow(result, &counted), &counted),
-            None => {
-                let outcome = outcome_of(limit, object.as_ref().unwrap_or(&Value::Null), &whole);
-                if outcome.value.is_none() {
-                    return judged(Outcome::Void, format!("{limit}: {}", outcome.sentence));
-                }
-                (outcome.met, format!("{limit}: {}", outcome.sentence))
+        let (holds, why) = if let Some(counted) = Counted::of(limit) {
+            by_count(slow(result, &counted), &counted)
+        } else {
+            let outcome = outcome_of(limit, object.as_ref().unwrap_or(&Value::Null), &whole);
+            if outcome.value.is_none() {
+                return judged(Outcome::Void, format!("{limit}: {}", outcome.sentence));
             }
+            (outcome.met, format!("{limit}: {}", outcome.sentence))
         };
         if !holds {
             return judged(Outcome::Missed, why);
