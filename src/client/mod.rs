@@ -43,9 +43,9 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// How many clients are played here.
+    /// How many clients are played here, probes included.
     pub(crate) fn clients(&self) -> u32 {
-        self.share.number_of(self.plan.clients())
+        self.share.number_of(self.plan.clients()) + self.plan.probes()
     }
 }
 
@@ -57,6 +57,9 @@ pub(crate) enum Event {
     TimedOut,
     Second(Box<SecondSlice>),
     Ended(Box<Result<Recorded, Errno>>),
+    /// The same of the driver of the probes.
+    ProbesConnected(ThreadId),
+    ProbesEnded(Box<Result<Recorded, Errno>>),
 }
 
 /// What one driver has done, for those who watch it. Aligned so that two writers never share a cache line.

@@ -10,12 +10,14 @@ use super::{connect::Connector, sockets_world::SocketsWorld, state::Client, trac
 use crate::Error;
 use crate::machine::{self, Clock, Stop, Sum, ThreadId, host::CLIENT_THREADS, threads};
 use crate::wire::{Context, Observation, Stations};
-use zload_core::plan::Identities;
+use zload_core::plan::{Identities, Plan};
 
 pub(crate) struct Clients {
     pub(crate) identities: Identities,
     pub(crate) threads: Vec<JoinHandle<()>>,
     pub(crate) counters: Vec<Arc<DriverCounters>>,
+    /// Those of the driver of the probes, if there are any.
+    pub(crate) probes: Option<Arc<DriverCounters>>,
     pub(crate) start: Vec<Sender<Clock>>,
     pub(crate) events: Receiver<Event>,
 }
@@ -33,38 +35,54 @@ impl Clients {
         // What comes late for a run is not taken for another's.
         let run_token = u32::try_from(machine::unique_number() >> 32).expect("half of 64 bits");
         let identities = plan.identities(*nonce);
-        let mut shares: Vec<Vec<(u32, String)>> = (0..*drivers).map(|_| Vec::new()).collect();
+        let mut shares: Vec<(Arc<Plan>, Vec<(u32, String)>)> =
+            (0..*drivers).map(|_| (Arc::clone(plan), Vec::new())).collect();
         // By their place and not by their number: of every fourth client, one of two drivers would get all.
         for (place, number) in share.clients(plan.clients()).enumerate() {
-            shares[place % *drivers as usize].push((number, identities.of(number)));
+            shares[place % *drivers as usize].1.push((number, identities.of(number)));
+        }
+        if let Some(of_probes) = plan.of_probes() {
+            let probes = plan.probe_numbers().map(|number| (number, identities.of(number)));
+            shares.push((Arc::new(of_probes), probes.collect()));
         }
         let (tell, events) = mpsc::channel();
         let mut clients = Self {
             identities: identities.clone(),
             threads: vec![],
             counters: vec![],
+            probes: None,
             start: vec![],
             events,
         };
-        for (number, share) in (0..).zip(shares) {
+        for (number, (plan, share)) in (0..).zip(shares) {
+            let of_probes = number == *drivers;
             let (start, wait_for_start) = mpsc::channel();
+            // Nobody hears of the seconds of probes, which are in no figure of seconds.
+            let seconds = if of_probes { mpsc::channel().0 } else { tell.clone() };
             let around = Surroundings {
-                plan: Arc::clone(plan),
+                plan,
                 forms: Arc::clone(&settings.forms),
                 identities: identities.clone(),
                 counters: Arc::new(DriverCounters::default()),
-                tell: tell.clone(),
+                tell: seconds,
                 tracer: observed.tracer.cloned(),
             };
-            clients.counters.push(Arc::clone(&around.counters));
+            if of_probes {
+                clients.probes = Some(Arc::clone(&around.counters));
+            } else {
+                clients.counters.push(Arc::clone(&around.counters));
+            }
             let body = DriverThread {
                 settings: Arc::clone(settings),
                 context: context.clone(),
                 share,
                 run_token,
                 stop: Arc::clone(stop),
-                stations: observed.stations.cloned(),
+                // The stations have room for the sample of the others.
+                stations: observed.stations.filter(|_| !of_probes).cloned(),
                 number,
+                of_probes,
+                tell: tell.clone(),
                 start: wait_for_start,
                 around,
             };
@@ -92,6 +110,11 @@ impl Clients {
     pub(crate) fn sum(&self, part: fn(&DriverCounters) -> &Sum) -> u64 {
         self.counters.iter().map(|counters| part(counters).get()).sum()
     }
+
+    /// The same with the probes.
+    pub(crate) fn sum_of_all(&self, part: fn(&DriverCounters) -> &Sum) -> u64 {
+        self.sum(part) + self.probes.as_ref().map_or(0, |counters| part(counters).get())
+    }
 }
 
 struct DriverThread {
@@ -102,13 +125,15 @@ struct DriverThread {
     stop: Arc<Stop>,
     stations: Option<Arc<Stations>>,
     number: u32,
+    of_probes: bool,
+    tell: Sender<Event>,
     start: Receiver<Clock>,
     around: Surroundings,
 }
 
 impl DriverThread {
     fn play(self) {
-        let (tell, settings) = (self.around.tell.clone(), &self.settings);
+        let (tell, settings, of_probes) = (self.tell.clone(), &self.settings, self.of_probes);
         let connector = Connector::new(Arc::clone(settings), self.context.clone());
         let plan = &self.around.plan;
         let client = |(number, identity): &(u32, String)| {
@@ -124,7 +149,9 @@ impl DriverThread {
                 let _heard = tell.send(Event::TimedOut);
             }
             Ok(Some((epoll, sockets))) => {
-                let _heard = tell.send(Event::Connected(ThreadId::current()));
+                let connected =
+                    if of_probes { Event::ProbesConnected } else { Event::Connected };
+                let _heard = tell.send(connected(ThreadId::current()));
                 let Ok(clock) = self.start.recv() else { return };
                 let stop = Arc::clone(&self.stop);
                 let world = SocketsWorld::new(sockets, epoll, connector, clock, stop);
@@ -134,7 +161,8 @@ impl DriverThread {
                     Ok((recorded, world)) => (Ok(recorded), Some(world)),
                     Err(errno) => (Err(errno), None),
                 };
-                let _heard = tell.send(Event::Ended(Box::new(recorded)));
+                let ended = if of_probes { Event::ProbesEnded } else { Event::Ended };
+                let _heard = tell.send(ended(Box::new(recorded)));
                 // Nothing more comes on this line: it ends when all connections have been looked at.
                 let _ended = close.recv();
                 drop(world);
@@ -151,7 +179,7 @@ impl DriverThread {
         zero_ns: u64,
     ) -> (Driver<SocketsWorld>, Receiver<Clock>) {
         let plan = &self.around.plan;
-        let driver = (self.number, self.settings.drivers);
+        let driver = if self.of_probes { (0, 1) } else { (self.number, self.settings.drivers) };
         let tracker = Tracker::new(plan, self.stations, zero_ns, driver);
         (Driver::new(world, self.around, tracker, clients), self.start)
     }

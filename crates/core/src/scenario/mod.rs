@@ -13,6 +13,7 @@ mod known;
 mod length;
 mod messages;
 mod placeholders;
+mod probes;
 mod replay;
 mod request;
 mod schema;
@@ -34,6 +35,7 @@ pub use distribution::Distribution;
 pub use endpoint::is_beyond_loopback;
 pub use frame_text::{FramePart, FrameText, Placeholder, bytes_of};
 pub use messages::{MAX_PAYLOAD, MIN_PAYLOAD, MOST_FRAMES};
+pub use probes::PROBE_RATE;
 pub use replay::{RecordedArrivals, Replay};
 pub use request::{Condition, Files, Matching, NamedFile, Operation, Request};
 pub use server::{ServerCommand, in_words};
@@ -204,6 +206,11 @@ pub struct Clients {
     #[schemars(length(min = 8, max = 245), regex(pattern = r"\{client\}"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Clients besides these, each of which sends 20 requests a second at random instants, on a driver of their own. What they
+    /// see is reported apart: if the others wait longer, the generator's own queue is in the figures.
+    #[schemars(extend("maximum" = 100))]
+    #[serde(skip_serializing_if = "Count::is_zero")]
+    pub probes: Count,
 }
 
 /// A thread count, or `"auto"`.
@@ -438,6 +445,7 @@ impl Default for Clients {
             threads: Threads::Auto,
             connect_timeout: Nanos::from_secs(10),
             identity: None,
+            probes: Count(0),
         }
     }
 }

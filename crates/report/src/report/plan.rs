@@ -165,7 +165,7 @@ pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
     let phases = format!("{}, {} counted", warmup(scenario), scenario.length());
     [
         ("load", load(scenario)),
-        ("clients", count(u64::from(scenario.clients.count.0))),
+        ("clients", count(u64::from(scenario.clients.count.0)) + &probes(scenario)),
         ("workers", workers),
         ("phases", phases),
     ]
@@ -264,7 +264,19 @@ fn clients(scenario: &Scenario) -> String {
         Threads::Auto => String::new(),
         Threads::Fixed(threads) => format!(" on {}", counted(u64::from(threads), "driver")),
     };
-    format!("{}{drivers}", count(u64::from(scenario.clients.count.0)))
+    format!("{}{drivers}{}", count(u64::from(scenario.clients.count.0)), probes(scenario))
+}
+
+/// The clients that are there besides, if any.
+fn probes(scenario: &Scenario) -> String {
+    match scenario.clients.probes.0 {
+        0 => String::new(),
+        probes => format!(
+            ", and {} on a driver of their own, {} in all",
+            counted(probes.into(), "probe client"),
+            rate(scenario.probes_per_s())
+        ),
+    }
 }
 
 /// The form of requests, and how replies are recognised.

@@ -17,6 +17,7 @@ mod luck;
 mod notes;
 mod percentiles;
 mod pool;
+mod probe_figures;
 mod reach;
 mod request_figures;
 mod rows;
@@ -49,6 +50,7 @@ pub use ideal::{
 pub use json::{to_json, to_line, to_value};
 pub use percentiles::{Intervals, Kind, PERCENTILES};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
+pub use probe_figures::ProbeFigures;
 pub use reach::out_of_reach;
 pub use request_figures::{OperationFigures, RequestFigures};
 pub use saved::{KINDS, Saved, SavedKind, schema_of};
@@ -141,6 +143,9 @@ results_with! {
     /// Errors, gaps between replies and operations; null unless the scenario has `[request]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestFigures>,
+    /// What the probe clients saw, who are in no other figure of requests and replies; null without any (`clients.probes`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<ProbeFigures>,
     /// The stages of a load that has such, as far as they were played.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageFigures>,

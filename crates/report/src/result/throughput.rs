@@ -26,7 +26,13 @@ pub(super) fn throughput(run: &Measured) -> Throughput {
 pub(super) fn traffic(run: &Measured) -> (u64, u64) {
     match &run.server {
         Some(totals) => (crossed(totals), totals.bytes),
-        None => (run.drivers.requests + run.drivers.replies, run.drivers.bytes),
+        None => {
+            let drivers = [Some(&run.drivers), run.probes.as_ref().map(|of| &of.driver)];
+            let each = drivers.into_iter().flatten();
+            each.fold((0, 0), |(messages, bytes), of| {
+                (messages + of.requests + of.replies, bytes + of.bytes)
+            })
+        }
     }
 }
 

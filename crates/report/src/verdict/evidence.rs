@@ -67,8 +67,26 @@ pub struct Evidence {
     pub host: Option<HostUse>,
     /// Smallest step of the clock, in nanoseconds ([`zload_core::facts::Measured::clock_resolution_ns`]).
     pub clock_resolution_ns: Option<u64>,
+    /// What probe clients saw; `None` without any.
+    pub probes: Option<Probes>,
     /// What is known of its shards, of a run that was merged of them.
     pub shards: Option<Shards>,
+}
+
+/// What probe clients saw, and what the others saw meanwhile. Service times are in nanoseconds, to first replies, in the order in which
+/// the requests were intended.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Probes {
+    /// How many probe clients there are.
+    pub clients: u32,
+    /// How many others.
+    pub others: u32,
+    /// Where every message of the probes went.
+    pub ledger: Ledger,
+    /// Service times of the probes.
+    pub service: Vec<f64>,
+    /// Those of a sample of the others' requests.
+    pub of_others: Vec<f64>,
 }
 
 /// What is known of the shards of a run.
