@@ -199,7 +199,8 @@ fn seconds(plan: &Plan, run: &Measured) -> Vec<SecondOfLoad> {
 /// What probe clients saw beside the others, of whose requests these are a sample.
 fn probes(plan: &Plan, run: &Measured, traces: &[Trace]) -> Option<Probes> {
     let recorded = &run.probes.as_ref()?.recorded;
-    let service = |traces: &[Trace]| traces.iter().map(|of| of.service_ns() as f64).collect();
+    let service =
+        |traces: &[Trace]| traces.iter().map(|of| (of.intended_ns, of.service_ns())).collect();
     Some(Probes {
         clients: plan.probes(),
         others: plan.clients(),

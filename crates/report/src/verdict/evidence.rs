@@ -73,8 +73,7 @@ pub struct Evidence {
     pub shards: Option<Shards>,
 }
 
-/// What probe clients saw, and what the others saw meanwhile. Service times are in nanoseconds, to first replies, in the order in which
-/// the requests were intended.
+/// What probe clients saw, and what the others saw meanwhile.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Probes {
     /// How many probe clients there are.
@@ -83,10 +82,10 @@ pub struct Probes {
     pub others: u32,
     /// Where every message of the probes went.
     pub ledger: Ledger,
-    /// Service times of the probes.
-    pub service: Vec<f64>,
-    /// Those of a sample of the others' requests.
-    pub of_others: Vec<f64>,
+    /// Of the probes' requests, in the order of these: the intended instant and the service time to the first reply, in nanoseconds.
+    pub service: Vec<(u64, u64)>,
+    /// The same of a sample of the others' requests.
+    pub of_others: Vec<(u64, u64)>,
 }
 
 /// What is known of the shards of a run.
