@@ -10,8 +10,8 @@ const ROOMS: [(&str, &[&str]); 3] = [
     (
         "crates/core/src",
         &[
-            "sum", "text", "quantity", "problem", "stats", "scenario", "plan", "message", "record",
-            "facts", "twin",
+            "sum", "text", "zmtp", "quantity", "problem", "stats", "scenario", "plan", "message",
+            "record", "facts", "twin",
         ],
     ),
     ("crates/report/src", &["verdict", "result", "compare", "merge", "report", "print"]),

@@ -34,8 +34,15 @@ fn traced(scenario: &str, args: &[&str]) -> (Value, Vec<Value>) {
 fn the_legs_of_every_request_add_up_to_its_response_time_with_every_engine() {
     let scenario =
         "load = { rate = '200/s' }\nrun = { duration = '1s' }\nworkers = { delay = '2ms' }";
-    for (engine, hidden) in [("poll", 0), ("batch", 0), ("builtin", 4)] {
-        let (result, events) = traced(scenario, &["--set", &format!("proxy.engine={engine}")]);
+    for (engine, hidden, clients) in [
+        ("poll", 0, "libzmq"),
+        ("batch", 0, "libzmq"),
+        ("builtin", 4, "libzmq"),
+        ("batch", 0, "zmtp"),
+        ("builtin", 4, "zmtp"),
+    ] {
+        let sets = [format!("proxy.engine={engine}"), format!("clients.engine={clients}")];
+        let (result, events) = traced(scenario, &["--set", &sets[0], "--set", &sets[1]]);
         let hops = &result["hops"];
         assert_eq!((&hops["sampled"], &hops["disordered"]), (&200.into(), &0.into()), "{engine}");
         let null = LEGS.iter().filter(|leg| hops[*leg].is_null()).count();

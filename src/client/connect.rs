@@ -150,7 +150,7 @@ fn step(
     }
 }
 
-fn no_hello(clients: usize) -> Error {
+pub(super) fn no_hello(clients: usize) -> Error {
     Error::Failed(format!(
         "{clients} clients sent request.hello and got no answer within clients.connect_timeout: the run begins when all are answered"
     ))
@@ -160,6 +160,6 @@ fn once() -> epoll::EventFlags {
     epoll::EventFlags::IN | epoll::EventFlags::ET
 }
 
-fn descriptor(error: rustix::io::Errno) -> Error {
+pub(super) fn descriptor(error: rustix::io::Errno) -> Error {
     Error::Limit(format!("no descriptor to wait for the clients with: {error}"))
 }

@@ -223,6 +223,9 @@ impl<W: World> Driver<W> {
         self.sends_left = BURST;
         self.send_due(index)?;
         let emptied = self.receive(index)?;
+        if !self.world.flush(index)? {
+            self.disconnected(index)?;
+        }
         if !emptied || self.sends_left == 0 {
             self.queue(index);
         } else if self.clients[index as usize].blocked {

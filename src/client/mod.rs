@@ -12,6 +12,7 @@ mod state;
 pub(crate) mod tracker;
 mod waiter;
 mod world;
+mod zmtp_world;
 
 use std::sync::Arc;
 
@@ -21,11 +22,12 @@ use crate::wire::Errno;
 use zload_core::message::Forms;
 use zload_core::plan::{Plan, Share};
 use zload_core::record::{Recorded, SecondSlice};
-use zload_core::scenario::{Nanos, Sockets, StopCondition};
+use zload_core::scenario::{ClientEngine, Nanos, Sockets, StopCondition};
 
 pub(crate) use side::Clients;
 
 /// What the clients' side depends on.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) plan: Arc<Plan>,
     /// Which of its clients are played here, and what their identities are drawn from.
@@ -35,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) keeps_seconds: bool,
     pub(crate) forms: Arc<Forms>,
     pub(crate) endpoint: String,
+    pub(crate) engine: ClientEngine,
     pub(crate) sockets: Sockets,
     pub(crate) io_threads: u32,
     pub(crate) drivers: u32,
@@ -77,4 +80,15 @@ pub(crate) struct DriverCounters {
     pub(crate) in_flight: Sum,
     /// Returns from waiting.
     pub(crate) wakes: Sum,
+    /// Connections of zload's own engine that ended, by their peer, by a reset, by a frame that is too long, by silence.
+    pub(crate) closed: Sum,
+    pub(crate) reset: Sum,
+    pub(crate) too_long: Sum,
+    pub(crate) silent: Sum,
+    /// Those that were made again, and requests that were lost with those that ended.
+    pub(crate) made: Sum,
+    pub(crate) lost_with_connection: Sum,
+    /// How often the kernel did not take what a client sent, as the server did not read, and the most bytes that it then had.
+    pub(crate) window_closed: Sum,
+    pub(crate) most_unsent: Sum,
 }

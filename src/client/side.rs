@@ -1,16 +1,20 @@
 //! The clients' side of a run: starts the drivers' threads and holds the lines to them.
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::driver::{Driver, Surroundings};
 use super::{DriverCounters, Event, Settings};
 use super::{connect::Connector, sockets_world::SocketsWorld, state::Client, tracker::Tracker};
+use super::{world::World, zmtp_world::ZmtpWorld};
 use crate::Error;
 use crate::machine::{self, Clock, Stop, Sum, ThreadId, host::CLIENT_THREADS, threads};
 use crate::wire::{Context, Observation, Stations};
-use zload_core::plan::{Identities, Plan};
+use zload_core::facts::Connections;
+use zload_core::plan::Identities;
+use zload_core::scenario::ClientEngine;
 
 pub(crate) struct Clients {
     pub(crate) identities: Identities,
@@ -29,22 +33,17 @@ impl Clients {
         stop: &Arc<Stop>,
         observed: Observation<'_>,
     ) -> Result<Self, Error> {
-        let Settings { plan, share, nonce, io_threads, drivers, .. } = &**settings;
+        let Settings { plan, nonce, engine, io_threads, drivers, .. } = &**settings;
         let sockets = settings.clients().saturating_add(16);
-        let context = Context::new(*io_threads, sockets)?.named(CLIENT_THREADS)?;
+        let context = match engine {
+            ClientEngine::Libzmq => {
+                Some(Context::new(*io_threads, sockets)?.named(CLIENT_THREADS)?)
+            }
+            ClientEngine::Zmtp => None,
+        };
         // What comes late for a run is not taken for another's.
         let run_token = u32::try_from(machine::unique_number() >> 32).expect("half of 64 bits");
         let identities = plan.identities(*nonce);
-        let mut shares: Vec<(Arc<Plan>, Vec<(u32, String)>)> =
-            (0..*drivers).map(|_| (Arc::clone(plan), Vec::new())).collect();
-        // By their place and not by their number: of every fourth client, one of two drivers would get all.
-        for (place, number) in share.clients(plan.clients()).enumerate() {
-            shares[place % *drivers as usize].1.push((number, identities.of(number)));
-        }
-        if let Some(of_probes) = plan.of_probes() {
-            let probes = plan.probe_numbers().map(|number| (number, identities.of(number)));
-            shares.push((Arc::new(of_probes), probes.collect()));
-        }
         let (tell, events) = mpsc::channel();
         let mut clients = Self {
             identities: identities.clone(),
@@ -54,13 +53,13 @@ impl Clients {
             start: vec![],
             events,
         };
-        for (number, (plan, share)) in (0..).zip(shares) {
+        for (number, (settings, share)) in (0..).zip(shares(settings, &identities)) {
             let of_probes = number == *drivers;
             let (start, wait_for_start) = mpsc::channel();
             // Nobody hears of the seconds of probes, which are in no figure of seconds.
             let seconds = if of_probes { mpsc::channel().0 } else { tell.clone() };
             let around = Surroundings {
-                plan,
+                plan: Arc::clone(&settings.plan),
                 forms: Arc::clone(&settings.forms),
                 identities: identities.clone(),
                 counters: Arc::new(DriverCounters::default()),
@@ -73,7 +72,7 @@ impl Clients {
                 clients.counters.push(Arc::clone(&around.counters));
             }
             let body = DriverThread {
-                settings: Arc::clone(settings),
+                settings,
                 context: context.clone(),
                 share,
                 run_token,
@@ -103,6 +102,35 @@ impl Clients {
         }
     }
 
+    /// What became of connections that zload's own engine made, with what the kernel says of all.
+    pub(crate) fn connections(&self, clients: u32, all: Option<Connections>) -> Connections {
+        let [closed, reset, too_long, silent] = [
+            self.sum_of_all(|of| &of.closed),
+            self.sum_of_all(|of| &of.reset),
+            self.sum_of_all(|of| &of.too_long),
+            self.sum_of_all(|of| &of.silent),
+        ];
+        let all = all.unwrap_or(Connections { begun: clients.into(), ..Connections::default() });
+        Connections {
+            begun: all.begun,
+            ended: all.ended.max(closed + reset + too_long + silent),
+            made: all.made.max(self.sum_of_all(|of| &of.made)),
+            closed,
+            reset,
+            too_long,
+            silent,
+            requests_lost: self.sum_of_all(|of| &of.lost_with_connection),
+            window_closed: self.sum_of_all(|of| &of.window_closed),
+            most_unsent: self
+                .counters
+                .iter()
+                .chain(&self.probes)
+                .map(|of| of.most_unsent.get())
+                .max()
+                .unwrap_or(0),
+        }
+    }
+
     pub(crate) fn ended(&self) -> usize {
         self.threads.iter().filter(|thread| thread.is_finished()).count()
     }
@@ -117,9 +145,30 @@ impl Clients {
     }
 }
 
+/// What a driver depends on, and its clients: numbers and identities.
+type ShareOf = (Arc<Settings>, Vec<(u32, String)>);
+
+/// The share of each driver; the last one has the probes, if there are any.
+fn shares(settings: &Arc<Settings>, identities: &Identities) -> Vec<ShareOf> {
+    let Settings { plan, share, drivers, .. } = &**settings;
+    let client = |number| (number, identities.of(number));
+    let mut shares: Vec<ShareOf> =
+        (0..*drivers).map(|_| (Arc::clone(settings), Vec::new())).collect();
+    // By their place and not by their number: of every fourth client, one of two drivers would get all.
+    for (place, number) in share.clients(plan.clients()).enumerate() {
+        shares[place % *drivers as usize].1.push(client(number));
+    }
+    if let Some(of_probes) = plan.of_probes() {
+        let own = Settings { plan: Arc::new(of_probes), ..Settings::clone(settings) };
+        shares.push((Arc::new(own), plan.probe_numbers().map(client).collect()));
+    }
+    shares
+}
+
 struct DriverThread {
     settings: Arc<Settings>,
-    context: Context,
+    /// None where clients need no ZeroMQ.
+    context: Option<Context>,
     share: Vec<(u32, String)>,
     run_token: u32,
     stop: Arc<Stop>,
@@ -131,56 +180,81 @@ struct DriverThread {
     around: Surroundings,
 }
 
+/// How often a driver that waits for the start looks after its connections.
+const ATTENDED_EVERY: Duration = Duration::from_millis(20);
+
 impl DriverThread {
-    fn play(self) {
-        let (tell, settings, of_probes) = (self.tell.clone(), &self.settings, self.of_probes);
-        let connector = Connector::new(Arc::clone(settings), self.context.clone());
+    fn play(mut self) {
         let plan = &self.around.plan;
         let client = |(number, identity): &(u32, String)| {
             Client::new(*number, identity.clone(), self.run_token, plan)
         };
         let clients: Vec<Client> = self.share.iter().map(client).collect();
-        // The receiver goes away first only if the run has failed, and then hears nothing more.
-        match connector.connect(&clients, &self.stop, &self.around.counters) {
-            Err(error) => {
-                let _heard = tell.send(Event::NotConnected(error));
-            }
-            Ok(None) => {
-                let _heard = tell.send(Event::TimedOut);
-            }
-            Ok(Some((epoll, sockets))) => {
-                let connected =
-                    if of_probes { Event::ProbesConnected } else { Event::Connected };
-                let _heard = tell.send(connected(ThreadId::current()));
-                let Ok(clock) = self.start.recv() else { return };
-                let stop = Arc::clone(&self.stop);
-                let world = SocketsWorld::new(sockets, epoll, connector, clock, stop);
-                let zero_ns = self.stations.as_ref().map_or(0, |of| clock.origin_in(of.clock()));
-                let (driver, close) = self.driver(world, clients, zero_ns);
-                let (recorded, world) = match driver.run() {
-                    Ok((recorded, world)) => (Ok(recorded), Some(world)),
-                    Err(errno) => (Err(errno), None),
-                };
-                let ended = if of_probes { Event::ProbesEnded } else { Event::Ended };
-                let _heard = tell.send(ended(Box::new(recorded)));
-                // Nothing more comes on this line: it ends when all connections have been looked at.
-                let _ended = close.recv();
-                drop(world);
-            }
+        match self.context.take() {
+            Some(context) => self.play_sockets(clients, context),
+            None => self.play_zmtp(clients),
         }
     }
 
-    /// The driver of these connections, and the line that says when to close them; the stations' clock read `zero_ns` when
-    /// the plan started.
-    fn driver(
-        self,
-        world: SocketsWorld,
-        clients: Vec<Client>,
-        zero_ns: u64,
-    ) -> (Driver<SocketsWorld>, Receiver<Clock>) {
-        let plan = &self.around.plan;
+    fn play_sockets(self, clients: Vec<Client>, context: Context) {
+        let connector = Connector::new(Arc::clone(&self.settings), context);
+        let connected = connector.connect(&clients, &self.stop, &self.around.counters);
+        let Some((epoll, sockets)) = self.told(connected) else { return };
+        let Ok(clock) = self.start.recv() else { return };
+        let stop = Arc::clone(&self.stop);
+        let world = SocketsWorld::new(sockets, epoll, connector, clock, stop);
+        self.run(world, clients, clock);
+    }
+
+    fn play_zmtp(self, clients: Vec<Client>) {
+        let identities = clients.iter().map(|client| &*client.identity);
+        let made = ZmtpWorld::new(&self.settings, identities, &self.stop, &self.around.counters);
+        let connected = made
+            .and_then(|mut world| Ok(world.connect(&self.settings, &clients)?.then_some(world)));
+        let Some(mut world) = self.told(connected) else { return };
+        let clock = loop {
+            match self.start.recv_timeout(ATTENDED_EVERY) {
+                Ok(clock) => break clock,
+                Err(RecvTimeoutError::Disconnected) => return,
+                // What fails here fails in the run, and is told there.
+                Err(RecvTimeoutError::Timeout) => {
+                    let _failed = world.attend(Duration::ZERO);
+                }
+            }
+        };
+        world.set_clock(clock);
+        self.run(world, clients, clock);
+    }
+
+    /// Reports how the connecting ended; gives what is connected.
+    fn told<T>(&self, connected: Result<Option<T>, Error>) -> Option<T> {
+        let (event, connected) = match connected {
+            Err(error) => (Event::NotConnected(error), None),
+            Ok(None) => (Event::TimedOut, None),
+            Ok(connected) if self.of_probes => {
+                (Event::ProbesConnected(ThreadId::current()), connected)
+            }
+            Ok(connected) => (Event::Connected(ThreadId::current()), connected),
+        };
+        // The receiver goes away first only if the run has failed, and then hears nothing more.
+        let _heard = self.tell.send(event);
+        connected
+    }
+
+    /// Runs a driver of these connections, and closes them when all have been looked at.
+    fn run(self, world: impl World, clients: Vec<Client>, clock: Clock) {
+        // What the stations' clock read when the plan started.
+        let zero_ns = self.stations.as_ref().map_or(0, |of| clock.origin_in(of.clock()));
         let driver = if self.of_probes { (0, 1) } else { (self.number, self.settings.drivers) };
-        let tracker = Tracker::new(plan, self.stations, zero_ns, driver);
-        (Driver::new(world, self.around, tracker, clients), self.start)
+        let tracker = Tracker::new(&self.around.plan, self.stations, zero_ns, driver);
+        let ended = if self.of_probes { Event::ProbesEnded } else { Event::Ended };
+        let (recorded, world) = match Driver::new(world, self.around, tracker, clients).run() {
+            Ok((recorded, world)) => (Ok(recorded), Some(world)),
+            Err(errno) => (Err(errno), None),
+        };
+        let _heard = self.tell.send(ended(Box::new(recorded)));
+        // Nothing more comes on this line: it ends when all connections have been looked at.
+        let _ended = self.start.recv();
+        drop(world);
     }
 }

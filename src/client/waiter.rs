@@ -8,7 +8,6 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, epoll, poll};
 
-use super::connect::STOP_EVENT;
 use crate::machine::stop::timespec;
 use crate::wire::Errno;
 use zload_core::{plan::Plan, quantity::saturating};
@@ -60,10 +59,22 @@ impl Waiter {
         Ok(slept || wait_ns > 0)
     }
 
+    /// How many events the last wait brought.
+    #[inline]
+    pub(super) fn told(&self) -> usize {
+        self.events.len()
+    }
+
+    /// One of them: which client's, and what it tells; `None` for the stop.
+    #[inline]
+    pub(super) fn event(&self, place: usize) -> Option<(u32, epoll::EventFlags)> {
+        let event = &self.events[place];
+        u32::try_from(event.data.u64()).ok().map(|client| (client, event.flags))
+    }
+
     /// The clients whose descriptors moved in the last wait.
     pub(super) fn moved(&self) -> impl Iterator<Item = u32> {
-        let events = self.events.iter().map(|event| event.data.u64());
-        events.filter(|data| *data != STOP_EVENT).filter_map(|data| u32::try_from(data).ok())
+        (0..self.told()).filter_map(|place| Some(self.event(place)?.0))
     }
 }
 

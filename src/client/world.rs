@@ -126,6 +126,10 @@ pub(super) trait World {
         request: &mut Message<Self::Body>,
     ) -> Result<bool, Errno>;
 
+    /// Sends what was handed over in a client's turn and is not on its way yet, at the turn's end; false if the client's
+    /// connection has ended, and is not made again before [`World::renew`].
+    fn flush(&mut self, client: u32) -> Result<bool, Errno>;
+
     /// Ends a client's connection, and makes another one under this identity: nothing that was on its way comes any more.
     fn renew(&mut self, client: u32, identity: &str) -> Result<(), Errno>;
 

@@ -127,7 +127,8 @@ pub(super) fn objection(scenario: &Scenario, shards: u32) -> Option<String> {
         return Some(reason.to_owned());
     }
     if scenario.clients.probes.0 > 0 {
-        let reason = "clients.probes are of a whole run, and a shard is a part of one: leave them out";
+        let reason =
+            "clients.probes are of a whole run, and a shard is a part of one: leave them out";
         return Some(reason.to_owned());
     }
     scenario.server.as_ref().map(|_| {

@@ -24,6 +24,7 @@ use zload_core::facts::{
 };
 use zload_core::quantity::{duration, saturating};
 use zload_core::record::{Recorded, SecondSlice, Seconds, Series};
+use zload_core::scenario::ClientEngine;
 
 /// How often the run is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -130,8 +131,12 @@ impl Controller<'_> {
             playing.end = Some(self.edge(clock.now_ns(), &playing));
         }
         let mut measured = self.measured(playing);
-        measured.connections =
-            connected.and_then(|begun| since(&begun, self.settings.clients() + workers));
+        let clients = self.settings.clients();
+        measured.connections = connected.and_then(|begun| since(&begun, clients + workers));
+        if self.settings.engine == ClientEngine::Zmtp {
+            let all = measured.connections.take();
+            measured.connections = Some(self.clients.connections(clients, all));
+        }
         self.clients.close();
         Ok(measured)
     }
@@ -462,6 +467,7 @@ fn since(begun: &HashSet<u64>, own: u32) -> Option<Connections> {
         begun: u64::from(own),
         ended: missing(begun, &now),
         made: missing(&now, begun),
+        ..Connections::default()
     })
 }
 

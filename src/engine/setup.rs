@@ -24,6 +24,7 @@ pub(super) fn clients(part: Part<'_>, endpoint: String) -> Arc<client::Settings>
         keeps_seconds,
         forms: Arc::new(Forms::new(scenario)),
         endpoint,
+        engine: scenario.clients.engine,
         sockets: scenario.sockets_in_use(),
         io_threads: scenario.proxy.io_threads.0,
         drivers: drivers(scenario, share),
@@ -82,6 +83,7 @@ pub(super) fn needs(scenario: &Scenario, share: Share) -> Needs {
     };
     Needs {
         clients: share.number_of(scenario.clients.count.0) + scenario.clients.probes.0,
+        engine: scenario.clients.engine,
         drivers: drivers(scenario, share) + u32::from(scenario.clients.probes.0 > 0),
         proxy: scenario.has_proxy(),
         workers: if scenario.has_workers() { scenario.workers.count.0 } else { 0 },

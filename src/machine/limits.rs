@@ -11,6 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::cgroup;
 use super::rehearsal::{Threads, rehearse};
 use crate::Error;
+use zload_core::scenario::ClientEngine;
 
 /// Descriptors that are open anyway or will be for a short time.
 const MARGIN: u64 = 64;
@@ -21,6 +22,8 @@ const FIXED_MEMORY: u64 = 32 << 20;
 const MEMORY_TO_BEGIN: usize = 8 << 20;
 /// Memory of a connected client, of its connection in a server, and of a worker, in bytes. Measured.
 const CLIENT_MEMORY: u64 = 31 << 10;
+/// The same of a client of zload's own engine, whose connection's memory is the kernel's.
+const OWN_CLIENT_MEMORY: u64 = 1 << 10;
 const CONNECTION_MEMORY: u64 = 27 << 10;
 const WORKER_MEMORY: u64 = 27 << 10;
 
@@ -32,6 +35,7 @@ static PER_SOCKET: OnceLock<u64> = OnceLock::new();
 pub(crate) struct Needs {
     /// Clients and their drivers: none beside a server alone, whose clients are elsewhere and of an unknown number.
     pub(crate) clients: u32,
+    pub(crate) engine: ClientEngine,
     pub(crate) drivers: u32,
     /// A built-in proxy.
     pub(crate) proxy: bool,
@@ -99,9 +103,14 @@ pub(crate) fn ensure_threads(threads: Threads, memory: u64) -> Result<(), Error>
 }
 
 impl Needs {
+    /// Whether clients are sockets of ZeroMQ's.
+    fn has_sockets(self) -> bool {
+        self.clients > 0 && self.engine == ClientEngine::Libzmq
+    }
+
     /// The threads that will live at once, and one to spare.
     fn threads(self) -> Threads {
-        let contexts = u32::from(self.clients > 0) + u32::from(self.workers > 0);
+        let contexts = u32::from(self.has_sockets()) + u32::from(self.workers > 0);
         // The guard, the server and a thread for each of the two pipes from them.
         let process = if self.starts_process { 4 } else { 0 };
         let server = self.workers + u32::from(self.proxy);
@@ -114,7 +123,8 @@ impl Needs {
     /// About how much memory is certain to be used, in bytes.
     fn memory(self) -> u64 {
         let connection = if self.proxy { CONNECTION_MEMORY } else { 0 };
-        let each = CLIENT_MEMORY + connection + self.bodies_of_a_client;
+        let client = if self.has_sockets() { CLIENT_MEMORY } else { OWN_CLIENT_MEMORY };
+        let each = client + connection + self.bodies_of_a_client;
         let workers = u64::from(self.workers) * WORKER_MEMORY;
         FIXED_MEMORY
             .saturating_add(u64::from(self.clients).saturating_mul(each))
@@ -130,7 +140,7 @@ impl Needs {
         let contexts = 2 * (4 + 2 * u64::from(self.io_threads));
         let each = per_socket + u64::from(self.backend_ends);
         let workers = u64::from(self.workers) * each;
-        let client = if self.clients > 0 { per_socket + 1 } else { 0 };
+        let client = if self.has_sockets() { per_socket + 1 } else { u64::from(self.clients > 0) };
         Descriptors {
             fixed: open + MARGIN + contexts + workers,
             per_client: client + u64::from(self.proxy),
@@ -189,6 +199,7 @@ mod tests {
 
     const RUN: Needs = Needs {
         clients: 9,
+        engine: ClientEngine::Libzmq,
         drivers: 3,
         proxy: true,
         workers: 10,
@@ -208,6 +219,9 @@ mod tests {
         assert_eq!(RUN.descriptors(1, 20), own);
         assert_eq!(EXTERNAL.descriptors(2, 20).per_client, 3, "one end is in another process");
         assert_eq!(SERVE.descriptors(1, 20).per_client, 1);
+        let own_engine = Needs { engine: ClientEngine::Zmtp, ..EXTERNAL };
+        assert_eq!(own_engine.descriptors(1, 20).per_client, 1, "the connection and nothing else");
+        assert_eq!(own_engine.threads().of_libzmq, 0);
         let workers = Descriptors { fixed: 20 + 64 + 12 + 2 * 10, per_client: 2 };
         assert_eq!(WORKERS.descriptors(1, 20), workers, "one end of each is in another process");
     }

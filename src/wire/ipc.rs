@@ -89,14 +89,18 @@ pub(crate) fn is_taken(address: &str) -> bool {
     }
 }
 
-/// A connection to the socket at this address, if one is accepted.
-pub(crate) fn connect(address: &str) -> Option<UnixStream> {
-    let address = match address.strip_prefix('@') {
+/// An address as the kernel takes it: a path, or `@name` in the abstract namespace.
+pub(crate) fn address(address: &str) -> rustix::io::Result<SocketAddrUnix> {
+    match address.strip_prefix('@') {
         Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()),
         None => SocketAddrUnix::new(address),
-    };
+    }
+}
+
+/// A connection to the socket at this address, if one is accepted.
+pub(crate) fn connect(address: &str) -> Option<UnixStream> {
     let socket = open().ok()?;
-    net::connect(&socket, &address.ok()?).ok()?;
+    net::connect(&socket, &self::address(address).ok()?).ok()?;
     let stream = UnixStream::from(socket);
     stream.set_nonblocking(false).ok().map(|()| stream)
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod address;
 pub mod context;
+pub(crate) mod dialer;
 pub mod errno;
 pub mod frame;
 pub(crate) mod greeting;

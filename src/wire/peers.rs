@@ -11,10 +11,11 @@
 
 use std::collections::HashSet;
 use std::mem::{size_of, zeroed};
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 
 use libc::{
-    IPPROTO_TCP, SHUT_RDWR, SO_LINGER, SOL_SOCKET, TCP_INFO, c_void, linger, socklen_t, tcp_info,
+    IPPROTO_TCP, SHUT_RDWR, SO_LINGER, SOL_SOCKET, TCP_INFO, TIOCOUTQ, c_int, c_void, linger,
+    socklen_t, tcp_info,
 };
 
 use crate::machine::host::numbers_in;
@@ -60,6 +61,14 @@ fn has_peer(descriptor: RawFd) -> bool {
     // by now is answered for.
     let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
     rustix::net::getpeername(socket).is_ok()
+}
+
+/// Bytes that were written to a socket and that its peer's kernel has not taken; `None` if the kernel does not say.
+pub(crate) fn unsent_bytes(socket: &OwnedFd) -> Option<u64> {
+    let mut bytes: c_int = 0;
+    // SAFETY: the descriptor is open as long as it is borrowed, and the kernel writes one C int.
+    let outcome = unsafe { libc::ioctl(socket.as_raw_fd(), TIOCOUTQ, &raw mut bytes) };
+    if outcome == 0 { u64::try_from(bytes).ok() } else { None }
 }
 
 /// What the kernel says of a TCP connection; `None` if the descriptor is none.

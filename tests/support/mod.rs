@@ -24,6 +24,9 @@ use zload::machine::clock::Clock;
 /// The longest that any process of a test may take, on the slowest machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// What clients may speak with (`clients.engine`).
+pub(crate) const ENGINES: [&str; 2] = ["libzmq", "zmtp"];
+
 /// A call of the built program.
 pub(crate) struct Zload {
     command: Command,

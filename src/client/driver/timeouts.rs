@@ -78,6 +78,15 @@ impl<W: World> Driver<W> {
         self.queue(index);
     }
 
+    /// A client's connection has ended: what it waited for is lost, and sent by nobody again.
+    #[cold]
+    pub(super) fn disconnected(&mut self, index: u32) -> Result<(), Errno> {
+        let now_ns = self.world.now_ns();
+        let lost = self.clients[index as usize].outstanding.iter().count();
+        self.around.counters.lost_with_connection.add(lost as u64);
+        self.renew(index, now_ns)
+    }
+
     /// Gives a client another connection, under another identity; what it still waited for is lost with the old one.
     fn renew(&mut self, index: u32, now_ns: u64) -> Result<(), Errno> {
         while let Some(exchange) =

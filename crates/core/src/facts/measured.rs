@@ -61,7 +61,7 @@ pub struct Measured {
     pub process_cpu_ns: Option<u64>,
     /// Connections that were closed because their peer sent an endless message.
     pub cut_off: u64,
-    /// What became of the clients' connections; `None` of a built-in server, or if the kernel did not say.
+    /// What became of the clients' connections; `None` of libzmq's to a built-in server, or if the kernel did not say.
     pub connections: Option<Connections>,
     /// Why what listens at an external server's endpoint can answer nothing, if it answered nothing and that is known.
     pub objection: Option<String>,
@@ -97,9 +97,33 @@ pub struct Connections {
     pub ended: u64,
     /// Those that were made since, and were there.
     pub made: u64,
+    /// Of those that ended, as far as zload's own engine made them: closed by the server.
+    #[serde(default)]
+    pub closed: u64,
+    /// Reset, or out of reach.
+    #[serde(default)]
+    pub reset: u64,
+    /// Ended by zload, as a frame came that is longer than `sockets.maxmsgsize`.
+    #[serde(default)]
+    pub too_long: u64,
+    /// Ended by zload, as nothing came within `sockets.heartbeat_timeout`.
+    #[serde(default)]
+    pub silent: u64,
+    /// Requests that were lost with them, warm-up included.
+    #[serde(default)]
+    pub requests_lost: u64,
+    /// How often the kernel did not take what a client of zload's own engine sent: the server did not read.
+    #[serde(default)]
+    pub window_closed: u64,
+    /// The most bytes of one connection that the server's kernel had not taken then.
+    #[serde(default)]
+    pub most_unsent: u64,
 }
 
-merge_fields! { Connections: begun, ended, made }
+merge_fields! {
+    Connections: begun, ended, made, closed, reset, too_long, silent, requests_lost, window_closed;
+    max most_unsent
+}
 
 /// What the drivers cost between two readings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -185,9 +209,9 @@ impl Measured {
 
 /// What the probes of a plan found in a run that did not start.
 fn nothing_of(plan: &Plan, of_probes: &Plan) -> MeasuredByProbes {
-    let mut recorder = Recorder::new(plan.warmup_ns(), of_probes.send_end_ns(), false);
-    recorder.unsent(plan.requests_of_probes(), true);
-    let recorded = recorder.finish(std::iter::empty(), 0).0;
+    let mut unsent = Recorder::new(plan.warmup_ns(), of_probes.send_end_ns(), false);
+    unsent.unsent(plan.requests_of_probes(), true);
+    let recorded = unsent.finish(std::iter::empty(), 0).0;
     MeasuredByProbes { recorded, ..MeasuredByProbes::default() }
 }
 

@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn probes_are_of_the_plan_only_where_there_are_any() {
-        let load = "load.rate = '3k/s'\nrun.duration = '10s'\nworkers.replies = { uniform = [0, 4] }";
+        let load =
+            "load.rate = '3k/s'\nrun.duration = '10s'\nworkers.replies = { uniform = [0, 4] }";
         let (without, with) = (plan(load), plan(&format!("{load}\nclients.probes = 3")));
         assert_eq!(plan(&format!("{load}\nclients.probes = 0")).hash(), without.hash());
         assert_ne!(with.hash(), without.hash());
@@ -74,7 +75,11 @@ mod tests {
         assert_eq!(with.requests(), without.requests());
         let probes = with.of_probes().unwrap();
         for number in with.probe_numbers() {
-            assert_eq!(probes.request(number, 7), with.request(number, 7), "a server draws the same");
+            assert_eq!(
+                probes.request(number, 7),
+                with.request(number, 7),
+                "a server draws the same"
+            );
         }
     }
 

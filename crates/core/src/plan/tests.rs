@@ -22,6 +22,7 @@ fn the_hash_covers_what_decides_the_offered_work_and_nothing_else() {
     let same = [
         ("name", "other"),
         ("clients.threads", "2"),
+        ("clients.engine", "zmtp"),
         ("proxy.engine", "batch"),
         ("workers.count", "9"),
         ("sockets.sndhwm", "7"),

@@ -5,6 +5,7 @@
 //! says what is invalid. Invariant: a `Scenario` that left this room is runnable as far as the file can tell.
 
 mod value_error;
+mod client_engine;
 pub(crate) mod distribution;
 pub mod load;
 mod endpoint;
@@ -31,6 +32,7 @@ mod workers;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use client_engine::ClientEngine;
 pub use distribution::Distribution;
 pub use endpoint::is_beyond_loopback;
 pub use frame_text::{FramePart, FrameText, Placeholder, bytes_of};
@@ -197,6 +199,8 @@ pub struct Clients {
     /// How many clients.
     #[schemars(extend("minimum" = 1, "maximum" = 1_000_000))]
     pub count: Count,
+    /// What speaks ZMTP for them.
+    pub engine: ClientEngine,
     /// How many driver threads run them.
     pub threads: Threads,
     /// How long all handshakes together may take before the run fails.
@@ -209,8 +213,13 @@ pub struct Clients {
     /// Clients besides these, each of which sends 20 requests a second at random instants, on a driver of their own. What they
     /// see is reported apart: if the others wait longer, the generator's own queue is in the figures.
     #[schemars(extend("maximum" = 100))]
-    #[serde(skip_serializing_if = "Count::is_zero")]
+    #[serde(skip_serializing_if = "is_default")]
     pub probes: Count,
+}
+
+/// Whether a value says no more than none would.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A thread count, or `"auto"`.
@@ -442,6 +451,7 @@ impl Default for Clients {
     fn default() -> Self {
         Self {
             count: Count(3),
+            engine: ClientEngine::Libzmq,
             threads: Threads::Auto,
             connect_timeout: Nanos::from_secs(10),
             identity: None,

@@ -2,7 +2,7 @@
 
 use super::value_error::{Checked, refuse_with_help, within};
 use super::{Count, Rate, Scenario, Stages};
-use crate::quantity::{count, rate};
+use crate::quantity::{count, rate, rounded};
 
 /// Requests per second of each probe client, on average: a few seconds give enough for a median, and one thread has time for a
 /// hundred such clients.
@@ -26,7 +26,7 @@ impl Scenario {
 pub(super) fn error(scenario: &Scenario) -> Checked {
     let probes = scenario.clients.probes;
     within(PATH, probes, Count(0), MOST_PROBES)?;
-    if probes.is_zero() {
+    if probes == Count(0) {
         return Ok(());
     }
     if scenario.load.requests.is_some() {
@@ -45,7 +45,7 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
             rate(PROBE_RATE / MOST_SHARE)
         )
     } else {
-        format!("they may send at most a tenth of that: use at most {}", count(fitting as u64))
+        format!("they may send at most a tenth of that: use at most {}", count(rounded(fitting)))
     };
     let message = format!("send {} in all, beside {of} {}", rate(own), rate(per_second));
     refuse_with_help(PATH, message, &help)
@@ -88,7 +88,10 @@ mod tests {
         for (text, said) in [
             ("load.rate = '100k/s'\nclients.probes = 101", "must be from 0 to 100, not 101"),
             ("load.rate = '1k/s'\nclients.probes = -1", "-1 is out of range"),
-            ("load.rate = '1k/s'\nclients.probes = 6", "send 120/s in all, beside a load of 1000/s"),
+            (
+                "load.rate = '1k/s'\nclients.probes = 6",
+                "send 120/s in all, beside a load of 1000/s",
+            ),
             ("load.rate = '1k/s'\nclients.probes = 6", "use at most 5"),
             ("load.rate = '3/s'\nclients.probes = 1", "for loads of 200/s and more"),
             ("load.stages = '9s@100/s'\nclients.probes = 1", "a load of 100/s"),
@@ -96,7 +99,10 @@ mod tests {
                 "load.model = 'closed'\nclients.probes = 1\nworkers = { count = 5, delay = '1s' }",
                 "beside workers that can serve 5/s",
             ),
-            ("load = { rate = '1k/s', requests = 9 }\nclients.probes = 1", "conflicts with load.requests"),
+            (
+                "load = { rate = '1k/s', requests = 9 }\nclients.probes = 1",
+                "conflicts with load.requests",
+            ),
         ] {
             let shown = parse(text).unwrap_err();
             assert!(shown.contains(said), "{shown}");

@@ -25,13 +25,6 @@ pub struct Bytes(pub u64);
 #[serde(transparent)]
 pub struct Count(pub u32);
 
-impl Count {
-    /// Whether there is none.
-    pub(super) fn is_zero(&self) -> bool {
-        self.0 == 0
-    }
-}
-
 /// A rate per second; written `10k/s`, `30/m`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(f64);

@@ -9,7 +9,7 @@ use super::{
     Bytes, Count, Distribution, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario, Sockets,
     Stages, Threads,
 };
-use super::{known, length, messages, probes, request, server, workers};
+use super::{client_engine, known, length, messages, probes, request, server, workers};
 
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
@@ -43,6 +43,7 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         sockets(&scenario.sockets)?;
         messages::error(scenario)?;
         affinity(scenario)?;
+        client_engine::error(scenario)?;
         limits(&scenario.verdict)
     };
     check().err()

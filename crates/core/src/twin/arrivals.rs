@@ -160,3 +160,44 @@ impl<'a> ArrivalQueue<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::Plan;
+    use crate::scenario::Scenario;
+    use crate::twin::{Limits, Policy, Pool, play};
+
+    #[test]
+    fn probes_are_served_and_not_shown() {
+        let open =
+            "load.rate = '400/s'\nrun.duration = '4s'\nworkers = { count = 2, delay = '4ms' }";
+        let closed = "load = { model = 'closed', in_flight = 2, think = '20ms' }\nrun.duration = '4s'\nworkers = { count = 2, delay = '4ms' }";
+        for load in [open, closed] {
+            let courses = |probes: u32| {
+                let text = format!("{load}\nclients.probes = {probes}");
+                let plan = Plan::new(&Scenario::parse("test.toml", &text, &[]).unwrap());
+                let mut shown = Vec::new();
+                play(
+                    &plan,
+                    Pool { workers: 2, policy: Policy::RoundRobin },
+                    Limits::none(),
+                    |served| {
+                        assert!(served.client < plan.clients());
+                        shown.push((served.intended_ns, served.started_ns));
+                    },
+                )
+                .unwrap();
+                shown
+            };
+            let waits =
+                |shown: &[(u64, u64)]| shown.iter().map(|(from, to)| to - from).sum::<u64>();
+            let (without, with) = (courses(0), courses(2));
+            assert!(waits(&with) > waits(&without), "{load}: the others wait for them");
+            if load == open {
+                assert!(with.iter().map(|of| of.0).eq(without.iter().map(|of| of.0)));
+            } else {
+                assert!(with.len() < without.len(), "slots are free later");
+            }
+        }
+    }
+}

@@ -10,8 +10,8 @@ use crate::result::out_of_reach;
 use zload_core::plan::{Plan, Share};
 use zload_core::quantity::{count, counted, percent, rate};
 use zload_core::scenario::{
-    Arrivals, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Protocol, Request,
-    Scenario, ServerCommand, Threads,
+    Arrivals, ClientEngine, DelayBy, Distribution, Engine, MOST_FRAMES, Model, Nanos, Protocol,
+    Request, Scenario, ServerCommand, Threads,
 };
 
 /// Shards of a plan with as many clients each.
@@ -264,7 +264,12 @@ fn clients(scenario: &Scenario) -> String {
         Threads::Auto => String::new(),
         Threads::Fixed(threads) => format!(" on {}", counted(u64::from(threads), "driver")),
     };
-    format!("{}{drivers}{}", count(u64::from(scenario.clients.count.0)), probes(scenario))
+    let engine = match scenario.clients.engine {
+        ClientEngine::Libzmq => "",
+        ClientEngine::Zmtp => ", by zload's own engine (zmtp)",
+    };
+    let probes = probes(scenario);
+    format!("{}{drivers}{engine}{probes}", count(u64::from(scenario.clients.count.0)))
 }
 
 /// The clients that are there besides, if any.

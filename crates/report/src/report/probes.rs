@@ -19,8 +19,8 @@ pub(super) fn probes(result: &RunResult) -> Option<Section> {
         Some(Block::Table(latency::table("probes", &named))),
         Some(Block::note(
             "service: from the sending to the first reply, of the load's own clients; probes: the same of probe clients, which have a driver of \
-             their own and are in no other figure; from intended: their response time. Where the load's own are longer, the difference is the \
-             generator's queue (check probes)",
+             their own and are in no other figure; from intended: their response time. Where the load's own are longer than those of probes at the same \
+             time, the check probes says so: that is the generator's own queue",
         )),
         latency::too_few(latency::missing(&named)),
         Some(ledger("probes.ledger", &probes.ledger)),

@@ -9,7 +9,8 @@ use super::stage_figures::stages;
 use super::throughput::{crossed, per_second, throughput, traffic};
 use super::{
     Environment, GeneratorFigures, ProbeFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA,
-    RequestFigures, RunFigures, RunResult, SERVE_SCHEMA, ServeResult, ServerFigures, WaitingClient, threshold,
+    RequestFigures, RunFigures, RunResult, SERVE_SCHEMA, ServeResult, ServerFigures, WaitingClient,
+    threshold,
 };
 use crate::verdict::{self, SampledRequest, Verdict};
 use zload_core::facts::{
@@ -65,7 +66,6 @@ impl RunResult {
             verdict,
         } = figures;
         let verdict = Verdict::of_all(&verdicts).unwrap_or(verdict);
-        let of_shards = shards::figures(&pooled);
         let mut result = Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
@@ -92,9 +92,9 @@ impl RunResult {
             generator,
             process,
             server,
+            shards: shards::figures(&pooled),
             series: pooled.series,
             heat_map: HeatColumn::condensed(pooled.heat_map),
-            shards: of_shards,
             runs: each,
             scenario: scenario.clone(),
         };

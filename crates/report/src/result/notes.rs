@@ -40,6 +40,7 @@ pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String>
         ));
     }
     notes.extend(run.connections.and_then(of_connections));
+    notes.extend(run.connections.and_then(of_windows));
     if let Some(refused) = run.server_in_all.map(|totals| totals.refused).filter(|count| *count > 0)
     {
         notes.push(format!(
@@ -78,7 +79,7 @@ pub(super) fn of_stalls(plan: &Plan, run: &Measured) -> Option<String> {
 
 /// What became of the connections, if any of them ended.
 fn of_connections(connections: Connections) -> Option<String> {
-    let Connections { begun, ended, made } = connections;
+    let Connections { begun, ended, made, requests_lost, .. } = connections;
     let missing = ended.saturating_sub(made);
     let back = match (ended, missing) {
         (0, _) => return None,
@@ -88,11 +89,46 @@ fn of_connections(connections: Connections) -> Option<String> {
             format!(", of which {} were not back when it was over", quantity::count(missing))
         }
     };
+    let (why, lost) = match reasons(connections) {
+        None => (String::new(), "messages in flight were then lost".to_owned()),
+        Some(why) => {
+            let lost = quantity::counted(requests_lost, "request");
+            (format!(" ({why})"), format!("{lost} in flight then lost, and not sent again"))
+        }
+    };
     Some(format!(
-        "{} of {} ended during the run{back}: messages in flight were then lost, and requests due before reconnection were sent late or not at all",
+        "{} of {} ended during the run{back}{why}: {lost}, and requests due before reconnection were sent late or not at all",
         quantity::count(ended),
         quantity::counted(begun, "connection"),
     ))
+}
+
+/// That requests waited for the server to read, if it is known.
+fn of_windows(connections: Connections) -> Option<String> {
+    let Connections { window_closed, most_unsent, .. } = connections;
+    let times = match window_closed {
+        0 => return None,
+        1 => "once".to_owned(),
+        times => format!("{} times", quantity::count(times)),
+    };
+    Some(format!(
+        "the server's window was closed {times}: it did not read as fast as its clients sent, up to {} of one connection waited in the kernel, and requests due meanwhile were held back",
+        quantity::counted(most_unsent, "byte")
+    ))
+}
+
+/// Why connections ended; `None` where libzmq made them, which does not say.
+fn reasons(connections: Connections) -> Option<String> {
+    let reasons = [
+        (connections.closed, "closed by the server"),
+        (connections.reset, "reset"),
+        (connections.too_long, "by zload, for a frame longer than sockets.maxmsgsize"),
+        (connections.silent, "by zload, for silence longer than sockets.heartbeat_timeout"),
+    ];
+    let given = reasons.iter().filter(|(ended, _)| *ended > 0);
+    let words: Vec<String> =
+        given.map(|(ended, why)| format!("{} {why}", quantity::count(*ended))).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// What is unusual about the end of an external server, if anything.
@@ -257,7 +293,9 @@ mod tests {
 
     #[test]
     fn connections_that_ended_are_named_with_those_that_came_back() {
-        let note = |begun, ended, made| of_connections(Connections { begun, ended, made });
+        let note = |begun, ended, made| {
+            of_connections(Connections { begun, ended, made, ..Connections::default() })
+        };
         assert_eq!((note(10, 0, 0), note(10, 0, 3)), (None, None));
         for (of, expected) in [
             ((10, 3, 3), "3 of 10 connections ended during the run and came back:"),
@@ -274,5 +312,21 @@ mod tests {
             let note = note(of.0, of.1, of.2).unwrap();
             assert!(note.starts_with(expected), "{note}");
         }
+        let known = Connections {
+            begun: 10,
+            ended: 3,
+            made: 3,
+            closed: 2,
+            too_long: 1,
+            requests_lost: 7,
+            ..Connections::default()
+        };
+        let note = of_connections(known).unwrap();
+        assert!(
+            note.starts_with(
+                "3 of 10 connections ended during the run and came back (2 closed by the server, 1 by zload, for a frame longer than sockets.maxmsgsize): 7 requests in flight then lost"
+            ),
+            "{note}"
+        );
     }
 }

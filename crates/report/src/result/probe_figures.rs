@@ -27,7 +27,11 @@ pub struct ProbeFigures {
 
 impl ProbeFigures {
     /// Those of a run of this plan, or of `each` of several as one; `None` without probes.
-    pub(super) fn new(plan: &Plan, run: Option<&MeasuredByProbes>, each: &Each<'_>) -> Option<Self> {
+    pub(super) fn new(
+        plan: &Plan,
+        run: Option<&MeasuredByProbes>,
+        each: &Each<'_>,
+    ) -> Option<Self> {
         let (of_probes, recorded) = (plan.of_probes()?, &run?.recorded);
         let Offered::Open { rate, .. } = of_probes.offered() else { return None };
         let traces = recorded.traces.intended_from(plan.warmup_ns());

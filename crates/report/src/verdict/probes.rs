@@ -118,9 +118,7 @@ mod tests {
         let mut of = |count: usize, every_ms: u64, queue_ns: f64| -> Vec<(u64, u64)> {
             let at_ms = (0..count as u64).map(|number| number * every_ms);
             at_ms
-                .map(|ms| {
-                    (ms * 1_000_000, rounded(slow(ms) * (1e5 * draw() + queue_ns * draw())))
-                })
+                .map(|ms| (ms * 1_000_000, rounded(slow(ms) * (1e5 * draw() + queue_ns * draw()))))
                 .collect()
         };
         let service = of(probes, 50, 0.0);
@@ -142,8 +140,8 @@ mod tests {
             // The median of the sum of two is 1.68 of the mean, that of one 0.69: by 59 % less, less what chance allows.
             assert!((0.3..0.6).contains(&found.value.unwrap()), "{:?}", found.value);
         }
-        let doubted =
-            (0..100).filter(|seed| probes(&evidence(200, 0.0, 1_000 + seed)).status != CheckStatus::Pass);
+        let doubted = (0..100)
+            .filter(|seed| probes(&evidence(200, 0.0, 1_000 + seed)).status != CheckStatus::Pass);
         assert_eq!(doubted.count(), 0, "a tenth is allowed besides the interval");
     }
 
@@ -164,7 +162,7 @@ mod tests {
     #[test]
     fn what_comes_and_goes_in_the_system_is_in_both() {
         // Three times as slow in every other second, and in the second half.
-        let waves = |ms: u64| if ms / 1_000 % 2 == 0 { 1.0 } else { 3.0 };
+        let waves = |ms: u64| if (ms / 1_000).is_multiple_of(2) { 1.0 } else { 3.0 };
         let steps = |ms: u64| if ms < 5_000 { 1.0 } else { 3.0 };
         for slow in [waves, steps] {
             let same = probes(&beside(200, 0.0, slow, 3));

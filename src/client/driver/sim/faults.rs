@@ -29,12 +29,19 @@ pub(super) struct Faults {
     /// One call in n loses its CPU, for this long.
     pub(super) starved: u64,
     pub(super) starved_ns: u64,
+    /// A connection has ended by the end of a turn of its client.
+    pub(super) ended: u64,
 }
 
 impl Faults {
     /// A world in which nothing goes wrong and nothing costs anything.
     pub(super) fn none() -> Self {
         Self { room: usize::MAX, ..Self::default() }
+    }
+
+    /// The same where connections end in one world of three, so that what was drawn of the others stays as it is.
+    pub(super) fn with_ends(self, seed: u64) -> Self {
+        Self { ended: if seed.is_multiple_of(3) { 5 + seed % 400 } else { 0 }, ..self }
     }
 
     /// Each fault is in every other world.
@@ -62,6 +69,7 @@ impl Faults {
             woken_late_ns: maybe(1_000, 2_000_000),
             starved: maybe(200, 5_000),
             starved_ns: maybe(1_000_000, 60_000_000),
+            ended: 0,
         }
     }
 }

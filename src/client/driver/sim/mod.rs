@@ -49,7 +49,7 @@ struct Case {
 impl Case {
     fn drawn(seed: u64) -> Self {
         let mut random = SplitMix64::seed_from_u64(seed);
-        let faults = Faults::drawn(&mut random);
+        let faults = Faults::drawn(&mut random).with_ends(seed);
         let request = Drawn::new(&mut random);
         let mut draw = |below: u64| random.next_u64() % below;
         let duration_ms = 20 + draw(400);
@@ -173,8 +173,8 @@ impl Case {
         let cut_ns = asked_ns.filter(|_| driver.stopping);
         let (recorded, mut world) = driver.finish();
         world.settle();
-        let Faults { room, call_ns, starved, .. } = self.faults;
-        if asked_ns.is_none() && (room, call_ns, starved) == (usize::MAX, 0, 0) {
+        let Faults { room, call_ns, starved, ended, .. } = self.faults;
+        if asked_ns.is_none() && (room, call_ns, starved, ended) == (usize::MAX, 0, 0, 0) {
             assert_eq!(recorded.ledger.requests_unsent, 0, "nothing kept it from sending");
         }
         world.truth.check(&recorded, (drain_end_ns, ended_ns), cut_ns);

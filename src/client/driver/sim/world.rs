@@ -14,7 +14,7 @@ use super::connection::{Connection, Mail};
 use super::faults::Faults;
 use super::server::Server;
 use super::truth::{Kind, Said, Truth};
-use crate::client::world::{Body, Message, Possible, Taken, World};
+use crate::client::world::{Message, Possible, Taken, World};
 use crate::wire::{Errno, Station, Stations, Tag};
 use zload_core::plan::Plan;
 use zload_core::scenario::Matching;
@@ -42,6 +42,8 @@ pub(super) struct Sim {
     pub(super) sending_ends_at_ns: Option<u64>,
     /// The stop ended a wait, as it does once.
     stop_told: bool,
+    /// The connection of the client that had its turn last has ended.
+    ended: bool,
     connections: Vec<Connection>,
     /// What happens when, in order.
     events: BinaryHeap<Reverse<(u64, u64)>>,
@@ -72,20 +74,6 @@ enum Event {
     Made(u32, u32),
 }
 
-impl Body for Vec<u8> {
-    fn filled(size: usize, filling: u8) -> Result<Self, Errno> {
-        Ok(vec![filling; size])
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-
-    fn bytes_mut(&mut self) -> Option<&mut [u8]> {
-        Some(self)
-    }
-}
-
 impl Sim {
     pub(super) fn new(
         (plan, server): (&Arc<Plan>, Server),
@@ -110,6 +98,7 @@ impl Sim {
             stop_at_ns: None,
             sending_ends_at_ns: None,
             stop_told: false,
+            ended: false,
             connections: numbers.iter().map(|_| Connection::default()).collect(),
             events: BinaryHeap::new(),
             pending: Vec::new(),
@@ -303,10 +292,19 @@ impl World for Sim {
 
     fn await_start(&mut self) {}
 
+    fn flush(&mut self, client: u32) -> Result<bool, Errno> {
+        let connection = &self.connections[client as usize];
+        let is_made = connection.number == 0 || !connection.refused;
+        self.ended = is_made && self.chance(self.faults.ended);
+        Ok(!self.ended)
+    }
+
     fn renew(&mut self, client: u32, _: &str) -> Result<(), Errno> {
         self.settle();
         self.cost();
-        self.truth.renewed(client);
+        if !std::mem::take(&mut self.ended) {
+            self.truth.renewed(client);
+        }
         // As a socket that waits for its handshake: what was on its way is gone, and nothing can be sent yet.
         let connection = &mut self.connections[client as usize];
         let number = connection.number + 1;

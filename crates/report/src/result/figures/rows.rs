@@ -86,7 +86,11 @@ pub(super) const ROWS: &[Figure] = &[
     figure("probes.ledger.requests_planned", "requests that the plan has in the window", Number),
     figure("probes.ledger.requests_sent", "requests sent", Number),
     figure("probes.ledger.requests_unsent", "requests planned and not sent", Number),
-    figure("probes.ledger.requests_answered", "requests of which every expected reply came", Number),
+    figure(
+        "probes.ledger.requests_answered",
+        "requests of which every expected reply came",
+        Number,
+    ),
     figure("probes.ledger.requests_failed", "requests answered by an error", Number),
     figure("probes.ledger.requests_silent", "requests with no planned reply", Number),
     figure("probes.ledger.requests_lost", "lost", Number),
@@ -98,7 +102,11 @@ pub(super) const ROWS: &[Figure] = &[
     figure("probes.ledger.replies_duplicate", "replies beyond the planned number", Number),
     figure("probes.ledger.replies_unexpected", "messages that answer no request", Number),
     figure("probes.ledger.lost_ratio", "requests lost as a share of those sent", Number),
-    figure("probes.ledger.error_ratio", "requests answered by an error as a share of those answered", Number),
+    figure(
+        "probes.ledger.error_ratio",
+        "requests answered by an error as a share of those answered",
+        Number,
+    ),
     figure("hops.sampled", "requests traced", Number),
     figure("hops.one_in", "one in this many requests is in the sample", Number),
     figure(

@@ -1,0 +1,89 @@
+//! `clients.engine`: what the clients speak with, and which options mean nothing to it. Pure.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Scenario;
+use super::value_error::{Checked, refuse_with_help};
+
+/// What speaks ZMTP for the clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientEngine {
+    /// libzmq, as users' own clients do: a DEALER socket each, behind I/O threads.
+    #[default]
+    Libzmq,
+    /// zload itself, in the driver's thread: a connection each, and no thread between.
+    Zmtp,
+}
+
+impl ClientEngine {
+    /// The name that users write.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Libzmq => "libzmq",
+            Self::Zmtp => "zmtp",
+        }
+    }
+}
+
+const QUEUE: &str =
+    "zload's own engine has no queue: what the kernel does not take waits at its client";
+const THREADS: &str = "zload's own engine has no I/O threads";
+
+/// Whether each option means something to somebody: a queue or a thread of libzmq's does not exist in zload's own engine,
+/// but a built-in server or workers may have one.
+pub(super) fn error(scenario: &Scenario) -> Checked {
+    if scenario.clients.engine == ClientEngine::Libzmq
+        || scenario.has_proxy()
+        || scenario.has_workers()
+    {
+        return Ok(());
+    }
+    let sockets = &scenario.sockets;
+    for (path, given, why) in [
+        ("sockets.sndhwm", sockets.sndhwm.is_some(), QUEUE),
+        ("sockets.rcvhwm", sockets.rcvhwm.is_some(), QUEUE),
+        ("sockets.affinity", sockets.affinity.is_some(), THREADS),
+        ("proxy.io_threads", scenario.proxy.io_threads.0 != 1, THREADS),
+        ("sockets.backlog", sockets.backlog.is_some(), "clients do not listen"),
+    ] {
+        if given {
+            let message = format!("has no effect with clients.engine = \"zmtp\": {why}");
+            let help = "leave it out, or set clients.engine = \"libzmq\"";
+            return refuse_with_help(path, message, help);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(rest: &str) -> Result<Scenario, String> {
+        let text = format!("load.rate = '1/s'\nclients.engine = 'zmtp'\n{rest}");
+        Scenario::parse("a.toml", &text, &[]).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn an_option_that_nobody_has_is_refused_by_name() {
+        let external = "proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:5' }";
+        for (key, why) in [
+            ("sockets.sndhwm = 0", "has no queue"),
+            ("sockets.rcvhwm = 5", "has no queue"),
+            ("sockets.affinity = 1", "has no I/O threads"),
+            ("sockets.backlog = 5", "clients do not listen"),
+        ] {
+            let refused = parsed(&format!("{external}\n{key}")).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+            assert!(parsed(key).is_ok(), "the built-in server has it");
+        }
+        let threads =
+            "proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:5', io_threads = 2 }";
+        assert!(parsed(threads).unwrap_err().contains("has no I/O threads"));
+        for key in ["sndbuf = '64KiB'", "heartbeat_ivl = '1s'", "reconnect_ivl = '1s'", "tos = 8"] {
+            assert!(parsed(&format!("{external}\nsockets.{key}")).is_ok(), "{key}");
+        }
+    }
+}
