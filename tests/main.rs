@@ -26,6 +26,7 @@ mod lru;
 mod mangle;
 mod output;
 mod peers;
+mod probes;
 mod reading;
 mod repeat;
 mod requests;

@@ -126,6 +126,11 @@ pub(super) fn objection(scenario: &Scenario, shards: u32) -> Option<String> {
             "run.stop_when looks at a whole run, and a shard sees a part of it: leave it out";
         return Some(reason.to_owned());
     }
+    if scenario.clients.probes.0 > 0 {
+        let reason =
+            "clients.probes are of a whole run, and a shard is a part of one: leave them out";
+        return Some(reason.to_owned());
+    }
     scenario.server.as_ref().map(|_| {
         format!("[server] starts a server, and every shard would start one of its own: {ONCE}")
     })

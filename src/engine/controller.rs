@@ -5,18 +5,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
+mod edge;
+
+use edge::Edge;
+
 use super::begin::{Begin, Beginning};
 use super::watch::{Sample, Watch};
 use super::{gauge::Gauge, memory::Memory};
 use crate::Error;
 use crate::client::{Clients, Event, Settings};
-use crate::machine::host::{self, Reading};
+use crate::machine::host;
 use crate::machine::{Clock, Stop, ThreadId};
 use crate::process::ServerProcess;
 use crate::server::{Server, counters::WorkerState};
 use crate::wire::{greeting, peers};
 use zload_core::facts::{
-    Connections, DriverFigures, Measured, Phase, ServerTotals, Snapshot, Start, Stopping, Thread,
+    Connections, Measured, MeasuredByProbes, Phase, Snapshot, Start, Stopping, Thread,
 };
 use zload_core::quantity::{duration, saturating};
 use zload_core::record::{Recorded, SecondSlice, Seconds, Series};
@@ -44,20 +48,19 @@ pub(super) struct Controller<'a> {
     pub(super) watch: Watch,
 }
 
-/// Everything that only grows, at an edge of the window.
-#[derive(Clone)]
-struct Edge {
-    at_ns: u64,
-    host: Reading,
-    server: Option<ServerTotals>,
-    drivers: DriverFigures,
+/// The drivers' threads.
+#[derive(Default)]
+struct Drivers {
+    drivers: Vec<ThreadId>,
+    /// That of the probes, if there are any.
+    probes: Option<ThreadId>,
 }
 
 /// What has been found while the drivers run.
 struct Playing {
     clock: Clock,
     start: Start,
-    threads: Vec<ThreadId>,
+    threads: Drivers,
     /// All threads of this process, by what they are for.
     all_threads: Vec<Thread>,
     in_flight: Gauge,
@@ -66,6 +69,7 @@ struct Playing {
     gauge_at_ns: u64,
     series: Series,
     recorded: Recorded,
+    by_probes: Recorded,
     /// Drivers that have not ended, and how many have ended without a report.
     left: usize,
     missed: usize,
@@ -81,9 +85,9 @@ struct Playing {
 
 impl Controller<'_> {
     pub(super) fn play(&mut self) -> Result<Measured, Error> {
-        let (drivers, plan) = (self.clients.threads.len(), &*self.settings.plan);
+        let (drivers, plan) = (self.settings.drivers, &*self.settings.plan);
         let nothing = |settings: &Settings| {
-            Ok(Measured::nothing(plan, settings.share, &settings.endpoint, drivers))
+            Ok(Measured::nothing(plan, settings.share, &settings.endpoint, drivers as usize))
         };
         let Some(threads) = self.await_connections()? else { return nothing(self.settings) };
         let Some(settled) = self.await_beginning()? else { return nothing(self.settings) };
@@ -103,16 +107,16 @@ impl Controller<'_> {
         let mut playing = Playing {
             clock,
             start,
-            left: threads.len(),
+            left: self.clients.threads.len(),
             missed: 0,
             threads,
             all_threads: host::threads(),
             in_flight: Gauge::new(),
             workers_busy: Gauge::new(),
             gauge_at_ns: 0,
-            series: Series::new(u32::try_from(drivers).unwrap_or(u32::MAX))
-                .keeping(self.settings.keeps_seconds),
+            series: Series::new(drivers).keeping(self.settings.keeps_seconds),
             recorded: Recorded::default(),
+            by_probes: Recorded::default(),
             begin: None,
             end: None,
             shown: (0, 0, 0),
@@ -138,10 +142,10 @@ impl Controller<'_> {
     }
 
     /// Waits for every driver's handshakes; `None` if the end was asked for before.
-    fn await_connections(&mut self) -> Result<Option<Vec<ThreadId>>, Error> {
+    fn await_connections(&mut self) -> Result<Option<Drivers>, Error> {
         let clock = Clock::start();
-        let mut threads = Vec::new();
-        while threads.len() < self.clients.threads.len() {
+        let mut threads = Drivers::default();
+        while threads.drivers.len() + threads.probes.iter().len() < self.clients.threads.len() {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Ok(None);
             }
@@ -154,7 +158,8 @@ impl Controller<'_> {
             // What a thread reported before it ended is received below, before the end of its channel.
             let ended = self.clients.ended();
             match self.clients.events.recv_timeout(TICK) {
-                Ok(Event::Connected(thread)) => threads.push(thread),
+                Ok(Event::Connected(thread)) => threads.drivers.push(thread),
+                Ok(Event::ProbesConnected(thread)) => threads.probes = Some(thread),
                 Ok(Event::TimedOut) => {
                     return Err(self.not_connected());
                 }
@@ -253,17 +258,8 @@ impl Controller<'_> {
         let ended = self.clients.ended();
         match self.clients.events.recv_timeout(wait) {
             Ok(Event::Second(slice)) => self.second(&slice, playing),
-            Ok(Event::Ended(outcome)) => {
-                playing.left -= 1;
-                match *outcome {
-                    Ok(recorded) => playing.recorded.merge(&recorded),
-                    Err(errno) => {
-                        playing.failure.get_or_insert(format!("a driver failed: {errno}"));
-                        self.stop.request();
-                    }
-                }
-            }
-            Ok(Event::Connected(_) | Event::NotConnected(_) | Event::TimedOut) => {}
+            Ok(event @ (Event::Ended(_) | Event::ProbesEnded(_))) => self.ended(event, playing),
+            Ok(_) => {}
             Err(silence) => {
                 // Threads that report their end wait for the controller's: one that is gone without a report has panicked.
                 let missed = match silence {
@@ -278,6 +274,23 @@ impl Controller<'_> {
                         .get_or_insert("a driver panicked; please report this bug".to_owned());
                     self.stop.request();
                 }
+            }
+        }
+    }
+
+    /// Takes in what a driver recorded.
+    fn ended(&self, event: Event, playing: &mut Playing) {
+        let (outcome, sum) = match event {
+            Event::Ended(outcome) => (outcome, &mut playing.recorded),
+            Event::ProbesEnded(outcome) => (outcome, &mut playing.by_probes),
+            _ => return,
+        };
+        playing.left -= 1;
+        match *outcome {
+            Ok(recorded) => sum.merge(&recorded),
+            Err(errno) => {
+                playing.failure.get_or_insert(format!("a driver failed: {errno}"));
+                self.stop.request();
             }
         }
     }
@@ -309,8 +322,8 @@ impl Controller<'_> {
             return None;
         }
         let totals = server.totals();
-        let sent = self.clients.sum(|of| &of.requests);
-        let received = self.clients.sum(|of| &of.replies);
+        let sent = self.clients.sum_of_all(|of| &of.requests);
+        let received = self.clients.sum_of_all(|of| &of.replies);
         let mut sample = Sample::of(server, &totals);
         sample.moved += received;
         sample.untaken = sent.saturating_sub(totals.requests);
@@ -330,23 +343,6 @@ impl Controller<'_> {
         if let Some(server) = self.server {
             let idle = server.workers_in(WorkerState::Idle);
             playing.workers_busy.look(1.0 - f64::from(idle) / f64::from(server.workers()));
-        }
-    }
-
-    fn edge(&self, at_ns: u64, playing: &Playing) -> Edge {
-        let threads = &playing.threads;
-        let server_cpu_ns = self.process.and_then(ServerProcess::cpu_ns);
-        Edge {
-            at_ns,
-            host: Reading::take(&playing.all_threads, server_cpu_ns),
-            server: self.server.map(Server::totals),
-            drivers: DriverFigures {
-                cpu_ns: threads.iter().map(|thread| thread.cpu_ns()).collect(),
-                requests: self.clients.sum(|of| &of.requests),
-                replies: self.clients.sum(|of| &of.replies),
-                bytes: self.clients.sum(|of| &of.bytes),
-                wakes: self.clients.sum(|of| &of.wakes),
-            },
         }
     }
 
@@ -413,7 +409,7 @@ impl Controller<'_> {
     }
 
     fn connected(&self) -> u32 {
-        u32::try_from(self.clients.sum(|of| &of.connected)).unwrap_or(u32::MAX)
+        u32::try_from(self.clients.sum_of_all(|of| &of.connected)).unwrap_or(u32::MAX)
     }
 
     fn measured(&self, playing: Playing) -> Measured {
@@ -441,6 +437,12 @@ impl Controller<'_> {
             drivers: end.drivers.since(&begin.drivers),
             sent_in_all: self.clients.sum(|of| &of.requests),
             received_in_all: self.clients.sum(|of| &of.replies),
+            probes: self.clients.probes.as_ref().map(|counters| MeasuredByProbes {
+                recorded: playing.by_probes,
+                driver: end.probes.since(&begin.probes),
+                sent_in_all: counters.requests.get(),
+                received_in_all: counters.replies.get(),
+            }),
             played_ns: now_ns,
             in_flight: playing.in_flight.values,
             workers_busy: mean(&playing.workers_busy.values),
@@ -471,9 +473,9 @@ fn since(begun: &HashSet<u64>, own: u32) -> Option<Connections> {
 
 /// Messages that clients sent and that are not answered yet, or replies outstanding, whichever are more.
 fn under_way(clients: &Clients) -> u64 {
-    let received = clients.sum(|of| &of.replies);
-    let sent = clients.sum(|of| &of.requests);
-    sent.saturating_sub(received).max(clients.sum(|of| &of.in_flight))
+    let received = clients.sum_of_all(|of| &of.replies);
+    let sent = clients.sum_of_all(|of| &of.requests);
+    sent.saturating_sub(received).max(clients.sum_of_all(|of| &of.in_flight))
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -59,9 +59,9 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// How many clients are played here.
+    /// How many clients are played here, probes included.
     fn clients(&self) -> u32 {
-        self.share.number_of(self.plan.clients())
+        self.share.number_of(self.plan.clients()) + self.plan.probes()
     }
 
     fn nothing(&self) -> Measured {

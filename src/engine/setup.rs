@@ -82,9 +82,9 @@ pub(super) fn needs(scenario: &Scenario, share: Share) -> Needs {
         (true, _) => 2,
     };
     Needs {
-        clients: share.number_of(scenario.clients.count.0),
+        clients: share.number_of(scenario.clients.count.0) + scenario.clients.probes.0,
         engine: scenario.clients.engine,
-        drivers: drivers(scenario, share),
+        drivers: drivers(scenario, share) + u32::from(scenario.clients.probes.0 > 0),
         proxy: scenario.has_proxy(),
         workers: if scenario.has_workers() { scenario.workers.count.0 } else { 0 },
         io_threads: scenario.proxy.io_threads.0,

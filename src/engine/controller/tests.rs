@@ -15,8 +15,14 @@ fn with_a_driver_that_panics(connected: bool) -> Result<Measured, Error> {
     let (plan, stop) = (Arc::new(Plan::new(&scenario)), Arc::new(Stop::new().unwrap()));
     let (tell, events) = mpsc::channel();
     let identities = plan.identities(1);
-    let mut clients =
-        Clients { identities, threads: vec![], counters: vec![], start: vec![], events };
+    let mut clients = Clients {
+        identities,
+        threads: vec![],
+        counters: vec![],
+        probes: None,
+        start: vec![],
+        events,
+    };
     for panics in [true, false] {
         let (tell, stop) = (tell.clone(), Arc::clone(&stop));
         let (start, told) = mpsc::channel();

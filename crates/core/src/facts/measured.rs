@@ -47,6 +47,8 @@ pub struct Measured {
     pub sent_in_all: u64,
     /// Messages that clients received from first to last.
     pub received_in_all: u64,
+    /// What the probe clients saw, which is in nothing else here; `None` without any.
+    pub probes: Option<MeasuredByProbes>,
     /// How long the plan ran, drain included, in nanoseconds.
     pub played_ns: u64,
     /// Replies outstanding, at regular instants of the window.
@@ -70,6 +72,21 @@ pub struct Measured {
     /// What is known of each shard, in the order of their indices, of a whole that was merged of them.
     pub shards: Vec<Shard>,
 }
+
+/// What probe clients saw and did, apart from all others.
+#[derive(Debug, Clone, Default)]
+pub struct MeasuredByProbes {
+    /// What their driver recorded.
+    pub recorded: Recorded,
+    /// What it cost, and what it sent and received, within `server_window_ns`.
+    pub driver: DriverFigures,
+    /// Requests that they sent from first to last.
+    pub sent_in_all: u64,
+    /// Messages that they received from first to last.
+    pub received_in_all: u64,
+}
+
+merge_fields! { MeasuredByProbes: recorded, driver, sent_in_all, received_in_all }
 
 /// What became of connections, which ZeroMQ silently makes again when they end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -129,6 +146,16 @@ impl Measured {
         !self.interrupted && self.failure.is_none() && self.stopped.is_none()
     }
 
+    /// Requests that all sent from first to last, probes included.
+    pub fn sent_by_all(&self) -> u64 {
+        self.sent_in_all + self.probes.as_ref().map_or(0, |probes| probes.sent_in_all)
+    }
+
+    /// Messages that all received from first to last, probes included.
+    pub fn received_by_all(&self) -> u64 {
+        self.received_in_all + self.probes.as_ref().map_or(0, |probes| probes.received_in_all)
+    }
+
     /// What a run of this share found that was interrupted before it started: all of it is unsent.
     pub fn nothing(plan: &Plan, share: Share, frontend: &str, drivers: usize) -> Self {
         let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
@@ -164,6 +191,7 @@ impl Measured {
             drivers: DriverFigures { cpu_ns: vec![Some(0); drivers], ..DriverFigures::default() },
             sent_in_all: 0,
             received_in_all: 0,
+            probes: plan.of_probes().map(|of_probes| nothing_of(plan, &of_probes)),
             played_ns: 0,
             in_flight: Vec::new(),
             workers_busy: None,
@@ -177,6 +205,14 @@ impl Measured {
             shards: Vec::new(),
         }
     }
+}
+
+/// What the probes of a plan found in a run that did not start.
+fn nothing_of(plan: &Plan, of_probes: &Plan) -> MeasuredByProbes {
+    let mut unsent = Recorder::new(plan.warmup_ns(), of_probes.send_end_ns(), false);
+    unsent.unsent(plan.requests_of_probes(), true);
+    let recorded = unsent.finish(std::iter::empty(), 0).0;
+    MeasuredByProbes { recorded, ..MeasuredByProbes::default() }
 }
 
 counter_fields! { DriverFigures: cpu_ns, requests, replies, bytes, wakes }

@@ -12,7 +12,7 @@ mod start;
 mod stopping;
 
 pub use host::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost};
-pub use measured::{Connections, DriverFigures, Measured};
+pub use measured::{Connections, DriverFigures, Measured, MeasuredByProbes};
 pub use revision::Revision;
 pub use server::{Served, ServerEnd, ServerTotals, ServerUse};
 pub use shard::Shard;

@@ -16,6 +16,9 @@ pub(super) struct Identity<'a> {
     pub(super) version: &'a str,
     pub(super) seed: u64,
     pub(super) clients: u32,
+    /// Probe clients, and requests per second of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) probes: Option<(u32, f64)>,
     pub(super) warmup_ns: u64,
     pub(super) send_end_ns: u64,
     pub(super) open: Option<(f64, Arrivals)>,

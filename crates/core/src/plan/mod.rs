@@ -9,6 +9,7 @@ mod curve;
 mod draw;
 mod hash;
 mod identities;
+mod probes;
 mod quota;
 mod schedule;
 mod share;
@@ -55,6 +56,7 @@ const MOST_WALKED: f64 = 2e6;
 pub struct Plan {
     seed: u64,
     clients: u32,
+    probes: u32,
     offered: Offered,
     change: Option<Change>,
     /// How many requests end the run, if no time does.
@@ -146,6 +148,7 @@ impl Plan {
             version,
             seed: scenario.seed,
             clients,
+            probes: probes::identity(scenario),
             warmup_ns,
             send_end_ns,
             open,
@@ -167,6 +170,7 @@ impl Plan {
         Self {
             seed: scenario.seed,
             clients,
+            probes: scenario.clients.probes.0,
             offered,
             change,
             quota,
@@ -336,7 +340,7 @@ impl Plan {
         Identities::new(self.seed, nonce).in_form(self.identity.clone())
     }
 
-    /// Number of clients.
+    /// Number of clients, without probes ([`Self::of_probes`]).
     pub fn clients(&self) -> u32 {
         self.clients
     }

@@ -106,6 +106,11 @@ impl Trace {
         self.received_ns.saturating_sub(self.intended_ns)
     }
 
+    /// Service time to the first reply, in nanoseconds: from the sending.
+    pub fn service_ns(&self) -> u64 {
+        self.received_ns.saturating_sub(self.sent_ns)
+    }
+
     /// Response time to the last reply, in nanoseconds, if all came.
     pub fn last_response_ns(&self) -> Option<u64> {
         (self.last_received_ns > 0).then(|| self.last_received_ns.saturating_sub(self.intended_ns))

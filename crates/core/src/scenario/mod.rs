@@ -15,6 +15,7 @@ mod length;
 mod messages;
 pub mod over;
 mod placeholders;
+mod probes;
 mod replay;
 mod request;
 mod schema;
@@ -39,6 +40,7 @@ pub use distribution::Distribution;
 pub use endpoint::is_beyond_loopback;
 pub use frame_text::{FramePart, FrameText, Placeholder, bytes_of};
 pub use messages::{MAX_PAYLOAD, MIN_PAYLOAD, MOST_FRAMES};
+pub use probes::PROBE_RATE;
 pub use replay::{RecordedArrivals, Replay};
 pub use request::{Condition, Files, Matching, NamedFile, Operation, Request};
 pub use search::Search;
@@ -219,6 +221,16 @@ pub struct Clients {
     #[schemars(length(min = 8, max = 245), regex(pattern = r"\{client\}"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Clients besides these, each of which sends 20 requests a second at random instants, on a driver of their own. What they
+    /// see is reported apart: if the others wait longer, the generator's own queue is in the figures.
+    #[schemars(extend("maximum" = 100))]
+    #[serde(skip_serializing_if = "is_default")]
+    pub probes: Count,
+}
+
+/// Whether a value says no more than none would.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A thread count, or `"auto"`.
@@ -456,6 +468,7 @@ impl Default for Clients {
             threads: Threads::Auto,
             connect_timeout: Nanos::from_secs(10),
             identity: None,
+            probes: Count(0),
         }
     }
 }

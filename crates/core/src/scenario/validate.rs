@@ -9,7 +9,7 @@ use super::{
     Bytes, Count, Distribution, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario, Sockets,
     Stages, Threads,
 };
-use super::{client_engine, known, length, messages, request, server, workers};
+use super::{client_engine, known, length, messages, probes, request, server, workers};
 
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
@@ -38,6 +38,7 @@ pub(super) fn error(scenario: &Scenario) -> Option<ValueError> {
         request::error(scenario)?;
         known::error(scenario)?;
         work(scenario)?;
+        probes::error(scenario)?;
         workers::error(scenario)?;
         sockets(&scenario.sockets)?;
         messages::error(scenario)?;

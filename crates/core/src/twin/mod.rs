@@ -178,7 +178,7 @@ pub enum NoIdeal {
 const MOST_IN_FLIGHT: u64 = 100_000_000;
 
 /// Plays the plan, and shows each request to `each` in the order in which they arrive: by intended instant, and of one
-/// instant by client. Requests of the warm-up are shown, too. Memory follows the clients, the workers and the requests
+/// instant by client. Requests of the warm-up are shown, too; those of probes are served and not shown. Memory follows the clients, the workers and the requests
 /// in flight, and not the length of the run.
 pub fn play(
     plan: &Plan,
@@ -206,15 +206,17 @@ pub fn play(
         // A client does not learn when a worker takes a silent request: its slot is free at once.
         let over_ns = if replies_ns.is_empty() { arrival.intended_ns } else { now_ns };
         let free_ns = plan.think_ns(key).map(|think_ns| over_ns.saturating_add(think_ns));
-        each(&Course {
-            client: arrival.client,
-            request: arrival.request,
-            worker: turn.worker,
-            intended_ns: arrival.intended_ns,
-            started_ns: turn.started_ns,
-            replies_ns: &replies_ns,
-            free_ns,
-        });
+        if arrival.client < plan.clients() {
+            each(&Course {
+                client: arrival.client,
+                request: arrival.request,
+                worker: turn.worker,
+                intended_ns: arrival.intended_ns,
+                started_ns: turn.started_ns,
+                replies_ns: &replies_ns,
+                free_ns,
+            });
+        }
         arrivals.ended(&arrival, free_ns);
     }
     Ok(())

@@ -390,6 +390,8 @@ impl Sum {
             drivers,
             sent_in_all: self.sent_in_all,
             received_in_all: self.received_in_all,
+            // A scenario with probes is not played in shards.
+            probes: None,
             played_ns: self.played_ns,
             in_flight: self.in_flight.finish(),
             workers_busy: None,

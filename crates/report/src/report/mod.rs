@@ -15,6 +15,7 @@ mod ledger;
 mod legs;
 mod metrics;
 mod plan;
+mod probes;
 pub(crate) mod plot;
 mod quantiles;
 mod run;

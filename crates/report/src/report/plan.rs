@@ -165,7 +165,7 @@ pub(super) fn settings_of_the_plan(scenario: &Scenario) -> Vec<(Words, Words)> {
     let phases = format!("{}, {} counted", warmup(scenario), scenario.length());
     [
         ("load", load(scenario)),
-        ("clients", count(u64::from(scenario.clients.count.0))),
+        ("clients", count(u64::from(scenario.clients.count.0)) + &probes(scenario)),
         ("workers", workers),
         ("phases", phases),
     ]
@@ -268,7 +268,20 @@ fn clients(scenario: &Scenario) -> String {
         ClientEngine::Libzmq => "",
         ClientEngine::Zmtp => ", by zload's own engine (zmtp)",
     };
-    format!("{}{drivers}{engine}", count(u64::from(scenario.clients.count.0)))
+    let probes = probes(scenario);
+    format!("{}{drivers}{engine}{probes}", count(u64::from(scenario.clients.count.0)))
+}
+
+/// The clients that are there besides, if any.
+fn probes(scenario: &Scenario) -> String {
+    match scenario.clients.probes.0 {
+        0 => String::new(),
+        probes => format!(
+            ", and {} on a driver of their own, {} in all",
+            counted(probes.into(), "probe client"),
+            rate(scenario.probes_per_s())
+        ),
+    }
 }
 
 /// The form of requests, and how replies are recognised.

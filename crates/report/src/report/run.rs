@@ -10,6 +10,7 @@ use super::latency::latency;
 use super::ledger::ledger;
 use super::legs::legs;
 use super::plan::settings;
+use super::probes::probes;
 use super::requests::requests;
 use super::scale::nanos;
 use super::shards::shards;
@@ -40,6 +41,7 @@ impl Reported for RunResult {
             Some(latency(self, marked)),
             drawing(self),
             requests(self),
+            probes(self),
             over_time(self),
             legs,
             Some(ledgers(self)),

@@ -8,11 +8,14 @@ use super::shards;
 use super::stage_figures::stages;
 use super::throughput::{crossed, per_second, throughput, traffic};
 use super::{
-    Environment, GeneratorFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA, RequestFigures,
-    RunFigures, RunResult, SERVE_SCHEMA, ServeResult, ServerFigures, WaitingClient, threshold,
+    Environment, GeneratorFigures, ProbeFigures, ProcessFigures, ProxyFigures, RUN_SCHEMA,
+    RequestFigures, RunFigures, RunResult, SERVE_SCHEMA, ServeResult, ServerFigures, WaitingClient,
+    threshold,
 };
 use crate::verdict::{self, SampledRequest, Verdict};
-use zload_core::facts::{Connections, DriverFigures, Measured, Served, ServerTotals, ServerUse};
+use zload_core::facts::{
+    Connections, DriverFigures, Measured, MeasuredByProbes, Served, ServerTotals, ServerUse,
+};
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{HeatColumn, Hops, SECOND_NS, SeriesEntry, Trace, Traces};
 use zload_core::scenario::Scenario;
@@ -51,6 +54,7 @@ impl RunResult {
             throughput,
             latency,
             request,
+            probes,
             stages,
             hops,
             ideal,
@@ -62,7 +66,6 @@ impl RunResult {
             verdict,
         } = figures;
         let verdict = Verdict::of_all(&verdicts).unwrap_or(verdict);
-        let of_shards = shards::figures(&pooled);
         let mut result = Self {
             schema: RUN_SCHEMA.to_owned(),
             plan_hash: plan.hash().to_owned(),
@@ -80,6 +83,7 @@ impl RunResult {
             throughput,
             latency,
             request,
+            probes,
             stages,
             hops,
             ideal,
@@ -88,9 +92,9 @@ impl RunResult {
             generator,
             process,
             server,
+            shards: shards::figures(&pooled),
             series: pooled.series,
             heat_map: HeatColumn::condensed(pooled.heat_map),
-            shards: of_shards,
             runs: each,
             scenario: scenario.clone(),
         };
@@ -166,6 +170,7 @@ impl RunFigures {
             },
             stages: stages(plan, recorded, &traces, each),
             request: scenario.request.as_ref().map(|of| RequestFigures::new(of, recorded)),
+            probes: ProbeFigures::new(plan, run.probes.as_ref(), each),
             ideal: None,
             // Runs overlap in their plan's time, and a client waits in one of them only.
             waiting_client: if each.runs.is_empty() && !plan.is_unlike() {
@@ -293,6 +298,7 @@ fn pool(runs: &[Measured]) -> Measured {
             drivers,
             sent_in_all,
             received_in_all,
+            probes,
             played_ns,
             in_flight,
             // Only the verdict looks at them, and that is on each run.
@@ -326,6 +332,7 @@ fn pool(runs: &[Measured]) -> Measured {
         pooled.drivers.merge(drivers);
         pooled.sent_in_all += sent_in_all;
         pooled.received_in_all += received_in_all;
+        both(&mut pooled.probes, probes.as_ref(), MeasuredByProbes::merge);
         pooled.played_ns += played_ns;
         pooled.in_flight.extend(in_flight);
         (pooled.workers_busy, pooled.host) = (None, None);

@@ -5,7 +5,7 @@ use super::stage_figures::{in_flight_within, queues, within};
 use super::summary::{OfRequest, effective_size};
 use super::{Environment, Kind, PERCENTILES, Throughput, shards};
 use crate::verdict::{
-    Delays, EffectiveSize, Evidence, Flow, LoadChange, OpenLoad, Percentiles, SecondOfLoad,
+    Delays, EffectiveSize, Evidence, Flow, LoadChange, OpenLoad, Percentiles, Probes, SecondOfLoad,
     ServerCounts, StageOfLoad, TimeSeries,
 };
 use zload_core::facts::Measured;
@@ -61,6 +61,7 @@ pub(super) fn evidence(
         lost_because: lost.then(|| lost_because(scenario, plan, run, &recorded.ledger)),
         host: run.host.clone(),
         clock_resolution_ns: run.clock_resolution_ns,
+        probes: probes(plan, run, traces),
         shards: shards::evidence(plan, run),
     }
 }
@@ -195,18 +196,35 @@ fn seconds(plan: &Plan, run: &Measured) -> Vec<SecondOfLoad> {
     seconds
 }
 
+/// What probe clients saw beside the others, of whose requests these are a sample.
+fn probes(plan: &Plan, run: &Measured, traces: &[Trace]) -> Option<Probes> {
+    let recorded = &run.probes.as_ref()?.recorded;
+    let service =
+        |traces: &[Trace]| traces.iter().map(|of| (of.intended_ns, of.service_ns())).collect();
+    Some(Probes {
+        clients: plan.probes(),
+        others: plan.clients(),
+        ledger: recorded.ledger,
+        service: service(&recorded.traces.intended_from(plan.warmup_ns())),
+        of_others: service(traces),
+    })
+}
+
 fn server_counts(scenario: &Scenario, run: &Measured) -> Option<ServerCounts> {
     let totals = run.server_in_all?;
-    let ledger = &run.recorded.ledger;
+    let mut ledger = run.recorded.ledger;
+    if let Some(probes) = &run.probes {
+        ledger.merge(&probes.recorded.ledger);
+    }
     Some(ServerCounts {
         requests_taken: totals.requests,
         replies_sent: totals.replies,
-        requests_sent: run.sent_in_all,
+        requests_sent: run.sent_by_all(),
         // Which requests of the warm-up were silent or lost is not kept.
         may_be_missing: ledger.requests_silent
             + ledger.requests_lost
-            + run.sent_in_all.saturating_sub(ledger.requests_sent),
-        replies_received: run.received_in_all,
+            + run.sent_by_all().saturating_sub(ledger.requests_sent),
+        replies_received: run.received_by_all(),
         proxy_is_foreign: !scenario.has_proxy(),
     })
 }

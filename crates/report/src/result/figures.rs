@@ -61,6 +61,7 @@ pub const PARTS: &[Part] = &[
     part("latency", NOT_MEASURED),
     part("ledger", "nothing was sent, or nothing was answered"),
     part("request", "the scenario has no [request]"),
+    part("probes", "the scenario has no probe clients (clients.probes)"),
     part(
         "hops",
         "no sampled request got a reply, or this leg cannot be measured with this engine or an external server",

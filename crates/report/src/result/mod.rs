@@ -18,6 +18,7 @@ mod notes;
 mod outcome;
 mod percentiles;
 mod pool;
+mod probe_figures;
 mod reach;
 mod request_figures;
 mod rows;
@@ -53,6 +54,7 @@ pub use json::{to_json, to_line, to_value};
 pub use outcome::Outcome;
 pub use percentiles::{Intervals, Kind, PERCENTILES};
 pub use pool::{PooledHops, PooledLatencies, PooledLatency};
+pub use probe_figures::ProbeFigures;
 pub use reach::out_of_reach;
 pub use request_figures::{OperationFigures, RequestFigures};
 pub use saved::{KINDS, Saved, SavedKind, schema_of};
@@ -154,6 +156,9 @@ results_with! {
     /// Errors, gaps between replies and operations; null unless the scenario has `[request]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestFigures>,
+    /// What the probe clients saw, who are in no other figure of requests and replies; null without any (`clients.probes`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<ProbeFigures>,
     /// The stages of a load that has such, as far as they were played.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageFigures>,

@@ -26,6 +26,9 @@ pub(super) fn notes(plan: &Plan, run: &Measured, ledger: &Ledger) -> Vec<String>
     if plan.is_unlike() {
         notes.push(format!("no percentiles of the whole run: {NO_PERCENTILES}; each stage that holds a rate has its own"));
     }
+    if run.probes.is_some() {
+        notes.push("probe clients are in no figure of the load's requests and replies; proxy, workers and process have their load, too, and the simulation serves them".to_owned());
+    }
     notes.extend(
         run.stopped.as_ref().map(|why| format!("the sending was ended by run.stop_when: {why}")),
     );
@@ -187,7 +190,7 @@ pub(super) fn lost_because(
     let lost = ledger.replies_lost;
     // Replies that built-in workers sent and no client got; a few may still be on their way.
     let missing =
-        run.server_in_all.map_or(0, |totals| totals.replies.saturating_sub(run.received_in_all));
+        run.server_in_all.map_or(0, |totals| totals.replies.saturating_sub(run.received_by_all()));
     let sndhwm = scenario.sockets.sndhwm.unwrap_or(DEFAULT_HWM);
     let timeout_ns =
         plan.timeout_ns().filter(|ns| *ns < plan.drain_ns() || ledger.replies_late > 0);

@@ -48,7 +48,7 @@ pub(super) fn latency(recorded: &Recorded, traces: &[Trace], each: &Each<'_>) ->
         service: summary(
             &recorded.service,
             |latency| &latency.service,
-            |trace| Some(OfRequest::one(trace.received_ns.saturating_sub(trace.sent_ns))),
+            |trace| Some(OfRequest::one(trace.service_ns())),
         ),
         slip: summary(
             &recorded.slip,

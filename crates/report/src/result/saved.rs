@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::{
     CALIBRATION_SCHEMA, COMPARISON_SCHEMA, CalibrationResult, ComparisonResult, IDEAL_SCHEMA,
-    IdealResult, Ledger, RUN_SCHEMA, RunResult, SEARCH_SCHEMA, SELFTEST_SCHEMA, SERVE_SCHEMA,
+    IdealResult, ProbeFigures, RUN_SCHEMA, RunResult, SEARCH_SCHEMA, SELFTEST_SCHEMA, SERVE_SCHEMA,
     SHARD_SCHEMA, SWEEP_SCHEMA, SearchResult, SelftestResult, ServeResult, ShardResult,
     SweepResult,
 };
@@ -69,9 +69,11 @@ pub struct SavedKind {
 pub const KINDS: [SavedKind; 9] = [
     kind::<RunResult>(RUN_SCHEMA, |text| {
         let result: Box<RunResult> = read(text)?;
-        let mut ledgers =
-            std::iter::once(&result.ledger).chain(result.runs.iter().map(|run| &run.ledger));
-        match ledgers.find_map(Ledger::contradiction).or_else(|| result.endless()) {
+        let of_probes = |probes: &Option<ProbeFigures>| probes.as_ref().map(|of| of.ledger);
+        let of_all = [Some(result.ledger), of_probes(&result.probes)];
+        let of_runs = result.runs.iter().flat_map(|run| [Some(run.ledger), of_probes(&run.probes)]);
+        let mut ledgers = of_all.into_iter().chain(of_runs).flatten();
+        match ledgers.find_map(|ledger| ledger.contradiction()).or_else(|| result.endless()) {
             Some(contradiction) => Err(contradiction),
             None => Ok(Saved::Run(result)),
         }

@@ -326,6 +326,8 @@ impl ShardMeasured {
             drivers,
             sent_in_all,
             received_in_all,
+            // A scenario with probes is not played in shards.
+            probes: _,
             played_ns,
             in_flight,
             workers_busy: _,

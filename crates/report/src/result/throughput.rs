@@ -24,10 +24,13 @@ pub(super) fn throughput(run: &Measured) -> Throughput {
 /// Messages that crossed the proxy in the window, and their bytes. An external server's are known only as the clients saw
 /// them.
 pub(super) fn traffic(run: &Measured) -> (u64, u64) {
-    match &run.server {
-        Some(totals) => (crossed(totals), totals.bytes),
-        None => (run.drivers.requests + run.drivers.replies, run.drivers.bytes),
+    if let Some(totals) = &run.server {
+        return (crossed(totals), totals.bytes);
     }
+    let drivers = std::iter::once(&run.drivers).chain(run.probes.as_ref().map(|of| &of.driver));
+    drivers.fold((0, 0), |(messages, bytes), of| {
+        (messages + of.requests + of.replies, bytes + of.bytes)
+    })
 }
 
 /// Messages that crossed the proxy, by its own count or, where the engine hides it, by the workers'.

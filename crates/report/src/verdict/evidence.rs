@@ -67,8 +67,25 @@ pub struct Evidence {
     pub host: Option<HostUse>,
     /// Smallest step of the clock, in nanoseconds ([`zload_core::facts::Measured::clock_resolution_ns`]).
     pub clock_resolution_ns: Option<u64>,
+    /// What probe clients saw; `None` without any.
+    pub probes: Option<Probes>,
     /// What is known of its shards, of a run that was merged of them.
     pub shards: Option<Shards>,
+}
+
+/// What probe clients saw, and what the others saw meanwhile.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Probes {
+    /// How many probe clients there are.
+    pub clients: u32,
+    /// How many others.
+    pub others: u32,
+    /// Where every message of the probes went.
+    pub ledger: Ledger,
+    /// Of the probes' requests, in the order of these: the intended instant and the service time to the first reply, in nanoseconds.
+    pub service: Vec<(u64, u64)>,
+    /// The same of a sample of the others' requests.
+    pub of_others: Vec<(u64, u64)>,
 }
 
 /// What is known of the shards of a run.

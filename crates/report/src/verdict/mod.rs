@@ -11,6 +11,7 @@ mod evidence;
 mod generator;
 mod machine;
 mod omission;
+mod probes;
 mod sample;
 mod shards;
 mod stages;
@@ -27,7 +28,7 @@ pub use backlog::certain_growth;
 pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
-    Delays, EffectiveSize, Evidence, Flow, LoadChange, OfShard, OpenLoad, Percentiles,
+    Delays, EffectiveSize, Evidence, Flow, LoadChange, OfShard, OpenLoad, Percentiles, Probes,
     SampledRequest, SecondOfLoad, ServerCounts, Shards, StageOfLoad, TimeSeries, Twin,
 };
 pub(crate) use generator::HELD_BACK;
@@ -88,6 +89,7 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         ("delivered_rate", generator::delivered_rate(evidence, limits)),
         ("delivered_each_second", generator::delivered_each_second(evidence, limits)),
         ("generator_saturated", of_each(evidence, |of| generator::saturated(of, limits))),
+        ("probes", probes::probes(evidence)),
         ("cpu_wait", of_each(evidence, |of| generator::cpu_wait(of, limits))),
         ("steal", of_each(evidence, |of| machine::steal(of, limits))),
         ("other_load", of_each(evidence, |of| machine::other_load(of, limits))),

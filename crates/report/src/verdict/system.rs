@@ -13,7 +13,8 @@ const TIMERS_NS: f64 = 1_000_000.0;
 pub(super) fn conservation(evidence: &Evidence) -> Check {
     let lines = Lines::warn(0.0).or_fail(0.0);
     let advice = "zload counted messages wrongly; please report this bug";
-    if let Some(contradiction) = evidence.ledger.contradiction() {
+    let of_probes = || evidence.probes.as_ref()?.ledger.contradiction();
+    if let Some(contradiction) = evidence.ledger.contradiction().or_else(of_probes) {
         return Check::at_most((1.0, "count"), lines, contradiction, advice);
     }
     let cut_short = evidence.interrupted || evidence.failure.is_some();

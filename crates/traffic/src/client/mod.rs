@@ -27,6 +27,7 @@ use zload_core::scenario::{ClientEngine, Nanos, Sockets, StopCondition};
 pub use side::Clients;
 
 /// What the clients' side depends on.
+#[derive(Clone)]
 pub struct Settings {
     /// What is played.
     pub plan: Arc<Plan>,
@@ -55,9 +56,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// How many clients are played here.
+    /// How many clients are played here, probes included.
     pub fn clients(&self) -> u32 {
-        self.share.number_of(self.plan.clients())
+        self.share.number_of(self.plan.clients()) + self.plan.probes()
     }
 }
 
@@ -73,6 +74,10 @@ pub enum Event {
     Second(Box<SecondSlice>),
     /// The plan is, or its sockets failed.
     Ended(Box<Result<Recorded, Errno>>),
+    /// The probes are connected.
+    ProbesConnected(ThreadId),
+    /// Their plan is over, or their sockets failed.
+    ProbesEnded(Box<Result<Recorded, Errno>>),
 }
 
 /// What one driver has done, for those who watch it. Aligned so that two writers never share a cache line.

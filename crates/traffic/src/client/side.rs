@@ -24,6 +24,8 @@ pub struct Clients {
     pub threads: Vec<JoinHandle<()>>,
     /// What each has done.
     pub counters: Vec<Arc<DriverCounters>>,
+    /// Those of the driver of the probes, if there are any.
+    pub probes: Option<Arc<DriverCounters>>,
     /// Tells each when the plan begins.
     pub start: Vec<Sender<Clock>>,
     /// What they report.
@@ -37,7 +39,7 @@ impl Clients {
         stop: &Arc<Stop>,
         observed: Observation<'_>,
     ) -> Result<Self, Error> {
-        let Settings { plan, share, nonce, engine, io_threads, drivers, .. } = &**settings;
+        let Settings { plan, nonce, engine, io_threads, drivers, .. } = &**settings;
         let sockets = settings.clients().saturating_add(16);
         let context = match engine {
             ClientEngine::Libzmq => {
@@ -48,38 +50,44 @@ impl Clients {
         // What comes late for a run is not taken for another's.
         let run_token = u32::try_from(machine::unique_number() >> 32).expect("half of 64 bits");
         let identities = plan.identities(*nonce);
-        let mut shares: Vec<Vec<(u32, String)>> = (0..*drivers).map(|_| Vec::new()).collect();
-        // By their place and not by their number: of every fourth client, one of two drivers would get all.
-        for (place, number) in share.clients(plan.clients()).enumerate() {
-            shares[place % *drivers as usize].push((number, identities.of(number)));
-        }
         let (tell, events) = mpsc::channel();
         let mut clients = Self {
             identities: identities.clone(),
             threads: vec![],
             counters: vec![],
+            probes: None,
             start: vec![],
             events,
         };
-        for (number, share) in (0..).zip(shares) {
+        for (number, (settings, share)) in (0..).zip(shares(settings, &identities)) {
+            let of_probes = number == *drivers;
             let (start, wait_for_start) = mpsc::channel();
+            // Nobody hears of the seconds of probes, which are in no figure of seconds.
+            let seconds = if of_probes { mpsc::channel().0 } else { tell.clone() };
             let around = Surroundings {
-                plan: Arc::clone(plan),
+                plan: Arc::clone(&settings.plan),
                 forms: Arc::clone(&settings.forms),
                 identities: identities.clone(),
                 counters: Arc::new(DriverCounters::default()),
-                tell: tell.clone(),
+                tell: seconds,
                 tracer: observed.tracer.cloned(),
             };
-            clients.counters.push(Arc::clone(&around.counters));
+            if of_probes {
+                clients.probes = Some(Arc::clone(&around.counters));
+            } else {
+                clients.counters.push(Arc::clone(&around.counters));
+            }
             let body = DriverThread {
-                settings: Arc::clone(settings),
+                settings,
                 context: context.clone(),
                 share,
                 run_token,
                 stop: Arc::clone(stop),
-                stations: observed.stations.cloned(),
+                // The stations have room for the sample of the others.
+                stations: observed.stations.filter(|_| !of_probes).cloned(),
                 number,
+                of_probes,
+                tell: tell.clone(),
                 start: wait_for_start,
                 around,
             };
@@ -103,23 +111,29 @@ impl Clients {
     /// What became of connections that zload's own engine made, with what the kernel says of all.
     pub fn connections(&self, clients: u32, all: Option<Connections>) -> Connections {
         let [closed, reset, too_long, silent] = [
-            self.sum(|of| &of.closed),
-            self.sum(|of| &of.reset),
-            self.sum(|of| &of.too_long),
-            self.sum(|of| &of.silent),
+            self.sum_of_all(|of| &of.closed),
+            self.sum_of_all(|of| &of.reset),
+            self.sum_of_all(|of| &of.too_long),
+            self.sum_of_all(|of| &of.silent),
         ];
         let all = all.unwrap_or(Connections { begun: clients.into(), ..Connections::default() });
         Connections {
             begun: all.begun,
             ended: all.ended.max(closed + reset + too_long + silent),
-            made: all.made.max(self.sum(|of| &of.made)),
+            made: all.made.max(self.sum_of_all(|of| &of.made)),
             closed,
             reset,
             too_long,
             silent,
-            requests_lost: self.sum(|of| &of.lost_with_connection),
-            window_closed: self.sum(|of| &of.window_closed),
-            most_unsent: self.counters.iter().map(|of| of.most_unsent.get()).max().unwrap_or(0),
+            requests_lost: self.sum_of_all(|of| &of.lost_with_connection),
+            window_closed: self.sum_of_all(|of| &of.window_closed),
+            most_unsent: self
+                .counters
+                .iter()
+                .chain(&self.probes)
+                .map(|of| of.most_unsent.get())
+                .max()
+                .unwrap_or(0),
         }
     }
 
@@ -132,6 +146,31 @@ impl Clients {
     pub fn sum(&self, part: fn(&DriverCounters) -> &Sum) -> u64 {
         self.counters.iter().map(|counters| part(counters).get()).sum()
     }
+
+    /// The same with the probes.
+    pub fn sum_of_all(&self, part: fn(&DriverCounters) -> &Sum) -> u64 {
+        self.sum(part) + self.probes.as_ref().map_or(0, |counters| part(counters).get())
+    }
+}
+
+/// What a driver depends on, and its clients: numbers and identities.
+type ShareOf = (Arc<Settings>, Vec<(u32, String)>);
+
+/// The share of each driver; the last one has the probes, if there are any.
+fn shares(settings: &Arc<Settings>, identities: &Identities) -> Vec<ShareOf> {
+    let Settings { plan, share, drivers, .. } = &**settings;
+    let client = |number| (number, identities.of(number));
+    let mut shares: Vec<ShareOf> =
+        (0..*drivers).map(|_| (Arc::clone(settings), Vec::new())).collect();
+    // By their place and not by their number: of every fourth client, one of two drivers would get all.
+    for (place, number) in share.clients(plan.clients()).enumerate() {
+        shares[place % *drivers as usize].1.push(client(number));
+    }
+    if let Some(of_probes) = plan.of_probes() {
+        let own = Settings { plan: Arc::new(of_probes), ..Settings::clone(settings) };
+        shares.push((Arc::new(own), plan.probe_numbers().map(client).collect()));
+    }
+    shares
 }
 
 struct DriverThread {
@@ -143,6 +182,8 @@ struct DriverThread {
     stop: Arc<Stop>,
     stations: Option<Arc<Stations>>,
     number: u32,
+    of_probes: bool,
+    tell: Sender<Event>,
     start: Receiver<Clock>,
     around: Surroundings,
 }
@@ -198,10 +239,13 @@ impl DriverThread {
         let (event, connected) = match connected {
             Err(error) => (Event::NotConnected(error), None),
             Ok(None) => (Event::TimedOut, None),
+            Ok(connected) if self.of_probes => {
+                (Event::ProbesConnected(ThreadId::current()), connected)
+            }
             Ok(connected) => (Event::Connected(ThreadId::current()), connected),
         };
         // The receiver goes away first only if the run has failed, and then hears nothing more.
-        let _heard = self.around.tell.send(event);
+        let _heard = self.tell.send(event);
         connected
     }
 
@@ -209,14 +253,14 @@ impl DriverThread {
     fn run(self, world: impl World, clients: Vec<Client>, clock: Clock) {
         // What the stations' clock read when the plan started.
         let zero_ns = self.stations.as_ref().map_or(0, |of| clock.origin_in(of.clock()));
-        let driver = (self.number, self.settings.drivers);
+        let driver = if self.of_probes { (0, 1) } else { (self.number, self.settings.drivers) };
         let tracker = Tracker::new(&self.around.plan, self.stations, zero_ns, driver);
-        let tell = self.around.tell.clone();
+        let ended = if self.of_probes { Event::ProbesEnded } else { Event::Ended };
         let (recorded, world) = match Driver::new(world, self.around, tracker, clients).run() {
             Ok((recorded, world)) => (Ok(recorded), Some(world)),
             Err(errno) => (Err(errno), None),
         };
-        let _heard = tell.send(Event::Ended(Box::new(recorded)));
+        let _heard = self.tell.send(ended(Box::new(recorded)));
         // Nothing more comes on this line: it ends when all connections have been looked at.
         let _ended = self.start.recv();
         drop(world);
