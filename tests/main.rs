@@ -30,6 +30,7 @@ mod reading;
 mod repeat;
 mod requests;
 mod schemas;
+mod search;
 mod selftest;
 mod server;
 mod shards;

@@ -3,16 +3,14 @@
 //! The machine of a test is of any kind and busy, so that a trial may be void or missed by it: what holds whatever it does is that no
 //! answer claims more than the server can do, and that files, exit codes and words agree.
 
-mod support;
-
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use crate::support::{Zload, number};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Zload, number};
 use tempfile::TempDir;
 use zload::machine::clock::Clock;
 
