@@ -80,3 +80,66 @@ fn value(point: &SweepPoint, figure: &str, pass: u32) -> Option<f64> {
     let run = point.runs.iter().find(tells)?;
     run.figures.get(figure).copied().filter(|value| *value > 0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::Saved;
+    use zload_core::stats::examples::ar1;
+
+    const FIGURE: &str = "latency.first_reply.p50";
+
+    /// A sweep of rates, workers and clients in 6 passes, in which a run's figure is `of` its point's values and its number.
+    fn planted(of: impl Fn(&[String], u32) -> f64) -> SweepResult {
+        let text = include_str!("../../../../tests/fixtures/sweep-keys.json");
+        let Ok(Saved::Sweep(mut result)) = Saved::parse(text) else { panic!("it is a sweep") };
+        let noise = ar1(0.0, 200, 7);
+        for point in &mut result.points {
+            for run in &mut point.runs {
+                let noise = 1.0 + 0.02 * noise[run.number as usize];
+                run.outcome = Outcome::Ok;
+                run.figures.insert(FIGURE.to_owned(), of(&point.values, run.number) * noise);
+            }
+        }
+        *result
+    }
+
+    fn is_faster(values: &[String]) -> f64 {
+        if values[1] == "2" { 0.8e6 } else { 1e6 }
+    }
+
+    #[test]
+    fn a_planted_effect_is_that_of_its_key_and_of_no_other() {
+        let effects = effects(&planted(|values, _| is_faster(values)));
+        let steps: Vec<&str> = effects.iter().map(|effect| effect.key.as_str()).collect();
+        assert_eq!(steps, ["workers.count", "clients.count"], "what a rate does is the curve");
+        let [workers, clients] = &effects[..] else { panic!("two steps") };
+        assert!((workers.percent + 20.0).abs() < 2.0, "{workers:?}");
+        assert!(
+            workers.ci_low_percent <= -20.0 + 1.0 && workers.ci_high_percent < -15.0,
+            "{workers:?}"
+        );
+        // All of 6 passes the same way have 2 chances of 64, twice for two steps.
+        assert!((workers.p_value - 4.0 / 64.0).abs() < 1e-9, "{workers:?}");
+        assert!(clients.percent.abs() < 2.0 && clients.p_value > 0.1, "{clients:?}");
+    }
+
+    #[test]
+    fn a_machine_that_slows_down_halfway_is_no_effect_of_a_key() {
+        let slower = |number: u32| if number > 24 { 1.3 } else { 1.0 };
+        for effect in effects(&planted(|_, number| 1e6 * slower(number))) {
+            let holds_none = effect.ci_low_percent <= 0.0 && effect.ci_high_percent >= 0.0;
+            assert!(holds_none && effect.p_value > 0.05, "{effect:?}");
+        }
+    }
+
+    #[test]
+    fn few_passes_or_one_key_have_no_effects() {
+        let mut few = planted(|values, _| is_faster(values));
+        few.passes = 5;
+        assert!(effects(&few).is_empty());
+        few.passes = 6;
+        few.over.truncate(1);
+        assert!(effects(&few).is_empty());
+    }
+}
