@@ -172,15 +172,16 @@ fn deliver<T: Serialize + Printable>(
 /// A result in the form that was asked for.
 fn text_of<T: Printable>(result: &T, output: &OutputArgs) -> Result<String, Error> {
     let style = style(output.verbose);
-    formats::form(result, output.format, style, &environment::revision_of_ci()).map_err(not_printed)
+    formats::form(result, output.format, style, &environment::revision_of_ci())
+        .map_err(|why| not_printed(&why))
 }
 
 /// Fails unless there is the format that was asked for of this kind of result.
 fn ensure_format<T: Printable>(output: &OutputArgs) -> Result<(), Error> {
-    formats::ensure::<T>(output.format).map_err(not_printed)
+    formats::ensure::<T>(output.format).map_err(|why| not_printed(&why))
 }
 
-fn not_printed(why: NotPrinted) -> Error {
+fn not_printed(why: &NotPrinted) -> Error {
     let must_not_be_used = matches!(why, NotPrinted::MustNotBeUsed { .. });
     Error::NotPrinted { why: why.to_string(), must_not_be_used }
 }

@@ -19,7 +19,7 @@ pub(super) fn show(args: &ShowArgs, out: &mut dyn Write) -> Result<u8, Error> {
     print(
         out,
         formats::form_of_saved(&saved, args.format, style(args.verbose), &revision)
-            .map_err(not_printed)?
+            .map_err(|why| not_printed(&why))?
             .as_bytes(),
     )
 }

@@ -50,6 +50,7 @@ impl Clock {
     }
 
     /// A clock that reads 0 when this one reads `at_ns`.
+    #[must_use]
     pub fn zero_at(self, at_ns: u64) -> Self {
         Self { origin: self.origin + Duration::from_nanos(at_ns) }
     }
