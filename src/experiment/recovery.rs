@@ -45,7 +45,7 @@ impl Recovery {
         Ok(trials.play(&self.settings, &played)?.and_then(|run| median_ns(&run)))
     }
 
-    /// How long it takes from now on until it has recovered, in nanoseconds; `None` if it does not.
+    /// How long it takes from now on until it was seen to have recovered, in nanoseconds; `None` if it does not.
     pub fn look(
         &mut self,
         trials: &mut Trials<'_>,
@@ -55,10 +55,9 @@ impl Recovery {
         // Without a figure to compare with it is not looked at, and taken to have recovered.
         let Some(idle_ns) = self.idle_ns else { return Ok(Some(0)) };
         while clock.now_ns() < LONGEST_NS && !interrupted.load(Ordering::Relaxed) {
-            let begun_ns = clock.now_ns();
             let round_trip_ns = self.round_trip(trials)?;
             if round_trip_ns.is_some_and(|ns| ns <= TIMES * idle_ns + SLACK_NS) {
-                return Ok(Some(begun_ns));
+                return Ok(Some(clock.now_ns()));
             }
         }
         Ok(None)
