@@ -90,14 +90,14 @@ mod tests {
             ("load.rate = '1k/s'\nclients.probes = -1", "-1 is out of range"),
             (
                 "load.rate = '1k/s'\nclients.probes = 6",
-                "send 120/s in all, beside a load of 1000/s",
+                "send 120/s in all, beside a load of 1.00 k/s",
             ),
             ("load.rate = '1k/s'\nclients.probes = 6", "use at most 5"),
             ("load.rate = '3/s'\nclients.probes = 1", "for loads of 200/s and more"),
             ("load.stages = '9s@100/s'\nclients.probes = 1", "a load of 100/s"),
             (
                 "load.model = 'closed'\nclients.probes = 1\nworkers = { count = 5, delay = '1s' }",
-                "beside workers that can serve 5/s",
+                "beside workers that can serve 5.00/s",
             ),
             (
                 "load = { rate = '1k/s', requests = 9 }\nclients.probes = 1",

@@ -35,9 +35,9 @@ impl ProbeFigures {
         let (of_probes, recorded) = (plan.of_probes()?, &run?.recorded);
         let Offered::Open { rate, .. } = of_probes.offered() else { return None };
         let traces = recorded.traces.intended_from(plan.warmup_ns());
-        let summary = |latencies: &LatencyHistogram,
-                       of: fn(&Self) -> &LatencySummary,
-                       value: fn(&Trace) -> u64| {
+        let row = |latencies: &LatencyHistogram,
+                   of: fn(&Self) -> &LatencySummary,
+                   value: fn(&Trace) -> u64| {
             if each.runs.is_empty() {
                 let requests: Vec<OfRequest> =
                     traces.iter().map(|trace| OfRequest::one(value(trace))).collect();
@@ -46,6 +46,10 @@ impl ProbeFigures {
             let runs: Vec<&LatencySummary> =
                 each.runs.iter().filter_map(|run| run.probes.as_ref()).map(of).collect();
             LatencySummary::new(latencies, Basis::of_runs(&runs, each.same_plan))
+        };
+        let summary = |latencies, of, value| {
+            let row = row(latencies, of, value);
+            if plan.is_unlike() { row.without_percentiles() } else { row }
         };
         Some(Self {
             clients: plan.probes(),
