@@ -36,8 +36,10 @@ pub enum Role {
     /// To find where to look: it proves nothing.
     Find,
     /// To show that the goal is met at this value and at easier ones.
+    #[serde(rename = "carry")]
     Carried,
     /// To show that it is missed at this value and at harder ones.
+    #[serde(rename = "miss")]
     Missed,
     /// To see whether the goal is met far below the answer, too.
     Sentinel,
@@ -51,9 +53,11 @@ pub enum After {
     Start,
     /// A trial with role `find`.
     Find,
-    /// A trial with role `carried`.
+    /// One with role `carry`.
+    #[serde(rename = "carry")]
     Carried,
-    /// A trial with role `missed`.
+    /// One with role `miss`.
+    #[serde(rename = "miss")]
     Missed,
     /// A trial with role `sentinel`.
     Sentinel,
