@@ -97,7 +97,7 @@ mod tests {
             ("load.stages = '9s@100/s'\nclients.probes = 1", "a load of 100/s"),
             (
                 "load.model = 'closed'\nclients.probes = 1\nworkers = { count = 5, delay = '1s' }",
-                "beside workers that can serve 5.00/s",
+                "beside workers that can serve 5/s",
             ),
             (
                 "load = { rate = '1k/s', requests = 9 }\nclients.probes = 1",

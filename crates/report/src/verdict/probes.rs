@@ -33,7 +33,9 @@ pub(super) fn probes(evidence: &Evidence) -> Check {
         .map_while(|(name, quantile)| Some((name, ratio(probes, quantile, near_ns)?)))
         .min_by(|(_, one), (_, other)| one.high.total_cmp(&other.high));
     let Some((name, ratio)) = longest else {
-        return Check::not_applicable("too few replies to probes, or to requests around them");
+        return Check::not_applicable(
+            "too few replies to probes that are independent of one another, or to requests around them",
+        );
     };
     let shorter = (1.0 - ratio.high).max(0.0);
     let fact = format!(
