@@ -53,10 +53,10 @@ pub enum After {
     Start,
     /// A trial with role `find`.
     Find,
-    /// One with role `carry`.
+    /// One that was to show what is sustained.
     #[serde(rename = "carry")]
     Carried,
-    /// One with role `miss`.
+    /// One that was to show what is not.
     #[serde(rename = "miss")]
     Missed,
     /// A trial with role `sentinel`.
