@@ -26,7 +26,14 @@ fn result_of(zload: Zload) -> Value {
 
 #[test]
 fn each_stage_has_the_figures_of_its_own_requests() {
-    let result = result_of(Zload::with_scenario("run", SPIKE));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("page.html");
+    let html = path.to_str().expect("a name in UTF-8");
+    let result = result_of(Zload::with_scenario("run", SPIKE).args(&["--html", html]));
+    let page = std::fs::read_to_string(&path).expect("a page");
+    // Three starts after the first one, in the map and beside the rates, and one in a key.
+    assert_eq!(page.matches("<path class=\"bound\"").count(), 7, "{html}");
+    assert!(page.contains("start of a stage"), "{html}");
     let [base, spike, climb, after] = stages(&result) else { panic!("four stages") };
     let requests = [base, spike, climb, after].map(|stage| number(stage, "requests"));
     assert_eq!(requests, [250, 750, 50, 200]);

@@ -19,6 +19,9 @@ const MOST_SECONDS: usize = 600;
 /// A line has at most this many points; each then stands for several seconds.
 const MOST_POINTS: usize = 300;
 
+/// What the start of a stage is drawn with.
+const STAGE: &str = "bound";
+
 /// A figure of a second.
 type Figure = fn(&SeriesEntry) -> Option<u64>;
 
@@ -96,9 +99,13 @@ fn heat_map(result: &RunResult) -> Option<Plot> {
     layers.extend(lines.iter().flat_map(|(ink, _, line)| {
         [Layer::Line(Ink("halo"), line.clone()), Layer::Line(Ink(ink), line.clone())]
     }));
+    let starts = starts_of_stages(result, [low, HeatColumn::bucket_end_ns(high_ns) as f64]);
+    let start = (!starts.is_empty()).then_some((STAGE, "start of a stage"));
+    layers.extend(starts);
     layers.extend(columns.iter().map(|column| tip(column, entries)));
     let shades = [("area heat h1", "few"), ("area heat h7", "many")];
-    let keys = shades.into_iter().chain(lines.iter().map(|(ink, name, _)| (*ink, *name)));
+    let lines = lines.iter().map(|(ink, name, _)| (*ink, *name));
+    let keys = shades.into_iter().chain(lines).chain(start);
     Some(Plot {
         id: "heat-map",
         title: "Response time over time".to_owned(),
@@ -115,6 +122,12 @@ fn heat_map(result: &RunResult) -> Option<Plot> {
         keys: keys.map(|(ink, name)| (Ink(ink), name.to_owned())).collect(),
         drawing: Drawing::Axes(axes, layers),
     })
+}
+
+/// A line where each stage but the first starts, from the lowest value of a picture to the highest.
+fn starts_of_stages(result: &RunResult, [low, high]: [f64; 2]) -> Vec<Layer> {
+    let starts = result.stages.iter().skip(1).map(|stage| stage.from_ns as f64);
+    starts.map(|at| Layer::Line(Ink(STAGE), vec![(at, low), (at, high)])).collect()
 }
 
 /// A figure of each second, at its middle.
@@ -210,11 +223,11 @@ fn throughput(result: &RunResult, steps: &[Step], each: &str) -> Plot {
         x: (Scale::exact(0.0, result.throughput.window_ns as f64), time_label),
         y: (Scale::from_zero(steps.iter().map(|step| step.requests.max(step.replies))), rate_label),
     };
-    let layers = vec![
-        Layer::Grid,
-        Layer::Line(Ink("second"), line(|step| step.replies)),
-        Layer::Line(Ink("first"), line(|step| step.requests)),
-    ];
+    let most = steps.iter().map(|step| step.requests.max(step.replies)).fold(0.0, f64::max);
+    let mut layers = vec![Layer::Grid];
+    layers.extend(starts_of_stages(result, [0.0, most]));
+    layers.push(Layer::Line(Ink("second"), line(|step| step.replies)));
+    layers.push(Layer::Line(Ink("first"), line(|step| step.requests)));
     Plot {
         id: "throughput-over-time",
         title: "Throughput over time".to_owned(),
