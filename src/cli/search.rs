@@ -20,7 +20,7 @@ pub struct SearchArgs {
     /// The scenario file, or the endpoint of a ROUTER that listens; - is standard input
     pub scenario: PathBuf,
     /// A limit that a trial must keep, as in `first_reply.p99 < 20ms`; repeatable, and all must hold. Default: the scenario's
-    /// [search] goals, else its thresholds, else that the system keeps up
+    /// search.goals, else its thresholds, else that the system keeps up
     #[arg(long = "goal", value_name = "LIMIT")]
     pub goals: Vec<String>,
     /// A further goal with its own answer from the same trials, as in `strict=first_reply.p99 < 5ms`; repeatable, and limits of

@@ -25,7 +25,7 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Of a server whose round trip is so long when it is idle; unknown before the first [`Self::idle`].
+    /// Of a server whose median round trip is this long when it is idle, if that is known.
     pub fn new(template: &Template, idle_ns: Option<u64>) -> Self {
         let is_closed = template.with(&[]).is_ok_and(|of| of.load.model == Model::Closed);
         let load: &[&str] = if is_closed {

@@ -2,7 +2,7 @@
 //!
 //! A trial is a short run at one value of a key. It either meets a goal or misses it, or is void and says nothing. The
 //! capacity is the value at which a trial meets the goal in half of all cases. A search answers with an interval around it,
-//! and its confidence holds whatever values were tried and whenever it ended ([`evidence`]).
+//! and its confidence holds whatever values were tried and whenever it ended ([`evidence()`]).
 //! Invariants: the trials alone decide the answers; the trials and the question alone decide the next trial.
 
 mod answer;
