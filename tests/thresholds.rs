@@ -252,8 +252,10 @@ fn check_lists_the_thresholds_and_show_prints_what_the_run_did() {
 /// The names come from the catalogue, which a test holds against the schema; here they meet what a run really writes.
 #[test]
 fn every_number_of_a_result_has_a_name_and_every_name_a_place() {
-    // Without a form of their own, requests have no figures of it.
-    let result = Zload::run(&format!("{SHORT}\n[request]\nok = {{ contains = '.' }}")).result(0);
+    // Without a form of their own, requests have no figures of it, and neither has a run without probes.
+    let probes = ["--set", "load.rate=400/s", "--set", "clients.probes=2"];
+    let text = format!("{SHORT}\n[request]\nok = {{ contains = '.' }}");
+    let result = Zload::run(&text).args(&probes).result(0);
     let mut found = 0;
     numbers(&result, "", &mut |path, value| {
         assert!(figures::named(path).is_some(), "{path} has no name");

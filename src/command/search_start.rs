@@ -133,9 +133,7 @@ impl Wanted<'_> {
 
     /// Requests per second at which zload's own workers are busy all the time; `None` without such, or without work.
     fn bound_per_s(&self) -> Option<f64> {
-        let work_ns = Plan::new(self.scenario).summary().work_ns_mean;
-        let own = self.scenario.has_proxy() && self.scenario.has_workers() && work_ns > 0.0;
-        own.then(|| f64::from(self.scenario.workers.count.0) * 1e9 / work_ns)
+        self.scenario.workers_per_s().filter(|_| self.scenario.has_proxy())
     }
 
     fn is_rate(&self) -> bool {
@@ -238,7 +236,7 @@ impl Wanted<'_> {
         let ratios = self.goals.iter().flatten().filter_map(Counted::of);
         let ratio = ratios.map(|limit| limit.allowed_ratio).filter(|ratio| *ratio > 0.0);
         let needed = ratio.reduce(f64::min).map_or(REQUESTS, |ratio| SLOW / ratio);
-        let work_s = Plan::new(self.scenario).summary().work_ns_mean / 1e9;
+        let work_s = self.scenario.work_ns_mean() / 1e9;
         let wanted_s = USUAL_S.max(needed / self.per_s(value, probed)).max(WORKS * work_s);
         let seconds = wanted_s.min(room_s).max(SHORTEST_S);
         Nanos(quantity::rounded(seconds * 100.0) * 10_000_000)

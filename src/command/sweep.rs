@@ -171,7 +171,7 @@ impl<'a> Asked<'a> {
             self.over[place].values.clone_from(&known.values);
             return Ok(true);
         }
-        let most = match sweep::bound_per_s(&self.base) {
+        let most = match self.base.workers_per_s() {
             None => {
                 progress.announce("probing what the system can do with a closed load, for 1 s");
                 self.probe(interrupted)?
@@ -269,7 +269,7 @@ impl<'a> Asked<'a> {
         let of_point = |(values, point): (Vec<String>, &Point)| SweepPoint {
             values,
             offered_per_s: Plan::new(&point.scenario).summary().requests_per_s,
-            bound_per_s: sweep::bound_per_s(&point.scenario),
+            bound_per_s: point.scenario.workers_per_s(),
             state: None,
             achieved_per_s: None,
             figures: BTreeMap::new(),

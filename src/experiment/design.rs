@@ -270,20 +270,12 @@ fn start_overhead(first: Nanos) -> f64 {
 /// The slice that holds requests enough, and is long enough for what it takes to serve one; in seconds.
 fn shortest_slice(scenario: &Scenario) -> f64 {
     let summary = Plan::new(scenario).summary();
-    let served = summary.most_requests_per_s().min(capacity_per_s(scenario, summary.work_ns_mean));
+    let served =
+        summary.most_requests_per_s().min(scenario.workers_per_s().unwrap_or(f64::INFINITY));
     let answered = served * summary.replies_mean.min(1.0);
     let requests = if answered > 0.0 { REQUESTS / answered } else { 0.0 };
     let work = (summary.work_ns_mean + summary.think_ns_mean) / 1e9;
     requests.max(work * WORKS).min(60.0)
-}
-
-/// Requests per second that the workers can serve, if it is known how many there are.
-fn capacity_per_s(scenario: &Scenario, work_ns_mean: f64) -> f64 {
-    if scenario.has_workers() {
-        f64::from(scenario.workers.count.0) * 1e9 / work_ns_mean
-    } else {
-        f64::INFINITY
-    }
 }
 
 /// Requests per second that get a reply, by the plan: rather fewer than more.
@@ -294,7 +286,7 @@ fn answered_per_s(scenario: &Scenario) -> f64 {
         let turn = (summary.work_ns_mean + summary.think_ns_mean) / 1e9 + ROUND_TRIP;
         (summary.in_flight.unwrap_or(0) as f64 / turn).min(MOST_PER_S)
     });
-    let capacity = capacity_per_s(scenario, summary.work_ns_mean);
+    let capacity = scenario.workers_per_s().unwrap_or(f64::INFINITY);
     let answered =
         (0..u64::from(LOOKED_AT)).filter(|request| plan.request(0, *request).replies > 0);
     offered.min(capacity) * answered.count() as f64 / f64::from(LOOKED_AT)

@@ -428,7 +428,7 @@ fn follow_one_in(scenario: &Scenario, summary: &Summary) -> u64 {
 /// is no part of the plan: where slots wait for them it is the workers' turns that are spread, and one request's work is
 /// enough for that.
 fn phase_of(scenario: &Scenario) -> Sampler {
-    let cycle_ns = rounded(summary::work_ns_mean(scenario) + summary::think_ns_mean(scenario));
+    let cycle_ns = rounded(scenario.work_ns_mean() + summary::think_ns_mean(scenario));
     let last = Nanos(cycle_ns.min(scenario.run.warmup.0).saturating_sub(1));
     Sampler::new(&Distribution::Uniform([Nanos::ZERO, last]), Nanos::ZERO, last)
 }

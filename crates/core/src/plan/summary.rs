@@ -36,7 +36,7 @@ impl Summary {
     /// The figures of a load that reaches `peak_per_s` if it changes.
     pub(super) fn new(scenario: &Scenario, offered: &Offered, peak_per_s: Option<f64>) -> Self {
         let replies_mean = scenario.workers.replies.mean();
-        let work_ns_mean = work_ns_mean(scenario);
+        let work_ns_mean = scenario.work_ns_mean();
         let (requests_per_s, in_flight) = match offered {
             Offered::Open { rate, .. } => (Some(*rate), None),
             Offered::Closed { in_flight, .. } => {
@@ -61,13 +61,6 @@ impl Summary {
                 .map(|rate| rate * work_ns_mean / 1e9 / f64::from(scenario.workers.count.0)),
         }
     }
-}
-
-/// Time a worker is planned to be busy with one request, on average, in nanoseconds.
-pub(super) fn work_ns_mean(scenario: &Scenario) -> f64 {
-    let delay_mean = scenario.workers.delay.mean();
-    // No delay is no work, however many replies: infinity times zero is not a number.
-    if delay_mean == 0.0 { 0.0 } else { scenario.workers.replies.mean() * delay_mean }
 }
 
 /// Think time of a closed load before each request, on average, in nanoseconds.

@@ -55,10 +55,7 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
 fn measured_beside(scenario: &Scenario) -> Option<(&'static str, f64)> {
     let stages = scenario.load.stages.as_ref().map(mean_of);
     let offered = scenario.open_rate().or(stages).map(|rate| ("a load of", rate));
-    let workers = &scenario.workers;
-    let work_s = workers.replies.mean() * workers.delay.mean() / 1e9;
-    let known = scenario.has_workers() && work_s.is_finite() && work_s > 0.0;
-    let capacity = known.then(|| ("workers that can serve", f64::from(workers.count.0) / work_s));
+    let capacity = scenario.workers_per_s().map(|rate| ("workers that can serve", rate));
     offered.into_iter().chain(capacity).min_by(|one, other| one.1.total_cmp(&other.1))
 }
 

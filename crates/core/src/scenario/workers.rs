@@ -108,6 +108,21 @@ impl Scenario {
         self.has_proxy() || self.backend_elsewhere().is_some()
     }
 
+    /// Time that a worker is planned to be busy with one request, on average, in nanoseconds.
+    pub fn work_ns_mean(&self) -> f64 {
+        let delay_mean = self.workers.delay.mean();
+        // No delay is no work, however many replies: infinity times zero is not a number.
+        if delay_mean == 0.0 { 0.0 } else { self.workers.replies.mean() * delay_mean }
+    }
+
+    /// Requests per second that keep all of zload's workers busy; `None` if there are none, or if their work is none or
+    /// without bound.
+    pub fn workers_per_s(&self) -> Option<f64> {
+        let work_ns = self.work_ns_mean();
+        let is_known = self.has_workers() && work_ns > 0.0 && work_ns.is_finite();
+        is_known.then(|| f64::from(self.workers.count.0) * 1e9 / work_ns)
+    }
+
     /// The backend of somebody else's proxy to which zload's workers connect, if they do.
     pub fn backend_elsewhere(&self) -> Option<&str> {
         let of_server = || {
@@ -279,6 +294,15 @@ mod tests {
         let both = parsed(&command("'{frontend}', '{backend}'")).unwrap();
         assert_eq!(both.backend_elsewhere(), Some("tcp://127.0.0.1:*"));
         assert!(both.has_workers() && !both.has_proxy());
+    }
+
+    #[test]
+    fn workers_can_do_what_their_work_allows() {
+        let of = |text: &str| parsed(text).unwrap().workers_per_s();
+        assert_eq!(of("workers = { count = 2, delay = '10ms' }"), Some(200.0));
+        assert_eq!(of("workers = { count = 2, delay = '10ms', replies = 2 }"), Some(100.0));
+        assert_eq!(of("workers = { count = 2 }"), None, "no work, no bound");
+        assert_eq!(of("proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:1' }"), None);
     }
 
     #[test]

@@ -114,12 +114,9 @@ fn change(plan: &Plan, run: &Measured, traces: &[Trace]) -> Option<LoadChange> {
     (!stages.is_empty()).then_some(LoadChange::Stages(stages))
 }
 
-/// The workers' capacity by plan, if they are zload's own and have work.
+/// The workers' capacity by plan in replies per second, if they are zload's own and have work.
 fn capacity_per_s(scenario: &Scenario, plan: &Plan) -> Option<f64> {
-    let summary = plan.summary();
-    let known = scenario.has_workers() && summary.work_ns_mean > 0.0;
-    let workers = f64::from(scenario.workers.count.0);
-    known.then(|| workers * summary.replies_mean / summary.work_ns_mean * 1e9)
+    scenario.workers_per_s().map(|per_s| per_s * plan.summary().replies_mean)
 }
 
 fn percentiles(latencies: &LatencyHistogram) -> Percentiles {

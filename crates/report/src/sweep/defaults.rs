@@ -1,7 +1,6 @@
 //! What a sweep takes where nothing was said: which rates, which figures.
 
 use crate::result::figures::{self, PARTS};
-use zload_core::plan::Plan;
 use zload_core::scenario::{Model, Scenario};
 
 /// Rates below the bound, and shares of it between which they lie.
@@ -10,13 +9,6 @@ const LOWEST: f64 = 0.1;
 const HIGHEST: f64 = 0.95;
 /// One rate above it shows what overload looks like.
 const BEYOND: f64 = 1.05;
-
-/// Requests per second that keep all of zload's workers busy; `None` if there are none, or if they have no work.
-pub fn bound_per_s(scenario: &Scenario) -> Option<f64> {
-    let work_ns = Plan::new(scenario).summary().work_ns_mean;
-    let is_known = scenario.has_workers() && work_ns > 0.0;
-    is_known.then(|| f64::from(scenario.workers.count.0) * 1e9 / work_ns)
-}
 
 /// The rates of a sweep of the load, as a scenario has them: 10 from 10 % to 95 % of what the system can do, and 105 % of it.
 pub fn rates_below(bound_per_s: f64) -> Vec<String> {
@@ -60,20 +52,6 @@ pub fn figure_named(name: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn scenario(rest: &str) -> Scenario {
-        let text = format!("load = {{ rate = '1/s' }}\n{rest}");
-        Scenario::parse("a.toml", &text, &[]).unwrap()
-    }
-
-    #[test]
-    fn the_bound_is_what_all_workers_together_can_do() {
-        let of = |rest| bound_per_s(&scenario(rest));
-        assert_eq!(of("workers = { count = 2, delay = '10ms' }"), Some(200.0));
-        assert_eq!(of("workers = { count = 2, delay = '10ms', replies = 2 }"), Some(100.0));
-        assert_eq!(of("workers = { count = 2 }"), None, "no work, no bound");
-        assert_eq!(of("proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:1' }"), None);
-    }
 
     #[test]
     fn rates_go_from_a_tenth_of_the_bound_to_beyond_it() {

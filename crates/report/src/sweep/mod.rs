@@ -12,7 +12,7 @@ mod points;
 mod runs;
 mod series;
 
-pub use defaults::{bound_per_s, default_figures, figure_named, rates_below};
+pub use defaults::{default_figures, figure_named, rates_below};
 pub use order::{order, seed_of_pass};
 pub use runs::{FIGURES_OF_A_RUN, failed_run, run_of};
 pub(crate) use series::{Series, series};
