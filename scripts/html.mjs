@@ -32,6 +32,17 @@ const RARE = ["dark-phone", "narrow"];
 // Colours are the same at any width, and so are names and roles.
 const WITH_AXE = ["light", "dark", "phone"];
 
+/** The value of a field by the parts of its dotted path; names of figures have dots themselves. */
+function fieldOf(value, keys) {
+  if (!keys.length) return value;
+  for (let length = 1; length <= keys.length; length++) {
+    const inner = value?.[keys.slice(0, length).join(".")];
+    const found = inner === undefined ? undefined : fieldOf(inner, keys.slice(length));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** A browser: `send` gives the answer to a command, `events` gets everything else that it says. */
 function start(profile) {
   const flags = [
@@ -185,7 +196,7 @@ async function view(page, name, { width, height, media, scheme }) {
   if (page in PAGES && name === "light") (await pointed(send, evaluate)).forEach(say);
   const object = JSON.parse(readFileSync(join(folder, `${page}.json`)));
   for (const { path, value, text } of seen.figures) {
-    const field = path.split(".").reduce((object, key) => object?.[key], object);
+    const field = fieldOf(object, path.split("."));
     if (field !== value || !text) say(`${path} is ${field} and shown as ${value} (${text})`);
   }
   if (page in PAGES && seen.figures.length < LEAST_FIGURES) say(`only ${seen.figures.length} figures`);

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every share is a finite number from 0 to 1, whatever the value, and there are few ticks.
 
-use zload_core::quantity::{count, duration, rate, rounded};
+use zload_core::quantity::{count, duration, percent, rate, rounded};
 
 /// A range of times is drawn on a logarithmic scale if its ends are further apart than this.
 const LARGE_RANGE: f64 = 20.0;
@@ -163,6 +163,11 @@ pub(crate) fn time_label(ns: f64) -> String {
 /// A rate on an axis: `50 k/s` and not `50.0 k/s`.
 pub(crate) fn rate_label(per_second: f64) -> String {
     trimmed(&rate(per_second))
+}
+
+/// A share on an axis: `100 %` and not `100.0 %`.
+pub(crate) fn share_label(share: f64) -> String {
+    trimmed(&percent(share))
 }
 
 /// A number of things on an axis; nothing between whole ones.

@@ -1,7 +1,7 @@
 //! The picture of a search: the slow share of each trial over its value, and both ends of the answer.
 
 use super::plot::{Axes, Drawing, Ink, Layer, Plot, Point};
-use super::scale::Scale;
+use super::scale::{Scale, share_label};
 use super::search_answer::shown;
 use crate::result::SearchResult;
 use zload_core::quantity;
@@ -40,7 +40,7 @@ pub(super) fn plot(result: &SearchResult) -> Option<Plot> {
     let mut layers = vec![Layer::Grid];
     layers.push(Layer::Line(Ink("third thin"), vec![(left, allowed), (right, allowed)]));
     layers.extend(points.iter().map(|(ink, point)| Layer::Dot(*ink, *point, None)));
-    let label: fn(f64) -> String = |value| quantity::percent(value / MILLION);
+    let label: fn(f64) -> String = |value| share_label(value / MILLION);
     let answer = result.answers.first()?;
     let ends: Vec<String> = [answer.carried, answer.missed]
         .into_iter()
