@@ -124,6 +124,7 @@ fn searches_over_an_mm1_queue_hold_its_closed_form_and_are_mostly_decided() {
         });
         let answer = answer(&question, &trials, 0);
         covered += u32::from(covers(&answer, closed_form()));
+        assert!(answer.estimate.is_none_or(|at| covers(&answer, at)), "{answer:?}");
         decided += u32::from(answer.state == State::Decided);
     }
     assert!(covered >= 900, "{covered} of {searches} hold {}", closed_form());

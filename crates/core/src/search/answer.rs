@@ -60,7 +60,7 @@ pub struct Answer {
     pub carried: Option<Bound>,
     /// The easiest value that is shown not to be.
     pub missed: Option<Bound>,
-    /// About where the capacity is, from all trials: no bound.
+    /// About where the capacity is, from all trials: no bound, and none if it contradicts one.
     pub estimate: Option<f64>,
     /// Whether trials far below met the goal, too; `None` if none was played.
     pub monotonic: Option<bool>,
@@ -98,12 +98,18 @@ pub fn answer(question: &Question, trials: &[Trial], goal: usize) -> Answer {
         // What is missed for lack of capacity at an easier value is no floor of the latency.
         .filter(|_| missed_below.is_none_or(|trial| !trial.findings[goal].overloaded))
         .filter(|bound| missed.is_none_or(|missed| load(bound.value) < load(missed.value)));
+    let is_between = |at: &f64| {
+        carried.is_none_or(|bound| load(*at) >= load(bound.value))
+            && missed.is_none_or(|bound| load(*at) <= load(bound.value))
+    };
     let beyond = Standing::of(question, &trials).beyond;
     Answer {
         state: state(question, carried, missed, beyond),
         carried,
         missed,
-        estimate: estimate(&trials, goal, question.scale).map(|at| question.scale.nearest(at)),
+        estimate: estimate(&trials, goal, question.scale)
+            .map(|at| question.scale.nearest(at))
+            .filter(is_between),
         monotonic: (!sentinels.is_empty()).then_some(missed_below.is_none()),
         missed_below: missed_below.map(|trial| trial.value),
         hysteresis: hysteresis(&trials, goal),
