@@ -251,9 +251,9 @@ impl Wanted<'_> {
         let each_s = (trial.0 + warmup.0) as f64 / 1e9 + overhead_s;
         if each_s * 6.0 > time_s {
             return Err(Error::Failed(format!(
-                "--time {} has room for {:.0} trials of {trial}, and 6 are the fewest that show anything: use --time {}s or a shorter --trial",
+                "--time {} has room for {} of {trial}, and 6 are the fewest that show anything: use --time {}s or a shorter --trial",
                 self.time,
-                (time_s / each_s).floor(),
+                quantity::counted(quantity::saturating((time_s / each_s).floor()), "trial"),
                 quantity::saturating((each_s * TRIALS as f64).ceil())
             )));
         }

@@ -10,7 +10,7 @@ use zload_core::scenario::Model;
 use zload_core::search::Template;
 use zload_report::result::RunResult;
 
-/// It has so long, in nanoseconds.
+/// The longest wait for it, in nanoseconds.
 const LONGEST_NS: u64 = 5_000_000_000;
 /// It has recovered when the round trip is within this many times that of the idle server, …
 const TIMES: u64 = 2;

@@ -7,7 +7,7 @@ use super::units::{Bytes, Nanos, Rate};
 use super::vary::split;
 use crate::quantity::{rounded, saturating};
 
-/// Points that a grid may have without a word about the time that they take.
+/// Points that a grid may have if no time is given for it.
 pub const MOST_POINTS: usize = 400;
 /// Points that it may ever have.
 const MOST_POINTS_EVER: usize = 10_000;

@@ -41,7 +41,7 @@ impl<'a> Command<'a> {
     /// What the body of a command's frame says.
     pub fn of(body: &'a [u8]) -> Self {
         match said(body) {
-            // Its time to live is for the peer's sake: what it is about to do is no concern of the one that answers.
+            // Its time to live says when the peer closes the connection, which asks nothing of the one that answers.
             Some((b"PING", [_, _, context @ ..])) => {
                 Self::Ping(&context[..context.len().min(LONGEST_CONTEXT)])
             }

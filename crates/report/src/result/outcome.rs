@@ -66,12 +66,12 @@ impl Outcome {
 /// Whether a failed check is the system's doing.
 fn is_of_the_system(check: &Check, verdict: &Verdict) -> bool {
     let is = |name: &str| OF_THE_SYSTEM.contains(&name);
-    // The system took no more, so not all could be sent.
-    let took_no_more = || {
+    // The system accepted no further request, so not all could be sent.
+    let refused_requests = || {
         check.name == "delivered_rate"
             && verdict.checks.iter().any(|of| of.name == "slip" && of.sentence == HELD_BACK)
     };
-    is(&check.name) || check.symptom_of.as_deref().is_some_and(is) || took_no_more()
+    is(&check.name) || check.symptom_of.as_deref().is_some_and(is) || refused_requests()
 }
 
 #[cfg(test)]

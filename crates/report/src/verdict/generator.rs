@@ -29,7 +29,7 @@ const CLOSED_WAITS: f64 = 5.0;
 
 const CLOSED: &str = "a closed load has no schedule to keep";
 
-/// Why the send delay is not judged where the system took no more: what was not sent then is its doing, too.
+/// Why the send delay is not judged where the system accepted no further request: what was not sent then is its doing, too.
 pub(crate) const HELD_BACK: &str = "the send queue was full (EAGAIN) when many requests were due, so the system delayed them and not the generator";
 
 /// What part of the response times is the generator's own send delay.

@@ -180,7 +180,7 @@ impl ZmtpWorld {
                 Some(Why::Refused(refusal)) => return Err(refused(refusal, &settings.endpoint)),
             }
         }
-        // What became of connections before all were made is none of the run's.
+        // Connections that ended before all clients were connected do not count for the run.
         let DriverCounters { closed, reset, too_long, silent, made, .. } = &*self.counters;
         for count in [closed, reset, too_long, silent, made] {
             count.set(0);
@@ -394,7 +394,7 @@ impl ZmtpWorld {
         self.connect_again(client, true);
     }
 
-    /// Asks all peers for a sign of life, and ends the connections of those that gave none for too long.
+    /// Sends a heartbeat to all peers, and ends the connections of those that were silent for too long.
     fn beat(&mut self, now_ns: u64, moved: &mut Vec<u32>) {
         self.times.beat = self.times.beat.wrapping_add(1);
         self.next_beat_ns = now_ns + self.times.between_beats.expect("there are beats");

@@ -4,7 +4,7 @@
 
 /// How long a worker says nothing at most. RFC 18 leaves it open; the implementations that there are use this.
 const HEARTBEAT_NS: u64 = 2_500_000_000;
-/// A broker that was silent for so long is gone. Brokers send heartbeats as often as workers do.
+/// A broker that was silent for longer than this is gone. Brokers send heartbeats as often as workers do.
 const LIVENESS_NS: u64 = 4 * HEARTBEAT_NS;
 
 /// The header of all that passes between a worker and its broker.
