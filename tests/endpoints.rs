@@ -4,7 +4,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use crate::support::{Zload, ledger, number};
+use crate::support::{ENGINES, ForeignServer, Zload, ledger, number};
 use rustix::process::Signal;
 
 const SMALL: &str = "load = { rate = '100/s' }\nrun = { duration = '200ms' }\n\
@@ -111,4 +111,58 @@ fn interfaces_are_bound_and_a_server_beyond_loopback_says_so() {
         assert_eq!(ended.code, Some(0), "{endpoint}: {}", ended.stderr);
         assert_eq!(ended.stderr.contains("can use it"), says, "{endpoint}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn clients_are_spread_over_a_list_of_endpoints_and_of_sources() {
+    for engine in ENGINES {
+        let text = "run = { duration = '300ms', drain = '1s' }\nload.rate = '200/s'\nclients = { count = 7, sources = ['127.0.0.3', '127.0.0.4'] }\n\
+                    proxy.frontend = ['tcp://127.0.0.1:*', 'tcp://127.0.0.2:*']\nworkers.delay = '100us'";
+        let set = format!("clients.engine={engine}");
+        let result = Zload::run(text).args(&["--set", &set]).result(0);
+        assert_eq!(number(&result, "ledger.requests_answered"), 60, "{engine}");
+        let frontend = result["proxy"]["frontend"].as_str().expect("text");
+        let ports: Vec<&str> = frontend.split(", ").collect();
+        assert!(
+            ports[0].starts_with("tcp://127.0.0.1:") && ports[1].starts_with("tcp://127.0.0.2:")
+        );
+        assert_eq!(result["scenario"]["proxy"]["frontend"].as_array().map(Vec::len), Some(2));
+    }
+    let one = "load.rate = '1/s'\nproxy.engine = 'external'";
+    for (set, why) in [
+        ("proxy.frontend=[]", "use 1 to 1000"),
+        ("proxy.frontend=['tcp://127.0.0.1:5', 'inproc://x']", "cannot be inproc"),
+        ("proxy.frontend=['tcp://127.0.0.1:5', 7]", "expected an endpoint or a list of endpoints"),
+        ("proxy.frontend=['tcp://127.0.0.1:5', 'tcp://127.0.0.1:*']", "port *"),
+        (
+            "server.command=['./s', '{frontend}']\nproxy.frontend=['tcp://127.0.0.1:5', 'tcp://127.0.0.1:6']",
+            "[server] starts one server",
+        ),
+    ] {
+        let sets: Vec<&str> = set.lines().flat_map(|set| ["--set", set]).collect();
+        let ended = Zload::with_scenario("check", one).args(&sets).end();
+        assert_eq!(ended.code, Some(2), "{set}: {}", ended.stdout);
+        assert!(ended.stderr.contains(why), "{set}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_endpoint_of_a_list_where_nobody_listens_is_named() {
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |_, body| vec![body.to_vec()]);
+    for engine in ENGINES {
+        let text = format!(
+            "load.rate = '100/s'\nclients = {{ count = 4, engine = '{engine}', connect_timeout = '300ms' }}\n\
+             proxy = {{ engine = 'external', frontend = ['{}', 'tcp://127.0.0.1:9'] }}",
+            server.endpoint
+        );
+        let ended = Zload::run(&text).end();
+        assert_eq!(ended.code, Some(2), "{engine}");
+        assert!(ended.stderr.contains("nothing listens at tcp://127.0.0.1:9"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("2 of 4 clients"), "{}", ended.stderr);
+    }
+    let text = "load.rate = '1/s'\nclients.sources = ['192.0.2.7']";
+    let ended = Zload::run(text).end();
+    assert!(
+        ended.code == Some(2) && ended.stderr.contains("no connection can come from 192.0.2.7")
+    );
 }

@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
 use tempfile::NamedTempFile;
+
+use crate::support::ForeignServer;
 
 /// Runs `zload run` for a moment in a shell that has limited itself before; gives exit code and stderr.
 fn run_limited(limit: &str) -> (Option<i32>, String) {
@@ -50,6 +53,39 @@ fn descriptors_that_do_not_suffice_for_the_server_alone_are_not_blamed_on_client
     assert!(!stderr.contains("clients fit"), "{stderr}");
 }
 
+#[test]
+fn each_driver_of_zloads_own_engine_may_have_as_many_descriptors_as_a_process() {
+    let servers: Vec<ForeignServer> = (0..3)
+        .map(|_| ForeignServer::start("tcp://127.0.0.1:*", |_, body| vec![body.to_vec()]))
+        .collect();
+    let endpoints: Vec<String> =
+        servers.iter().map(|server| format!("'{}'", server.endpoint)).collect();
+    let text = |threads: &str| {
+        format!(
+            "run = {{ duration = '500ms', drain = '2s' }}\nload.rate = '1k/s'\nclients = {{ count = 500, engine = 'zmtp', threads = {threads} }}\n\
+             proxy = {{ engine = 'external', frontend = [{}] }}",
+            endpoints.join(", ")
+        )
+    };
+    let run =
+        |threads| shell("ulimit -n 200; exec \"$0\" run \"$1\" -q --format json", &text(threads));
+    let ended = run("'auto'");
+    assert!(
+        matches!(ended.status.code(), Some(0 | 3)),
+        "{}",
+        String::from_utf8_lossy(&ended.stderr)
+    );
+    let result: Value = serde_json::from_slice(&ended.stdout).expect("a result");
+    let ledger = &result["ledger"];
+    assert_eq!(ledger["requests_answered"], 500, "{ledger}");
+    // 200 less those that are open anyway, for 500 clients.
+    assert_eq!(result["generator"]["threads"], 4);
+    let ended = run("3");
+    assert_eq!(ended.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(stderr.contains("needs at least 4 drivers"), "{stderr}");
+}
+
 /// A control group with half a CPU; `None` where this user may make none.
 fn half_a_cpu() -> Option<PathBuf> {
     let name = format!("zload-test-{}", std::process::id());
@@ -90,7 +126,7 @@ fn a_cpu_quota_that_is_used_up_is_seen() {
     );
     let output = shell(&script, text);
     std::fs::remove_dir(&group).expect("the group is empty again");
-    let result: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a result");
+    let result: Value = serde_json::from_slice(&output.stdout).expect("a result");
     assert_eq!(result["environment"]["cpu_quota"], 0.5);
     let checks = result["verdict"]["checks"].as_array().expect("checks");
     let throttled = checks.iter().find(|check| check["name"] == "throttled").expect("the check");

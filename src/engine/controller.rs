@@ -44,6 +44,8 @@ pub(super) struct Controller<'a> {
     pub(super) watcher: &'a mut dyn FnMut(&Snapshot),
     pub(super) begin: &'a mut dyn Begin,
     pub(super) clients: Clients,
+    /// Memory that the kernel had before the clients connected.
+    pub(super) kernel_before: Option<u64>,
     pub(super) memory: Memory,
     pub(super) watch: Watch,
 }
@@ -67,6 +69,8 @@ struct Playing {
     workers_busy: Gauge,
     /// When the gauges are looked at next.
     gauge_at_ns: u64,
+    /// Memory that it took meanwhile.
+    kernel_bytes: Option<u64>,
     series: Series,
     recorded: Recorded,
     by_probes: Recorded,
@@ -87,9 +91,15 @@ impl Controller<'_> {
     pub(super) fn play(&mut self) -> Result<Measured, Error> {
         let (drivers, plan) = (self.settings.drivers, &*self.settings.plan);
         let nothing = |settings: &Settings| {
-            Ok(Measured::nothing(plan, settings.share, &settings.endpoint, drivers as usize))
+            Ok(Measured::nothing(
+                plan,
+                settings.share,
+                settings.routes.endpoints(),
+                drivers as usize,
+            ))
         };
         let Some(threads) = self.await_connections()? else { return nothing(self.settings) };
+        let kernel_bytes = host::kernel_growth(self.kernel_before, self.settings.clients());
         let Some(settled) = self.await_beginning()? else { return nothing(self.settings) };
         let own_proxy = self.server.is_some_and(Server::has_proxy);
         let connected = (!own_proxy).then(peers::connected);
@@ -114,6 +124,7 @@ impl Controller<'_> {
             in_flight: Gauge::new(),
             workers_busy: Gauge::new(),
             gauge_at_ns: 0,
+            kernel_bytes,
             series: Series::new(drivers).keeping(self.settings.keeps_seconds),
             recorded: Recorded::default(),
             by_probes: Recorded::default(),
@@ -182,16 +193,17 @@ impl Controller<'_> {
 
     /// That not all clients came through their handshakes in time, and why, if what listens there says so.
     fn not_connected(&self) -> Error {
-        let endpoint = self.settings.endpoint.clone();
+        let endpoints = self.settings.routes.endpoints();
         let connected = self.connected();
-        let objection =
-            if connected == 0 { greeting::look(&endpoint).objection(&endpoint) } else { None };
+        // Of a list, one may be another kind of server than the others, or none.
+        let unlike = connected == 0 || endpoints.only().is_none();
+        let objection = if unlike { greeting::objection(endpoints) } else { None };
         Error::Connect {
             connected,
             clients: self.settings.clients(),
             timeout: self.settings.connect_timeout.to_string(),
             why: objection.unwrap_or_else(|| "is a ROUTER listening there?".to_owned()),
-            endpoint,
+            endpoint: endpoints.to_string(),
         }
     }
 
@@ -428,7 +440,7 @@ impl Controller<'_> {
             heat_map,
             seconds,
             start: Some(playing.start),
-            frontend: self.settings.endpoint.clone(),
+            frontend: self.settings.routes.endpoints().clone(),
             identities: self.clients.identities.clone(),
             server: begin.server.zip(end.server).map(|(begin, end)| end.since(&begin)),
             server_in_all: None,
@@ -451,6 +463,7 @@ impl Controller<'_> {
             connections: None,
             objection: None,
             resident_bytes: host::resident_bytes(),
+            kernel_bytes: playing.kernel_bytes,
             host: Some(host),
             clock_resolution_ns: host::clock_resolution_ns(),
             shards: Vec::new(),

@@ -18,8 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::Error;
 use crate::client::Clients;
-use crate::machine::{self, Stop, limits};
-use crate::process::ServerProcess;
+use crate::machine::{self, Stop, host, limits};
 use crate::server::{self, Server};
 use crate::wire::{address, context, greeting};
 use controller::Controller;
@@ -28,7 +27,7 @@ use memory::Memory;
 use watch::Watch;
 use zload_core::facts::{Measured, Phase, Snapshot};
 use zload_core::plan::{Plan, Share};
-use zload_core::scenario::{Engine, Scenario};
+use zload_core::scenario::{Endpoints, Engine, Scenario};
 
 pub(crate) use begin::{AtOnce, Begin, Beginning};
 pub(crate) use external::External;
@@ -147,13 +146,16 @@ fn play(
     let server = kept.or(own.as_ref());
     let before = kept.map(Server::totals);
     let frontend = server.and_then(|server| server.frontend.clone());
-    let endpoint = if let Some(frontend) = frontend {
+    let endpoints = if let Some(frontend) = frontend {
         frontend
     } else {
-        let given = process.map_or(&*scenario.proxy.frontend, ServerProcess::frontend);
-        address::to_connect(given, scenario.clients.connect_timeout, interrupted)?
+        let started = process.map(|process| Endpoints::from(process.frontend()));
+        let timeout = scenario.clients.connect_timeout;
+        let connect = |endpoint: &String| address::to_connect(endpoint, timeout, interrupted);
+        started.as_ref().unwrap_or(&scenario.proxy.frontend).try_map(connect)?
     };
-    let clients = setup::clients(part, endpoint);
+    let clients = setup::clients(part, endpoints)?;
+    let kernel_before = host::kernel_bytes();
     let outcome = Clients::start(&clients, &stop, observed).and_then(|running| {
         let mut controller = Controller {
             settings: &clients,
@@ -163,6 +165,7 @@ fn play(
             interrupted,
             watcher,
             begin,
+            kernel_before,
             memory: Memory::of_run(scenario, part.clients(), running.threads.len()),
             watch: Watch::new(scenario),
             clients: running,
@@ -175,7 +178,7 @@ fn play(
     let mut measured = outcome?;
     measured.server_in_all = kept;
     if !scenario.has_proxy() && measured.sent_in_all > 0 && measured.received_in_all == 0 {
-        measured.objection = greeting::look(&clients.endpoint).objection(&clients.endpoint);
+        measured.objection = greeting::objection(clients.routes.endpoints());
     }
     if let Some((totals, outcome)) = ended {
         measured.server_in_all = Some(totals);

@@ -55,7 +55,7 @@ pub(crate) fn serve(
         started => started?,
     };
     let frontend = server.frontend.clone().unwrap_or_else(|| scenario.proxy.frontend.clone());
-    listening(if server.has_proxy() { &frontend } else { &settings.backend });
+    listening(&if server.has_proxy() { frontend.to_string() } else { settings.backend.clone() });
     let clock = Clock::start();
     let mut watch = Watch::new(scenario);
     let mut memory = Memory::of_server(scenario);

@@ -3,34 +3,42 @@
 use std::sync::Arc;
 
 use super::Part;
-use crate::machine::{limits::Needs, threads::processors};
+use crate::Error;
+use crate::machine::{limits, limits::Needs, threads::processors};
+use crate::wire::routes::{Crowd, Routes};
 use crate::{client, process, server};
 use zload_core::message::Forms;
 use zload_core::plan::{Plan, Share};
-use zload_core::scenario::{Model, Nanos, Scenario, Threads};
+use zload_core::scenario::{ClientEngine, Endpoints, Model, Nanos, Scenario, Threads};
 
 /// Clients that one automatic driver handles before another thread pays off.
 const CLIENTS_PER_DRIVER: u32 = 2_000;
 /// libzmq's own high-water mark.
 const USUAL_MARK: i32 = 1_000;
 
-/// The clients that are played here, which connect to `endpoint`.
-pub(super) fn clients(part: Part<'_>, endpoint: String) -> Arc<client::Settings> {
+/// The clients that are played here, which connect to `endpoints`.
+pub(super) fn clients(
+    part: Part<'_>,
+    endpoints: Endpoints,
+) -> Result<Arc<client::Settings>, Error> {
     let Part { scenario, plan, share, nonce, keeps_seconds } = part;
-    Arc::new(client::Settings {
+    let engine = scenario.clients.engine;
+    let crowd = Crowd { clients: part.clients(), shards: share.count(), engine };
+    Ok(Arc::new(client::Settings {
         plan: Arc::clone(plan),
         share,
         nonce,
         keeps_seconds,
         forms: Arc::new(Forms::new(scenario)),
-        endpoint,
-        engine: scenario.clients.engine,
+        routes: Routes::new(endpoints, &scenario.clients.sources, crowd)?,
+        own_tables: needs(scenario, share).own_tables(),
+        engine,
         sockets: scenario.sockets_in_use(),
         io_threads: scenario.proxy.io_threads.0,
         drivers: drivers(scenario, share),
         connect_timeout: scenario.clients.connect_timeout,
         stop_when: scenario.run.stop_when.clone(),
-    })
+    }))
 }
 
 /// The built-in server, or the workers alone, which connect to `elsewhere` or, without it, where the scenario says; `None`
@@ -68,7 +76,7 @@ pub(super) fn process(scenario: &Scenario) -> Option<process::Settings> {
     scenario.server.clone().map(|command| process::Settings {
         command,
         forms: Arc::new(Forms::new(scenario)),
-        frontend: scenario.proxy.frontend.clone(),
+        frontend: scenario.proxy.frontend.of(0).to_owned(),
         backend: scenario.backend_elsewhere().map(str::to_owned),
         sockets: scenario.sockets_in_use(),
     })
@@ -100,14 +108,20 @@ pub(super) fn mark(set: Option<i32>) -> u64 {
 }
 
 /// How many drivers: as asked, or one for every 2,000 clients but never more than half the CPUs, which the
-/// proxy and the workers need as well.
+/// proxy and the workers need as well, unless a driver has too few descriptors for its clients.
 fn drivers(scenario: &Scenario, share: Share) -> u32 {
     let clients = share.number_of(scenario.clients.count.0);
     match scenario.clients.threads {
         Threads::Fixed(threads) => threads.min(clients),
         Threads::Auto => {
             let half = u32::try_from(processors() / 2).unwrap_or(u32::MAX).max(1);
-            clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half)
+            let usual = clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half);
+            match scenario.clients.engine {
+                ClientEngine::Zmtp if !scenario.has_proxy() => {
+                    usual.max(clients.div_ceil(limits::clients_of_a_driver().max(1)))
+                }
+                _ => usual,
+            }
         }
     }
 }

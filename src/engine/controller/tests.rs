@@ -39,13 +39,14 @@ fn with_a_driver_that_panics(connected: bool) -> Result<Measured, Error> {
         }));
     }
     let mut controller = Controller {
-        settings: &setup::clients(Part::whole(&scenario, &plan), String::new()),
+        settings: &setup::clients(Part::whole(&scenario, &plan), "".into()).unwrap(),
         server: None,
         process: None,
         stop: &stop,
         interrupted: &AtomicBool::new(false),
         watcher: &mut |_| {},
         begin: &mut AtOnce,
+        kernel_before: None,
         memory: Memory::of_run(&scenario, 2, 2),
         watch: Watch::new(&scenario),
         clients,

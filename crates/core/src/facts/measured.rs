@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{HostUse, ServerTotals, ServerUse, Shard, Start};
 use crate::plan::{Identities, Plan, Share, StagePlan};
 use crate::record::{HeatColumn, KeptSecond, Recorded, Recorder, SeriesEntry};
+use crate::scenario::Endpoints;
 use crate::sum::{counter_fields, merge_fields};
 
 /// What a run found.
@@ -30,7 +31,7 @@ pub struct Measured {
     /// Length of the clients' measured window, in nanoseconds: shorter than planned if the run was cut short.
     pub window_ns: u64,
     /// Where the clients connected to.
-    pub frontend: String,
+    pub frontend: Endpoints,
     /// As whom.
     pub identities: Identities,
     /// What the server did within `server_window_ns`; `None` of an external server.
@@ -67,6 +68,8 @@ pub struct Measured {
     pub objection: Option<String>,
     /// Memory that was resident at the end.
     pub resident_bytes: Option<u64>,
+    /// Memory that the kernel took on the whole machine while the clients connected; `None` of few clients, or if it does not say.
+    pub kernel_bytes: Option<u64>,
     /// Smallest step of the clock, in nanoseconds.
     pub clock_resolution_ns: Option<u64>,
     /// What is known of each shard, in the order of their indices, of a whole that was merged of them.
@@ -157,7 +160,7 @@ impl Measured {
     }
 
     /// What a run of this share found that was interrupted before it started: all of it is unsent.
-    pub fn nothing(plan: &Plan, share: Share, frontend: &str, drivers: usize) -> Self {
+    pub fn nothing(plan: &Plan, share: Share, frontend: &Endpoints, drivers: usize) -> Self {
         let (warmup_ns, until_ns) = (plan.warmup_ns(), plan.countable_until_ns(0));
         let mut recorder = Recorder::new(warmup_ns, plan.send_end_ns(), false).staged(plan);
         let unsent = |from_ns, to_ns| -> u64 {
@@ -182,7 +185,7 @@ impl Measured {
             seconds: Vec::new(),
             start: None,
             window_ns: 0,
-            frontend: frontend.to_owned(),
+            frontend: frontend.clone(),
             identities: plan.identities(0),
             server: None,
             server_in_all: None,
@@ -201,6 +204,7 @@ impl Measured {
             connections: None,
             objection: None,
             resident_bytes: None,
+            kernel_bytes: None,
             clock_resolution_ns: None,
             shards: Vec::new(),
         }

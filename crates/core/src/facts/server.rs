@@ -1,5 +1,6 @@
 //! What a server did: the built-in server by its counters, an external one by its cost and its end.
 
+use crate::scenario::Endpoints;
 use crate::sum::{Merge as _, counter_fields};
 
 /// What a server has done up to an instant.
@@ -35,7 +36,7 @@ pub struct Served {
     /// Why the server failed, if it did.
     pub failure: Option<String>,
     /// Where it listened.
-    pub frontend: String,
+    pub frontend: Endpoints,
     /// How long it served, in nanoseconds.
     pub window_ns: u64,
     /// Connections that were closed because their peer sent an endless message.

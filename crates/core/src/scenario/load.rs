@@ -402,7 +402,7 @@ mod tests {
         let own = "server = { command = ['./s', '{frontend}'] }";
         let scenario = Scenario::parse("a.toml", &file(own), &[]).unwrap();
         assert_eq!(scenario.proxy.engine, Engine::External);
-        assert_eq!(scenario.proxy.frontend, "tcp://127.0.0.1:*", "zload chooses the port");
+        assert_eq!(scenario.proxy.frontend, "tcp://127.0.0.1:*".into(), "zload chooses the port");
         let built_in = parse(own, "proxy.engine", "batch");
         assert_eq!((built_in.server, built_in.proxy.engine), (None, Engine::Batch));
         let engine = "proxy = { engine = 'batch' }";

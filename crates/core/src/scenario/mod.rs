@@ -21,6 +21,7 @@ mod request;
 mod schema;
 mod search;
 mod server;
+mod sources;
 mod stages;
 mod stop_when;
 mod sweep;
@@ -32,12 +33,14 @@ mod vary;
 mod verdict_limits;
 mod workers;
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use client_engine::ClientEngine;
 pub use distribution::Distribution;
-pub use endpoint::is_beyond_loopback;
+pub use endpoint::{Endpoints, is_beyond_loopback};
 pub use frame_text::{FramePart, FrameText, Placeholder, bytes_of};
 pub use messages::{MAX_PAYLOAD, MIN_PAYLOAD, MOST_FRAMES};
 pub use probes::PROBE_RATE;
@@ -221,6 +224,10 @@ pub struct Clients {
     #[schemars(length(min = 8, max = 245), regex(pattern = r"\{client\}"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Addresses of this machine that clients come from over tcp, each client from the next one in turn: an address has some
+    /// 28,000 ports for connections to one endpoint. By default the kernel chooses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<IpAddr>,
     /// Clients besides these, each of which sends 20 requests a second at random instants, on a driver of their own. What they
     /// see is reported apart: if the others wait longer, the generator's own queue is in the figures.
     #[schemars(extend("maximum" = 100))]
@@ -282,9 +289,9 @@ impl From<Threads> for ThreadsForm {
 pub struct Proxy {
     /// The loop that moves messages between frontend and backend.
     pub engine: Engine,
-    /// Endpoint of the ROUTER towards the clients: tcp (port `*` is any free one) or ipc.
-    #[schemars(transform = schema::frontend)]
-    pub frontend: String,
+    /// Endpoint of the ROUTER towards the clients: tcp (port `*` is any free one) or ipc. With a list of them, a built-in
+    /// proxy listens at each, and each client connects to the next one in turn.
+    pub frontend: Endpoints,
     /// Endpoint of the socket towards the workers: inproc, ipc or tcp.
     #[schemars(transform = schema::backend)]
     pub backend: String,
@@ -468,6 +475,7 @@ impl Default for Clients {
             threads: Threads::Auto,
             connect_timeout: Nanos::from_secs(10),
             identity: None,
+            sources: Vec::new(),
             probes: Count(0),
         }
     }
@@ -477,7 +485,7 @@ impl Default for Proxy {
     fn default() -> Self {
         Self {
             engine: Engine::Poll,
-            frontend: "tcp://127.0.0.1:*".to_owned(),
+            frontend: "tcp://127.0.0.1:*".into(),
             backend: "inproc://backend".to_owned(),
             io_threads: Count(1),
         }

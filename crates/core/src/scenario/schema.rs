@@ -39,10 +39,20 @@ pub(super) const ONE_LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 const PORT: &str =
     "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
 
+/// The most endpoints of a list: more than anybody has servers.
+pub(super) const MOST_ENDPOINTS: usize = 1_000;
+
 /// The endpoints that clients can connect to.
 pub(super) fn frontend(schema: &mut Schema) {
     let pattern = format!(r"^(tcp://\S+:(\*|0*{PORT})|ipc://\S{{1,107}})$");
     schema.insert("pattern".to_owned(), Value::String(pattern));
+}
+
+/// A list of them.
+pub(super) fn frontends(_: &mut SchemaGenerator) -> Schema {
+    let mut each = json_schema!({ "type": "string" });
+    frontend(&mut each);
+    json_schema!({ "type": "array", "items": each, "minItems": 1, "maxItems": MOST_ENDPOINTS })
 }
 
 /// The endpoints that workers can connect to.

@@ -2,6 +2,7 @@
 
 use super::distribution::Quantity;
 use super::messages::MAX_PAYLOAD;
+use super::schema::MOST_ENDPOINTS;
 use super::value_error::{
     Checked, MAX_PHASE, MAX_RATE, ValueError, refuse, refuse_with_help, within,
 };
@@ -9,7 +10,7 @@ use super::{
     Bytes, Count, Distribution, LARGEST_SEED, Limits, Load, Model, Nanos, Scenario, Sockets,
     Stages, Threads,
 };
-use super::{client_engine, known, length, messages, probes, request, server, workers};
+use super::{client_engine, known, length, messages, probes, request, server, sources, workers};
 
 /// The largest fan-out of one request.
 pub const MAX_REPLIES: Count = Count(65_535);
@@ -218,28 +219,43 @@ fn counts(scenario: &Scenario) -> Checked {
 }
 
 fn endpoints(scenario: &Scenario) -> Checked {
-    endpoint("proxy.frontend", &scenario.proxy.frontend)?;
+    const FRONTEND: &str = "proxy.frontend";
+    let frontends = scenario.proxy.frontend.all();
+    if !(1..=MOST_ENDPOINTS).contains(&frontends.len()) {
+        let message = format!("has {} endpoints: use 1 to {MOST_ENDPOINTS}", frontends.len());
+        return refuse(FRONTEND, message);
+    }
+    for frontend in frontends {
+        endpoint(FRONTEND, frontend)?;
+    }
     endpoint("proxy.backend", &scenario.proxy.backend)?;
     if let Some(connect) = &scenario.workers.connect {
         endpoint("workers.connect", connect)?;
     }
-    if scenario.proxy.frontend == scenario.proxy.backend && !scenario.proxy.backend.ends_with(":*")
-    {
+    let backend = &scenario.proxy.backend;
+    if frontends.contains(backend) && !backend.ends_with(":*") {
         return refuse("proxy.backend", "must differ from proxy.frontend");
     }
-    if scenario.proxy.frontend.starts_with("inproc:") {
+    if frontends.iter().any(|frontend| frontend.starts_with("inproc:")) {
         return refuse(
-            "proxy.frontend",
+            FRONTEND,
             "cannot be inproc: clients and server have separate contexts, as separate processes would",
         );
     }
-    if scenario.has_proxy() { Ok(()) } else { reachable(scenario) }
+    sources::error(scenario)?;
+    if scenario.has_proxy() {
+        return Ok(());
+    }
+    if scenario.server.is_some() && frontends.len() > 1 {
+        let help = "name one endpoint, or start the servers yourself and leave [server] out";
+        return refuse_with_help(FRONTEND, "is a list, and [server] starts one server", help);
+    }
+    frontends.iter().try_for_each(|frontend| reachable(scenario, frontend))
 }
 
 /// Clients of an external server have only the endpoint that is written down, and of their own server its port in addition.
-fn reachable(scenario: &Scenario) -> Checked {
+fn reachable(scenario: &Scenario, frontend: &str) -> Checked {
     const PATH: &str = "proxy.frontend";
-    let frontend = &scenario.proxy.frontend;
     if frontend.ends_with(":*") && scenario.server.is_none() {
         let help = "name the port of the external server";
         return refuse_with_help(PATH, "a client cannot connect to port *", help);

@@ -180,7 +180,7 @@ fn connects(scenario: &Scenario) -> Checked {
     }
     // A Majordomo broker has one socket for both.
     let one_socket = scenario.worker_protocol() == Protocol::Mdp;
-    if *connect == scenario.proxy.frontend && !connect.ends_with(":*") && !one_socket {
+    if scenario.proxy.frontend.all().contains(connect) && !connect.ends_with(":*") && !one_socket {
         return refuse(PATH, "must differ from proxy.frontend");
     }
     Ok(())

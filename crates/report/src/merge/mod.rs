@@ -17,7 +17,7 @@ use zload_core::facts::{
 use zload_core::plan::{Plan, Share};
 use zload_core::quantity::{duration, rounded};
 use zload_core::record::{Completed, Recorded, Strangers, Unheard, Union};
-use zload_core::scenario::{Scenario, Threads};
+use zload_core::scenario::{Endpoints, Proxy, Scenario, Threads};
 
 /// The shards so far.
 #[derive(Default)]
@@ -48,7 +48,7 @@ struct Here {
     file: String,
     shard: Shard,
     environment: Environment,
-    frontend: String,
+    frontend: Endpoints,
 }
 
 /// What is added up and does not depend on the order.
@@ -66,6 +66,7 @@ struct Sum {
     cut_off: u64,
     connections: Option<Connections>,
     resident_bytes: Option<u64>,
+    kernel_bytes: Option<u64>,
     clock_resolution_ns: Option<u64>,
     /// What the server's greeting says against the clients of a shard.
     objection: Option<String>,
@@ -133,9 +134,8 @@ impl Shards {
         measured.frontend.clone_from(&scenario.proxy.frontend);
         if let Some((file, served)) = self.server {
             run.ensure_served(&file, &served)?;
-            let frontend = std::mem::take(&mut scenario.proxy.frontend);
-            scenario.proxy = served.scenario.proxy.clone();
-            scenario.proxy.frontend = frontend;
+            let proxy = served.scenario.proxy.clone();
+            scenario.proxy = Proxy { frontend: scenario.proxy.frontend, ..proxy };
             scenario.workers = served.scenario.workers.clone();
             add_served(&mut measured, &served);
         }
@@ -272,7 +272,7 @@ pub fn fingerprint(scenario: &Scenario) -> String {
 /// The scenario without what may differ between shards.
 fn shared(scenario: &Scenario) -> Scenario {
     let mut shared = scenario.clone();
-    shared.proxy.frontend.clear();
+    shared.proxy.frontend = "".into();
     shared.clients.threads = Threads::Auto;
     shared
 }
@@ -331,6 +331,7 @@ impl Sum {
         self.played_ns = self.played_ns.max(measured.played_ns);
         self.cut_off = self.cut_off.saturating_add(measured.cut_off);
         self.resident_bytes = self.resident_bytes.max(measured.resident_bytes);
+        self.kernel_bytes = self.kernel_bytes.max(measured.kernel_bytes);
         self.clock_resolution_ns = self.clock_resolution_ns.max(measured.clock_resolution_ns);
         let objections = [self.objection.take(), measured.objection.clone()];
         self.objection = objections.into_iter().flatten().min();
@@ -381,7 +382,7 @@ impl Sum {
             seconds: Vec::new(),
             start: shards.iter().filter_map(|shard| shard.start).min_by_key(|start| start.unix_ns),
             window_ns: self.window_ns,
-            frontend: String::new(),
+            frontend: "".into(),
             identities: plan.identities(0),
             server: None,
             server_in_all: None,
@@ -400,6 +401,7 @@ impl Sum {
             cut_off: self.cut_off,
             connections: self.connections,
             resident_bytes: self.resident_bytes,
+            kernel_bytes: self.kernel_bytes,
             clock_resolution_ns: self.clock_resolution_ns,
             shards,
         }

@@ -158,7 +158,11 @@ fn costs(result: &RunResult) -> Section {
     let process = &result.process;
     let resident = process.resident_bytes.map(|size| format!(", {} resident", bytes(size as f64)));
     let cpu = mean_time("process.cpu_ns_per_message", process.cpu_ns_per_message);
-    let whole = words!(cpu, " CPU per message", resident.unwrap_or_default());
+    let kernel = process
+        .kernel_bytes
+        .map(|size| format!("; the kernel took {} as clients connected", bytes(size as f64)));
+    let beside = [resident, kernel].into_iter().flatten().collect::<String>();
+    let whole = words!(cpu, " CPU per message", beside);
     let server = result.server.as_ref().map(|server| ("server", server_line(server).into()));
     let rows = [
         Some(("proxy", proxy_line(&result.proxy).into())),

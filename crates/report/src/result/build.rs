@@ -18,7 +18,7 @@ use zload_core::facts::{
 };
 use zload_core::plan::{Offered, Plan};
 use zload_core::record::{HeatColumn, Hops, SECOND_NS, SeriesEntry, Trace, Traces};
-use zload_core::scenario::Scenario;
+use zload_core::scenario::{Endpoints, Scenario};
 
 impl RunResult {
     /// The result of one run, or of several: counts add up, histograms merge, windows add. `plans` is the plan of all runs, or that of
@@ -213,7 +213,7 @@ fn ratio(count: u64, of: u64) -> Option<f64> {
 
 fn proxy_figures(
     scenario: &Scenario,
-    frontend: &str,
+    frontend: &Endpoints,
     totals: Option<&ServerTotals>,
     window_ns: u64,
 ) -> ProxyFigures {
@@ -223,7 +223,7 @@ fn proxy_figures(
     let wakes = totals.and_then(|totals| totals.wakes);
     ProxyFigures {
         engine: scenario.proxy.engine.name().to_owned(),
-        frontend: frontend.to_owned(),
+        frontend: frontend.to_string(),
         messages_in,
         messages_out,
         wakes,
@@ -253,6 +253,7 @@ fn process_figures(run: &Measured) -> ProcessFigures {
     ProcessFigures {
         cpu_ns_per_message: run.process_cpu_ns.and_then(|cpu_ns| ratio(cpu_ns, traffic(run).0)),
         resident_bytes: run.resident_bytes,
+        kernel_bytes: run.kernel_bytes,
     }
 }
 
@@ -308,14 +309,13 @@ fn pool(runs: &[Measured]) -> Measured {
             cut_off,
             connections,
             resident_bytes,
+            kernel_bytes,
             clock_resolution_ns,
         } = run;
         let offset_ns = pooled.window_ns;
-        pooled.series.extend(
-            series
-                .iter()
-                .map(|entry| SeriesEntry { offset_ns: entry.offset_ns + offset_ns, ..*entry }),
-        );
+        let later =
+            |entry: &SeriesEntry| SeriesEntry { offset_ns: entry.offset_ns + offset_ns, ..*entry };
+        pooled.series.extend(series.iter().map(later));
         pooled.heat_map.extend(heat_map.iter().map(|column| HeatColumn {
             offset_ns: column.offset_ns + offset_ns,
             ..column.clone()
@@ -336,11 +336,12 @@ fn pool(runs: &[Measured]) -> Measured {
         pooled.played_ns += played_ns;
         pooled.in_flight.extend(in_flight);
         (pooled.workers_busy, pooled.host) = (None, None);
-        pooled.process_cpu_ns =
-            pooled.process_cpu_ns.zip(*process_cpu_ns).map(|(sum, ns)| sum + ns);
+        let cpu_ns = pooled.process_cpu_ns.zip(*process_cpu_ns);
+        pooled.process_cpu_ns = cpu_ns.map(|(sum, ns)| sum + ns);
         pooled.cut_off += cut_off;
         both(&mut pooled.connections, connections.as_ref(), Connections::merge);
         pooled.resident_bytes = pooled.resident_bytes.max(*resident_bytes);
+        pooled.kernel_bytes = pooled.kernel_bytes.max(*kernel_bytes);
         pooled.clock_resolution_ns = pooled.clock_resolution_ns.max(*clock_resolution_ns);
     }
     pooled

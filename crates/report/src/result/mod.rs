@@ -298,6 +298,11 @@ pub struct ProcessFigures {
     pub cpu_ns_per_message: Option<f64>,
     /// Resident memory at the end of the run; of several runs the largest.
     pub resident_bytes: Option<u64>,
+    /// What is in no resident memory: what the kernel took for connections while 1,000 clients or more connected, on the
+    /// whole machine, other processes included (`Slab` of /proc/meminfo and `mem` of /proc/net/sockstat); of several runs the
+    /// largest. Null of fewer clients, beside whom the rest of the machine changes more.
+    #[serde(default)]
+    pub kernel_bytes: Option<u64>,
 }
 
 /// The cost of an external server, all its processes together, and how it ended.

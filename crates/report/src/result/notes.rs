@@ -251,7 +251,7 @@ fn unanswered(scenario: &Scenario, run: &Measured, lost: u64) -> String {
     };
     format!(
         "{lost} replies were expected, and the server, whose connections were made, sent no message at all; {form} `zload probe {}` tries the known forms",
-        scenario.proxy.frontend
+        scenario.proxy.frontend.of(0)
     )
 }
 

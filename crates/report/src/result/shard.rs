@@ -17,7 +17,7 @@ use zload_core::record::{
     Completed, EncodedLatencies, KeptSecond, OperationRecord, PackedTraces, Recorded, SECOND_NS,
     StageRecord, Strangers, Trace, Unheard,
 };
-use zload_core::scenario::Scenario;
+use zload_core::scenario::{Endpoints, Scenario};
 
 /// Version of the format that `zload run --shard` writes.
 pub const SHARD_SCHEMA: &str = "zload.shard/1";
@@ -75,7 +75,7 @@ pub struct ShardMeasured {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objection: Option<String>,
     /// Where its clients connected to.
-    pub frontend: String,
+    pub frontend: Endpoints,
     /// Length of the measured window: shorter than planned if it was cut short.
     pub window_ns: u64,
     /// When that ended, from the start of the plan.
@@ -155,6 +155,9 @@ pub struct ShardMeasured {
     pub connections: Option<Connections>,
     /// Memory that was resident at the end.
     pub resident_bytes: Option<u64>,
+    /// Memory that the kernel took on the whole machine while its clients connected.
+    #[serde(default)]
+    pub kernel_bytes: Option<u64>,
     /// Smallest step of the clock.
     pub clock_resolution_ns: Option<u64>,
 }
@@ -336,6 +339,7 @@ impl ShardMeasured {
             cut_off,
             connections,
             resident_bytes,
+            kernel_bytes,
             clock_resolution_ns,
             shards: _,
         } = measured;
@@ -358,6 +362,7 @@ impl ShardMeasured {
             cut_off: *cut_off,
             connections: *connections,
             resident_bytes: *resident_bytes,
+            kernel_bytes: *kernel_bytes,
             clock_resolution_ns: *clock_resolution_ns,
             ..recorded
         }
@@ -370,7 +375,7 @@ impl ShardMeasured {
             interrupted: false,
             failure: None,
             objection: None,
-            frontend: String::new(),
+            frontend: "".into(),
             window_ns: 0,
             window_end_ns: recorded.window_end_ns,
             played_ns: 0,
@@ -408,6 +413,7 @@ impl ShardMeasured {
             cut_off: 0,
             connections: None,
             resident_bytes: None,
+            kernel_bytes: None,
             clock_resolution_ns: None,
         }
     }

@@ -68,7 +68,7 @@ pub(crate) fn measured(plan: &Plan, share: Share) -> Measured {
     found.traces = traces;
     let Seconds { series, heat_map, kept } = series.finish();
     let window_ns = plan.send_end_ns() - plan.warmup_ns();
-    let mut measured = Measured::nothing(plan, share, "tcp://h0:5570", 1);
+    let mut measured = Measured::nothing(plan, share, &"tcp://h0:5570".into(), 1);
     measured.interrupted = false;
     (measured.recorded, measured.series, measured.heat_map) = (found, series, heat_map);
     (measured.seconds, measured.window_ns, measured.server_window_ns) =

@@ -44,7 +44,7 @@ impl Connector {
     /// send or receive on the socket takes the news away. It may be waited on only after a look that found nothing left to do.
     pub(super) fn connected(
         &self,
-        identity: &str,
+        (number, identity): (u32, &str),
         index: u64,
         epoll: &OwnedFd,
     ) -> Result<Socket, Error> {
@@ -52,7 +52,7 @@ impl Connector {
         socket
             .set_identity(identity.as_bytes())
             .map_err(|error| Errno::from(error).failed("setting a client's identity"))?;
-        socket.dial(&self.settings.endpoint)?;
+        socket.dial(&self.settings.routes.for_libzmq(number))?;
         epoll::add(epoll, socket.fd()?, epoll::EventData::new_u64(index), once())
             .map_err(descriptor)?;
         Ok(socket)
@@ -72,7 +72,7 @@ impl Connector {
         let clock = Clock::start();
         let mut sockets = Vec::with_capacity(clients.len());
         for (index, client) in (0_u64..).zip(clients) {
-            sockets.push(self.connected(&client.identity, index, &epoll)?);
+            sockets.push(self.connected((client.number, &client.identity), index, &epoll)?);
             if stop.requested() {
                 return Err(Error::Interrupted);
             }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::Error;
 use crate::machine::{Sum, ThreadId};
-use crate::wire::Errno;
+use crate::wire::{Errno, routes::Routes};
 use zload_core::message::Forms;
 use zload_core::plan::{Plan, Share};
 use zload_core::record::{Recorded, SecondSlice};
@@ -39,8 +39,10 @@ pub struct Settings {
     pub keeps_seconds: bool,
     /// How requests look and replies are matched.
     pub forms: Arc<Forms>,
-    /// Where they connect to.
-    pub endpoint: String,
+    /// Where each of them connects to, and from where.
+    pub routes: Routes,
+    /// Each driver has a table of descriptors of its own.
+    pub own_tables: bool,
     /// Who speaks ZMTP for them.
     pub engine: ClientEngine,
     /// The options of their sockets.

@@ -1,5 +1,6 @@
 //! The clients' side of a run: starts the drivers' threads and holds the lines to them.
 
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -11,7 +12,7 @@ use super::{connect::Connector, sockets_world::SocketsWorld, state::Client, trac
 use super::{world::World, zmtp_world::ZmtpWorld};
 use crate::Error;
 use crate::machine::{self, Clock, Stop, Sum, ThreadId, host::CLIENT_THREADS, threads};
-use crate::wire::{Context, Observation, Stations};
+use crate::wire::{Context, Observation, Stations, tables};
 use zload_core::facts::Connections;
 use zload_core::plan::Identities;
 use zload_core::scenario::ClientEngine;
@@ -210,15 +211,13 @@ impl DriverThread {
         let Some((epoll, sockets)) = self.told(connected) else { return };
         let Ok(clock) = self.start.recv() else { return };
         let stop = Arc::clone(&self.stop);
-        let world = SocketsWorld::new(sockets, epoll, connector, clock, stop);
+        let numbers = clients.iter().map(|client| client.number).collect();
+        let world = SocketsWorld::new(sockets, numbers, epoll, connector, clock, stop);
         self.run(world, clients, clock);
     }
 
     fn play_zmtp(self, clients: Vec<Client>) {
-        let identities = clients.iter().map(|client| &*client.identity);
-        let made = ZmtpWorld::new(&self.settings, identities, &self.stop, &self.around.counters);
-        let connected = made
-            .and_then(|mut world| Ok(world.connect(&self.settings, &clients)?.then_some(world)));
+        let connected = self.connected_zmtp(&clients);
         let Some(mut world) = self.told(connected) else { return };
         let clock = loop {
             match self.start.recv_timeout(ATTENDED_EVERY) {
@@ -232,6 +231,19 @@ impl DriverThread {
         };
         world.set_clock(clock);
         self.run(world, clients, clock);
+    }
+
+    /// A world of these clients with zload's own engine; `None` if connecting took too long.
+    fn connected_zmtp(&self, clients: &[Client]) -> Result<Option<ZmtpWorld>, Error> {
+        if self.settings.own_tables {
+            tables::own_table(self.stop.wake_fd().as_fd()).map_err(|error| {
+                Error::Limit(format!(
+                    "this kernel gives a thread no descriptors of its own (close_range: {error}), and the limit is too low for all clients: raise it (ulimit -Hn), or lower clients.count"
+                ))
+            })?;
+        }
+        let mut world = ZmtpWorld::new(&self.settings, clients, &self.stop, &self.around.counters)?;
+        Ok(world.connect(&self.settings, clients)?.then_some(world))
     }
 
     /// Reports how the connecting ended; gives what is connected.

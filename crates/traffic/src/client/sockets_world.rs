@@ -12,6 +12,8 @@ use crate::wire::{Errno, Frame, Socket, Tag};
 
 pub(super) struct SocketsWorld {
     sockets: Vec<Socket>,
+    /// The numbers of their clients in the plan.
+    numbers: Vec<u32>,
     connector: Connector,
     clock: Clock,
     stop: Arc<Stop>,
@@ -22,13 +24,14 @@ impl SocketsWorld {
     /// A world of these connected sockets, which are registered with `epoll` by their index.
     pub(super) fn new(
         sockets: Vec<Socket>,
+        numbers: Vec<u32>,
         epoll: OwnedFd,
         connector: Connector,
         clock: Clock,
         stop: Arc<Stop>,
     ) -> Self {
         let waiter = Waiter::new(epoll, connector.plan(), sockets.len());
-        Self { sockets, connector, clock, stop, waiter }
+        Self { sockets, numbers, connector, clock, stop, waiter }
     }
 }
 
@@ -65,7 +68,8 @@ impl World for SocketsWorld {
 
     #[cold]
     fn renew(&mut self, client: u32, identity: &str) -> Result<(), Errno> {
-        let connected = self.connector.connected(identity, u64::from(client), self.waiter.epoll());
+        let who = (self.numbers[client as usize], identity);
+        let connected = self.connector.connected(who, u64::from(client), self.waiter.epoll());
         // All was well with the first one; what can be missing now is a descriptor.
         let socket = connected.map_err(|_| Errno(libc::EMFILE))?;
         // The old one goes at once, with all that it still had to send.

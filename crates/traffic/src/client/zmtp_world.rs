@@ -67,8 +67,10 @@ pub(super) struct ZmtpWorld {
     /// Who is being connected, and until when that may take.
     dialling: Vec<(u64, u32)>,
     next_beat_ns: u64,
-    /// Why what listens there is no server for these clients, if it said so before the run.
-    refusal: Option<connecting::Why>,
+    /// Why what listens where a client connects to is no server for it, if that is known before the run.
+    refusal: Option<(u32, connecting::Why)>,
+    /// There was no free port for a connection.
+    short_of_ports: bool,
     clock: Clock,
     /// What it counts until the plan begins.
     own_clock: Clock,
@@ -90,6 +92,8 @@ struct Line {
     /// When something came last, by the count of heartbeats.
     heard_at_beat: u32,
     identity: Box<str>,
+    /// The client's number in the plan.
+    number: u32,
     /// What has come of a message that is not whole.
     partial: Option<Box<Partial>>,
     /// What was read and not taken when another client's turn came.

@@ -16,6 +16,8 @@ use zload_core::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost}
 pub const CLIENT_THREADS: u32 = 1;
 /// The same for the server's context.
 pub const SERVER_THREADS: u32 = 2;
+/// From this number of clients on, what the kernel takes for them stands out.
+const MANY_CLIENTS: u32 = 1_000;
 
 fn role_of(name: &str) -> Role {
     match name {
@@ -208,6 +210,25 @@ pub fn resident_bytes() -> Option<u64> {
     let pages = read_to_string("/proc/self/statm").ok()?;
     let resident: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;
     Some(resident * rustix::param::page_size() as u64)
+}
+
+/// Memory that the kernel has for its own structures and for TCP's buffers, on the whole machine, in bytes, if it says:
+/// connections are in no process's resident memory.
+pub fn kernel_bytes() -> Option<u64> {
+    let meminfo = read_to_string("/proc/meminfo").ok()?;
+    let slab = meminfo.lines().find_map(|line| line.strip_prefix("Slab:"))?;
+    let slab_kib: u64 = slab.split_whitespace().next()?.parse().ok()?;
+    let sockets = read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let pages = sockets.lines().filter(|line| line.starts_with("TCP:"));
+    let pages = pages.filter_map(|line| line.rsplit_once(" mem ")?.1.trim().parse::<u64>().ok());
+    Some((slab_kib << 10) + pages.sum::<u64>() * rustix::param::page_size() as u64)
+}
+
+/// What that has grown by since before this many clients connected; `None` of few, beside whom all else on the machine
+/// changes more.
+pub fn kernel_growth(before: Option<u64>, clients: u32) -> Option<u64> {
+    let before = before.filter(|_| clients >= MANY_CLIENTS)?;
+    Some(kernel_bytes()?.saturating_sub(before))
 }
 
 /// The smallest step of the clock that times are read from, in nanoseconds; `None` if it did not move in 10,000 reads.

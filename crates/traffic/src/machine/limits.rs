@@ -79,7 +79,11 @@ pub fn ensure(needs: Needs, per_socket: impl FnOnce() -> Result<u64, Error>) -> 
     }
     ensure_threads(needs.threads(), memory)?;
     let per_socket = per_socket()?;
-    ensure_descriptors(needs.clients, needs.descriptors(per_socket, open_descriptors()))?;
+    if needs.own_tables() {
+        needs.ensure_tables(open_descriptors())?;
+    } else {
+        ensure_descriptors(needs.clients, needs.descriptors(per_socket, open_descriptors()))?;
+    }
     PER_SOCKET.get_or_init(|| per_socket);
     Ok(())
 }
@@ -136,6 +140,28 @@ impl Needs {
         self.descriptors(per_socket, open_descriptors()).total(self.clients.into())
     }
 
+    /// Whether drivers have tables of descriptors of their own, each with the limit of a process: their clients do not fit
+    /// into one, and nothing of these but connections has descriptors, which no other thread needs.
+    pub fn own_tables(self) -> bool {
+        let (_, hard) = limits();
+        let all = MARGIN + u64::from(self.clients);
+        self.engine == ClientEngine::Zmtp && !self.proxy && all > hard
+    }
+
+    /// Makes sure that each driver's clients fit into a table of its own, and all else into that of the process.
+    fn ensure_tables(self, open: u64) -> Result<(), Error> {
+        let (_, hard) = limits();
+        let (drivers, clients) = (self.drivers.max(1), self.clients);
+        if clients.div_ceil(drivers) > clients_of_a_driver() {
+            let least = clients.div_ceil(clients_of_a_driver().max(1));
+            return Err(Error::Limit(format!(
+                "clients.count = {clients} needs at least {least} drivers, as each may have {hard} file descriptors (the hard limit), and there are {drivers}: set clients.threads to {least} or \"auto\", or raise the limit (ulimit -Hn)"
+            )));
+        }
+        let others = Self { clients: 0, ..self }.descriptors(1, open);
+        ensure_descriptors(0, others)
+    }
+
     fn descriptors(self, per_socket: u64, open: u64) -> Descriptors {
         let contexts = 2 * (4 + 2 * u64::from(self.io_threads));
         let each = per_socket + u64::from(self.backend_ends);
@@ -150,22 +176,32 @@ impl Needs {
 
 /// Makes sure that the descriptors of this many clients fit under the limit.
 fn ensure_descriptors(clients: u32, needed: Descriptors) -> Result<(), Error> {
-    let limit = getrlimit(Resource::Nofile);
-    let (soft, hard) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
+    let (soft, hard) = limits();
     let total = needed.total(clients.into());
     if total > hard {
         return Err(Error::Limit(needed.refusal(clients.into(), hard)));
     }
     // Nobody knows how many clients from elsewhere will come: take all there is.
     if soft < hard && (total > soft || clients == 0) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(hard), maximum: limit.maximum })
-            .map_err(|error| {
-                Error::Limit(format!(
-                    "the limit of {soft} descriptors cannot be raised to {hard}: {error}"
-                ))
-            })?;
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        setrlimit(Resource::Nofile, Rlimit { current: Some(hard), maximum }).map_err(|error| {
+            Error::Limit(format!(
+                "the limit of {soft} descriptors cannot be raised to {hard}: {error}"
+            ))
+        })?;
     }
     Ok(())
+}
+
+/// How many descriptors a process may have, or a thread with a table of its own: now, and at most.
+fn limits() -> (u64, u64) {
+    let limit = getrlimit(Resource::Nofile);
+    (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// How many clients of zload's own engine fit into a driver's own table of descriptors.
+pub fn clients_of_a_driver() -> u32 {
+    u32::try_from(limits().1.saturating_sub(MARGIN)).unwrap_or(u32::MAX)
 }
 
 impl Descriptors {

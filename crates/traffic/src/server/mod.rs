@@ -24,7 +24,7 @@ use crate::wire::{Context, Errno, Observation, sockets};
 use counters::{WorkerCounters, WorkerState};
 use forwarder::Forwarder;
 use worker::Shared;
-use zload_core::scenario::{DelayBy, Engine, Nanos, Protocol, Sockets};
+use zload_core::scenario::{DelayBy, Endpoints, Engine, Nanos, Protocol, Sockets};
 use zload_core::{facts::ServerTotals, message::Forms, plan::Plan};
 
 /// Sockets besides the workers', with room to spare.
@@ -66,14 +66,14 @@ pub struct ProxySettings {
     /// The loop that forwards.
     pub engine: Engine,
     /// Where clients connect to.
-    pub frontend: String,
+    pub frontend: Endpoints,
 }
 
 /// A server that is running, or on its way to. Dropped, it ends.
 pub struct Server {
     context: Context,
     /// Where clients connect to, with the port that `*` became; `None` of workers alone.
-    pub frontend: Option<String>,
+    pub frontend: Option<Endpoints>,
     /// `None` before it was started, and of workers alone.
     proxy: Option<Forwarder>,
     has_proxy: bool,
@@ -152,7 +152,8 @@ impl Server {
             server.worker_counters.push(worker.1);
         })?;
         if let Some((proxy, frontend, backend)) = own {
-            server.frontend = Some(frontend.listen(&proxy.frontend)?);
+            let listen = |endpoint: &String| frontend.listen(endpoint);
+            server.frontend = Some(proxy.frontend.try_map(listen)?);
             let stations = observed.stations.cloned();
             let sockets = [frontend, backend];
             let number = server.workers();

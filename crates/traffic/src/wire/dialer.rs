@@ -2,20 +2,26 @@
 //!
 //! Nothing here waits, so a connection that is dialled need not be made yet.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::time::Duration;
 
 use rustix::io::Errno as System;
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::net::{
+    self, AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, sockopt,
+};
 
-use super::{errno::Errno, ipc};
+use super::{errno::Errno, ipc, routes::Routes};
 use crate::Error;
 use zload_core::scenario::{Bytes, Sockets};
 
 /// Where connections go, and what they are like.
 #[derive(Debug)]
 pub struct Dialer {
-    to: Target,
+    routes: Routes,
+    /// What each of the endpoints is, in their order.
+    targets: Vec<Target>,
     rcvbuf: Option<usize>,
     sndbuf: Option<usize>,
     tos: Option<u8>,
@@ -29,35 +35,34 @@ enum Target {
 }
 
 impl Dialer {
-    /// For an endpoint over tcp or ipc whose host has an address.
-    pub fn new(endpoint: &str, options: &Sockets) -> Result<Self, Error> {
-        let failed = |why: String| Error::Socket {
-            what: format!("cannot connect to {endpoint} with clients.engine = \"zmtp\""),
-            why,
+    /// For endpoints over tcp or ipc whose hosts have addresses.
+    pub fn new(routes: &Routes, options: &Sockets) -> Result<Self, Error> {
+        let target = |endpoint: &String| {
+            target(endpoint).map_err(|why| Error::Socket {
+                what: format!("cannot connect to {endpoint} with clients.engine = \"zmtp\""),
+                why,
+            })
         };
-        let to = match endpoint.split_once("://") {
-            Some(("tcp", address)) => tcp(address).map_err(failed)?,
-            Some(("ipc", address)) => {
-                Target::Ipc(ipc::address(address).map_err(|error| failed(error.to_string()))?)
-            }
-            _ => return Err(failed("it speaks over tcp and ipc".to_owned())),
-        };
+        let targets = routes.endpoints().all().iter().map(target).collect::<Result<_, Error>>()?;
         let bytes = |size: Option<Bytes>| size.and_then(|size| usize::try_from(size.0).ok());
         Ok(Self {
-            to,
+            routes: routes.clone(),
+            targets,
             rcvbuf: bytes(options.rcvbuf),
             sndbuf: bytes(options.sndbuf),
             tos: options.tos.and_then(|tos| u8::try_from(tos).ok()),
         })
     }
 
-    /// A connection that is made, or is being made: then its descriptor becomes writable.
-    pub fn dial(&self) -> Result<OwnedFd, Errno> {
-        self.try_dial().map_err(|error| Errno(error.raw_os_error()))
+    /// A connection of the client with this number that is made, or is being made: then its descriptor becomes writable.
+    pub fn dial(&self, client: u32) -> Result<OwnedFd, Errno> {
+        self.try_dial(client).map_err(|error| Errno(error.raw_os_error()))
     }
 
-    fn try_dial(&self) -> rustix::io::Result<OwnedFd> {
-        let family = match &self.to {
+    fn try_dial(&self, client: u32) -> rustix::io::Result<OwnedFd> {
+        let (target, source) = self.routes.of(client);
+        let target = &self.targets[target];
+        let family = match target {
             Target::Tcp(SocketAddr::V4(_), _) => AddressFamily::INET,
             Target::Tcp(SocketAddr::V6(_), _) => AddressFamily::INET6,
             Target::Ipc(_) => AddressFamily::UNIX,
@@ -70,7 +75,7 @@ impl Dialer {
         if let Some(size) = self.sndbuf {
             sockopt::set_socket_send_buffer_size(&socket, size)?;
         }
-        let begun = match &self.to {
+        let begun = match target {
             Target::Ipc(address) => net::connect(&socket, address),
             Target::Tcp(address, from) => {
                 // As libzmq: a request is on its way at once.
@@ -82,8 +87,14 @@ impl Dialer {
                     (Some(tos), _) => sockopt::set_ip_tos(&socket, tos)?,
                     (None, _) => {}
                 }
-                if let Some(from) = from {
-                    net::bind(&socket, from)?;
+                if self.routes.resets() {
+                    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+                }
+                if let Some(from) = source.map(|source| SocketAddr::new(source, 0)).or(*from) {
+                    if from.port() == 0 {
+                        late_port(&socket)?;
+                    }
+                    net::bind(&socket, &from)?;
                 }
                 net::connect(&socket, address)
             }
@@ -95,17 +106,48 @@ impl Dialer {
     }
 
     /// How a connection turned out whose descriptor has become writable.
-    pub fn outcome(&self, socket: &OwnedFd) -> Result<(), Errno> {
+    pub fn outcome(socket: &OwnedFd) -> Result<(), Errno> {
         let outcome = sockopt::socket_error(socket).and_then(|outcome| outcome);
         outcome.map_err(|error| Errno(error.raw_os_error()))?;
         // With nobody there, a connection to a port of this machine may get just that port as its own, and so connects to
         // itself: then the server could not have its port back.
-        if let Target::Tcp(address, _) = &self.to
-            && net::getsockname(socket).is_ok_and(|own| SocketAddr::try_from(own) == Ok(*address))
-        {
+        let address = |name: SocketAddrAny| SocketAddr::try_from(name).ok();
+        let own = net::getsockname(socket).ok().and_then(address);
+        if own.is_some() && own == net::getpeername(socket).ok().flatten().and_then(address) {
             return Err(Errno(libc::ECONNREFUSED));
         }
         Ok(())
+    }
+}
+
+fn target(endpoint: &str) -> Result<Target, String> {
+    match endpoint.split_once("://") {
+        Some(("tcp", address)) => tcp(address),
+        Some(("ipc", address)) => {
+            ipc::address(address).map(Target::Ipc).map_err(|error| error.to_string())
+        }
+        _ => Err("it speaks over tcp and ipc".to_owned()),
+    }
+}
+
+/// Has the port be chosen when the socket connects, where it must be another one only for connections to the same endpoint.
+#[expect(unsafe_code, reason = "rustix does not wrap this option")]
+fn late_port(socket: &OwnedFd) -> rustix::io::Result<()> {
+    let yes: libc::c_int = 1;
+    // SAFETY: the descriptor is open as long as it is borrowed, and the kernel reads one C int.
+    let outcome = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const yes).cast::<libc::c_void>(),
+            libc::socklen_t::try_from(size_of_val(&yes)).expect("an int is short"),
+        )
+    };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(System::from_io_error(&io::Error::last_os_error()).unwrap_or(System::INVAL))
     }
 }
 
@@ -134,14 +176,14 @@ mod tests {
     use super::*;
 
     fn dialer(endpoint: &str, options: &Sockets) -> Dialer {
-        Dialer::new(endpoint, options).unwrap()
+        Dialer::new(&Routes::to(endpoint), options).unwrap()
     }
 
     /// Dials and waits; gives the connection or why there is none.
     fn dialled(dialer: &Dialer) -> Result<OwnedFd, Errno> {
-        let socket = dialer.dial()?;
+        let socket = dialer.dial(0)?;
         poll(&mut [PollFd::new(&socket, PollFlags::OUT)], None).unwrap();
-        dialer.outcome(&socket).map(|()| socket)
+        Dialer::outcome(&socket).map(|()| socket)
     }
 
     #[test]
@@ -185,7 +227,8 @@ mod tests {
             ("inproc://a", "it speaks over tcp and ipc"),
             ("tcp://nohost.invalid:1", "nohost.invalid:1"),
         ] {
-            let error = Dialer::new(endpoint, &Sockets::default()).unwrap_err().to_string();
+            let error =
+                Dialer::new(&Routes::to(endpoint), &Sockets::default()).unwrap_err().to_string();
             assert!(error.contains(why) && error.contains("clients.engine"), "{error}");
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::ipc;
 use crate::machine::Clock;
+use zload_core::scenario::Endpoints;
 use zload_core::text;
 use zload_core::zmtp::{
     COMMAND, GREETING, LONG, MECHANISM, READY_LIMIT, Refusal, SIGNATURE, greeting, property, ready,
@@ -25,6 +26,8 @@ const FIRST_WITH_MECHANISM: u8 = 3;
 const IDENTITY: &[u8] = b"zload-look";
 /// Bytes of what is no greeting that are shown.
 const SHOWN: usize = 24;
+/// How many endpoints of a list are looked at: each may take a second.
+const LOOKED_AT: usize = 8;
 /// The sockets that a DEALER can talk to.
 const PARTNERS: [&str; 3] = ["ROUTER", "REP", "DEALER"];
 
@@ -100,6 +103,17 @@ impl Peer {
             ),
         })
     }
+}
+
+/// Why not all clients come through their handshakes at these endpoints, if what is there says so.
+pub fn objection(endpoints: &Endpoints) -> Option<String> {
+    if let Some(only) = endpoints.only() {
+        return look(only).objection(only);
+    }
+    endpoints.all().iter().take(LOOKED_AT).find_map(|endpoint| match look(endpoint) {
+        Peer::Nobody => Some(format!("nothing listens at {endpoint}")),
+        peer => peer.objection(endpoint),
+    })
 }
 
 /// Looks at what listens at an endpoint, which has no name of a host in it that takes long to resolve.

@@ -10,8 +10,10 @@ pub mod frame;
 pub mod greeting;
 pub mod ipc;
 pub mod peers;
+pub mod routes;
 pub mod sockets;
 pub mod stations;
+pub mod tables;
 pub mod tracer;
 
 use std::sync::Arc;

@@ -57,6 +57,7 @@ pub(super) const ROWS: &[Figure] = &[
     figure("hops.to_client.p99", "p99", Ns).compared(Lower, 10.0),
     figure("process.resident_bytes", "resident", Bytes).compared(Lower, 3.0).kept(11),
     figure("server.resident_bytes", "resident", Bytes).compared(Lower, 3.0),
+    figure("process.kernel_bytes", "what the kernel took as clients connected", Bytes),
     figure("throughput.requests_per_s", "requests", PerS).better(Higher).kept(0),
     figure("throughput.proxy_messages_per_s", "proxy", PerS),
     figure("throughput.proxy_bytes_per_s", "bytes through the proxy, both directions", BytesPerS),

@@ -88,10 +88,10 @@ impl Times {
 }
 
 impl ZmtpWorld {
-    /// A world of clients with these identities, none of which is connected.
-    pub(in crate::client) fn new<'a>(
+    /// A world of these clients, none of which is connected.
+    pub(in crate::client) fn new(
         settings: &Settings,
-        identities: impl Iterator<Item = &'a str>,
+        clients: &[Client],
         stop: &Arc<Stop>,
         counters: &Arc<DriverCounters>,
     ) -> Result<Self, Error> {
@@ -100,19 +100,20 @@ impl ZmtpWorld {
         epoll::add(&epoll, stop.wake_fd(), EventData::new_u64(STOP_EVENT), once)
             .map_err(descriptor)?;
         let limit = settings.sockets.maxmsgsize.map_or(u64::MAX, |most| most.0);
-        let line = |identity: &str| Line {
+        let line = |client: &Client| Line {
             descriptor: None,
             handshake: None,
             decoder: Decoder::new(limit),
             flags: Flags::default(),
             failures: 0,
             heard_at_beat: 0,
-            identity: identity.into(),
+            identity: (&*client.identity).into(),
+            number: client.number,
             partial: None,
             stash: Vec::new(),
             unsent: Vec::new(),
         };
-        let lines: Vec<Line> = identities.map(line).collect();
+        let lines: Vec<Line> = clients.iter().map(line).collect();
         let clients = u32::try_from(lines.len()).expect("clients are counted in 32 bits");
         let times = Times::new(&settings.sockets);
         let own_clock = Clock::start();
@@ -127,7 +128,7 @@ impl ZmtpWorld {
             command: Vec::new(),
             spare: None,
             overlooked: Vec::new(),
-            dialer: Dialer::new(&settings.endpoint, &settings.sockets)?,
+            dialer: Dialer::new(&settings.routes, &settings.sockets)?,
             wave: (WAVE / settings.drivers.max(1) as usize).max(LEAST_WAVE),
             knows_probes: settings.forms.matching != Matching::Order,
             limit,
@@ -137,6 +138,7 @@ impl ZmtpWorld {
             down: (0..clients).map(|client| Reverse((0, client))).collect(),
             dialling: Vec::new(),
             refusal: None,
+            short_of_ports: false,
             clock: own_clock,
             own_clock,
             stop: Arc::clone(stop),
@@ -162,7 +164,7 @@ impl ZmtpWorld {
                 return Err(Error::Interrupted);
             }
             if is_late() {
-                return Ok(false);
+                return if self.short_of_ports { Err(no_port(settings)) } else { Ok(false) };
             }
             let moved = self.attend(LOOK_EVERY).map_err(|errno| errno.failed("waiting"))?;
             for client in moved {
@@ -174,10 +176,15 @@ impl ZmtpWorld {
             self.counters.connected.set(self.up as u64);
             match self.refusal.take() {
                 None => {}
-                Some(Why::Machine(errno)) => {
-                    return Err(errno.failed(format!("cannot connect to {}", settings.endpoint)));
+                Some((client, why)) => {
+                    let endpoint = settings.routes.endpoint_of(self.lines[client as usize].number);
+                    return Err(match why {
+                        Why::Machine(errno) => {
+                            errno.failed(format!("cannot connect to {endpoint}"))
+                        }
+                        Why::Refused(refusal) => refused(refusal, endpoint),
+                    });
                 }
-                Some(Why::Refused(refusal)) => return Err(refused(refusal, &settings.endpoint)),
             }
         }
         // Connections that ended before all clients were connected do not count for the run.
@@ -301,7 +308,7 @@ impl ZmtpWorld {
     }
 
     fn dial(&mut self, client: u32, now_ns: u64) {
-        let dialled = self.dialer.dial().and_then(|socket| {
+        let dialled = self.dialer.dial(self.lines[client as usize].number).and_then(|socket| {
             let data = EventData::new_u64(client.into());
             epoll::add(self.waiter.epoll(), &socket, data, NEWS.union(EventFlags::OUT))
                 .map_err(|error| Errno(error.raw_os_error()))?;
@@ -317,8 +324,9 @@ impl ZmtpWorld {
             }
             Err(errno) => {
                 if errno == Errno::MFILE || errno == Errno(libc::ENFILE) {
-                    self.refusal.get_or_insert(Why::Machine(errno));
+                    self.refusal.get_or_insert((client, Why::Machine(errno)));
                 }
+                self.short_of_ports |= errno == Errno(libc::EADDRNOTAVAIL);
                 self.retry(client);
             }
         }
@@ -343,7 +351,7 @@ impl ZmtpWorld {
             }
             Err(refusal) => {
                 if let Some(refusal) = refusal {
-                    self.refusal.get_or_insert(Why::Refused(refusal));
+                    self.refusal.get_or_insert((client, Why::Refused(refusal)));
                 }
                 self.retry(client);
             }
@@ -357,7 +365,7 @@ impl ZmtpWorld {
             return Ok(false);
         };
         if !line.flags.greeted {
-            self.dialer.outcome(socket).map_err(|_| None)?;
+            Dialer::outcome(socket).map_err(|_| None)?;
             let mut words = greeting().to_vec();
             ready(line.identity.as_bytes(), &mut words);
             // A buffer that is empty has room for them.
@@ -413,6 +421,15 @@ impl ZmtpWorld {
             }
         }
     }
+}
+
+/// That not all clients are connected in time, as ports are missing here.
+fn no_port(settings: &Settings) -> Error {
+    Error::Limit(format!(
+        "not all clients are connected within {} (clients.connect_timeout): this machine has no free port for more connections to {}, as others have them, or a run that has just ended; wait a minute, or name addresses in clients.sources",
+        settings.connect_timeout,
+        settings.routes.endpoints()
+    ))
 }
 
 /// That a server is none for these clients, as it says itself.

@@ -11,6 +11,7 @@ use rustix::net::sockopt::set_socket_linger;
 use super::*;
 use crate::client::Settings;
 use crate::client::state::Client;
+use crate::wire::routes::Routes;
 use zload_core::message::{Forms, Frames as _};
 use zload_core::plan::{Plan, Share};
 use zload_core::scenario::Scenario;
@@ -39,7 +40,8 @@ impl Side {
             nonce: 1,
             keeps_seconds: false,
             forms: Arc::new(Forms::new(&scenario)),
-            endpoint: endpoint.to_owned(),
+            routes: Routes::to(endpoint),
+            own_tables: false,
             engine: scenario.clients.engine,
             sockets: scenario.sockets_in_use(),
             io_threads: 1,
@@ -53,8 +55,7 @@ impl Side {
             .collect();
         let counters = Arc::new(DriverCounters::default());
         let stop = Arc::new(Stop::new().unwrap());
-        let names = clients.iter().map(|client| &*client.identity);
-        let world = ZmtpWorld::new(&settings, names, &stop, &counters).unwrap();
+        let world = ZmtpWorld::new(&settings, &clients, &stop, &counters).unwrap();
         Self { world, settings, clients, counters }
     }
 
