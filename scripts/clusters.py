@@ -27,6 +27,15 @@ def same(whole, alone):
     print(f"{ledger['requests_sent']} requests of {len(load(whole)['shards'])} shards, the same as of one process, all answered")
 
 
+def answered(run):
+    """Every request of a run was sent and answered."""
+    result = load(run)
+    ledger, clients = result["ledger"], result["scenario"]["clients"]["count"]
+    if not ledger["requests_sent"] or ledger["requests_answered"] != ledger["requests_planned"]:
+        fail(f"{run}: {ledger}")
+    print(f"few ports: {clients} clients, {ledger['requests_answered']} requests, all answered")
+
+
 def check(whole, name, status):
     """A check of the verdict of the whole has this status."""
     checks = {check["name"]: check for check in load(whole)["verdict"]["checks"]}
@@ -83,4 +92,4 @@ def pod(path, index):
 
 
 if __name__ == "__main__":
-    {"same": same, "check": check, "late": late, "starts": starts, "pod": pod}[sys.argv[1]](*sys.argv[2:])
+    {"same": same, "answered": answered, "check": check, "late": late, "starts": starts, "pod": pod}[sys.argv[1]](*sys.argv[2:])

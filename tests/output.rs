@@ -19,7 +19,8 @@ fn a_saved_result_shows_as_the_run_did() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("result.json");
     let run = Zload::with_scenario("run", SHORT).args(&["-q", "-o", utf8(&path)]).end();
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    // On a busy machine figures may be INVALID.
+    assert!(matches!(run.code, Some(0 | 3)), "{}", run.stderr);
     assert_eq!(run.stderr, "", "-q keeps stderr silent");
     let shown = Zload::new(&["show", utf8(&path)]).end();
     assert_eq!(shown.stdout, run.stdout);
@@ -264,7 +265,7 @@ fn a_full_disk_is_an_error_and_a_closed_pipe_is_none() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     let ended = Zload::with_scenario("run", SHORT).args(&["-q"]).stdout(writer).end();
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert!(matches!(ended.code, Some(0 | 3)) && ended.stderr.is_empty(), "{}", ended.stderr);
 }
 
 #[test]

@@ -27,6 +27,14 @@ impl ClientEngine {
     }
 }
 
+/// What speaks for the clients if the scenario does not say: beside zload's own proxy libzmq, as in the guide's example;
+/// with a server of others zload itself, so that no client library is in the figures, unless an option is given that only
+/// libzmq has.
+pub(super) fn usual(scenario: &Scenario) -> ClientEngine {
+    let of_libzmq = options_of_libzmq(scenario).iter().any(|(_, given, _)| *given);
+    if scenario.has_proxy() || of_libzmq { ClientEngine::Libzmq } else { ClientEngine::Zmtp }
+}
+
 const QUEUE: &str =
     "zload's own engine has no queue: what the kernel does not take waits at its client";
 const THREADS: &str = "zload's own engine has no I/O threads";
@@ -40,14 +48,7 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
     {
         return Ok(());
     }
-    let sockets = &scenario.sockets;
-    for (path, given, why) in [
-        ("sockets.sndhwm", sockets.sndhwm.is_some(), QUEUE),
-        ("sockets.rcvhwm", sockets.rcvhwm.is_some(), QUEUE),
-        ("sockets.affinity", sockets.affinity.is_some(), THREADS),
-        ("proxy.io_threads", scenario.proxy.io_threads.0 != 1, THREADS),
-        ("sockets.backlog", sockets.backlog.is_some(), "clients do not listen"),
-    ] {
+    for (path, given, why) in options_of_libzmq(scenario) {
         if given {
             let message = format!("has no effect with clients.engine = \"zmtp\": {why}");
             let help = "leave it out, or set clients.engine = \"libzmq\"";
@@ -57,9 +58,41 @@ pub(super) fn error(scenario: &Scenario) -> Checked {
     Ok(())
 }
 
+/// The options that clients of zload's own engine do not have: whether each is given, and why it means nothing to them.
+fn options_of_libzmq(scenario: &Scenario) -> [(&'static str, bool, &'static str); 5] {
+    let sockets = &scenario.sockets;
+    [
+        ("sockets.sndhwm", sockets.sndhwm.is_some(), QUEUE),
+        ("sockets.rcvhwm", sockets.rcvhwm.is_some(), QUEUE),
+        ("sockets.affinity", sockets.affinity.is_some(), THREADS),
+        ("proxy.io_threads", scenario.proxy.io_threads.0 != 1, THREADS),
+        ("sockets.backlog", sockets.backlog.is_some(), "clients do not listen"),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clients_of_other_servers_have_no_library_unless_the_scenario_says_so() {
+        let engine = |rest: &str| {
+            let text = format!("load.rate = '1/s'\n{rest}");
+            Scenario::parse("a.toml", &text, &[]).unwrap().clients.engine
+        };
+        let external = "proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:5' }";
+        assert_eq!(engine(""), ClientEngine::Libzmq);
+        for zmtp in [
+            external,
+            "server.command = ['./s', '{frontend}']",
+            "proxy.frontend = 'tcp://127.0.0.1:5'\nworkers.connect = 'tcp://127.0.0.1:6'",
+        ] {
+            assert_eq!(engine(zmtp), ClientEngine::Zmtp, "{zmtp}");
+            for libzmq in ["clients.engine = 'libzmq'", "sockets.sndhwm = 5"] {
+                assert_eq!(engine(&format!("{zmtp}\n{libzmq}")), ClientEngine::Libzmq, "{zmtp}");
+            }
+        }
+    }
 
     fn parsed(rest: &str) -> Result<Scenario, String> {
         let text = format!("load.rate = '1/s'\nclients.engine = 'zmtp'\n{rest}");

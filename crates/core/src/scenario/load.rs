@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::validate::error;
 use super::value_error::ValueError;
-use super::{Engine, Scenario};
+use super::{Engine, Scenario, client_engine};
 use crate::problem::{Problem, nearest};
 
 /// One `--set key=value`, or one `--threshold`.
@@ -127,12 +127,16 @@ impl Scenario {
         let tree = source.tree(overrides)?;
         let mut scenario = Self::deserialize(Deserializer::from(tree.clone()))
             .map_err(|error| source.problem_of(&error))?;
-        let proxy = tree.get_ref().get("proxy").map(Spanned::get_ref);
-        let says_engine =
-            matches!(proxy, Some(DeValue::Table(proxy)) if proxy.contains_key("engine"));
+        let says_engine = |table| {
+            let table = tree.get_ref().get(table).map(Spanned::get_ref);
+            matches!(table, Some(DeValue::Table(table)) if table.contains_key("engine"))
+        };
         let elsewhere = scenario.server.is_some() || scenario.workers.connect.is_some();
-        if elsewhere && !says_engine {
+        if elsewhere && !says_engine("proxy") {
             scenario.proxy.engine = Engine::External;
+        }
+        if !says_engine("clients") {
+            scenario.clients.engine = client_engine::usual(&scenario);
         }
         scenario.run.duration = scenario.run.duration.or(scenario.duration());
         match error(&scenario).or_else(|| objection(&scenario)) {

@@ -265,7 +265,8 @@ fn clients(scenario: &Scenario) -> String {
         Threads::Fixed(threads) => format!(" on {}", counted(u64::from(threads), "driver")),
     };
     let engine = match scenario.clients.engine {
-        ClientEngine::Libzmq => "",
+        ClientEngine::Libzmq if scenario.has_proxy() => "",
+        ClientEngine::Libzmq => ", by libzmq",
         ClientEngine::Zmtp => ", by zload's own engine (zmtp)",
     };
     let probes = probes(scenario);
