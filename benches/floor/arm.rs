@@ -12,8 +12,9 @@ use crate::Outcome;
 use crate::child::{self, Finished, Sample};
 use crate::programs::Programs;
 
-/// The scenario that every load is made of, by `--set`.
+/// The scenario that every load is made of, by `--set`; and that of clients alone, without marks that only libzmq has.
 const SCENARIO: &str = "configs/hotpath.toml";
+const CLIENTS: &str = "configs/engines.toml";
 /// zload's own word that a measurement must not be used.
 const INVALID: i32 = 3;
 
@@ -33,6 +34,8 @@ pub(crate) struct Arm {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Zload,
+    /// zload's clients, with zload's server in a process of its own: the process is the client.
+    Client,
     Floor,
     Sleeper,
 }
@@ -62,12 +65,13 @@ impl Arm {
         let limit_ns = 1e9 * (phases.warmup_s + phases.seconds + 60.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some minutes")]
         let finished = child::run(&mut command, limit_ns as u64)?;
-        let allowed = self.kind == Kind::Zload && finished.status.code() == Some(INVALID);
+        let is_zload = matches!(self.kind, Kind::Zload | Kind::Client);
+        let allowed = is_zload && finished.status.code() == Some(INVALID);
         if !finished.status.success() && !allowed {
             return Err(format!("{command:?}: {}", finished.status));
         }
         let readings = match self.kind {
-            Kind::Zload => readings_of_zload(&finished, phases)?,
+            Kind::Zload | Kind::Client => readings_of_zload(&finished, phases)?,
             Kind::Floor | Kind::Sleeper => numbers(&finished.output),
         };
         Ok(Measured {
@@ -83,9 +87,23 @@ impl Arm {
         let milliseconds = |seconds: f64| format!("{:.0}ms", seconds * 1e3);
         let mut command;
         match self.kind {
-            Kind::Zload => {
-                command = Command::new(&programs.zload);
-                command.args(["run", SCENARIO, "-q", "--format", "json"]);
+            Kind::Zload | Kind::Client => {
+                let zload = &programs.zload;
+                let scenario = if self.kind == Kind::Client { CLIENTS } else { SCENARIO };
+                command = Command::new(zload);
+                command.args(["run", scenario, "-q", "--format", "json"]);
+                if self.kind == Kind::Client {
+                    let server = json!([
+                        zload,
+                        "serve",
+                        CLIENTS,
+                        "-q",
+                        "--set",
+                        "proxy.frontend={frontend}"
+                    ]);
+                    command.args(["--set", "proxy.engine=external"]);
+                    command.args(["--set", &format!("server.command={server}")]);
+                }
                 command.args(["--set", &format!("run.warmup={}", milliseconds(warmup_s))]);
                 command.args(["--set", &format!("run.duration={}", milliseconds(seconds))]);
                 for setting in &self.settings {
@@ -139,6 +157,7 @@ fn readings_of_zload(finished: &Finished, phases: Phases) -> Outcome<Readings> {
     let scaled = |value: Option<f64>, scale: f64| value.map(|value| value * scale);
     let middle = middle(finished, phases);
     let figures = [
+        ("process_ns_per_message", number("/process/cpu_ns_per_message")),
         ("requests_per_s", Some(requests_per_s)),
         ("service_p50_us", scaled(number("/latency/service/p50_ns"), 1e-3)),
         ("slip_p50_us", scaled(number("/latency/slip/p50_ns"), 1e-3)),

@@ -38,7 +38,7 @@ const SLEEP_RATE: f64 = 2_000.0;
 #[command(name = "scripts/floor")]
 struct Options {
     /// Only this row of the table; repeatable
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=13))]
     row: Vec<u8>,
     /// Play at least this many rounds
     #[arg(long, value_name = "N", default_value_t = 8)]

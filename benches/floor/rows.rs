@@ -90,6 +90,11 @@ pub(crate) fn groups(rows: &[u8]) -> Vec<Group> {
         many_clients(),
         schedule(),
         endurance(),
+        engines(1, 1, 0.4),
+        engines(16, 1, 0.4),
+        engines(128, 1, 0.4),
+        engines(1000, 1, 0.4),
+        engines(16, 128, 0.5),
     ];
     for group in &mut groups {
         group.comparisons.retain(|line| rows.is_empty() || rows.contains(&line.row));
@@ -280,13 +285,55 @@ fn endurance() -> Group {
     }
 }
 
+/// The same clients by zload's own engine and by libzmq, with the server in a process of its own.
+fn engines(clients: u32, in_flight: u32, most_cpu: f64) -> Group {
+    let load = format!("{clients} clients × {in_flight} in flight, server apart");
+    let settings = |engine: &str| {
+        let load = [("clients.count", clients), ("load.in_flight", in_flight)].map(setting);
+        load.into_iter().chain([format!("clients.engine={engine}")]).collect::<Vec<_>>()
+    };
+    let both = &["zmtp", "libzmq"];
+    let mut comparisons = vec![
+        Comparison {
+            row: 11,
+            what: format!("{load}: the client's CPU per request, zload's own engine ÷ libzmq"),
+            goal: Goal::AtMost { reach: most_cpu, aim: 0.33 },
+            arms: both,
+            value: |r| {
+                ratio(r, ("zmtp", "process_ns_per_message"), ("libzmq", "process_ns_per_message"))
+            },
+        },
+        Comparison {
+            row: 12,
+            what: format!("{load}: requests/s, zload's own engine ÷ libzmq"),
+            goal: Goal::AtLeast { reach: 0.97, aim: 1.0 },
+            arms: both,
+            value: |r| ratio(r, ("zmtp", "requests_per_s"), ("libzmq", "requests_per_s")),
+        },
+    ];
+    if (clients, in_flight) == (1, 1) {
+        comparisons.push(Comparison {
+            row: 13,
+            what: format!("{load}: median service time, zload's own engine ÷ libzmq"),
+            goal: Goal::AtMost { reach: 0.75, aim: 0.7 },
+            arms: both,
+            value: |r| ratio(r, ("zmtp", "service_p50_us"), ("libzmq", "service_p50_us")),
+        });
+    }
+    let arms = vec![
+        arm("zmtp", Kind::Client, &settings("zmtp")),
+        arm("libzmq", Kind::Client, &settings("libzmq")),
+    ];
+    Group { load, arms, comparisons, fixed_seconds: None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_row_is_there_and_brings_the_programs_it_needs() {
-        for row in 1..=10 {
+        for row in 1..=13 {
             let groups = groups(&[row]);
             assert!(!groups.is_empty(), "row {row}");
             for group in groups {
