@@ -45,6 +45,7 @@ fn the_legs_of_every_request_add_up_to_its_response_time_with_every_engine() {
         let (result, events) = traced(scenario, &["--set", &sets[0], "--set", &sets[1]]);
         let hops = &result["hops"];
         assert_eq!((&hops["sampled"], &hops["disordered"]), (&200.into(), &0.into()), "{engine}");
+        assert_eq!(hops["in_generator"].is_null(), clients == "libzmq", "{engine}");
         let null = LEGS.iter().filter(|leg| hops[*leg].is_null()).count();
         assert_eq!(null, hidden, "{engine}: legs that it hides");
         let requests = events.iter().filter(|event| event["args"]["response_ns"].is_u64());

@@ -52,6 +52,49 @@ fn a_saturated_server_loses_nothing_and_its_requests_are_held_back() {
     }
 }
 
+/// What the check of the generator's queue says where it has no data.
+fn why_no_lag(result: &Value) -> String {
+    let checks = result["verdict"]["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|check| check["name"] == "generator_lag").expect("it is there");
+    assert_eq!((&check["status"], &check["value"]), (&"not_applicable".into(), &Value::Null));
+    check["sentence"].as_str().expect("a sentence").to_owned()
+}
+
+#[test]
+fn what_waits_in_the_generator_is_known_over_tcp_whoever_the_server_is() {
+    let load = "load = { rate = '500/s' }\nrun = { warmup = '100ms', duration = '1s' }";
+    let own = "load = { rate = '500/s' }\nproxy = { engine = 'batch' }\n\
+               run = { warmup = '100ms', duration = '1s', follow_one_in = 1 }";
+    let server = ForeignServer::start("tcp://127.0.0.1:*", |_, body| vec![body.to_vec()]);
+    for scenario in [own.to_owned(), server.scenario(load)] {
+        let result = Zload::run(&scenario).args(&["--set", "clients.engine=zmtp"]).result(0);
+        let hops = &result["hops"];
+        assert_eq!((&hops["sampled"], &hops["disordered"]), (&500.into(), &0.into()));
+        assert_eq!(hops["in_generator"]["count"], 500, "each first reply has a stamp");
+        let [whole, waking, queue] = ["in_generator", "in_generator_waking", "in_generator_queue"]
+            .map(|part| number(&result, &format!("hops.{part}.mean_ns")));
+        assert!(whole > 0 && whole.abs_diff(waking + queue) <= 2, "{whole} {waking} {queue}");
+        let service = number(&result, "latency.service.mean_ns");
+        assert!(whole < service, "{whole} of {service}");
+        let shares = hops["owners"][0]["shares"].as_object().expect("shares");
+        let sum: f64 = shares.values().filter_map(Value::as_f64).sum();
+        assert!(shares.contains_key("in_generator") && (sum - 1.0).abs() < 1e-9, "{shares:?}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let ipc = format!("proxy.frontend=ipc://{}", folder.path().join("socket").display());
+    for (sets, why) in [
+        (["clients.engine=libzmq", "proxy.frontend=tcp://127.0.0.1:*"], "libzmq does not tell"),
+        (["clients.engine=zmtp", &*ipc], "not over ipc"),
+    ] {
+        let result = Zload::run(own).args(&["--set", sets[0], "--set", sets[1]]).result(0);
+        for part in ["in_generator", "in_generator_waking", "in_generator_queue"] {
+            assert!(result["hops"][part].is_null(), "{part}");
+        }
+        assert!(!result["hops"]["to_client"].is_null());
+        assert!(why_no_lag(&result).contains(why), "{result}");
+    }
+}
+
 /// The sentence about connections that ended.
 fn about_connections(result: &Value) -> String {
     let notes = result["notes"].as_array().expect("notes");

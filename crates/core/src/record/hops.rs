@@ -24,6 +24,10 @@ pub struct Hops {
     pub planned: Option<Part>,
     /// The rest of that leg.
     pub overshoot: Option<Part>,
+    /// The part of the leg in the generator in which it slept and was being woken.
+    pub waking: Option<Part>,
+    /// The rest of that leg.
+    pub queued: Option<Part>,
     /// Which leg accounts for the time of all requests, and of the slowest.
     pub owners: Vec<Owners>,
     /// Traces of which some instant is before the one that must have come first; there should be none.
@@ -81,6 +85,8 @@ impl Hops {
                     .iter()
                     .map(|trace| Some(in_worker(trace)?.saturating_sub(planned_ns(trace)))),
             ),
+            waking: part(traces.iter().map(Trace::waking_ns)),
+            queued: part(traces.iter().map(Trace::queued_ns)),
             owners: owners(&traces),
             disordered: traces.iter().filter(|trace| !trace.is_ordered()).count() as u64,
         })
@@ -193,7 +199,8 @@ mod tests {
         let hidden = Trace { timestamps: Timestamps::default(), ..trace(10) };
         let hops = Hops::of(&[hidden], &plan()).unwrap();
         let seen: Vec<bool> = hops.legs.iter().map(Option::is_some).collect();
-        assert_eq!(seen, [true, false, false, false, false, false, false, true]);
+        assert_eq!(seen, [true, false, false, false, false, false, false, true, false]);
+        assert!(hops.waking.is_none() && hops.queued.is_none());
         assert!(hops.waiting.is_none() && hops.overshoot.is_none());
         assert!(Hops::of(&[], &plan()).is_none());
     }

@@ -32,6 +32,11 @@ pub struct PackedTraces {
     /// reply plus one, or 0 if not all came. Each number in groups of seven bits, the lowest first, all but the last with the
     /// eighth bit set; compressed with zlib, base64.
     pub packed: String,
+    /// Of each request in the same order, packed alike: how long its first reply waited at this machine until the client took
+    /// it, in nanoseconds plus one, or 0 if that is not known, and how much of that the client was asleep and being woken. Null
+    /// if it is known of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<String>,
 }
 
 impl PackedTraces {
@@ -39,7 +44,8 @@ impl PackedTraces {
     pub fn of(traces: &Traces) -> Self {
         let mut bytes = Vec::new();
         let mut before_ns = 0;
-        for trace in traces.intended_from(0) {
+        let ordered = traces.intended_from(0);
+        for trace in &ordered {
             let since_ns = |ns: u64| ns.saturating_sub(trace.intended_ns);
             let last = trace.last_response_ns().map_or(0, |ns| ns.saturating_add(1));
             let fields: [u64; FIELDS] = [
@@ -56,12 +62,13 @@ impl PackedTraces {
             }
             before_ns = trace.intended_ns;
         }
-        let mut deflated = Vec::new();
-        ZlibEncoder::new(&*bytes, Compression::default())
-            .read_to_end(&mut deflated)
-            .expect("reading from memory cannot fail");
-        let packed = STANDARD.encode(deflated);
-        Self { one_in: traces.one_in().max(1), skipped: traces.skipped(), packed }
+        let arrivals = ordered.iter().any(|trace| trace.arrived_ns > 0).then(|| arrivals(&ordered));
+        Self {
+            one_in: traces.one_in().max(1),
+            skipped: traces.skipped(),
+            packed: deflated(&bytes),
+            arrivals,
+        }
     }
 
     /// The sample, whose requests have these keys by client and number; `None` if zload did not write it.
@@ -69,10 +76,13 @@ impl PackedTraces {
         if !self.one_in.is_power_of_two() || self.one_in > 1 << 62 {
             return None;
         }
-        let deflated = STANDARD.decode(&self.packed).ok()?;
-        let mut bytes = Vec::new();
-        ZlibDecoder::new(&*deflated).take(LONGEST + 1).read_to_end(&mut bytes).ok()?;
+        let bytes = inflated(&self.packed)?;
         let mut rest = bytes.as_slice();
+        let of_arrivals = match &self.arrivals {
+            Some(packed) => Some(inflated(packed)?),
+            None => None,
+        };
+        let mut arrivals = of_arrivals.as_deref();
         let mut kept = Vec::new();
         let mut before_ns = 0;
         while !rest.is_empty() {
@@ -87,6 +97,11 @@ impl PackedTraces {
                 Some(ns) => intended_ns.checked_add(ns)?,
                 None => 0,
             };
+            let received_ns = intended_ns.checked_add(response_ns)?;
+            let (waited, waking_ns) = match &mut arrivals {
+                Some(rest) => (pop(rest)?, pop(rest)?),
+                None => (0, 0),
+            };
             kept.push(Trace {
                 key: key(client, request),
                 client,
@@ -95,15 +110,47 @@ impl PackedTraces {
                 intended_ns,
                 sent_ns: intended_ns.checked_add(slip_ns)?,
                 timestamps: Timestamps::default(),
-                received_ns: intended_ns.checked_add(response_ns)?,
+                arrived_ns: match waited.checked_sub(1) {
+                    Some(ns) => received_ns.checked_sub(ns)?,
+                    None => 0,
+                },
+                waking_ns,
+                received_ns,
                 last_received_ns,
             });
             before_ns = intended_ns;
         }
         let sampled = kept.iter().all(|trace| trace.key.0 & (self.one_in - 1) == 0);
-        let fits = sampled && kept.len() <= Traces::MOST;
+        let fits = sampled && kept.len() <= Traces::MOST && arrivals.is_none_or(<[u8]>::is_empty);
         fits.then(|| Traces::restored(kept, self.one_in, self.skipped))
     }
+}
+
+/// What is known of when the first replies to these requests arrived.
+fn arrivals(traces: &[Trace]) -> String {
+    let mut bytes = Vec::new();
+    for trace in traces {
+        let is_known = trace.arrived_ns > 0;
+        let waited = trace.received_ns.saturating_sub(trace.arrived_ns).saturating_add(1);
+        push(&mut bytes, if is_known { waited } else { 0 });
+        push(&mut bytes, trace.waking_ns);
+    }
+    deflated(&bytes)
+}
+
+fn deflated(bytes: &[u8]) -> String {
+    let mut deflated = Vec::new();
+    ZlibEncoder::new(bytes, Compression::default())
+        .read_to_end(&mut deflated)
+        .expect("reading from memory cannot fail");
+    STANDARD.encode(deflated)
+}
+
+fn inflated(packed: &str) -> Option<Vec<u8>> {
+    let deflated = STANDARD.decode(packed).ok()?;
+    let mut bytes = Vec::new();
+    ZlibDecoder::new(&*deflated).take(LONGEST + 1).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 fn push(bytes: &mut Vec<u8>, mut number: u64) {
@@ -142,13 +189,17 @@ mod tests {
             requests in prop::collection::vec(
                 (0..9_u32, 0..1_000_u64, 0..4_u32, 0..1_u64 << 40, 0..1_u64 << 33, prop::option::of(0..1_u64 << 33)), 0..60,
             ),
+            stamped in any::<bool>(),
         ) {
             let mut traces = Traces::new(100, 1);
             for (client, request, owed, intended_ns, took_ns, last) in requests {
+                let is_stamped = stamped && request % 3 > 0;
                 let received_ns = intended_ns + took_ns;
                 traces.keep(Trace {
                     key: key(client, request), client, owed, request, intended_ns,
                     sent_ns: intended_ns + took_ns / 3, received_ns,
+                    arrived_ns: if is_stamped { received_ns - took_ns / 5 } else { 0 },
+                    waking_ns: if is_stamped { took_ns / 7 } else { 0 },
                     last_received_ns: last.map_or(0, |ns| received_ns + ns + 1),
                     ..Trace::default()
                 });
@@ -163,7 +214,10 @@ mod tests {
             let mut deflated = Vec::new();
             ZlibEncoder::new(&*bytes, Compression::fast()).read_to_end(&mut deflated).unwrap();
             let packed = STANDARD.encode(deflated);
-            let _refused = PackedTraces { one_in, skipped: 0, packed }.unpacked(key);
+            let none = PackedTraces::of(&Traces::new(1, 1)).packed;
+            for (packed, arrivals) in [(packed.clone(), None), (none, Some(packed))] {
+                let _refused = PackedTraces { one_in, skipped: 0, packed, arrivals }.unpacked(key);
+            }
         }
     }
 
@@ -172,6 +226,8 @@ mod tests {
         let good = PackedTraces::of(&Traces::new(1, 1));
         assert!(good.unpacked(key).is_some());
         assert!(PackedTraces { one_in: 3, ..good.clone() }.unpacked(key).is_none());
+        let more = Some(deflated(&[1, 1]));
+        assert!(PackedTraces { arrivals: more, ..good.clone() }.unpacked(key).is_none());
         assert!(PackedTraces { packed: "no".to_owned(), ..good }.unpacked(key).is_none());
     }
 }

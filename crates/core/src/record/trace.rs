@@ -1,7 +1,7 @@
 //! The trace of one request to its first reply: instants, and the legs between them.
 //!
-//! An instant that an engine or an external server hides is absent, and the leg that follows is wider by it: legs are
-//! never invented. Invariant: the legs of a trace add up to its response time exactly.
+//! An instant that an engine or an external server hides is absent, and the leg that follows is wider by it, or the last one if that
+//! is when the reply arrived at the client's machine: legs are never invented. Invariant: the legs of a trace add up to its response time exactly.
 
 use crate::plan::DrawKey;
 
@@ -22,13 +22,15 @@ pub enum Leg {
     BackToProxy,
     /// Until the proxy handed it to its frontend.
     BackInProxy,
-    /// Until the client received it.
+    /// Until it had arrived at the client's machine, or, where that is hidden, until the client took it.
     ToClient,
+    /// From then until the client took it.
+    InGenerator,
 }
 
 impl Leg {
     /// How many legs there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Slip,
@@ -39,6 +41,7 @@ impl Leg {
         Self::BackToProxy,
         Self::BackInProxy,
         Self::ToClient,
+        Self::InGenerator,
     ];
 
     /// Its name in results and reports.
@@ -52,6 +55,7 @@ impl Leg {
             Self::BackToProxy => "back_to_proxy",
             Self::BackInProxy => "back_in_proxy",
             Self::ToClient => "to_client",
+            Self::InGenerator => "in_generator",
         }
     }
 }
@@ -94,6 +98,10 @@ pub struct Trace {
     pub sent_ns: u64,
     /// What the server's stations saw.
     pub timestamps: Timestamps,
+    /// When its first reply had arrived at the client's machine, at the latest; 0 if the kernel did not say.
+    pub arrived_ns: u64,
+    /// How long since then its client was asleep, and being woken, in nanoseconds.
+    pub waking_ns: u64,
     /// When the client took its first reply.
     pub received_ns: u64,
     /// When the client took its last reply; 0 if not all came.
@@ -144,10 +152,24 @@ impl Trace {
             .then(|| worker_free_ns.min(worker_start_ns).saturating_sub(handed_on_ns))
     }
 
+    /// The part of [`Leg::InGenerator`] in which the client slept and was being woken.
+    pub fn waking_ns(&self) -> Option<u64> {
+        Some(self.waking_ns.min(self.in_generator_ns()?))
+    }
+
+    /// The rest of that leg, in which the client had something else to do.
+    pub fn queued_ns(&self) -> Option<u64> {
+        Some(self.in_generator_ns()? - self.waking_ns()?)
+    }
+
+    fn in_generator_ns(&self) -> Option<u64> {
+        self.legs()[Leg::InGenerator as usize]
+    }
+
     /// When each leg ended.
     fn ends(&self) -> [Option<u64>; Leg::COUNT] {
         let known = |at_ns: u64| (at_ns > 0).then_some(at_ns);
-        let timestamps = &self.timestamps;
+        let (timestamps, arrived) = (&self.timestamps, known(self.arrived_ns));
         [
             Some(self.sent_ns),
             known(timestamps.proxy_in_ns),
@@ -156,7 +178,8 @@ impl Trace {
             known(timestamps.worker_reply_ns),
             known(timestamps.back_in_ns),
             known(timestamps.back_out_ns),
-            Some(self.received_ns),
+            arrived.or(Some(self.received_ns)),
+            arrived.and(Some(self.received_ns)),
         ]
     }
 }
@@ -167,7 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// A trace whose instants are these, in order, without those that are hidden.
-    fn trace(gaps: [u64; 9], hidden: [bool; 6]) -> Trace {
+    fn trace(gaps: [u64; 10], hidden: [bool; 7]) -> Trace {
         let mut at_ns = 0;
         let instants = gaps.map(|gap| {
             at_ns += gap;
@@ -186,7 +209,8 @@ mod tests {
                 back_out_ns: seen(5),
                 ..Timestamps::default()
             },
-            received_ns: instants[8],
+            arrived_ns: seen(6),
+            received_ns: instants[9],
             ..Trace::default()
         }
     }
@@ -194,7 +218,7 @@ mod tests {
     proptest! {
         #[test]
         fn legs_add_up_to_the_response_time_whatever_is_hidden(
-            gaps in prop::array::uniform9(1..1_000_000_000_u64), hidden in prop::array::uniform6(any::<bool>()),
+            gaps in prop::array::uniform10(1..1_000_000_000_u64), hidden in prop::array::uniform7(any::<bool>()),
         ) {
             let trace = trace(gaps, hidden);
             prop_assert!(trace.is_ordered());
@@ -206,15 +230,27 @@ mod tests {
 
     #[test]
     fn a_hidden_proxy_makes_the_leg_to_the_worker_wider() {
-        let trace =
-            trace([10, 1, 2, 4, 8, 16, 32, 64, 128], [true, true, false, false, true, true]);
-        let legs = [Some(1), None, None, Some(14), Some(16), None, None, Some(224)];
+        let hidden = [true, true, false, false, true, true, false];
+        let trace = trace([10, 1, 2, 4, 8, 16, 32, 64, 128, 256], hidden);
+        let legs = [Some(1), None, None, Some(14), Some(16), None, None, Some(224), Some(256)];
         assert_eq!(trace.legs(), legs);
     }
 
     #[test]
+    fn what_is_not_spent_on_waking_in_the_generator_is_its_queue() {
+        let mut trace = trace([10; 10], [false; 7]);
+        for (waking_ns, parts) in [(0, (0, 10)), (4, (4, 6)), (99, (10, 0))] {
+            trace.waking_ns = waking_ns;
+            assert_eq!((trace.waking_ns(), trace.queued_ns()), (Some(parts.0), Some(parts.1)));
+        }
+        trace.arrived_ns = 0;
+        assert_eq!((trace.waking_ns(), trace.queued_ns()), (None, None));
+        assert_eq!(trace.legs()[7..], [Some(20), None], "the leg before is wider by it");
+    }
+
+    #[test]
     fn waiting_ends_when_the_worker_is_free_or_takes_the_request() {
-        let mut trace = trace([0, 10, 10, 10, 100, 1, 1, 1, 1], [false; 6]);
+        let mut trace = trace([0, 10, 10, 10, 100, 1, 1, 1, 1, 1], [false; 7]);
         for (free_ns, waited_ns) in [(0, 0), (30, 0), (90, 60), (130, 100), (999, 100)] {
             trace.timestamps.worker_free_ns = free_ns;
             assert_eq!(trace.waiting_ns(), Some(waited_ns), "{free_ns}");
@@ -223,7 +259,7 @@ mod tests {
 
     #[test]
     fn instants_out_of_order_are_noticed() {
-        let mut trace = trace([1; 9], [false; 6]);
+        let mut trace = trace([1; 10], [false; 7]);
         trace.timestamps.worker_start_ns = 1;
         assert!(!trace.is_ordered());
     }

@@ -23,7 +23,7 @@ pub(super) fn legs(result: &RunResult) -> Option<Section> {
     let mut blocks: Vec<Block> = slowest(hops).map(Block::sentence).into_iter().collect();
     blocks.push(Block::Plot(plot));
     // Of two rows the bars say all.
-    if !hops.hides_the_server() {
+    if !hops.hides_the_server() || hops.in_generator.is_some() {
         blocks.push(Block::Table(table(result, hops)));
     }
     if hops.skipped > 0 {
@@ -85,6 +85,10 @@ fn parts_of(hops: &HopFigures, leg: Leg) -> Vec<Row> {
         Leg::InWorker => [
             ("planned delay", "in_worker_planned", &hops.in_worker_planned),
             ("on top", "in_worker_overshoot", &hops.in_worker_overshoot),
+        ],
+        Leg::InGenerator => [
+            ("being woken", "in_generator_waking", &hops.in_generator_waking),
+            ("driver busy", "in_generator_queue", &hops.in_generator_queue),
         ],
         _ => return Vec::new(),
     };
@@ -206,12 +210,15 @@ fn medians(side: &Side) -> Vec<(Leg, u64)> {
 
 fn medians_table(sides: &[Side]) -> Table {
     let headings = sides.iter().map(|side| Span::side(side.letter, &side.figures.name).into());
-    let rows = Leg::ALL.into_iter().filter(|leg| *leg != Leg::Slip).map(|leg| {
+    let latencies = |side: &Side<'_>, leg| -> Option<LatencySummary> {
+        side.hops.legs().into_iter().find(|(other, _)| *other == leg)?.1.cloned()
+    };
+    // A leg that both hide is part of another one.
+    let is_seen = |leg: &Leg| sides.iter().any(|side| latencies(side, *leg).is_some());
+    let rows = Leg::ALL.into_iter().filter(is_seen).map(|leg| {
         let of = |side: &Side| {
             let field = format!("{}.hops.{}.p50_ns", side.letter, leg.name());
-            let legs = side.hops.legs();
-            let found = legs.into_iter().find(|(other, _)| *other == leg);
-            time(field, found.and_then(|(_, latencies)| latencies?.p50_ns))
+            time(field, latencies(side, leg).and_then(|latencies| latencies.p50_ns))
         };
         let cells = std::iter::once(plain_name(leg).into()).chain(sides.iter().map(of));
         Row::of(cells)

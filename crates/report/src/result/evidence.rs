@@ -5,14 +5,14 @@ use super::stage_figures::{in_flight_within, queues, within};
 use super::summary::{OfRequest, effective_size};
 use super::{Environment, Kind, PERCENTILES, Throughput, shards};
 use crate::verdict::{
-    Delays, EffectiveSize, Evidence, Flow, LoadChange, OpenLoad, Percentiles, Probes, SecondOfLoad,
-    ServerCounts, StageOfLoad, TimeSeries,
+    Arrivals, Delays, EffectiveSize, Evidence, Flow, LoadChange, OpenLoad, Percentiles, Probes,
+    SecondOfLoad, ServerCounts, StageOfLoad, TimeSeries,
 };
 use zload_core::facts::Measured;
 use zload_core::plan::{Offered, Plan, StagePlan};
 use zload_core::quantity::rounded;
 use zload_core::record::{Hops, LatencyHistogram, Ledger, SECOND_NS, Trace};
-use zload_core::scenario::{DelayBy, Matching, Request, Scenario, StageShape};
+use zload_core::scenario::{ClientEngine, DelayBy, Matching, Request, Scenario, StageShape};
 
 /// Plans of more requests are not counted second by second: that would take longer than a second.
 const MOST_COUNTED: f64 = 1e7;
@@ -61,6 +61,8 @@ pub(super) fn evidence(
         lost_because: lost.then(|| lost_because(scenario, plan, run, &recorded.ledger)),
         host: run.host.clone(),
         clock_resolution_ns: run.clock_resolution_ns,
+        arrivals: arrivals(plan, traces),
+        arrivals_hidden: arrivals_hidden(scenario, run),
         probes: probes(plan, run, traces),
         shards: shards::evidence(plan, run),
     }
@@ -191,6 +193,36 @@ fn seconds(plan: &Plan, run: &Measured) -> Vec<SecondOfLoad> {
         }
     }
     seconds
+}
+
+/// How long first replies waited at the clients' machine, of those traced requests of which that is known.
+fn arrivals(plan: &Plan, traces: &[Trace]) -> Option<Arrivals> {
+    let [mut service, mut without_queue, mut in_generator] =
+        [(); 3].map(|()| LatencyHistogram::new());
+    for trace in traces.iter().filter(|trace| plan.follows(trace.key)) {
+        let Some((waking_ns, queued_ns)) = trace.waking_ns().zip(trace.queued_ns()) else {
+            continue;
+        };
+        service.record(trace.service_ns());
+        without_queue.record(trace.service_ns().saturating_sub(queued_ns));
+        in_generator.record(waking_ns + queued_ns);
+    }
+    (!service.histogram().is_empty()).then(|| Arrivals {
+        service: percentiles(&service),
+        without_queue: percentiles(&without_queue),
+        in_generator: percentiles(&in_generator),
+    })
+}
+
+/// Why it is not known when replies arrived, where the kernel is not asked.
+fn arrivals_hidden(scenario: &Scenario, run: &Measured) -> Option<&'static str> {
+    if scenario.clients.engine == ClientEngine::Libzmq {
+        Some("libzmq does not tell when a reply arrived (clients.engine = \"zmtp\" does, over tcp)")
+    } else if !run.frontend.all().iter().any(|endpoint| endpoint.starts_with("tcp")) {
+        Some("the kernel stamps what comes over tcp, and not over ipc")
+    } else {
+        None
+    }
 }
 
 /// What probe clients saw beside the others, of whose requests these are a sample.

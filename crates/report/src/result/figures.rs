@@ -64,7 +64,7 @@ pub const PARTS: &[Part] = &[
     part("probes", "the scenario has no probe clients (clients.probes)"),
     part(
         "hops",
-        "no sampled request got a reply, or this leg cannot be measured with this engine or an external server",
+        "no sampled request got a reply, or this leg cannot be measured with this engine or an external server (in_generator: only with clients.engine = \"zmtp\", over tcp)",
     ),
     part(
         "ideal",

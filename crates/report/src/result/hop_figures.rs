@@ -46,8 +46,18 @@ pub struct HopFigures {
     pub back_to_proxy: Option<LatencySummary>,
     /// Until the proxy forwarded it.
     pub back_in_proxy: Option<LatencySummary>,
-    /// Until the client received it.
+    /// Until it arrived at the client's machine, or, of a reply of which that is not known, until the client received it.
     pub to_client: Option<LatencySummary>,
+    /// From its arrival until the client received it: zload's own part. Null unless the kernel says when it arrived, which
+    /// takes `clients.engine = "zmtp"` over tcp; the check `generator_lag` says why.
+    #[serde(default)]
+    pub in_generator: Option<LatencySummary>,
+    /// The part of `in_generator` in which the driver slept and was being woken, as any client that has to be woken.
+    #[serde(default)]
+    pub in_generator_waking: Option<LatencySummary>,
+    /// The rest of `in_generator`, in which the driver was busy with other clients, and with reading this reply.
+    #[serde(default)]
+    pub in_generator_queue: Option<LatencySummary>,
     /// Each leg's share of the time of all requests, of the slowest 1 % and of the slowest 0.1 %.
     pub owners: Vec<OwnerFigures>,
 }
@@ -94,13 +104,19 @@ impl HopFigures {
             back_to_proxy: leg(Leg::BackToProxy, |hops| &hops.back_to_proxy),
             back_in_proxy: leg(Leg::BackInProxy, |hops| &hops.back_in_proxy),
             to_client: leg(Leg::ToClient, |hops| &hops.to_client),
+            in_generator: leg(Leg::InGenerator, |hops| &hops.in_generator),
+            in_generator_waking: of(&hops.waking, |hops| &hops.in_generator_waking),
+            in_generator_queue: of(&hops.queued, |hops| &hops.in_generator_queue),
             owners: hops.owners.iter().map(OwnerFigures::new).collect(),
         }
     }
 
-    /// Whether only the last leg is measured, as of an external server, which then is all that is between sent and received.
+    /// Whether no leg through the server is measured, as of an external one, which then is in the one that ends at the client.
     pub fn hides_the_server(&self) -> bool {
-        self.legs().iter().all(|(leg, latencies)| *leg == Leg::ToClient || latencies.is_none())
+        let at_the_client = [Leg::ToClient, Leg::InGenerator];
+        self.legs()
+            .iter()
+            .all(|(leg, latencies)| at_the_client.contains(leg) || latencies.is_none())
     }
 
     /// What a leg is called in reports.
@@ -122,6 +138,7 @@ impl HopFigures {
             (Leg::BackToProxy, self.back_to_proxy.as_ref()),
             (Leg::BackInProxy, self.back_in_proxy.as_ref()),
             (Leg::ToClient, self.to_client.as_ref()),
+            (Leg::InGenerator, self.in_generator.as_ref()),
         ]
     }
 }

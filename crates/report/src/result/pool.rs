@@ -74,7 +74,7 @@ impl PooledLatencies {
 #[derive(Debug, Clone, Default)]
 pub struct PooledHops {
     pooled: Option<HopFigures>,
-    legs: [Option<PooledLatency>; 11],
+    legs: [Option<PooledLatency>; 14],
 }
 
 impl PooledHops {
@@ -130,8 +130,8 @@ impl Latency {
     }
 }
 
-/// Every distribution of hops: of each leg, and of the parts of two of them.
-fn distributions(hops: &mut HopFigures) -> [&mut Option<LatencySummary>; 11] {
+/// Every distribution of hops: of each leg, and of the parts of three of them.
+fn distributions(hops: &mut HopFigures) -> [&mut Option<LatencySummary>; 14] {
     // What is no distribution is pooled in `add`; a field that is not named here does not compile.
     let HopFigures {
         sampled: _,
@@ -150,6 +150,9 @@ fn distributions(hops: &mut HopFigures) -> [&mut Option<LatencySummary>; 11] {
         back_to_proxy,
         back_in_proxy,
         to_client,
+        in_generator,
+        in_generator_waking,
+        in_generator_queue,
         owners: _,
     } = hops;
     [
@@ -164,6 +167,9 @@ fn distributions(hops: &mut HopFigures) -> [&mut Option<LatencySummary>; 11] {
         back_to_proxy,
         back_in_proxy,
         to_client,
+        in_generator,
+        in_generator_waking,
+        in_generator_queue,
     ]
 }
 

@@ -67,10 +67,25 @@ pub struct Evidence {
     pub host: Option<HostUse>,
     /// Smallest step of the clock, in nanoseconds ([`zload_core::facts::Measured::clock_resolution_ns`]).
     pub clock_resolution_ns: Option<u64>,
+    /// How long first replies waited at the generator's machine; `None` if the kernel does not say.
+    pub arrivals: Option<Arrivals>,
+    /// Why the kernel was not asked for that, if it was not.
+    pub arrivals_hidden: Option<&'static str>,
     /// What probe clients saw; `None` without any.
     pub probes: Option<Probes>,
     /// What is known of its shards, of a run that was merged of them.
     pub shards: Option<Shards>,
+}
+
+/// What the kernel says of when first replies arrived at the generator's machine, of the traced requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Their service time: from sent until it was read.
+    pub service: Percentiles,
+    /// The same without the time that they waited for a driver that was busy.
+    pub without_queue: Percentiles,
+    /// From the arrival until it was read.
+    pub in_generator: Percentiles,
 }
 
 /// What probe clients saw, and what the others saw meanwhile.

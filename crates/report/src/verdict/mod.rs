@@ -9,6 +9,7 @@ mod check;
 mod effect;
 mod evidence;
 mod generator;
+mod lag;
 mod machine;
 mod omission;
 mod probes;
@@ -28,8 +29,8 @@ pub use backlog::certain_growth;
 pub use ceiling::{Ceiling, CeilingBy};
 pub use check::{Check, CheckStatus};
 pub use evidence::{
-    Delays, EffectiveSize, Evidence, Flow, LoadChange, OfShard, OpenLoad, Percentiles, Probes,
-    SampledRequest, SecondOfLoad, ServerCounts, Shards, StageOfLoad, TimeSeries, Twin,
+    Arrivals, Delays, EffectiveSize, Evidence, Flow, LoadChange, OfShard, OpenLoad, Percentiles,
+    Probes, SampledRequest, SecondOfLoad, ServerCounts, Shards, StageOfLoad, TimeSeries, Twin,
 };
 pub(crate) use generator::HELD_BACK;
 pub use omission::{Omission, as_a_waiting_client};
@@ -89,6 +90,7 @@ pub fn judge(evidence: &Evidence, limits: &Limits) -> Verdict {
         ("delivered_rate", generator::delivered_rate(evidence, limits)),
         ("delivered_each_second", generator::delivered_each_second(evidence, limits)),
         ("generator_saturated", of_each(evidence, |of| generator::saturated(of, limits))),
+        ("generator_lag", lag::generator_lag(evidence)),
         ("probes", probes::probes(evidence)),
         ("cpu_wait", of_each(evidence, |of| generator::cpu_wait(of, limits))),
         ("steal", of_each(evidence, |of| machine::steal(of, limits))),

@@ -6,10 +6,11 @@ use super::{Check, CheckStatus};
 const CAUSES: [&str; 3] = ["other_load", "steal", "cpu_wait"];
 
 /// What can be explained by something in the surroundings.
-const EFFECTS: [&str; 9] = [
+const EFFECTS: [&str; 10] = [
     "throttled",
     "machine_share",
     "slip",
+    "generator_lag",
     "late",
     "delivered_each_second",
     "delay_overshoot",
@@ -23,14 +24,15 @@ const BUNCHES: [&str; 2] = ["late", "delivered_each_second"];
 /// What a system that changes shows in, the plainest first.
 const CHANGES: [&str; 3] = ["level_shift", "drift", "warmup"];
 /// What waiting for a CPU shows in, beside bunches and changes.
-const WAITS: [&str; 2] = ["slip", "delay_overshoot"];
+const WAITS: [&str; 3] = ["slip", "generator_lag", "delay_overshoot"];
 
 /// Findings, each with those that it explains where both are made. The first that is made takes its symptoms.
-const EXPLAINS: [(&str, &[&[&str]]); 6] = [
+const EXPLAINS: [(&str, &[&[&str]]); 7] = [
     ("throttled", &[&["machine_share", "backlog"], &WAITS, &BUNCHES, &CHANGES]),
     ("backlog", &[&CHANGES]),
     ("machine_share", &[&WAITS, &BUNCHES, &CHANGES]),
     ("slip", &[&BUNCHES]),
+    ("generator_lag", &[&["probes"]]),
     ("level_shift", &[&CHANGES]),
     ("drift", &[&["warmup"]]),
 ];

@@ -7,8 +7,8 @@ use zload_core::facts::{HostUse, MachineUse, QuotaUse, Role, Thread, ThreadCost}
 use zload_core::quantity::saturating;
 use zload_core::record::Ledger;
 use zload_report::verdict::{
-    Check, CheckStatus, Delays, EffectiveSize, Evidence, Flow, Limits, OpenLoad, Percentiles,
-    SecondOfLoad, ServerCounts, Status, TimeSeries, Verdict, judge,
+    Arrivals, Check, CheckStatus, Delays, EffectiveSize, Evidence, Flow, Limits, OpenLoad,
+    Percentiles, SecondOfLoad, ServerCounts, Status, TimeSeries, Verdict, judge,
 };
 
 /// A millisecond in nanoseconds.
@@ -71,6 +71,12 @@ pub(crate) fn clean(seed: u64) -> Evidence {
         seconds: (0..seconds).map(off_by_one).collect(),
         ..OpenLoad::default()
     };
+    let part = |share: f64| -> Vec<f64> { service.iter().map(|ns| ns * share).collect() };
+    let arrivals = Arrivals {
+        service: percentiles(&service, sent / every),
+        without_queue: percentiles(&part(0.99), sent / every),
+        in_generator: percentiles(&part(0.02), sent / every),
+    };
     let overshoot = Percentiles { count: sent, p50_ns: Some(40_000), p99_ns: Some(300_000) };
     let noise = waves(random, seconds * 10, 0.3);
     Evidence {
@@ -101,6 +107,7 @@ pub(crate) fn clean(seed: u64) -> Evidence {
             ..ServerCounts::default()
         }),
         delays: Some(Delays { asleep: true, planned_mean_ns: MS, overshoot }),
+        arrivals: Some(arrivals),
         host: Some(host(random, seconds * 1_000 * MS)),
         clock_resolution_ns: Some(20),
         ..Evidence::default()

@@ -4,4 +4,5 @@ mod checks;
 mod documented;
 mod effects;
 mod evidence;
+mod lag;
 mod overload;

@@ -9,11 +9,14 @@ mod ending;
 #[cfg(test)]
 mod sim;
 mod timeouts;
+mod waiting;
 
 use ending::share_of;
+use waiting::came;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
@@ -32,8 +35,6 @@ const BURST: usize = 256;
 /// Messages that are received together at most, so that the clock is read once for all of them: for the first of this many
 /// that is some 400 ns later than it could be, never earlier, and a message that comes alone is stamped alone.
 const INBOX: usize = 8;
-/// The longest wait: seconds that are over are handed out this often.
-const LONGEST_WAIT_NS: u64 = 100_000_000;
 /// How long after the end of the sending a late request may still leave.
 const LATE_SEND_NS: u64 = 250_000_000;
 /// Bodies longer than this take time to write: their request is stamped after that.
@@ -72,6 +73,8 @@ pub(super) struct Driver<W: World> {
     timeouts: BinaryHeap<Reverse<(u64, u32)>>,
     /// Clients of which the last wait brought news.
     moved: Vec<u32>,
+    /// From when to when it slept last.
+    asleep: Range<u64>,
     inbox: [Message<W::Body>; INBOX],
     /// What is sent next, unless it is written over a reply.
     request: Message<W::Body>,
@@ -126,6 +129,7 @@ impl<W: World> Driver<W> {
             timers: BinaryHeap::new(),
             timeouts: BinaryHeap::new(),
             moved: Vec::new(),
+            asleep: 0..0,
             inbox: std::array::from_fn(|_| Message::default()),
             request: Message::default(),
             sends_left: 0,
@@ -155,6 +159,7 @@ impl<W: World> Driver<W> {
     /// Does all that can be done now; true if the plan is over.
     fn pass(&mut self) -> Result<bool, Errno> {
         let now_ns = self.world.now_ns();
+        self.awake_by(now_ns);
         self.hand_out_seconds(now_ns);
         self.notice_stop();
         self.queue_due(now_ns);
@@ -326,6 +331,9 @@ impl<W: World> Driver<W> {
             return Ok(false);
         }
         let track = tag.and_then(|tag| tracker.track(tag));
+        if track.is_some() && tracker.follows(planned.key) {
+            world.ask_arrivals(index, true);
+        }
         if around.forms.matching == Matching::Order && !client.outstanding.is_empty() {
             recorder.overlaps();
         }
@@ -402,7 +410,7 @@ impl<W: World> Driver<W> {
     /// Takes in the message at `position` of the inbox, and fills the slot that it may free.
     #[inline]
     fn received(&mut self, index: u32, position: usize, now_ns: u64) -> Result<(), Errno> {
-        let Self { around, clients, recorder, tracker, inbox, .. } = self;
+        let Self { world, around, clients, recorder, tracker, inbox, asleep, .. } = self;
         let client = &mut clients[index as usize];
         let message = &inbox[position];
         if client.greeting == Greeting::ToBeAnswered {
@@ -423,11 +431,15 @@ impl<W: World> Driver<W> {
             Received::Other(_) => return Ok(()),
         };
         if exchange.track.is_some() {
+            let key = client.key(exchange.request);
+            if exchange.received == 1 && tracker.follows(key) {
+                world.ask_arrivals(index, false);
+            }
             if failed {
                 tracker.leave_out(&exchange);
                 client.forget_track(exchange.request);
             } else {
-                tracker.reply(client.number, client.key(exchange.request), &exchange, now_ns);
+                tracker.reply(client.number, key, &exchange, came(world, asleep, now_ns));
             }
         }
         if exchange.received == exchange.owed {
@@ -475,24 +487,5 @@ impl<W: World> Driver<W> {
         counters.requests.set(self.sent);
         counters.replies.set(self.received);
         counters.bytes.set(self.bytes);
-    }
-
-    /// Waits until there is news of a client, the next instant of the plan comes, or the end is asked for.
-    fn wait(&mut self) -> Result<(), Errno> {
-        let now_ns = self.world.now_ns();
-        let edges = [self.send_end_ns, self.send_end_ns + LATE_SEND_NS, self.drain_end_ns];
-        let to_come = edges.into_iter().filter(|edge_ns| *edge_ns > now_ns);
-        let (roughly_ns, timeout_ns) = self.next_timeout_ns(now_ns);
-        let until_ns = to_come.fold(roughly_ns.min(now_ns + LONGEST_WAIT_NS), u64::min);
-        let timer = self.timers.peek().map(|Reverse((due_ns, _))| *due_ns);
-        let due_ns = [timer, timeout_ns].into_iter().flatten().min();
-        let wait_ns = if self.ready.is_empty() { until_ns - now_ns } else { 0 };
-        let due_in_ns = due_ns.map(|due_ns| due_ns.saturating_sub(now_ns));
-        let slept = self.world.wait(wait_ns, due_in_ns, &mut self.moved)?;
-        self.around.counters.wakes.add(u64::from(slept));
-        for position in 0..self.moved.len() {
-            self.queue(self.moved[position]);
-        }
-        Ok(())
     }
 }

@@ -25,12 +25,24 @@ pub(super) struct Tracker {
     zero_ns: u64,
     first_slot: u32,
     free: Vec<u32>,
-    /// By slot: when the first reply came; 0 as long as none has.
-    first_received_ns: Vec<u64>,
+    /// By slot: how the first reply came; at 0 as long as none has.
+    first: Vec<Came>,
     serial: u32,
     /// A request is followed if these bits of its key are zero.
     unfollowed: u64,
     traces: Traces,
+}
+
+/// How a reply came, in nanoseconds from the plan's start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "each is a time, and says its unit")]
+pub(super) struct Came {
+    /// When the driver took it.
+    pub(super) received_ns: u64,
+    /// When it had arrived at this machine, at the latest; 0 if that is not known.
+    pub(super) arrived_ns: u64,
+    /// How long since then the driver slept and was being woken.
+    pub(super) waking_ns: u64,
 }
 
 /// The stations of a built-in server, for all drivers of a run.
@@ -53,7 +65,7 @@ impl Tracker {
             zero_ns,
             first_slot: driver * slots,
             free: (0..slots).rev().collect(),
-            first_received_ns: vec![0; share],
+            first: vec![Came::default(); share],
             serial: 0,
             unfollowed: plan.follow_one_in() - 1,
             traces: Traces::new(Traces::MOST / drivers as usize, one_in(plan)),
@@ -72,7 +84,7 @@ impl Tracker {
             self.traces.skip();
             return None;
         };
-        self.first_received_ns[index as usize] = 0;
+        self.first[index as usize] = Came::default();
         self.serial = self.serial.wrapping_add(1).max(1);
         let tag = Tag { slot: self.first_slot + index, serial: self.serial };
         if let Some(stations) = &self.stations
@@ -83,7 +95,9 @@ impl Tracker {
         Some(tag)
     }
 
-    fn follows(&self, key: DrawKey) -> bool {
+    /// Whether it is asked when the first reply to the request with this key arrives, if that is watched.
+    #[inline]
+    pub(super) fn follows(&self, key: DrawKey) -> bool {
         key.0 & self.unfollowed == 0
     }
 
@@ -105,13 +119,13 @@ impl Tracker {
     }
 
     /// A reply came to a request that is followed; `exchange.received` already includes it.
-    pub(super) fn reply(&mut self, client: u32, key: DrawKey, exchange: &Exchange, now_ns: u64) {
+    pub(super) fn reply(&mut self, client: u32, key: DrawKey, exchange: &Exchange, came: Came) {
         let Some(index) = index(exchange) else { return };
         if exchange.received == 1 {
-            self.first_received_ns[index as usize] = now_ns;
+            self.first[index as usize] = came;
         }
         if exchange.received == exchange.owed {
-            self.keep(client, key, exchange, index, now_ns);
+            self.keep(client, key, exchange, index, came.received_ns);
             self.free.push(index);
         }
     }
@@ -119,7 +133,7 @@ impl Tracker {
     /// The outstanding replies of a request are given up.
     pub(super) fn given_up(&mut self, client: u32, key: DrawKey, exchange: &Exchange) {
         let Some(index) = index(exchange) else { return };
-        if self.first_received_ns[index as usize] > 0 {
+        if self.first[index as usize].received_ns > 0 {
             self.keep(client, key, exchange, index, 0);
         }
         // What still comes is stamped under the serial number that the slot had.
@@ -134,7 +148,7 @@ impl Tracker {
 
     #[cfg(test)]
     pub(super) fn following(&self) -> usize {
-        self.first_received_ns.len() - self.free.len()
+        self.first.len() - self.free.len()
     }
 
     pub(super) fn finish(self) -> Traces {
@@ -152,6 +166,11 @@ impl Tracker {
         let slot = self.first_slot + index;
         let stations = self.stations.as_ref().filter(|_| self.follows(key));
         let timestamps = stations.map(|stations| stations.read(slot, self.zero_ns));
+        let timestamps = timestamps.unwrap_or_default();
+        let first = self.first[index as usize];
+        // Else the wall clock, by which arrivals are stamped, was set meanwhile.
+        let left_ns = timestamps.worker_reply_ns.max(timestamps.back_out_ns).max(exchange.sent_ns);
+        let is_possible = (left_ns..=first.received_ns).contains(&first.arrived_ns);
         self.traces.keep(Trace {
             key,
             client,
@@ -159,8 +178,10 @@ impl Tracker {
             request: exchange.request,
             intended_ns: exchange.intended_ns,
             sent_ns: exchange.sent_ns,
-            timestamps: timestamps.unwrap_or_default(),
-            received_ns: self.first_received_ns[index as usize],
+            timestamps,
+            arrived_ns: if is_possible { first.arrived_ns } else { 0 },
+            waking_ns: first.waking_ns,
+            received_ns: first.received_ns,
             last_received_ns,
         });
     }
@@ -199,6 +220,10 @@ mod tests {
 
     fn plan(text: &str) -> Plan {
         Plan::new(&Scenario::parse("test.toml", text, &[]).unwrap())
+    }
+
+    fn at(received_ns: u64) -> Came {
+        Came { received_ns, ..Came::default() }
     }
 
     /// An exchange that is traced and expects two replies.
@@ -251,14 +276,29 @@ mod tests {
         let mut exchange = begun(&mut tracker, key);
         assert_eq!(exchange.track, NonZeroU32::new(1));
         exchange.received = 1;
-        tracker.reply(3, key, &exchange, 100);
+        tracker.reply(3, key, &exchange, at(100));
         exchange.received = 2;
-        tracker.reply(3, key, &exchange, 300);
+        tracker.reply(3, key, &exchange, at(300));
         let free = tracker.free.len();
         let traces = tracker.finish();
         let [trace] = traces.kept() else { panic!("one trace") };
         assert_eq!((trace.response_ns(), trace.last_response_ns()), (90, Some(290)));
         assert_eq!(free, SLOTS / 2, "its slot is free again");
+    }
+
+    #[test]
+    fn an_arrival_before_the_request_left_or_after_it_was_taken_is_none() {
+        let plan = plan("load = { rate = '1/s' }");
+        let mut tracker = Tracker::new(&plan, None, 0, (0, 1));
+        for (request, arrived_ns) in (0..).zip([0, 19, 20, 90, 100, 101]) {
+            let key = plan.key(0, request);
+            let begun = begun(&mut tracker, key);
+            let exchange = Exchange { received: 1, owed: 1, request, ..begun };
+            tracker.reply(0, key, &exchange, Came { arrived_ns, waking_ns: 5, ..at(100) });
+        }
+        let traces = tracker.finish();
+        let arrived: Vec<u64> = traces.kept().iter().map(|trace| trace.arrived_ns).collect();
+        assert_eq!(arrived, [0, 0, 20, 90, 100, 0]);
     }
 
     #[test]
@@ -270,7 +310,7 @@ mod tests {
             let mut exchange = begun(&mut tracker, key);
             if request % 2 == 0 {
                 exchange.received = 1;
-                tracker.reply(0, key, &exchange, 100);
+                tracker.reply(0, key, &exchange, at(100));
             }
             tracker.given_up(0, key, &exchange);
         }

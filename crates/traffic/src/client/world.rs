@@ -136,6 +136,15 @@ pub(super) trait World {
     /// Takes messages that have come, as many as there is room for in `into`.
     fn take(&mut self, client: u32, into: &mut [Message<Self::Body>]) -> Result<Taken, Errno>;
 
+    /// Asks when what comes for this client arrives at this machine, or does so no more: each asking is taken back once.
+    fn ask_arrivals(&mut self, _client: u32, _asks: bool) {}
+
+    /// When all that the last [`World::take`] brought had arrived at this machine, in nanoseconds since the plan started; 0
+    /// if it was not asked, or is not known.
+    fn arrived_ns(&self) -> u64 {
+        0
+    }
+
     /// Looks what could be done: asked after a send was refused.
     fn possible(&mut self, client: u32) -> Result<Possible, Errno>;
 

@@ -6,6 +6,7 @@
 //! further look. Invariants: a connection that ends is told once, by [`World::flush`], and nothing that it was sent
 //! is sent again; memory follows what is accepted, `sockets.maxmsgsize` a frame, and not what a peer announces.
 
+mod arrivals;
 mod connecting;
 mod reading;
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub(super) struct ZmtpWorld {
     /// Which bytes of the input are not taken yet, and whose they are.
     unread: Range<usize>,
     reader: u32,
+    /// When all that was read last had arrived at this machine; 0 if that is not known.
+    arrived_ns: u64,
     /// What is to be written, and for whom.
     output: Vec<u8>,
     writer: u32,
@@ -98,6 +101,10 @@ struct Line {
     partial: Option<Box<Partial>>,
     /// What was read and not taken when another client's turn came.
     stash: Vec<u8>,
+    /// When that had arrived.
+    stash_arrived_ns: u64,
+    /// Replies of which it is asked when they arrive.
+    asked: u32,
     /// What the kernel did not take.
     unsent: Vec<u8>,
 }
@@ -123,6 +130,8 @@ struct Flags {
     lost: bool,
     /// It has been connected before.
     again: bool,
+    /// The kernel stamps what comes.
+    stamped: bool,
 }
 
 /// Why a connection ended.
@@ -253,7 +262,7 @@ impl ZmtpWorld {
         let line = &mut self.lines[client as usize];
         self.up -= usize::from(line.is_up());
         (line.descriptor, line.handshake, line.partial) = (None, None, None);
-        (line.stash, line.unsent) = (Vec::new(), Vec::new());
+        (line.stash, line.unsent, line.stash_arrived_ns) = (Vec::new(), Vec::new(), 0);
         line.decoder = Decoder::new(self.limit);
         line.flags = Flags { again: line.flags.again, ..Flags::default() };
         self.command.clear();
@@ -356,6 +365,17 @@ impl World for ZmtpWorld {
             count += usize::from(self.message(client, &mut into[count]));
         }
         Ok(Taken { count, emptied: false })
+    }
+
+    fn ask_arrivals(&mut self, client: u32, asks: bool) {
+        let line = &mut self.lines[client as usize];
+        let more = line.asked + u32::from(line.flags.stamped);
+        line.asked = if asks { more } else { line.asked.saturating_sub(1) };
+    }
+
+    #[inline]
+    fn arrived_ns(&self) -> u64 {
+        self.arrived_ns
     }
 
     fn possible(&mut self, client: u32) -> Result<Possible, Errno> {

@@ -3,6 +3,7 @@
 //! Invariant: all unsafe code is here, but for the scheduling of threads (`machine::threads`).
 
 pub mod address;
+pub mod arrival;
 pub mod context;
 pub mod dialer;
 pub mod errno;

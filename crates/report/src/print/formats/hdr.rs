@@ -149,6 +149,7 @@ fn tagged<'a>(
         ("back_to_proxy", &hops.back_to_proxy),
         ("back_in_proxy", &hops.back_in_proxy),
         ("to_client", &hops.to_client),
+        ("in_generator", &hops.in_generator),
     ];
     all.extend(legs.into_iter().filter_map(|(tag, leg)| Some((Some(tag), leg.as_ref()?))));
     all

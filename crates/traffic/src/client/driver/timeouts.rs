@@ -71,6 +71,7 @@ impl<W: World> Driver<W> {
     }
 
     fn gave_up(&mut self, index: u32, exchange: &Exchange, at_ns: u64) {
+        self.ask_no_more(index, exchange);
         let client = &self.clients[index as usize];
         self.tracker.given_up(client.number, client.key(exchange.request), exchange);
         let cycle = (exchange.intended_ns, exchange.received - exchange.failed);

@@ -19,7 +19,7 @@ use crate::client::waiter::Waiter;
 use crate::client::world::{Message, World as _};
 use crate::client::{DriverCounters, Settings};
 use crate::machine::{Clock, Stop, clock::nanos};
-use crate::wire::{Errno, dialer::Dialer, greeting::Peer};
+use crate::wire::{Errno, arrival, dialer::Dialer, greeting::Peer};
 use zload_core::message::RequestForm;
 use zload_core::scenario::{Matching, Nanos, Sockets};
 use zload_core::zmtp::{Decoder, PING, Progress, Refusal, encode_command, greeting, ready};
@@ -111,6 +111,8 @@ impl ZmtpWorld {
             number: client.number,
             partial: None,
             stash: Vec::new(),
+            stash_arrived_ns: 0,
+            asked: 0,
             unsent: Vec::new(),
         };
         let lines: Vec<Line> = clients.iter().map(line).collect();
@@ -123,6 +125,7 @@ impl ZmtpWorld {
             input: vec![0; INPUT].into_boxed_slice(),
             unread: 0..0,
             reader: 0,
+            arrived_ns: 0,
             output: Vec::with_capacity(OUTPUT),
             writer: 0,
             command: Vec::new(),
@@ -344,6 +347,7 @@ impl ZmtpWorld {
                 // What came behind the handshake is there, and more may be.
                 (line.flags.clear, line.flags.readable) = (true, true);
                 line.heard_at_beat = self.times.beat;
+                line.flags.stamped = line.descriptor.as_ref().is_some_and(arrival::stamp);
                 if std::mem::replace(&mut line.flags.again, true) {
                     self.counters.made.add(1);
                 }

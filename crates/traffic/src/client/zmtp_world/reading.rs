@@ -5,6 +5,7 @@
 
 use rustix::io::Errno as System;
 
+use super::arrivals::read_stamped;
 use super::{End, Flags, Line, ZmtpWorld};
 use crate::client::world::Message;
 use zload_core::message::Frames as _;
@@ -32,7 +33,9 @@ impl ZmtpWorld {
     pub(super) fn read(&mut self, client: u32) -> bool {
         if self.reader != client && !self.unread.is_empty() {
             let left = &self.input[self.unread.clone()];
-            self.lines[self.reader as usize].stash.extend_from_slice(left);
+            let of = &mut self.lines[self.reader as usize];
+            of.stash.extend_from_slice(left);
+            of.stash_arrived_ns = self.arrived_ns;
             self.unread = 0..0;
         }
         self.reader = client;
@@ -41,14 +44,20 @@ impl ZmtpWorld {
             self.input[..line.stash.len()].copy_from_slice(&line.stash);
             self.unread = 0..line.stash.len();
             line.stash = Vec::new();
+            self.arrived_ns = std::mem::take(&mut line.stash_arrived_ns);
             return true;
         }
         let Some(descriptor) = line.descriptor.as_ref().filter(|_| line.flags.readable) else {
             return false;
         };
-        match rustix::io::read(descriptor, &mut self.input[..]) {
-            Ok(0) => self.end(client, End::Closed),
-            Ok(count) => {
+        let read = match line.asked {
+            0 => rustix::io::read(descriptor, &mut self.input[..]).map(|count| (count, 0)),
+            _ => read_stamped(descriptor, &mut self.input, self.clock),
+        };
+        match read {
+            Ok((0, _)) => self.end(client, End::Closed),
+            Ok((count, arrived_ns)) => {
+                self.arrived_ns = arrived_ns;
                 // Less than there is room for is all there was, unless an end comes after it.
                 line.flags.readable = count == self.input.len() || line.flags.ending;
                 line.heard_at_beat = self.times.beat;

@@ -1,5 +1,7 @@
 //! Clients of zload's own engine against libzmq, and against peers that break the protocol.
 
+mod arrivals;
+
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -36,6 +36,8 @@ pub(super) struct Mail {
     /// The last one is the body.
     pub(super) frames: Vec<Vec<u8>>,
     pub(super) kind: Kind,
+    /// When it came; 0 while it is on its way.
+    pub(super) arrived_ns: u64,
 }
 
 impl Connection {

@@ -23,7 +23,7 @@ use crate::client::{DriverCounters, state::Client, world::World as _};
 use crate::wire::Stations;
 use zload_core::message::Forms;
 use zload_core::plan::{Offered, Plan};
-use zload_core::record::{Exchange, Recorded};
+use zload_core::record::{Exchange, Recorded, Trace};
 use zload_core::scenario::{Matching, Scenario};
 use zload_core::twin::{Limits, Policy, Pool};
 
@@ -159,6 +159,7 @@ impl Case {
             let following = driver.tracker.following();
             let now = (driver.world.now(), self.slack_ns());
             driver.world.truth.check_held(held(&driver), following, now);
+            assert!(driver.world.asked() <= following, "asked for what is not followed");
             self.check_agenda(&driver, numbers.len());
             passes += 1;
             assert!(passes < MOST_PASSES, "it does not end");
@@ -379,4 +380,27 @@ fn a_load_in_lockstep_has_the_rate_of_its_cycle_in_any_window() {
             "{completed:?}, not {expected}"
         );
     }
+}
+
+/// A reply waits for a driver that sleeps until it is woken, and for one that is busy until it has its turn.
+#[test]
+fn what_waits_in_the_generator_is_apart_from_the_server_and_waking_from_queueing() {
+    let text = "run = { duration = '1s', follow_one_in = 1 }\nclients.count = 40\n\
+                load.rate = '20k/s'\nworkers.delay = '100us'";
+    let parts = |call_ns, woken_late_ns| {
+        let faults = Faults { call_ns, woken_late_ns, transit_ns: 30_000, ..Faults::none() };
+        let (recorded, _) = Case { faults, ..Case::faultless(text, 40) }.play_driver(0);
+        let traces = recorded.traces.kept();
+        assert!(traces.len() > 1_000, "{}", traces.len());
+        let sum = |of: fn(&Trace) -> Option<u64>| -> u64 {
+            traces.iter().map(|trace| of(trace).expect("it is asked")).sum()
+        };
+        assert!(traces.iter().all(Trace::is_ordered));
+        (sum(Trace::waking_ns), sum(Trace::queued_ns), traces.len() as u64)
+    };
+    assert_eq!(parts(0, 0).0 + parts(0, 0).1, 0, "nothing costs any time");
+    let (waking_ns, queued_ns, count) = parts(0, 60_000);
+    assert!(waking_ns > 10_000 * count && queued_ns == 0, "{waking_ns} {queued_ns}");
+    let (waking_ns, queued_ns, _) = parts(10_000, 0);
+    assert!(queued_ns > 10_000 * count && waking_ns * 10 < queued_ns, "{waking_ns} {queued_ns}");
 }

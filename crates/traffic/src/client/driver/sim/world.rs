@@ -44,6 +44,9 @@ pub(super) struct Sim {
     stop_told: bool,
     /// The connection of the client that had its turn last has ended.
     ended: bool,
+    /// Of each client, of how many replies it is asked when they come; and when what was taken last came.
+    asked: Vec<u32>,
+    arrived_ns: u64,
     connections: Vec<Connection>,
     /// What happens when, in order.
     events: BinaryHeap<Reverse<(u64, u64)>>,
@@ -99,6 +102,8 @@ impl Sim {
             sending_ends_at_ns: None,
             stop_told: false,
             ended: false,
+            asked: vec![0; numbers.len()],
+            arrived_ns: 0,
             connections: numbers.iter().map(|_| Connection::default()).collect(),
             events: BinaryHeap::new(),
             pending: Vec::new(),
@@ -109,6 +114,11 @@ impl Sim {
 
     pub(super) fn now(&self) -> u64 {
         self.now_ns.get()
+    }
+
+    /// Of how many replies it is asked when they come.
+    pub(super) fn asked(&self) -> usize {
+        self.asked.iter().sum::<u32>() as usize
     }
 
     fn plan_event(&mut self, at_ns: u64, event: Event) {
@@ -161,7 +171,7 @@ impl Sim {
                 Event::Reply(client, number, mail) => {
                     let connection = &mut self.connections[client as usize];
                     if connection.number == number {
-                        connection.arrived(mail);
+                        connection.arrived(Mail { arrived_ns: at_ns, ..mail });
                     }
                 }
                 Event::Made(client, number) => {
@@ -216,7 +226,7 @@ impl Sim {
         let &Request { client, connection, number, tag, .. } = request;
         let tag = tag.map(|tag| tag.bytes().to_vec());
         let frames = tag.into_iter().chain(self.server.reply(&request.frames, said)).collect();
-        let mut mail = Mail { frames, kind: Kind::Intact(number, said) };
+        let mut mail = Mail { frames, kind: Kind::Intact(number, said), arrived_ns: 0 };
         if self.chance(self.faults.reply_lost) {
             return;
         }
@@ -346,6 +356,7 @@ impl World for Sim {
 
     fn take(&mut self, client: u32, into: &mut [Message<Vec<u8>>]) -> Result<Taken, Errno> {
         let most = into.len();
+        let asked = self.asked[client as usize] > 0;
         for (count, message) in into.iter_mut().enumerate() {
             self.call();
             let connection = &mut self.connections[client as usize];
@@ -357,12 +368,24 @@ impl World for Sim {
             }
             let mail = connection.unread.pop_front().expect("it is readable");
             self.truth.taken(client, mail.kind);
+            let earlier_ns = if count == 0 { 0 } else { self.arrived_ns };
+            self.arrived_ns = if asked { mail.arrived_ns.max(earlier_ns) } else { 0 };
             message.set_count(mail.frames.len());
             for (place, frame) in mail.frames.into_iter().enumerate() {
                 *message.place(place) = frame;
             }
         }
         Ok(Taken { count: most, emptied: false })
+    }
+
+    fn ask_arrivals(&mut self, client: u32, asks: bool) {
+        let asked = &mut self.asked[client as usize];
+        let more = asked.checked_add_signed(if asks { 1 } else { -1 });
+        *asked = more.expect("what is taken back was asked");
+    }
+
+    fn arrived_ns(&self) -> u64 {
+        self.arrived_ns
     }
 
     fn possible(&mut self, client: u32) -> Result<Possible, Errno> {
