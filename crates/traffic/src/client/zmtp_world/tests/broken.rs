@@ -89,3 +89,28 @@ fn who_says_nothing_any_more_is_given_up() {
     side.end(0);
     assert_eq!(side.counters.silent.get(), 1);
 }
+
+#[test]
+fn who_asks_for_ever_and_reads_no_answer_takes_no_turn_for_ever_and_no_memory() {
+    let mut side = asked(|mut stream| {
+        // And a frame of a message without end, beside each question.
+        let words = b"\x04\x07\x04PING\0\0\x01\x01.".repeat(10_000);
+        while stream.write_all(&words).is_ok() {}
+        None
+    });
+    let mut heard = [Message::default()];
+    let (mut ended, mut full) = (0, 0);
+    side.until(|side| {
+        for _ in 0..100 {
+            let taken = side.world.take(0, &mut heard).unwrap();
+            assert!(side.world.flush(0).unwrap() && taken.count == 0);
+            // The turn is over after one read, and not when nothing is left.
+            ended += u32::from(!taken.emptied);
+            let kept = side.world.output.capacity() + side.world.lines[0].unsent.len();
+            assert!(kept < 3 << 20, "{kept}");
+            full += u32::from(side.world.lines[0].unsent.len() >= 1 << 20);
+        }
+        full > 200
+    });
+    assert!(ended > 0);
+}
