@@ -184,8 +184,8 @@ impl Controller<'_> {
     fn not_connected(&self) -> Error {
         let endpoint = self.settings.endpoint.clone();
         let connected = self.connected();
-        let objection =
-            if connected == 0 { greeting::look(&endpoint).objection(&endpoint) } else { None };
+        let engine = self.settings.engine;
+        let objection = if connected == 0 { greeting::in_the_way(&endpoint, engine) } else { None };
         Error::Connect {
             connected,
             clients: self.settings.clients(),

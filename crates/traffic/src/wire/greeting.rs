@@ -4,13 +4,14 @@
 //! DEALER without security would come (RFC 37: a greeting of 64 bytes, then a READY command from either side).
 //! Invariant: it ends within a few seconds, whatever comes.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::ipc;
 use crate::machine::Clock;
+use zload_core::scenario::ClientEngine;
 use zload_core::text;
 use zload_core::zmtp::{
     COMMAND, GREETING, LONG, MECHANISM, READY_LIMIT, Refusal, SIGNATURE, greeting, property, ready,
@@ -102,14 +103,33 @@ impl Peer {
     }
 }
 
+/// Why no client of this engine ends its handshake at an endpoint, as far as a look at it says.
+pub fn in_the_way(endpoint: &str, engine: ClientEngine) -> Option<String> {
+    let peer = look(endpoint);
+    // The look takes the handshake in steps, as libzmq does; JeroMQ before 2017 can do no other (jeromq#430).
+    let wants_steps = engine == ClientEngine::Zmtp && matches!(peer, Peer::Socket(_));
+    peer.objection(endpoint).or_else(|| {
+        wants_steps.then(|| {
+            "it shakes hands in steps only, and clients.engine = \"zmtp\" says all at once: set clients.engine = \"libzmq\"".to_owned()
+        })
+    })
+}
+
 /// Looks at what listens at an endpoint, which has no name of a host in it that takes long to resolve.
 pub fn look(endpoint: &str) -> Peer {
     if let Some(address) = endpoint.strip_prefix("tcp://") {
         // libzmq takes an address to come from before a semicolon.
         let address = address.rsplit_once(';').map_or(address, |(_, peer)| peer);
-        let mut addresses = address.to_socket_addrs().into_iter().flatten();
-        let connect = |address| TcpStream::connect_timeout(&address, PATIENCE).ok();
-        let Some(stream) = addresses.find_map(connect) else { return Peer::Nobody };
+        let addresses = address.to_socket_addrs().into_iter().flatten();
+        let mut outcomes = addresses.map(|to| TcpStream::connect_timeout(&to, PATIENCE));
+        let is_reset = |error: &Error| error.kind() == ErrorKind::ConnectionReset;
+        let found = outcomes.find(|outcome| outcome.as_ref().err().is_none_or(is_reset));
+        let stream = match found {
+            None => return Peer::Nobody,
+            // It was accepted, and reset before it could be looked at.
+            Some(Err(_)) => return Peer::Closes,
+            Some(Ok(stream)) => stream,
+        };
         let limited = stream.set_read_timeout(Some(PATIENCE / 10)).is_ok()
             && stream.set_write_timeout(Some(PATIENCE)).is_ok();
         return if limited { Talk::new(stream).peer() } else { Peer::Unknown };
