@@ -152,11 +152,16 @@ fn raw(serve: impl Fn(TcpStream) -> Option<TcpStream> + Send + 'static) -> Strin
     endpoint
 }
 
+/// What a ROUTER says after its greeting.
+fn router_ready() -> Vec<u8> {
+    let mut words = Vec::new();
+    encode_command(b"\x05READY\x0bSocket-Type\0\0\0\x06ROUTER", &mut words);
+    words
+}
+
 /// Shakes hands as a ROUTER would.
 fn shake(stream: &mut TcpStream) {
-    let mut words = greeting().to_vec();
-    encode_command(b"\x05READY\x0bSocket-Type\0\0\0\x06ROUTER", &mut words);
-    stream.write_all(&words).unwrap();
+    stream.write_all(&[&greeting()[..], &router_ready()].concat()).unwrap();
     let mut head = [0; GREETING + 2];
     stream.read_exact(&mut head).unwrap();
     stream.read_exact(&mut vec![0; usize::from(head[GREETING + 1])]).unwrap();
