@@ -1,15 +1,22 @@
 //! How runs end when they do not end by themselves: signals, deadlock, drops.
 
-use crate::support::{ForeignServer, Zload, ledger, number};
+use crate::support::{ENGINES, ForeignServer, Zload, ledger, number, with_each_engine};
 use rustix::process::Signal;
+
+with_each_engine! {
+    a_signal_ends_the_connect_phase_with_a_report,
+    the_example_loop_deadlocks_under_small_marks_and_the_run_says_so,
+    replies_that_router_drops_are_lost_with_the_likely_cause,
+    nobody_listening_is_a_failure_that_names_the_endpoint,
+}
 
 const NOBODY: &str = "proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:9' }\n\
                       load = { rate = '10/s' }\nrun = { duration = '1s' }";
 
-#[test]
-fn a_signal_ends_the_connect_phase_with_a_report() {
+fn a_signal_ends_the_connect_phase_with_a_report(engine: &str) {
     for signal in [Signal::INT, Signal::TERM] {
-        let mut running = Zload::with_scenario("run", NOBODY).args(&["--format", "json"]).start();
+        let mut running =
+            Zload::with_scenario("run", NOBODY).engine(engine).args(&["--format", "json"]).start();
         running.await_line("connecting: 0 of 3 clients");
         running.signal(signal);
         let result = running.end().result(130);
@@ -97,16 +104,21 @@ fn a_signal_ends_a_poisson_plan_that_nobody_could_count_in_time() {
 fn a_signal_ends_a_load_that_no_driver_can_send_and_its_rate_is_possible() {
     let scenario = "load = { rate = '20M/s' }\nclients = { count = 1 }\nrun = { duration = '10m' }\n\
                     proxy = { engine = 'batch' }\nsockets = { sndhwm = 0, rcvhwm = 0 }";
-    let mut running = Zload::with_scenario("run", scenario).args(&["--format", "json"]).start();
-    running.await_line("measuring");
-    running.signal(Signal::INT);
-    let result = running.end().result(130);
-    let window_s = number(&result, "throughput.window_ns") as f64 / 1e9;
-    assert!(window_s < 5.0, "it went on for {window_s} s");
-    let rate = result["throughput"]["requests_per_s"].as_f64().expect("a rate");
-    let sent = number(ledger(&result), "requests_sent") as f64;
-    assert!(rate * window_s <= sent + 1.0, "{rate}/s for {window_s} s, and {sent} were sent");
-    assert!(number(ledger(&result), "replies_received") > 0, "replies are read, too");
+    for engine in ENGINES {
+        let mut running = Zload::with_scenario("run", scenario)
+            .engine(engine)
+            .args(&["--format", "json"])
+            .start();
+        running.await_line("measuring");
+        running.signal(Signal::INT);
+        let result = running.end().result(130);
+        let window_s = number(&result, "throughput.window_ns") as f64 / 1e9;
+        assert!(window_s < 5.0, "it went on for {window_s} s");
+        let rate = result["throughput"]["requests_per_s"].as_f64().expect("a rate");
+        let sent = number(ledger(&result), "requests_sent") as f64;
+        assert!(rate * window_s <= sent + 1.0, "{rate}/s for {window_s} s, and {sent} were sent");
+        assert!(number(ledger(&result), "replies_received") > 0, "replies are read, too");
+    }
 }
 
 #[test]
@@ -131,12 +143,11 @@ fn a_signal_wakes_a_thousand_workers_out_of_their_delays() {
     assert_eq!(ledger(&result)["requests_answered"], 0);
 }
 
-#[test]
-fn the_example_loop_deadlocks_under_small_marks_and_the_run_says_so() {
+fn the_example_loop_deadlocks_under_small_marks_and_the_run_says_so(engine: &str) {
     let scenario = "load = { model = 'closed', in_flight = 64 }\nclients = { count = 8 }\n\
                     run = { duration = '10m' }\nproxy = { engine = 'poll' }\n\
                     workers = { count = 1, replies = 4 }\nsockets = { sndhwm = 10, rcvhwm = 10 }";
-    let ended = Zload::run(scenario).end();
+    let ended = Zload::run(scenario).engine(engine).end();
     let result = ended.result(2);
     assert!(
         ended.stderr.contains("deadlock") && ended.stderr.contains("batch"),
@@ -147,12 +158,11 @@ fn the_example_loop_deadlocks_under_small_marks_and_the_run_says_so() {
     assert!(number(ledger(&result), "requests_sent") > 0);
 }
 
-#[test]
-fn replies_that_router_drops_are_lost_with_the_likely_cause() {
+fn replies_that_router_drops_are_lost_with_the_likely_cause(engine: &str) {
     let scenario = "load = { rate = '200/s', payload = '64KiB' }\nclients = { count = 1 }\n\
                     run = { duration = '1s', drain = '1s' }\nproxy = { engine = 'batch' }\n\
                     workers = { count = 4, replies = 400 }\nsockets = { sndhwm = 2, rcvhwm = 2, sndbuf = '4KiB' }";
-    let result = Zload::run(scenario).result(0);
+    let result = Zload::run(scenario).engine(engine).result(0);
     assert!(number(ledger(&result), "replies_lost") > 0, "{}", result["ledger"]);
     let checks = result["verdict"]["checks"].to_string();
     assert!(checks.contains("ROUTER drops") && checks.contains("sockets.sndhwm = 2"), "{checks}");
@@ -180,9 +190,9 @@ fn a_port_in_use_is_named_with_what_to_do() {
     assert!(ended.stderr.contains("not to a host name"), "{}", ended.stderr);
 }
 
-#[test]
-fn nobody_listening_is_a_failure_that_names_the_endpoint() {
-    let ended = Zload::run(NOBODY).args(&["--set", "clients.connect_timeout=200ms"]).end();
+fn nobody_listening_is_a_failure_that_names_the_endpoint(engine: &str) {
+    let ended =
+        Zload::run(NOBODY).engine(engine).args(&["--set", "clients.connect_timeout=200ms"]).end();
     assert_eq!(ended.code, Some(2));
     assert!(
         ended.stderr.contains("0 of 3 clients connected to tcp://127.0.0.1:9"),

@@ -5,8 +5,27 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use crate::support::{ForeignServer, Zload, ledger, number};
+use crate::support::{ForeignServer, Zload, ledger, number, with_each_engine};
 use rustix::process::Signal;
+
+with_each_engine! {
+    every_reply_of_a_server_that_answers_twice_is_counted,
+    replies_beyond_the_expected_number_are_duplicates,
+    a_dropped_reply_is_lost_and_nothing_else,
+    a_request_that_misses_one_of_its_replies_is_lost_and_the_replies_that_came_are_not,
+    a_closed_load_goes_on_when_replies_are_dropped,
+    a_reply_after_its_request_was_given_up_is_late,
+    what_answers_nothing_is_unexpected,
+    damaged_replies_are_unexpected_and_never_taken_for_those_of_other_requests,
+    a_bit_anywhere_in_a_long_body_is_damage_and_a_closed_load_does_not_send_it_on,
+    a_reply_with_a_frame_that_was_not_sent_is_unexpected,
+    a_reply_to_a_silent_request_is_unexpected,
+    the_run_goes_on_when_the_server_dies_and_comes_back_and_says_so,
+    connections_that_do_not_come_back_are_named,
+    a_connection_that_is_cut_on_the_way_is_distinguished_from_those_that_are_not,
+    a_stall_is_felt_by_every_request_that_was_due_in_it,
+    our_clients_and_our_server_in_two_processes_derive_the_same_plan,
+}
 
 const OPEN_LOAD: &str = "load = { rate = '500/s' }\nrun = { duration = '1s', drain = '1s' }\n";
 
@@ -14,11 +33,10 @@ fn echo(times: usize) -> impl FnMut(u64, &[u8]) -> Vec<Vec<u8>> + Send + 'static
     move |_, body| vec![body.to_vec(); times]
 }
 
-#[test]
-fn every_reply_of_a_server_that_answers_twice_is_counted() {
+fn every_reply_of_a_server_that_answers_twice_is_counted(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", echo(2));
     let scenario = server.scenario(&format!("{OPEN_LOAD}workers = {{ replies = 2 }}"));
-    let result = Zload::run(&scenario).result(0);
+    let result = Zload::run(&scenario).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!(ledger["requests_answered"], 500);
     assert_eq!(ledger["replies_received"], 1_000);
@@ -27,12 +45,11 @@ fn every_reply_of_a_server_that_answers_twice_is_counted() {
     assert_eq!(number(&result, "latency.reply.count"), 1_000);
 }
 
-#[test]
-fn replies_beyond_the_expected_number_are_duplicates() {
+fn replies_beyond_the_expected_number_are_duplicates(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         vec![body.to_vec(); if number % 7 == 0 { 3 } else { 1 }]
     });
-    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!(ledger["requests_answered"], 500);
     // Requests 0, 7, 14 … 497 are answered three times.
@@ -40,12 +57,11 @@ fn replies_beyond_the_expected_number_are_duplicates() {
     assert_eq!(ledger["replies_lost"], 0);
 }
 
-#[test]
-fn a_dropped_reply_is_lost_and_nothing_else() {
+fn a_dropped_reply_is_lost_and_nothing_else(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         if number % 10 == 9 { vec![] } else { vec![body.to_vec()] }
     });
-    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!(ledger["requests_lost"], 50);
     assert_eq!(ledger["replies_lost"], 50);
@@ -53,21 +69,21 @@ fn a_dropped_reply_is_lost_and_nothing_else() {
     assert_eq!(ledger["replies_duplicate"], 0);
 }
 
-#[test]
-fn a_request_that_misses_one_of_its_replies_is_lost_and_the_replies_that_came_are_not() {
+fn a_request_that_misses_one_of_its_replies_is_lost_and_the_replies_that_came_are_not(
+    engine: &str,
+) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         vec![body.to_vec(); if number % 10 == 9 { 1 } else { 2 }]
     });
     let scenario = server.scenario(&format!("{OPEN_LOAD}workers = {{ replies = 2 }}"));
-    let result = Zload::run(&scenario).result(0);
+    let result = Zload::run(&scenario).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!(ledger["requests_lost"], 50);
     assert_eq!(ledger["replies_lost"], 50);
     assert_eq!(ledger["replies_received"], 950);
 }
 
-#[test]
-fn a_closed_load_goes_on_when_replies_are_dropped() {
+fn a_closed_load_goes_on_when_replies_are_dropped(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         if number == 5 { vec![] } else { vec![body.to_vec()] }
     });
@@ -75,14 +91,13 @@ fn a_closed_load_goes_on_when_replies_are_dropped() {
         "load = { model = 'closed', timeout = '200ms' }\nclients = { count = 1 }\n\
          run = { duration = '1s', drain = '1s' }",
     );
-    let result = Zload::run(&scenario).result(0);
+    let result = Zload::run(&scenario).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!(ledger["requests_lost"], 1);
     assert!(number(&result, "ledger.requests_answered") > 6, "{ledger}");
 }
 
-#[test]
-fn a_reply_after_its_request_was_given_up_is_late() {
+fn a_reply_after_its_request_was_given_up_is_late(engine: &str) {
     let mut kept = None;
     let server = ForeignServer::start("tcp://127.0.0.1:*", move |number, body| match number {
         0 => {
@@ -96,7 +111,7 @@ fn a_reply_after_its_request_was_given_up_is_late() {
         "load = { model = 'closed', timeout = '100ms' }\nclients = { count = 1 }\n\
          run = { duration = '1s', drain = '1s' }",
     );
-    let result = Zload::run(&scenario).result(0);
+    let result = Zload::run(&scenario).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!((&ledger["replies_late"], &ledger["replies_lost"]), (&1.into(), &1.into()));
     let checks = result["verdict"]["checks"].to_string();
@@ -106,8 +121,7 @@ fn a_reply_after_its_request_was_given_up_is_late() {
     );
 }
 
-#[test]
-fn what_answers_nothing_is_unexpected() {
+fn what_answers_nothing_is_unexpected(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         let mut replies = vec![body.to_vec()];
         if number == 0 {
@@ -125,14 +139,13 @@ fn what_answers_nothing_is_unexpected() {
         }
         replies
     });
-    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!(ledger["replies_unexpected"], 6);
     assert_eq!(ledger["requests_answered"], 500);
 }
 
-#[test]
-fn damaged_replies_are_unexpected_and_never_taken_for_those_of_other_requests() {
+fn damaged_replies_are_unexpected_and_never_taken_for_those_of_other_requests(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         let mut reply = body.to_vec();
         match number % 10 {
@@ -147,15 +160,14 @@ fn damaged_replies_are_unexpected_and_never_taken_for_those_of_other_requests() 
         }
         vec![reply]
     });
-    let ledger = &ledger(&Zload::run(&server.scenario(OPEN_LOAD)).result(0)).clone();
+    let ledger = &ledger(&Zload::run(&server.scenario(OPEN_LOAD)).engine(engine).result(0)).clone();
     assert_eq!(ledger["replies_unexpected"], 200);
     assert_eq!(ledger["replies_duplicate"], 0);
     assert_eq!(ledger["requests_lost"], 200);
     assert_eq!(ledger["requests_answered"], 300);
 }
 
-#[test]
-fn a_bit_anywhere_in_a_long_body_is_damage_and_a_closed_load_does_not_send_it_on() {
+fn a_bit_anywhere_in_a_long_body_is_damage_and_a_closed_load_does_not_send_it_on(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         // What the client sends was written by nobody else, whatever came back before.
         assert!(body[24..].iter().all(|byte| *byte == b'.'), "request {number}");
@@ -170,14 +182,13 @@ fn a_bit_anywhere_in_a_long_body_is_damage_and_a_closed_load_does_not_send_it_on
         "load = { model = 'closed', payload = '64KiB', timeout = '200ms' }\nclients = { count = 1 }\n\
          run = { duration = '1s', drain = '1s' }",
     );
-    let result = Zload::run(&scenario).result(0);
+    let result = Zload::run(&scenario).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!(ledger["replies_unexpected"], ledger["requests_lost"]);
     assert!(number(&result, "ledger.requests_lost") >= 1, "{ledger}");
 }
 
-#[test]
-fn a_reply_with_a_frame_that_was_not_sent_is_unexpected() {
+fn a_reply_with_a_frame_that_was_not_sent_is_unexpected(engine: &str) {
     let server = ForeignServer::start_multipart("tcp://127.0.0.1:*", |number, body| {
         let tag = [&b"zld\0tag1"[..], &[0; 8]].concat();
         let before = match number % 10 {
@@ -190,16 +201,15 @@ fn a_reply_with_a_frame_that_was_not_sent_is_unexpected() {
         };
         vec![[before, vec![body.to_vec()]].concat()]
     });
-    let result = Zload::run(&server.scenario(OPEN_LOAD)).result(0);
+    let result = Zload::run(&server.scenario(OPEN_LOAD)).engine(engine).result(0);
     assert_eq!(ledger(&result)["replies_unexpected"], 200);
     assert_eq!(ledger(&result)["requests_answered"], 300);
 }
 
-#[test]
-fn a_reply_to_a_silent_request_is_unexpected() {
+fn a_reply_to_a_silent_request_is_unexpected(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
     let scenario = server.scenario(&format!("{OPEN_LOAD}workers = {{ replies = 0 }}"));
-    let result = Zload::run(&scenario).result(0);
+    let result = Zload::run(&scenario).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!(ledger["requests_silent"], 500);
     // Nobody waits for these replies, so the last may still be on their way when the run ends.
@@ -220,15 +230,14 @@ fn dying(endpoint: &str) -> (ForeignServer, Receiver<()>) {
     (server, died)
 }
 
-#[test]
-fn the_run_goes_on_when_the_server_dies_and_comes_back_and_says_so() {
+fn the_run_goes_on_when_the_server_dies_and_comes_back_and_says_so(engine: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let ipc = format!("ipc://{}", folder.path().join("server").display());
     for endpoint in ["tcp://127.0.0.1:*", &ipc] {
         let (mut server, died) = dying(endpoint);
         let scenario = server
             .scenario("load = { rate = '500/s' }\nrun = { duration = '3s', drain = '500ms' }");
-        let running = Zload::run(&scenario).start();
+        let running = Zload::run(&scenario).engine(engine).start();
         died.recv_timeout(Duration::from_secs(30)).expect("300 requests come");
         server.kill();
         let _again = ForeignServer::start(&server.endpoint, echo(1));
@@ -246,12 +255,11 @@ fn the_run_goes_on_when_the_server_dies_and_comes_back_and_says_so() {
     }
 }
 
-#[test]
-fn connections_that_do_not_come_back_are_named() {
+fn connections_that_do_not_come_back_are_named(engine: &str) {
     let (mut server, died) = dying("tcp://127.0.0.1:*");
     let scenario =
         server.scenario("load = { rate = '500/s' }\nrun = { duration = '2s', drain = '100ms' }");
-    let running = Zload::run(&scenario).start();
+    let running = Zload::run(&scenario).engine(engine).start();
     died.recv_timeout(Duration::from_secs(30)).expect("300 requests come");
     server.kill();
     let notes = running.end().result(0)["notes"].to_string();
@@ -259,8 +267,7 @@ fn connections_that_do_not_come_back_are_named() {
     assert!(notes.contains(said), "{notes}");
 }
 
-#[test]
-fn a_connection_that_is_cut_on_the_way_is_distinguished_from_those_that_are_not() {
+fn a_connection_that_is_cut_on_the_way_is_distinguished_from_those_that_are_not(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", echo(1));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let relay = format!("tcp://{}", listener.local_addr().expect("its address"));
@@ -284,14 +291,13 @@ fn a_connection_that_is_cut_on_the_way_is_distinguished_from_those_that_are_not(
     });
     let through = server.scenario(OPEN_LOAD).replace(&server.endpoint, &relay);
     let direct = server.scenario(OPEN_LOAD);
-    let [cut, whole] =
-        [through, direct].map(|scenario| Zload::run(&scenario).result(0)["notes"].to_string());
+    let [cut, whole] = [through, direct]
+        .map(|scenario| Zload::run(&scenario).engine(engine).result(0)["notes"].to_string());
     assert!(cut.contains("1 of 3 connections ended during the run and came back"), "{cut}");
     assert!(!whole.contains("ended during the run"), "{whole}");
 }
 
-#[test]
-fn a_stall_is_felt_by_every_request_that_was_due_in_it() {
+fn a_stall_is_felt_by_every_request_that_was_due_in_it(engine: &str) {
     // The server sleeps for a second in a load of 100/s for 3 s: the 100 requests that were due meanwhile wait from
     // 1 s down to nothing. So a third of all responses are late, and the 90th percentile of 300 lies 0.7 s up the ramp.
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
@@ -303,7 +309,7 @@ fn a_stall_is_felt_by_every_request_that_was_due_in_it() {
     });
     let scenario =
         server.scenario("load = { rate = '100/s' }\nrun = { duration = '3s', drain = '3s' }");
-    let result = Zload::run(&scenario).result(0);
+    let result = Zload::run(&scenario).engine(engine).result(0);
     assert_eq!(ledger(&result)["requests_answered"], 300);
     let p90 = number(&result, "latency.first_reply.p90_ns");
     assert!((600_000_000..=1_500_000_000).contains(&p90), "{p90}");
@@ -382,14 +388,14 @@ fn foreign_requests_get_the_scenarios_distribution() {
     assert!(result["replies_sent"].as_u64().is_some_and(|sent| sent <= 2_300), "{result}");
 }
 
-#[test]
-fn our_clients_and_our_server_in_two_processes_derive_the_same_plan() {
+fn our_clients_and_our_server_in_two_processes_derive_the_same_plan(engine: &str) {
     let scenario = "seed = 9\nload = { rate = '300/s' }\nrun = { duration = '1s' }\n\
                     workers = { replies = { uniform = [0, 4] } }\nproxy = { engine = 'batch' }";
     let mut serving = Zload::with_scenario("serve", scenario).args(&["-q"]).start();
     let line = serving.await_line("listening on ");
     let frontend = format!("proxy.frontend={}", line.trim_start_matches("listening on "));
     let result = Zload::run(scenario)
+        .engine(engine)
         .args(&["--set", "proxy.engine=external", "--set", &frontend])
         .result(0);
     let ledger = ledger(&result);

@@ -7,12 +7,18 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
-use crate::support::ForeignServer;
+use crate::support::{ForeignServer, with_each_engine};
+
+with_each_engine! {
+    too_little_address_space_is_a_sentence_at_every_size,
+    descriptors_that_do_not_suffice_for_the_server_alone_are_not_blamed_on_clients,
+}
 
 /// Runs `zload run` for a moment in a shell that has limited itself before; gives exit code and stderr.
-fn run_limited(limit: &str) -> (Option<i32>, String) {
+fn run_limited(limit: &str, engine: &str) -> (Option<i32>, String) {
     let text = "load = { rate = '100/s' }\nrun = { duration = '50ms', drain = '50ms' }\nworkers = { count = 2 }";
-    let script = format!("ulimit -c 0; {limit}; exec \"$0\" run \"$1\" -q");
+    let script =
+        format!("ulimit -c 0; {limit}; exec \"$0\" run \"$1\" -q --set clients.engine={engine}");
     let output = shell(&script, text);
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
@@ -28,11 +34,10 @@ fn shell(script: &str, scenario: &str) -> Output {
         .expect("a shell")
 }
 
-#[test]
-fn too_little_address_space_is_a_sentence_at_every_size() {
+fn too_little_address_space_is_a_sentence_at_every_size(engine: &str) {
     let mut refused = 0;
     for kib in (50_000..900_000).step_by(50_000) {
-        let (code, stderr) = run_limited(&format!("ulimit -v {kib}"));
+        let (code, stderr) = run_limited(&format!("ulimit -v {kib}"), engine);
         match code {
             Some(0 | 3) => {}
             Some(2) => {
@@ -45,9 +50,8 @@ fn too_little_address_space_is_a_sentence_at_every_size() {
     assert!(refused > 0);
 }
 
-#[test]
-fn descriptors_that_do_not_suffice_for_the_server_alone_are_not_blamed_on_clients() {
-    let (code, stderr) = run_limited("ulimit -n 60");
+fn descriptors_that_do_not_suffice_for_the_server_alone_are_not_blamed_on_clients(engine: &str) {
+    let (code, stderr) = run_limited("ulimit -n 60", engine);
     assert_eq!(code, Some(2));
     assert!(stderr.contains("for any number of clients"), "{stderr}");
     assert!(!stderr.contains("clients fit"), "{stderr}");

@@ -2,6 +2,7 @@
 //! be linked with everything again.
 
 mod answers;
+mod broken_peers;
 mod ci;
 mod compare;
 mod configs;

@@ -1,11 +1,31 @@
 //! Requests in a server's own form, and replies that are no echoes: each way to match them, with planted losses, errors,
 //! duplicates and reordering.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "functions of which with_each_engine! makes tests are tests, too"
+)]
+
 use std::collections::HashSet;
 use std::sync::mpsc::channel;
 
-use crate::support::{ForeignServer, Zload, ledger, number};
+use crate::support::{ForeignServer, Zload, ledger, number, with_each_engine};
 use serde_json::Value;
+
+with_each_engine! {
+    replies_are_found_by_the_envelope_whatever_their_body_is,
+    rep_workers_behind_a_proxy_are_measured_exactly,
+    a_token_is_found_in_any_text_with_losses_errors_duplicates_and_reordering,
+    a_server_that_refuses_everything_is_not_fast,
+    replies_in_order_are_matched_and_a_late_one_is_never_taken_for_the_next,
+    order_with_several_requests_in_flight_is_doubted,
+    replies_are_counted_until_the_one_that_is_marked_as_the_last,
+    a_client_says_hello_before_its_first_request,
+    a_hello_that_nobody_answers_ends_the_run_before_it_begins,
+    bodies_of_any_size_travel_beside_an_envelope,
+    zloads_own_workers_answer_every_form_as_planned,
+    a_sampled_request_has_the_frames_of_any_other,
+}
 
 const OPEN: &str =
     "load = { rate = '500/s', timeout = '400ms' }\nrun = { duration = '1s', drain = '1s' }\n";
@@ -30,22 +50,20 @@ fn check<'a>(result: &'a Value, name: &str) -> &'a Value {
     checks.iter().find(|check| check["name"] == name).expect("a check of this name")
 }
 
-#[test]
-fn replies_are_found_by_the_envelope_whatever_their_body_is() {
+fn replies_are_found_by_the_envelope_whatever_their_body_is(engine: &str) {
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", |request| {
         let Some([envelope, body]) = envelope(request) else { return vec![] };
         assert_eq!(body, [b"hello 7".to_vec()]);
         vec![[envelope, &[b"something else".to_vec()]].concat()]
     });
     let request = "[request]\nmatch = 'envelope'\nframes = ['hello 7']";
-    let result = Zload::run(&server.scenario(&format!("{OPEN}{request}"))).result(0);
+    let result = Zload::run(&server.scenario(&format!("{OPEN}{request}"))).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!((&ledger["requests_answered"], &ledger["requests_lost"]), (&500.into(), &0.into()));
     assert_eq!(ledger["replies_unexpected"], 0);
 }
 
-#[test]
-fn rep_workers_behind_a_proxy_are_measured_exactly() {
+fn rep_workers_behind_a_proxy_are_measured_exactly(engine: &str) {
     let context = zmq::Context::new();
     let (tell, endpoint) = channel();
     let proxy = {
@@ -79,7 +97,7 @@ fn rep_workers_behind_a_proxy_are_measured_exactly() {
         "proxy = {{ engine = 'external', frontend = '{frontend}' }}\n[load]\nmodel = 'closed'\nin_flight = 4\npayload = '0B'\n\
          [run]\nduration = '500ms'\n[request]\nmatch = 'envelope'"
     );
-    let result = Zload::run(&scenario).result(0);
+    let result = Zload::run(&scenario).engine(engine).result(0);
     let mut context = context;
     context.destroy().unwrap();
     proxy.join().unwrap();
@@ -89,8 +107,7 @@ fn rep_workers_behind_a_proxy_are_measured_exactly() {
     assert_eq!(ledger["replies_unexpected"], 0);
 }
 
-#[test]
-fn a_token_is_found_in_any_text_with_losses_errors_duplicates_and_reordering() {
+fn a_token_is_found_in_any_text_with_losses_errors_duplicates_and_reordering(engine: &str) {
     let (mut count, mut held) = (0_u64, None);
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", move |request| {
         let id = String::from_utf8(token(request)).unwrap();
@@ -114,7 +131,7 @@ fn a_token_is_found_in_any_text_with_losses_errors_duplicates_and_reordering() {
     });
     let request = "[clients]\ncount = 1\n[request]\nmatch = 'token'\nframes = ['{\"id\":\"{id}\",\"n\":{number}}']\n\
                    ok = { contains = '\"status\": \"ok\"' }";
-    let result = Zload::run(&server.scenario(&format!("{OPEN}{request}"))).result(0);
+    let result = Zload::run(&server.scenario(&format!("{OPEN}{request}"))).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!((&ledger["requests_sent"], &ledger["requests_lost"]), (&500.into(), &10.into()));
     assert_eq!(
@@ -131,21 +148,20 @@ fn a_token_is_found_in_any_text_with_losses_errors_duplicates_and_reordering() {
     assert_eq!(check(&result, "errors")["status"], "warn");
 }
 
-#[test]
-fn a_server_that_refuses_everything_is_not_fast() {
+fn a_server_that_refuses_everything_is_not_fast(engine: &str) {
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", |request| {
         vec![vec![token(request), b"busy".to_vec()]]
     });
     let request = "[request]\nmatch = 'token'\nframes = ['{id}{pad}']\nerror = { frame = -1, equals = 'busy' }";
-    let result = Zload::run(&server.scenario(&format!("{CLOSED}{request}"))).result(0);
+    let result =
+        Zload::run(&server.scenario(&format!("{CLOSED}{request}"))).engine(engine).result(0);
     assert_eq!(ledger(&result)["requests_failed"], ledger(&result)["requests_answered"]);
     assert_eq!(result["throughput"]["replies_per_s"], 0.0);
     assert_eq!(result["latency"]["first_reply"]["p50_ns"], Value::Null);
     assert!(number(&result, "request.failed.count") > 100);
 }
 
-#[test]
-fn replies_in_order_are_matched_and_a_late_one_is_never_taken_for_the_next() {
+fn replies_in_order_are_matched_and_a_late_one_is_never_taken_for_the_next(engine: &str) {
     let (tell, identities) = channel();
     let (mut count, mut held): (u64, Option<Vec<u8>>) = (0, None);
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", move |request| {
@@ -162,7 +178,8 @@ fn replies_in_order_are_matched_and_a_late_one_is_never_taken_for_the_next() {
                    error = { contains = 'request' }";
     let closed =
         "load = { model = 'closed', timeout = '50ms' }\nrun = { duration = '1s', drain = '1s' }\n";
-    let result = Zload::run(&server.scenario(&format!("{closed}{request}"))).result(0);
+    let result =
+        Zload::run(&server.scenario(&format!("{closed}{request}"))).engine(engine).result(0);
     drop(server);
     let ledger = ledger(&result);
     let lost = ledger["requests_lost"].as_u64().unwrap();
@@ -174,12 +191,11 @@ fn replies_in_order_are_matched_and_a_late_one_is_never_taken_for_the_next() {
     assert_eq!(check(&result, "matching")["status"], "pass");
 }
 
-#[test]
-fn order_with_several_requests_in_flight_is_doubted() {
+fn order_with_several_requests_in_flight_is_doubted(engine: &str) {
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", |_| vec![vec![b"x".to_vec()]]);
     let request = "[request]\nmatch = 'order'\nframes = ['', 'x']\n[load]\nmodel = 'closed'\nin_flight = 2\n\
                    [run]\nduration = '300ms'";
-    let result = Zload::run(&server.scenario(request)).result(0);
+    let result = Zload::run(&server.scenario(request)).engine(engine).result(0);
     assert_eq!(check(&result, "matching")["status"], "warn");
     assert_ne!(result["verdict"]["status"], "VALID");
 }
@@ -225,8 +241,7 @@ fn each_operation_of_a_mix_has_its_own_figures() {
     assert!(text.stdout.contains("operation") && text.stdout.contains("write"), "{}", text.stdout);
 }
 
-#[test]
-fn replies_are_counted_until_the_one_that_is_marked_as_the_last() {
+fn replies_are_counted_until_the_one_that_is_marked_as_the_last(engine: &str) {
     let mut count = 0_usize;
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", move |request| {
         count += 1;
@@ -238,7 +253,7 @@ fn replies_are_counted_until_the_one_that_is_marked_as_the_last() {
     });
     let request =
         "[request]\nmatch = 'token'\nframes = ['{id}']\nlast = { frame = 0, equals = 'final' }";
-    let result = Zload::run(&server.scenario(&format!("{OPEN}{request}"))).result(0);
+    let result = Zload::run(&server.scenario(&format!("{OPEN}{request}"))).engine(engine).result(0);
     let ledger = ledger(&result);
     assert_eq!((&ledger["requests_answered"], &ledger["requests_lost"]), (&495.into(), &5.into()));
     assert_eq!(ledger["replies_received"], 495 + 125 * 6);
@@ -249,8 +264,7 @@ fn replies_are_counted_until_the_one_that_is_marked_as_the_last() {
     assert_eq!(number(&result, "request.gap.count"), 125 * 6);
 }
 
-#[test]
-fn a_client_says_hello_before_its_first_request() {
+fn a_client_says_hello_before_its_first_request(engine: &str) {
     let mut known = HashSet::new();
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", move |request| {
         let [identity, body] = request else { return vec![] };
@@ -264,16 +278,15 @@ fn a_client_says_hello_before_its_first_request() {
         }
     });
     let request = "[request]\nhello = ['hello']\n";
-    let result = Zload::run(&server.scenario(&format!("{OPEN}{request}"))).result(0);
+    let result = Zload::run(&server.scenario(&format!("{OPEN}{request}"))).engine(engine).result(0);
     assert_eq!(ledger(&result)["requests_answered"], 500);
     assert_eq!(ledger(&result)["replies_unexpected"], 0);
 }
 
-#[test]
-fn a_hello_that_nobody_answers_ends_the_run_before_it_begins() {
+fn a_hello_that_nobody_answers_ends_the_run_before_it_begins(engine: &str) {
     let server = ForeignServer::start_framed("tcp://127.0.0.1:*", |_| vec![]);
     let text = format!("{OPEN}clients.connect_timeout = '300ms'\n[request]\nhello = ['hello']\n");
-    let ended = Zload::run(&server.scenario(&text)).end();
+    let ended = Zload::run(&server.scenario(&text)).engine(engine).end();
     assert_eq!(ended.code, Some(2));
     assert!(
         ended.stderr.contains("3 clients sent request.hello and got no answer"),
@@ -282,15 +295,14 @@ fn a_hello_that_nobody_answers_ends_the_run_before_it_begins() {
     );
 }
 
-#[test]
-fn bodies_of_any_size_travel_beside_an_envelope() {
+fn bodies_of_any_size_travel_beside_an_envelope(engine: &str) {
     for payload in ["0B", "1B", "8MiB"] {
         let server =
             ForeignServer::start_framed("tcp://127.0.0.1:*", |request| vec![request[1..].to_vec()]);
         let request = format!(
             "[load]\nmodel = 'closed'\npayload = '{payload}'\n[run]\nduration = '300ms'\n[request]\nmatch = 'envelope'"
         );
-        let result = Zload::run(&server.scenario(&request)).result(0);
+        let result = Zload::run(&server.scenario(&request)).engine(engine).result(0);
         assert_eq!(
             ledger(&result)["requests_answered"],
             ledger(&result)["requests_sent"],
@@ -310,8 +322,7 @@ fn messages_that_answer_nothing_are_shown_safely() {
     assert!(shown.contains("go away") && !shown.contains('\x1b'), "{}", ended.stdout);
 }
 
-#[test]
-fn zloads_own_workers_answer_every_form_as_planned() {
+fn zloads_own_workers_answer_every_form_as_planned(engine: &str) {
     for request in [
         "match = 'envelope'",
         "frames = ['', '{body}']",
@@ -322,7 +333,7 @@ fn zloads_own_workers_answer_every_form_as_planned() {
             "[load]\nrate = '300/s'\n[run]\nduration = '1s'\nfollow_one_in = 1\n[workers]\nreplies = {{ uniform = [0, 4] }}\n\
              delay = {{ uniform = ['0ms', '1ms'] }}\n[request]\n{request}"
         );
-        let result = Zload::run(&text).end();
+        let result = Zload::run(&text).engine(engine).end();
         let result: Value = serde_json::from_str(&result.stdout).expect("a result");
         let ledger = ledger(&result);
         assert_eq!(ledger["requests_sent"], 300, "{request}");
@@ -334,11 +345,10 @@ fn zloads_own_workers_answer_every_form_as_planned() {
     }
 }
 
-#[test]
-fn a_sampled_request_has_the_frames_of_any_other() {
+fn a_sampled_request_has_the_frames_of_any_other(engine: &str) {
     let text = "[load]\nrate = '300/s'\n[run]\nduration = '500ms'\nfollow_one_in = 1\n\
                 [request]\nframes = ['a', '{body}']\nok = { frame = 1, contains = 'zld1' }";
-    let ended = Zload::run(text).end();
+    let ended = Zload::run(text).engine(engine).end();
     let result: Value = serde_json::from_str(&ended.stdout).expect("a result");
     assert_eq!(
         (&ledger(&result)["requests_answered"], &ledger(&result)["requests_failed"]),

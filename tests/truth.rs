@@ -1,7 +1,17 @@
 //! Where the time went, what was possible, and whether to believe it: seen on real sockets.
 
-use crate::support::{ForeignServer, Zload, ledger, number};
+use crate::support::{ForeignServer, Zload, ledger, number, with_each_engine};
 use serde_json::Value;
+
+with_each_engine! {
+    a_delay_is_in_the_worker_and_nowhere_else,
+    waiting_for_a_busy_worker_is_apart_from_transport,
+    excess_is_what_the_world_added_and_not_what_was_planned,
+    a_load_beyond_the_workers_capacity_is_invalid_and_says_so_first,
+    lost_replies_are_no_backlog,
+    a_stall_shows_in_the_percentiles_and_a_tool_that_waits_would_hide_it,
+    littles_law_and_conservation_hold_for_every_run,
+}
 
 const LEGS: [&str; 7] = [
     "to_proxy",
@@ -61,11 +71,10 @@ fn the_legs_of_every_request_add_up_to_its_response_time_with_every_engine() {
     }
 }
 
-#[test]
-fn a_delay_is_in_the_worker_and_nowhere_else() {
+fn a_delay_is_in_the_worker_and_nowhere_else(engine: &str) {
     let scenario = "load = { rate = '50/s' }\nrun = { duration = '1s' }\nproxy = { engine = 'batch' }\n\
                     workers = { count = 5, delay = '20ms' }";
-    let result = Zload::run(scenario).result(0);
+    let result = Zload::run(scenario).engine(engine).result(0);
     assert!(number(&result, "hops.in_worker.min_ns") >= 20_000_000);
     assert_eq!(number(&result, "hops.in_worker_planned.max_ns"), 20_000_000);
     for leg in LEGS.into_iter().filter(|leg| *leg != "in_worker") {
@@ -76,22 +85,20 @@ fn a_delay_is_in_the_worker_and_nowhere_else() {
     assert!(shares["in_worker"].as_f64().is_some_and(|share| share > 0.5), "{shares}");
 }
 
-#[test]
-fn waiting_for_a_busy_worker_is_apart_from_transport() {
+fn waiting_for_a_busy_worker_is_apart_from_transport(engine: &str) {
     // Two requests at a time for one worker: the second waits for the first's 10 ms.
     let scenario = "load = { rate = '40/s' }\nclients = { count = 1 }\nrun = { duration = '1s' }\n\
                     proxy = { engine = 'batch' }\nworkers = { count = 1, delay = '40ms' }";
-    let result = Zload::run(scenario).result(0);
+    let result = Zload::run(scenario).engine(engine).result(0);
     let waiting = number(&result, "hops.to_worker_waiting.max_ns");
     let transport = number(&result, "hops.to_worker_transport.p50_ns");
     assert!(waiting > 100_000_000 && transport < waiting / 4, "{waiting} {transport}");
 }
 
-#[test]
-fn excess_is_what_the_world_added_and_not_what_was_planned() {
+fn excess_is_what_the_world_added_and_not_what_was_planned(engine: &str) {
     let scenario = "load = { rate = '100/s' }\nrun = { duration = '2s' }\nproxy = { engine = 'batch' }\n\
                     workers = { count = 40, delay = { uniform = ['1ms', '100ms'] } }";
-    let result = Zload::run(scenario).result(0);
+    let result = Zload::run(scenario).engine(engine).result(0);
     let (ideal, excess) = (
         number(&result, "ideal.first_reply.p50_ns"),
         number(&result, "ideal.excess.first_reply.p50_ns"),
@@ -114,11 +121,10 @@ fn what_has_no_ideal_has_none() {
     assert!(result["hops"]["to_proxy"].is_null() && !result["hops"]["to_client"].is_null());
 }
 
-#[test]
-fn a_load_beyond_the_workers_capacity_is_invalid_and_says_so_first() {
+fn a_load_beyond_the_workers_capacity_is_invalid_and_says_so_first(engine: &str) {
     let scenario = "load = { rate = '400/s' }\nrun = { duration = '3s', drain = '100ms' }\n\
                     proxy = { engine = 'batch' }\nworkers = { count = 1, delay = '10ms' }";
-    let ended = Zload::with_scenario("run", scenario).args(&["-q"]).end();
+    let ended = Zload::with_scenario("run", scenario).engine(engine).args(&["-q"]).end();
     assert_eq!(ended.code, Some(3), "{}", ended.stdout);
     let first = ended.stdout.lines().next();
     assert!(first.is_some_and(|line| line.ends_with(" INVALID")), "{}", ended.stdout);
@@ -129,20 +135,18 @@ fn a_load_beyond_the_workers_capacity_is_invalid_and_says_so_first() {
     );
 }
 
-#[test]
-fn lost_replies_are_no_backlog() {
+fn lost_replies_are_no_backlog(engine: &str) {
     let server = ForeignServer::start("tcp://127.0.0.1:*", |number, body| {
         if number % 5 == 0 { vec![] } else { vec![body.to_vec()] }
     });
     let load = "load = { rate = '500/s' }\nrun = { duration = '3s', drain = '100ms' }";
-    let result = Zload::run(&server.scenario(load)).result(0);
+    let result = Zload::run(&server.scenario(load)).engine(engine).result(0);
     assert_eq!(ledger(&result)["requests_lost"], 300);
     assert_eq!(check(&result, "lost")["status"], "warn");
     assert_eq!(check(&result, "backlog")["status"], "pass", "{}", check(&result, "backlog"));
 }
 
-#[test]
-fn a_stall_shows_in_the_percentiles_and_a_tool_that_waits_would_hide_it() {
+fn a_stall_shows_in_the_percentiles_and_a_tool_that_waits_would_hide_it(engine: &str) {
     let mut stalled = false;
     let (tell, wait) = std::sync::mpsc::channel::<()>();
     let server = ForeignServer::start("tcp://127.0.0.1:*", move |number, body| {
@@ -154,7 +158,7 @@ fn a_stall_shows_in_the_percentiles_and_a_tool_that_waits_would_hide_it() {
         vec![body.to_vec()]
     });
     let load = "load = { rate = '500/s' }\nclients = { count = 1 }\nrun = { duration = '4s' }";
-    let result = Zload::run(&server.scenario(load)).result(0);
+    let result = Zload::run(&server.scenario(load)).engine(engine).result(0);
     drop(tell);
     // 400 of 2,000 requests were due in the stall: every twentieth of them waited for more than 95 % of it.
     let p90 = number(&result, "latency.first_reply.p90_ns");
@@ -164,13 +168,12 @@ fn a_stall_shows_in_the_percentiles_and_a_tool_that_waits_would_hide_it() {
     assert!(number(waiting, "p99_ns") < p90 / 2, "{waiting}");
 }
 
-#[test]
-fn littles_law_and_conservation_hold_for_every_run() {
+fn littles_law_and_conservation_hold_for_every_run(engine: &str) {
     for scenario in [
         "load = { rate = '300/s' }\nrun = { duration = '1s', warmup = '200ms' }\nworkers = { replies = { uniform = [0, 4] } }",
         "load = { model = 'closed', in_flight = 8 }\nrun = { duration = '500ms' }",
     ] {
-        let result = Zload::run(scenario).result(0);
+        let result = Zload::run(scenario).engine(engine).result(0);
         for name in ["littles_law", "conservation"] {
             let check = check(&result, name);
             assert_eq!(check["status"], "pass", "{check}");

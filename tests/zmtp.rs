@@ -3,14 +3,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{ENGINES, ForeignServer, Zload, ledger, number};
-
-fn with_engine(engine: &str) -> String {
-    format!("clients.engine={engine}")
-}
+use crate::support::{ENGINES, ForeignServer, Zload, ledger, number, with_each_engine};
 
 #[test]
 fn both_engines_play_the_same_plan_with_the_same_counts() {
@@ -20,8 +18,7 @@ fn both_engines_play_the_same_plan_with_the_same_counts() {
                     clients = { count = 9, threads = 2 }\nworkers = { replies = { uniform = [0, 4] }, delay = '200us' }\nproxy.engine = 'batch'";
     for frontend in ["proxy.frontend=tcp://127.0.0.1:*", &ipc] {
         let [libzmq, zmtp] = ENGINES.map(|engine| {
-            let sets = ["--set", &with_engine(engine), "--set", frontend];
-            let result = Zload::run(scenario).args(&sets).result(0);
+            let result = Zload::run(scenario).engine(engine).args(&["--set", frontend]).result(0);
             assert_eq!(result["scenario"]["clients"]["engine"], *engine);
             assert_eq!(number(&result, "hops.disordered"), 0);
             (result["plan_hash"].clone(), ledger(&result).clone())
@@ -42,7 +39,7 @@ fn a_saturated_server_loses_nothing_and_its_requests_are_held_back() {
     for engine in ENGINES {
         let text = "run = { duration = '500ms' }\nload = { model = 'closed', in_flight = 64, payload = '1KiB' }\n\
                     clients.count = 40\nproxy.engine = 'batch'";
-        let result = Zload::run(text).args(&["--set", &with_engine(engine)]).result(0);
+        let result = Zload::run(text).engine(engine).result(0);
         let ledger = ledger(&result);
         assert_eq!(
             (&ledger["requests_lost"], &ledger["replies_unexpected"]),
@@ -94,6 +91,28 @@ fn what_waits_in_the_generator_is_known_over_tcp_whoever_the_server_is() {
         assert!(why_no_lag(&result).contains(why), "{result}");
     }
 }
+
+fn a_reply_that_comes_after_the_last_request_is_waited_for(engine: &str) {
+    // Nothing is answered before all was asked for, and the sending is over.
+    let (_kept, nobody_tells) = channel::<()>();
+    let mut held = Vec::new();
+    let server = ForeignServer::start("tcp://127.0.0.1:*", move |number, body| {
+        held.push(body.to_vec());
+        if number < 99 {
+            return vec![];
+        }
+        let _timeout = nobody_tells.recv_timeout(Duration::from_millis(300));
+        std::mem::take(&mut held)
+    });
+    let text = server.scenario(
+        "load = { rate = '500/s', payload = '8KiB' }\nclients.count = 1\nrun = { warmup = '0s', duration = '200ms', drain = '20s' }",
+    );
+    let result = Zload::run(&text).engine(engine).result(0);
+    assert_eq!(ledger(&result)["requests_answered"], 100);
+    assert_eq!(about_connections(&result), "");
+}
+
+with_each_engine! { a_reply_that_comes_after_the_last_request_is_waited_for }
 
 /// The sentence about connections that ended.
 fn about_connections(result: &Value) -> String {

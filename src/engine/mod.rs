@@ -178,7 +178,7 @@ fn play(
     let mut measured = outcome?;
     measured.server_in_all = kept;
     if !scenario.has_proxy() && measured.sent_in_all > 0 && measured.received_in_all == 0 {
-        measured.objection = greeting::objection(clients.routes.endpoints());
+        measured.objection = greeting::objection(clients.routes.endpoints(), false);
     }
     if let Some((totals, outcome)) = ended {
         measured.server_in_all = Some(totals);

@@ -27,6 +27,29 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// What clients may speak with (`clients.engine`).
 pub(crate) const ENGINES: [&str; 2] = ["libzmq", "zmtp"];
 
+/// Tests of these functions, each of which is given a clients' engine: with all engines at once, as most of a run is waiting.
+macro_rules! with_each_engine {
+    ($($name:ident),* $(,)?) => { $(
+        mod $name {
+            #[test]
+            fn with_each_engine() {
+                crate::support::each_engine(super::$name);
+            }
+        }
+    )* };
+}
+pub(crate) use with_each_engine;
+
+/// Does this with all engines at once.
+pub(crate) fn each_engine(test: fn(&str)) {
+    std::thread::scope(|scope| {
+        for engine in ENGINES {
+            let named = std::thread::Builder::new().name(engine.to_owned());
+            named.spawn_scoped(scope, move || test(engine)).expect("a thread");
+        }
+    });
+}
+
 /// A call of the built program.
 pub(crate) struct Zload {
     command: Command,
@@ -80,6 +103,11 @@ impl Zload {
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.command.args(args);
         self
+    }
+
+    /// With clients of this engine.
+    pub(crate) fn engine(self, engine: &str) -> Self {
+        self.args(&["--set", &format!("clients.engine={engine}")])
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {

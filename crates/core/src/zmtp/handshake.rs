@@ -230,6 +230,19 @@ mod tests {
     }
 
     #[test]
+    fn properties_without_a_meaning_here_are_let_be_and_names_may_be_written_in_any_case() {
+        let command = [
+            &b"\x05READY\x09X-Comment\0\0\x01\x2c"[..],
+            &[b'c'; 300],
+            b"\x05Empty\0\0\0\0\x08identity\0\0\0\x01A\x0bsocket-TYPE\0\0\0\x06ROUTER",
+            b"\x08Resource\0\0\0\x01r",
+        ];
+        let mut said = greeting().to_vec();
+        encode_command(&command.concat(), &mut said);
+        assert_eq!(heard(&said), Progress::Done(said.len()));
+    }
+
+    #[test]
     fn an_identity_of_any_length_fits_in_a_ready() {
         for length in [0, 1, 200, 255] {
             let mut said = greeting().to_vec();

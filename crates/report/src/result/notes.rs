@@ -205,6 +205,8 @@ pub(super) fn lost_because(
             "workers sent {missing} replies that no client got: a ROUTER drops messages to a client whose queue is full (sockets.sndhwm = {sndhwm}). Raise {} (0 is no limit)",
             scenario.sockets.marks().collect::<Vec<_>>().join(" and ")
         )
+    } else if let Some(ended) = ended_with(scenario, run, ledger) {
+        ended
     } else if let Some(ignored) = ignored(scenario, plan, run) {
         ignored
     } else if let Some(timeout_ns) = timeout_ns {
@@ -222,6 +224,26 @@ pub(super) fn lost_because(
             "{lost} replies were still outstanding when the drain ended: raise run.drain, or lower the load"
         )
     }
+}
+
+/// What explains lost replies if most were lost with their connections; only zload's own engine knows which were.
+fn ended_with(scenario: &Scenario, run: &Measured, ledger: &Ledger) -> Option<String> {
+    let connections = run.connections?;
+    let most = connections.requests_lost * 2 > ledger.requests_lost;
+    let why = reasons(connections).filter(|_| most)?;
+    if run.received_in_all == 0 && may_drop_unheard(scenario) {
+        return Some(unanswered(scenario, run, ledger.replies_lost));
+    }
+    let by_server = connections.closed + connections.reset > 0;
+    Some(format!(
+        "{} were in flight on connections that ended ({why}){}",
+        quantity::counted(connections.requests_lost, "request"),
+        if by_server {
+            ": a server ends one, too, that brings a message larger than it accepts (ZMQ_MAXMSGSIZE)"
+        } else {
+            ""
+        }
+    ))
 }
 
 /// Whether requests of another form than it expects may be dropped without a word.

@@ -362,7 +362,14 @@ impl World for ZmtpWorld {
             if !is_there && !self.read(client) {
                 return Ok(Taken { count, emptied: true });
             }
-            count += usize::from(self.message(client, &mut into[count]));
+            if !self.message(client, &mut into[count]) {
+                // Commands and frames without end may come faster than they are read: the others have their turn, too.
+                if self.output.len() >= OUTPUT {
+                    self.write_out();
+                }
+                break;
+            }
+            count += 1;
         }
         Ok(Taken { count, emptied: false })
     }

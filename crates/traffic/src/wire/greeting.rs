@@ -4,7 +4,7 @@
 //! DEALER without security would come (RFC 37: a greeting of 64 bytes, then a READY command from either side).
 //! Invariant: it ends within a few seconds, whatever comes.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -105,10 +105,18 @@ impl Peer {
     }
 }
 
-/// Why not all clients come through their handshakes at these endpoints, if what is there says so.
-pub fn objection(endpoints: &Endpoints) -> Option<String> {
+/// What is in the way of clients at these endpoints, as far as a look says; `failed_at_once` if they said their whole side of
+/// the handshake at once, and did not come through.
+pub fn objection(endpoints: &Endpoints, failed_at_once: bool) -> Option<String> {
     if let Some(only) = endpoints.only() {
-        return look(only).objection(only);
+        let peer = look(only);
+        // The look takes the handshake in steps, as libzmq does; JeroMQ before 2017 can do no other (jeromq#430).
+        let wants_steps = failed_at_once && matches!(peer, Peer::Socket(_));
+        return peer.objection(only).or_else(|| {
+            wants_steps.then(|| {
+                "it shakes hands in steps only, and clients.engine = \"zmtp\" says all at once: set clients.engine = \"libzmq\"".to_owned()
+            })
+        });
     }
     endpoints.all().iter().take(LOOKED_AT).find_map(|endpoint| match look(endpoint) {
         Peer::Nobody => Some(format!("nothing listens at {endpoint}")),
@@ -121,9 +129,16 @@ pub fn look(endpoint: &str) -> Peer {
     if let Some(address) = endpoint.strip_prefix("tcp://") {
         // libzmq takes an address to come from before a semicolon.
         let address = address.rsplit_once(';').map_or(address, |(_, peer)| peer);
-        let mut addresses = address.to_socket_addrs().into_iter().flatten();
-        let connect = |address| TcpStream::connect_timeout(&address, PATIENCE).ok();
-        let Some(stream) = addresses.find_map(connect) else { return Peer::Nobody };
+        let addresses = address.to_socket_addrs().into_iter().flatten();
+        let mut outcomes = addresses.map(|to| TcpStream::connect_timeout(&to, PATIENCE));
+        let is_reset = |error: &Error| error.kind() == ErrorKind::ConnectionReset;
+        let found = outcomes.find(|outcome| outcome.as_ref().err().is_none_or(is_reset));
+        let stream = match found {
+            None => return Peer::Nobody,
+            // It was accepted, and reset before it could be looked at.
+            Some(Err(_)) => return Peer::Closes,
+            Some(Ok(stream)) => stream,
+        };
         let limited = stream.set_read_timeout(Some(PATIENCE / 10)).is_ok()
             && stream.set_write_timeout(Some(PATIENCE)).is_ok();
         return if limited { Talk::new(stream).peer() } else { Peer::Unknown };

@@ -229,6 +229,9 @@ impl ZmtpWorld {
                 let one = std::slice::from_mut(&mut message);
                 let taken = self.take(client, one).map_err(failed)?;
                 self.flush(client).map_err(failed)?;
+                if !taken.emptied {
+                    self.overlooked.push(client);
+                }
                 if taken.count > 0 && std::mem::take(&mut silent[client as usize]) {
                     left -= 1;
                 }
@@ -244,8 +247,11 @@ impl ZmtpWorld {
         let most_ns = nanos(most.min(LOOK_EVERY));
         self.wait(most_ns, Some(most_ns), &mut moved)?;
         for client in &moved {
-            while !self.take(*client, &mut heard)?.emptied {}
+            let taken = self.take(*client, &mut heard)?;
             self.flush(*client)?;
+            if !taken.emptied {
+                self.overlooked.push(*client);
+            }
         }
         Ok(moved)
     }
