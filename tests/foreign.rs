@@ -468,8 +468,9 @@ fn what_an_external_server_hides_is_one_leg_and_no_table() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let page = folder.path().join("page.html");
     let page = page.to_str().expect("a UTF-8 path");
-    let ended =
-        Zload::with_scenario("run", &server.scenario(load)).args(&["-qv", "--html", page]).end();
+    let ended = Zload::with_scenario("run", &server.scenario(load))
+        .args(&["-qv", "--html", page, "--set", "clients.engine=libzmq"])
+        .end();
     let page = std::fs::read_to_string(page).expect("the page");
     for (form, text) in [("text", &ended.stdout), ("page", &page)] {
         assert!(!text.contains("to client"), "{form}: {text}");

@@ -16,7 +16,7 @@ use zload_core::quantity::{counted, duration};
 use zload_core::scenario::Scenario;
 
 /// Requests of each form: three in three tenths of a second.
-const LOAD: &str = "[load]\nrate = \"10/s\"\n[clients]\ncount = 1\n[run]\nduration = \"300ms\"\n";
+const LOAD: &str = "[load]\nrate = \"10/s\"\n[clients]\ncount = 1\nengine = \"libzmq\"\n[run]\nduration = \"300ms\"\n";
 /// What is sent as the body where nothing else is given.
 const BODY: &str = "{body}";
 

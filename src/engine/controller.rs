@@ -197,8 +197,8 @@ impl Controller<'_> {
         let connected = self.connected();
         // Of a list, one may be another kind of server than the others, or none.
         let unlike = connected == 0 || endpoints.only().is_none();
-        let at_once = self.settings.engine == ClientEngine::Zmtp;
-        let objection = if unlike { greeting::objection(endpoints, at_once) } else { None };
+        let engine = self.settings.engine;
+        let objection = if unlike { greeting::objection(endpoints, engine) } else { None };
         Error::Connect {
             connected,
             clients: self.settings.clients(),

@@ -27,7 +27,7 @@ use memory::Memory;
 use watch::Watch;
 use zload_core::facts::{Measured, Phase, Snapshot};
 use zload_core::plan::{Plan, Share};
-use zload_core::scenario::{Endpoints, Engine, Scenario};
+use zload_core::scenario::{ClientEngine, Endpoints, Engine, Scenario};
 
 pub(crate) use begin::{AtOnce, Begin, Beginning};
 pub(crate) use external::External;
@@ -178,7 +178,9 @@ fn play(
     let mut measured = outcome?;
     measured.server_in_all = kept;
     if !scenario.has_proxy() && measured.sent_in_all > 0 && measured.received_in_all == 0 {
-        measured.objection = greeting::objection(clients.routes.endpoints(), false);
+        // All are connected: what only zload's own engine cannot do is not the reason.
+        let endpoints = clients.routes.endpoints();
+        measured.objection = greeting::objection(endpoints, ClientEngine::Libzmq);
     }
     if let Some((totals, outcome)) = ended {
         measured.server_in_all = Some(totals);

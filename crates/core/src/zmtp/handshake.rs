@@ -94,7 +94,10 @@ impl Handshake {
         let Some((command, end)) = first_command(rest)? else { return Ok(None) };
         match said(command) {
             Some((b"READY", properties)) => {
-                let partner = property(properties, b"Socket-Type").ok_or(Refusal::NoReady)?;
+                // RFC 23 asks for it; libzmq takes a peer without it.
+                let Some(partner) = property(properties, b"Socket-Type") else {
+                    return Ok(Some(GREETING + end));
+                };
                 let own =
                     partner == b"DEALER" && property(properties, b"Identity") == Some(identity);
                 if own && !identity.is_empty() {

@@ -96,10 +96,15 @@ fn of_connections(connections: Connections) -> Option<String> {
             (format!(" ({why})"), format!("{lost} in flight then lost, and not sent again"))
         }
     };
+    let of = if ended > begun {
+        let all = quantity::counted(ended, "connection");
+        format!("{all}, {} at a time, ended during the run", quantity::count(begun))
+    } else {
+        let all = quantity::counted(begun, "connection");
+        format!("{} of {all} ended during the run", quantity::count(ended))
+    };
     Some(format!(
-        "{} of {} ended during the run{back}{why}: {lost}, and requests due before reconnection were sent late or not at all",
-        quantity::count(ended),
-        quantity::counted(begun, "connection"),
+        "{of}{back}{why}: {lost}, and requests due before reconnection were sent late or not at all"
     ))
 }
 
@@ -321,6 +326,7 @@ mod tests {
         assert_eq!((note(10, 0, 0), note(10, 0, 3)), (None, None));
         for (of, expected) in [
             ((10, 3, 3), "3 of 10 connections ended during the run and came back:"),
+            ((8, 108, 108), "108 connections, 8 at a time, ended during the run and came back:"),
             ((1, 1, 2), "1 of 1 connection ended during the run and came back:"),
             (
                 (10, 3, 1),

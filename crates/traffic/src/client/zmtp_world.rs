@@ -72,6 +72,8 @@ pub(super) struct ZmtpWorld {
     next_beat_ns: u64,
     /// Why what listens where a client connects to is no server for it, if that is known before the run.
     refusal: Option<(u32, connecting::Why)>,
+    /// Handshakes that ended without a word before all clients were connected.
+    cut_short: u32,
     /// There was no free port for a connection.
     short_of_ports: bool,
     clock: Clock,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::ipc;
 use crate::machine::Clock;
-use zload_core::scenario::Endpoints;
+use zload_core::scenario::{ClientEngine, Endpoints};
 use zload_core::text;
 use zload_core::zmtp::{
     COMMAND, GREETING, LONG, MECHANISM, READY_LIMIT, Refusal, SIGNATURE, greeting, property, ready,
@@ -73,7 +73,7 @@ impl Peer {
     /// Why no DEALER of zload's ever ends its handshake there, if that is sure.
     pub fn objection(&self, endpoint: &str) -> Option<String> {
         Some(match self {
-            Self::Nobody | Self::Unknown => return None,
+            Self::Nobody | Self::Unknown | Self::Old(_) => return None,
             Self::Socket(of) if PARTNERS.contains(&of.as_str()) => return None,
             Self::Silent => format!(
                 "what listens at {endpoint} does not speak ZeroMQ, or its process stands still: it accepts connections and says nothing"
@@ -97,30 +97,48 @@ impl Peer {
             Self::Refuses(why) => {
                 format!("the server at {endpoint} refuses the connection: {why}")
             }
-            Self::Old(major) => format!(
+        })
+    }
+
+    /// Why a client of zload's own engine did not end its handshake there, as far as that is known.
+    pub fn objection_to_own(&self, endpoint: &str) -> Option<String> {
+        match self {
+            Self::Old(major) => Some(format!(
                 "the server at {endpoint} speaks ZMTP {}, and clients.engine = \"zmtp\" speaks 3.1: set clients.engine = \"libzmq\"",
                 if *major == 0 { "1.0" } else { "2.0" }
+            )),
+            // The look takes the handshake in steps, as libzmq does.
+            Self::Socket(of) if PARTNERS.contains(&of.as_str()) => Some(
+                "it shakes hands in steps only, and clients.engine = \"zmtp\" says all at once: set clients.engine = \"libzmq\"".to_owned(),
             ),
-        })
+            other => other.objection(endpoint),
+        }
+    }
+
+    /// Whether no later client of zload's own engine fares better, unless another server takes the place of this one.
+    pub fn refuses_own(&self) -> bool {
+        match self {
+            Self::Old(_) | Self::Mechanism(_) | Self::Refuses(_) => true,
+            Self::Socket(of) => !PARTNERS.contains(&of.as_str()),
+            _ => false,
+        }
     }
 }
 
-/// What is in the way of clients at these endpoints, as far as a look says; `failed_at_once` if they said their whole side of
-/// the handshake at once, and did not come through.
-pub fn objection(endpoints: &Endpoints, failed_at_once: bool) -> Option<String> {
+/// What is in the way of clients at these endpoints, as far as a look says: of zload's own engine, or of libzmq.
+pub fn objection(endpoints: &Endpoints, engine: ClientEngine) -> Option<String> {
+    let of = |peer: &Peer, endpoint: &str| match engine {
+        ClientEngine::Zmtp => peer.objection_to_own(endpoint),
+        ClientEngine::Libzmq => peer.objection(endpoint),
+    };
     if let Some(only) = endpoints.only() {
-        let peer = look(only);
-        // The look takes the handshake in steps, as libzmq does; JeroMQ before 2017 can do no other (jeromq#430).
-        let wants_steps = failed_at_once && matches!(peer, Peer::Socket(_));
-        return peer.objection(only).or_else(|| {
-            wants_steps.then(|| {
-                "it shakes hands in steps only, and clients.engine = \"zmtp\" says all at once: set clients.engine = \"libzmq\"".to_owned()
-            })
-        });
+        return of(&look(only), only);
     }
     endpoints.all().iter().take(LOOKED_AT).find_map(|endpoint| match look(endpoint) {
         Peer::Nobody => Some(format!("nothing listens at {endpoint}")),
-        peer => peer.objection(endpoint),
+        // Others of the list may have come through there.
+        peer @ Peer::Socket(_) => peer.objection(endpoint),
+        peer => of(&peer, endpoint),
     })
 }
 
@@ -188,7 +206,7 @@ impl<S: Read + Write> Talk<S> {
         let version = self.heard.get(SIGNATURE).copied().unwrap_or(0);
         if self.heard.len() < GREETING {
             let is_old = self.heard.len() > SIGNATURE && version < FIRST_WITH_MECHANISM;
-            return if is_old { Peer::Unknown } else { Peer::Stuck };
+            return if is_old { Peer::Old(version) } else { Peer::Stuck };
         }
         let mechanism = self.heard[MECHANISM].split(|byte| *byte == 0).next().unwrap_or_default();
         if mechanism != b"NULL" {
@@ -333,6 +351,6 @@ mod tests {
         let mut curve = greeting();
         curve[MECHANISM.start..MECHANISM.start + 5].copy_from_slice(b"CURVE");
         assert_eq!(of_bytes(&curve, false), Peer::Mechanism("CURVE".to_owned()));
-        assert_eq!(of_bytes(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x05", false), Peer::Unknown, "2.0");
+        assert_eq!(of_bytes(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x05", false), Peer::Old(1), "2.0");
     }
 }

@@ -19,10 +19,10 @@ use crate::client::waiter::Waiter;
 use crate::client::world::{Message, World as _};
 use crate::client::{DriverCounters, Settings};
 use crate::machine::{Clock, Stop, clock::nanos};
-use crate::wire::{Errno, arrival, dialer::Dialer, greeting::Peer};
+use crate::wire::{Errno, arrival, dialer::Dialer, greeting, greeting::Peer};
 use zload_core::message::RequestForm;
 use zload_core::scenario::{Matching, Nanos, Sockets};
-use zload_core::zmtp::{Decoder, PING, Progress, Refusal, encode_command, greeting, ready};
+use zload_core::zmtp::{self, Decoder, PING, Progress, Refusal, encode_command, ready};
 
 /// Handshakes that all drivers together have under way at a time, and the fewest of one.
 const WAVE: usize = 96;
@@ -32,6 +32,8 @@ const FIRST_PAUSE_NS: u64 = 100_000_000;
 const LONGEST_HANDSHAKE_NS: u64 = 30_000_000_000;
 /// How often a pause doubles where nothing is said about the longest.
 const DOUBLINGS: u32 = 5;
+/// After this many handshakes that ended without a word, and none that did not, it is looked for the reason.
+const CUT_SHORT: u32 = 3;
 /// How long a wait may be in which nothing else is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -142,6 +144,7 @@ impl ZmtpWorld {
             dialling: Vec::new(),
             refusal: None,
             short_of_ports: false,
+            cut_short: 0,
             clock: own_clock,
             own_clock,
             stop: Arc::clone(stop),
@@ -162,6 +165,7 @@ impl ZmtpWorld {
     ) -> Result<bool, Error> {
         let clock = Clock::start();
         let is_late = || clock.now_ns() >= settings.connect_timeout.0;
+        let mut looked = false;
         while self.up < self.lines.len() {
             if self.stop.requested() {
                 return Err(Error::Interrupted);
@@ -177,6 +181,10 @@ impl ZmtpWorld {
                 }
             }
             self.counters.connected.set(self.up as u64);
+            if self.up == 0 && self.cut_short >= CUT_SHORT && !std::mem::replace(&mut looked, true)
+            {
+                self.look(settings)?;
+            }
             match self.refusal.take() {
                 None => {}
                 Some((client, why)) => {
@@ -199,6 +207,15 @@ impl ZmtpWorld {
             Some(hello) => self.greet(hello, clients, is_late),
             None => Ok(true),
         }
+    }
+
+    /// Looks at what ends handshakes without a word; an error if it says there that it will end all.
+    #[cold]
+    fn look(&self, settings: &Settings) -> Result<(), Error> {
+        let endpoint = settings.routes.endpoint_of(self.lines[0].number);
+        let peer = greeting::look(endpoint);
+        let why = peer.objection_to_own(endpoint).filter(|_| peer.refuses_own());
+        why.map_or(Ok(()), |why| Err(Error::Failed(why)))
     }
 
     /// Has all clients say hello, and waits until all are answered.
@@ -360,6 +377,7 @@ impl ZmtpWorld {
                 moved.push(client);
             }
             Err(refusal) => {
+                self.cut_short += u32::from(self.lines[client as usize].flags.greeted);
                 if let Some(refusal) = refusal {
                     self.refusal.get_or_insert((client, Why::Refused(refusal)));
                 }
@@ -376,7 +394,7 @@ impl ZmtpWorld {
         };
         if !line.flags.greeted {
             Dialer::outcome(socket).map_err(|_| None)?;
-            let mut words = greeting().to_vec();
+            let mut words = zmtp::greeting().to_vec();
             ready(line.identity.as_bytes(), &mut words);
             // A buffer that is empty has room for them.
             if written(socket, &words).ok() != Some(words.len()) {
@@ -444,6 +462,6 @@ fn no_port(settings: &Settings) -> Error {
 
 /// That a server is none for these clients, as it says itself.
 fn refused(refusal: Refusal, endpoint: &str) -> Error {
-    let why = Peer::from(refusal).objection(endpoint);
+    let why = Peer::from(refusal).objection_to_own(endpoint);
     Error::Failed(why.unwrap_or_else(|| format!("{endpoint} refuses zload's clients")))
 }

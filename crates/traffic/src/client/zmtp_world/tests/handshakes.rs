@@ -19,6 +19,17 @@ fn who_is_no_server_for_a_client_is_named() {
         stream.write_all(b"\xff\0\0\0\0\0\0\0\x01\x7f\x01\x05").unwrap();
         Some(stream)
     });
+    // As libzmq 3.2 and JeroMQ before 0.4.1: what follows the version is taken for frames, and ends the connection unless it
+    // waits until the server's version has come.
+    let older = raw(|mut stream| {
+        stream.write_all(b"\xff\0\0\0\0\0\0\0\x01\x7f").unwrap();
+        let heard = stream.read(&mut [0; 200]).ok()?;
+        if heard > 12 {
+            return None;
+        }
+        stream.write_all(b"\x01\x06\0\0").unwrap();
+        Some(stream)
+    });
     let web = raw(|mut stream| {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
         Some(stream)
@@ -27,14 +38,14 @@ fn who_is_no_server_for_a_client_is_named() {
         (publisher, "is a PUB"),
         (curve, "wants the security mechanism CURVE"),
         (old, "speaks ZMTP 2.0"),
+        (older, "speaks ZMTP 2.0"),
         (web, "does not speak ZeroMQ: it says \"HTTP/1.1"),
     ] {
-        let timeout = "clients.connect_timeout = '300ms'";
-        // A peer that closes before it has said what it is takes its words away: then only a closer look can tell.
-        match Side::new(&endpoint, 2, timeout).connect() {
-            Err(error) => assert!(error.to_string().contains(why), "{error}"),
-            Ok(connected) => assert!(!connected && why == "is a PUB", "{why}"),
-        }
+        // A peer that closes before it has said what it is takes its words away: then only a closer look can tell, and
+        // nobody waits until the time is over.
+        let timeout = "clients.connect_timeout = '1h'";
+        let error = Side::new(&endpoint, 2, timeout).connect().unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
     }
 }
 
