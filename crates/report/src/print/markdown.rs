@@ -178,7 +178,8 @@ fn alone(word: &str) -> String {
     let lower = word.to_lowercase();
     let issue = lower.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with("gh-");
     if issue || LINKS.iter().any(|link| lower.contains(link)) {
-        return code(word);
+        // As endpoints in a list.
+        return word.strip_suffix(',').map_or_else(|| code(word), |word| code(word) + ",");
     }
     let edge = word.starts_with('_') || word.ends_with('_');
     let mut safe = String::new();
@@ -224,6 +225,7 @@ mod tests {
     fn what_could_be_a_link_or_call_somebody_is_code() {
         for (text, shown) in [
             ("ask @octocat in #1", "ask `@octocat` in `#1`"),
+            ("at tcp://a:1, tcp://b:2", "at `tcp://a:1`, `tcp://b:2`"),
             ("http://a.b www.a.b GH-1 (gh-2)", "`http://a.b` `www.a.b` `GH-1` `(gh-2)`"),
             ("high-water <b> *x* _x_ a_b", r"high-water \<b> \*x\* \_x\_ a_b"),
             ("a`@b", "<code>a&#96;&#64;b</code>"),
