@@ -128,6 +128,10 @@ fn clients_are_spread_over_a_list_of_endpoints_and_of_sources() {
         );
         assert_eq!(result["scenario"]["proxy"]["frontend"].as_array().map(Vec::len), Some(2));
     }
+    let both = "load.rate = '1/s'\nproxy.frontend = ['tcp://127.0.0.1:*', 'tcp://127.0.0.2:*']";
+    let served = Zload::with_scenario("serve", both).args(&["-q", "--duration", "10ms"]).end();
+    let said: Vec<&str> = served.stderr.lines().collect();
+    assert!(said.len() == 1 && said[0].starts_with("listening on tcp://127.0.0.1:"), "{said:?}");
     let one = "load.rate = '1/s'\nproxy.engine = 'external'";
     for (set, why) in [
         ("proxy.frontend=[]", "use 1 to 1000"),

@@ -9,7 +9,7 @@ use crate::engine;
 use crate::environment;
 use crate::files::{Inputs, input};
 use crate::progress::{Mode, Progress};
-use zload_core::scenario::{Nanos, is_beyond_loopback};
+use zload_core::scenario::{Endpoints, Nanos, is_beyond_loopback};
 use zload_core::text;
 use zload_report::report;
 use zload_report::result::ServeResult;
@@ -36,10 +36,11 @@ pub(super) fn serve(args: &ServeArgs, out: &mut dyn Write) -> Result<u8, Error> 
     let mode = if args.trace { Mode::Quiet } else { Mode::choose(args.output.quiet) };
     let mut progress = Progress::new(mode);
     // A script that starts clients needs to know when and where: this line is no progress, so `-q` keeps it.
-    let listening = |endpoint: &str| {
+    let listening = |endpoints: &Endpoints| {
         let what = if scenario.has_proxy() { "listening on" } else { "workers connected to" };
-        let _closed = writeln!(std::io::stderr(), "{what} {}", text::shown(endpoint));
-        if scenario.has_proxy() && is_beyond_loopback(endpoint) {
+        let _closed = writeln!(std::io::stderr(), "{what} {}", text::shown(&endpoints.to_string()));
+        let beyond = endpoints.all().iter().any(|endpoint| is_beyond_loopback(endpoint));
+        if scenario.has_proxy() && beyond {
             let warning = report::warning_beyond_loopback(&scenario);
             let _closed = writeln!(std::io::stderr(), "{warning}");
         }

@@ -15,7 +15,7 @@ use crate::server::Server;
 use crate::wire::{Observation, Tracer, context};
 use zload_core::facts::{Phase, Served, ServerTotals, Snapshot};
 use zload_core::plan::{Plan, Share};
-use zload_core::scenario::Scenario;
+use zload_core::scenario::{Endpoints, Scenario};
 
 /// How often the server is looked at from outside.
 const TICK: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ pub(crate) fn serve(
     duration_ns: Option<u64>,
     tracer: bool,
     interrupted: &AtomicBool,
-    listening: impl FnOnce(&str),
+    listening: impl FnOnce(&Endpoints),
     watcher: &mut dyn FnMut(&Snapshot),
 ) -> Result<Served, Error> {
     // Nobody knows how many clients come.
@@ -55,7 +55,8 @@ pub(crate) fn serve(
         started => started?,
     };
     let frontend = server.frontend.clone().unwrap_or_else(|| scenario.proxy.frontend.clone());
-    listening(&if server.has_proxy() { frontend.to_string() } else { settings.backend.clone() });
+    let backend = Endpoints::from(&*settings.backend);
+    listening(if server.has_proxy() { &frontend } else { &backend });
     let clock = Clock::start();
     let mut watch = Watch::new(scenario);
     let mut memory = Memory::of_server(scenario);

@@ -55,6 +55,9 @@ impl Routes {
     ) -> Result<Self, Error> {
         for source in given {
             ensure_own(*source)?;
+            for endpoint in endpoints.all() {
+                ensure_alike(*source, endpoint)?;
+            }
         }
         let mut routes =
             Self { endpoints, sources: given.to_vec(), stride: crowd.shards, resets: false };
@@ -131,6 +134,7 @@ impl Routes {
 fn too_few_ports(needed: u32, ports: u32, routes: &Routes) -> Error {
     let from = match routes.sources.len() {
         0 => "the address that they come from".to_owned(),
+        1 => routes.sources[0].to_string(),
         sources => format!("each of {sources} addresses that they come from"),
     };
     Error::Limit(format!(
@@ -146,11 +150,30 @@ fn ensure_own(source: IpAddr) -> Result<(), Error> {
     })
 }
 
+/// Whether both are addresses of IPv4, or both of IPv6.
+fn ensure_alike(source: IpAddr, endpoint: &str) -> Result<(), Error> {
+    let version = |is_ipv4: bool| if is_ipv4 { "IPv4" } else { "IPv6" };
+    let mut addresses = addresses(endpoint);
+    if addresses.is_empty() || addresses.iter().any(|to| to.is_ipv4() == source.is_ipv4()) {
+        return Ok(());
+    }
+    Err(Error::Limit(format!(
+        "clients.sources: no connection goes from {source}, which is of {}, to {endpoint}, which is of {}",
+        version(source.is_ipv4()),
+        version(addresses.remove(0).is_ipv4())
+    )))
+}
+
+/// The addresses of an endpoint over TCP; none if it has none.
+fn addresses(endpoint: &str) -> Vec<SocketAddr> {
+    let address = endpoint.strip_prefix("tcp://").map(str::to_socket_addrs);
+    address.and_then(Result::ok).into_iter().flatten().collect()
+}
+
 /// Whether an endpoint is on the loopback interface of IPv4, which has many addresses; one of IPv6 has one.
 fn is_loopback(endpoint: &str) -> bool {
-    let Some(address) = endpoint.strip_prefix("tcp://") else { return true };
-    let ip_of_loopback = |address: SocketAddr| address.is_ipv4() && address.ip().is_loopback();
-    address.to_socket_addrs().is_ok_and(|mut addresses| addresses.any(ip_of_loopback))
+    let is_near = |address: SocketAddr| address.is_ipv4() && address.ip().is_loopback();
+    !endpoint.starts_with("tcp://") || addresses(endpoint).into_iter().any(is_near)
 }
 
 /// How many ports the kernel gives out for connections from one address to one endpoint.
@@ -183,10 +206,11 @@ mod tests {
     #[test]
     fn clients_are_spread_over_endpoints_and_then_over_sources() {
         let sources: Vec<IpAddr> = ["127.0.0.7", "127.0.0.8"].map(|ip| ip.parse().unwrap()).into();
-        let both = routes(&[NEAR, "tcp://[::1]:6"], &sources, (8, ClientEngine::Libzmq)).unwrap();
+        let both =
+            routes(&[NEAR, "tcp://127.0.0.2:6"], &sources, (8, ClientEngine::Libzmq)).unwrap();
         let ways: Vec<String> = (0..5).map(|client| both.for_libzmq(client)).collect();
         assert_eq!(ways[0], "tcp://127.0.0.7:0;127.0.0.1:5");
-        assert_eq!(ways[1], "tcp://127.0.0.7:0;[::1]:6");
+        assert_eq!(ways[1], "tcp://127.0.0.7:0;127.0.0.2:6");
         assert_eq!(ways[2], "tcp://127.0.0.8:0;127.0.0.1:5");
         assert_eq!(ways[4], ways[0]);
         let shard = Routes { stride: 2, ..both };
@@ -226,5 +250,9 @@ mod tests {
         assert!(of(2_000, &own).is_ok() && of(2_001, &own).is_err());
         let refused = of(5, &["192.0.2.77".parse().unwrap()]).unwrap_err();
         assert!(refused.contains("no connection can come from 192.0.2.77"), "{refused}");
+        let refused = of(5, &["::1".parse().unwrap()]).unwrap_err();
+        assert!(refused.contains("from ::1, which is of IPv6, to tcp://192.0.2.1:5"), "{refused}");
+        let one = of(1_001, &own[..1]).unwrap_err();
+        assert!(one.contains("as many ports of 127.0.0.1,"), "{one}");
     }
 }
