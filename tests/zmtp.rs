@@ -196,6 +196,28 @@ fn a_server_that_dies_and_comes_back_is_found_again() {
 }
 
 #[test]
+fn a_number_of_requests_ends_when_the_server_has_gone_for_good() {
+    let mut server = ForeignServer::start("tcp://127.0.0.1:*", |_, body| vec![body.to_vec()]);
+    let text = server.scenario(
+        "load = { model = 'closed', requests = 1_000_000_000 }\nclients = { engine = 'zmtp', connect_timeout = '2s' }\n\
+         sockets.reconnect_ivl = '10ms'",
+    );
+    let mut running = Zload::with_scenario("run", &text).args(&["--format", "json"]).start();
+    running.await_line("measuring");
+    server.kill();
+    let ended = running.end();
+    assert!(
+        ended.stderr.contains("the server has gone: no client was connected"),
+        "{}",
+        ended.stderr
+    );
+    let result = ended.result(2);
+    let [sent, answered, lost] = ["sent", "answered", "lost"]
+        .map(|what| number(&result, &format!("ledger.requests_{what}")));
+    assert!(answered > 0 && sent == answered + lost, "{}", result["ledger"]);
+}
+
+#[test]
 fn what_has_no_meaning_for_it_is_refused_with_its_reason() {
     let external = "proxy = { engine = 'external', frontend = 'tcp://127.0.0.1:5555' }\nload.rate = '1/s'\nclients.engine = 'zmtp'";
     for (key, why) in [

@@ -1,6 +1,5 @@
 //! The controller: watches a run from outside, from the handshakes to the last driver's end.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -9,6 +8,7 @@ mod edge;
 
 use edge::Edge;
 
+use super::absence::Absence;
 use super::begin::{Begin, Beginning};
 use super::watch::{Sample, Watch};
 use super::{gauge::Gauge, memory::Memory};
@@ -19,9 +19,7 @@ use crate::machine::{Clock, Stop, ThreadId};
 use crate::process::ServerProcess;
 use crate::server::{Server, counters::WorkerState};
 use crate::wire::{greeting, peers};
-use zload_core::facts::{
-    Connections, Measured, MeasuredByProbes, Phase, Snapshot, Start, Stopping, Thread,
-};
+use zload_core::facts::{Measured, MeasuredByProbes, Phase, Snapshot, Start, Stopping, Thread};
 use zload_core::quantity::{duration, saturating};
 use zload_core::record::{Recorded, SecondSlice, Seconds, Series};
 use zload_core::scenario::ClientEngine;
@@ -48,6 +46,7 @@ pub(super) struct Controller<'a> {
     pub(super) kernel_before: Option<u64>,
     pub(super) memory: Memory,
     pub(super) watch: Watch,
+    pub(super) absence: Absence,
 }
 
 /// The drivers' threads.
@@ -143,7 +142,7 @@ impl Controller<'_> {
         }
         let mut measured = self.measured(playing);
         let clients = self.settings.clients();
-        measured.connections = connected.and_then(|begun| since(&begun, clients + workers));
+        measured.connections = connected.and_then(|begun| peers::since(&begun, clients + workers));
         if self.settings.engine == ClientEngine::Zmtp {
             let all = measured.connections.take();
             measured.connections = Some(self.clients.connections(clients, all));
@@ -323,6 +322,11 @@ impl Controller<'_> {
         if let Some(death) = self.process.and_then(ServerProcess::died) {
             return Some(death);
         }
+        if self.is_fixed()
+            && let Some(gone) = self.absence.look(now_ns, self.clients.none_connected())
+        {
+            return Some(gone);
+        }
         let Self { clients, memory, .. } = self;
         if let Some(reason) = memory.look(now_ns, || under_way(clients)) {
             return Some(reason);
@@ -470,19 +474,6 @@ impl Controller<'_> {
             shards: Vec::new(),
         }
     }
-}
-
-/// What became of this many connections of clients and workers since there were these sockets, if the kernel says. A few
-/// belong to others, and stay.
-fn since(begun: &HashSet<u64>, own: u32) -> Option<Connections> {
-    let now = peers::connected();
-    let missing = |from: &HashSet<u64>, to| from.difference(to).count() as u64;
-    (begun.len() >= own as usize).then(|| Connections {
-        begun: u64::from(own),
-        ended: missing(begun, &now),
-        made: missing(&now, begun),
-        ..Connections::default()
-    })
 }
 
 /// Messages that clients sent and that are not answered yet, or replies outstanding, whichever are more.

@@ -4,6 +4,7 @@
 //! proxy; [`serve()`] is the built-in server alone, or such workers. Both end when the plan does, when the caller asks for it, or when nothing moves any more, and both say what was
 //! measured until then.
 
+mod absence;
 mod begin;
 mod controller;
 mod external;
@@ -21,6 +22,7 @@ use crate::client::Clients;
 use crate::machine::{self, Stop, host, limits};
 use crate::server::{self, Server};
 use crate::wire::{address, context, greeting};
+use absence::Absence;
 use controller::Controller;
 use external::Watched;
 use memory::Memory;
@@ -168,6 +170,7 @@ fn play(
             kernel_before,
             memory: Memory::of_run(scenario, part.clients(), running.threads.len()),
             watch: Watch::new(scenario),
+            absence: Absence::new(scenario),
             clients: running,
         };
         controller.play()

@@ -48,6 +48,7 @@ fn with_a_driver_that_panics(connected: bool) -> Result<Measured, Error> {
         begin: &mut AtOnce,
         kernel_before: None,
         memory: Memory::of_run(&scenario, 2, 2),
+        absence: Absence::new(&scenario),
         watch: Watch::new(&scenario),
         clients,
     };

@@ -138,6 +138,19 @@ impl Clients {
         }
     }
 
+    /// Whether all connections that zload's own engine made have ended, and none was made again.
+    pub fn none_connected(&self) -> bool {
+        let [made, closed, reset, too_long, silent] = [
+            self.sum(|of| &of.made),
+            self.sum(|of| &of.closed),
+            self.sum(|of| &of.reset),
+            self.sum(|of| &of.too_long),
+            self.sum(|of| &of.silent),
+        ];
+        let all = self.sum(|of| &of.connected);
+        (closed + reset + too_long + silent).saturating_sub(made) >= all.max(1)
+    }
+
     /// How many drivers have ended.
     pub fn ended(&self) -> usize {
         self.threads.iter().filter(|thread| thread.is_finished()).count()

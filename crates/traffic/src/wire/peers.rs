@@ -19,6 +19,7 @@ use libc::{
 };
 
 use crate::machine::host::numbers_in;
+use zload_core::facts::Connections;
 
 /// The state of a TCP connection that both ends keep up (`TCP_ESTABLISHED` of the kernel's `tcp_states.h`).
 const ESTABLISHED: u8 = 1;
@@ -41,6 +42,20 @@ pub fn connections() -> Vec<Connection> {
 /// one of both is there: a connection that ends and is made again has another. None where the kernel does not say.
 pub fn connected() -> HashSet<u64> {
     descriptors().filter(|descriptor| has_peer(*descriptor)).filter_map(number_of).collect()
+}
+
+/// What became of this many connections of clients and workers since there were these sockets, if the kernel says. A few
+/// belong to others, and stay.
+#[expect(clippy::implicit_hasher, reason = "it is what `connected` gives")]
+pub fn since(begun: &HashSet<u64>, own: u32) -> Option<Connections> {
+    let now = connected();
+    let missing = |from: &HashSet<u64>, to| from.difference(to).count() as u64;
+    (begun.len() >= own as usize).then(|| Connections {
+        begun: u64::from(own),
+        ended: missing(begun, &now),
+        made: missing(&now, begun),
+        ..Connections::default()
+    })
 }
 
 fn number_of(descriptor: RawFd) -> Option<u64> {
