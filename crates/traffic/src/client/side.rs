@@ -111,16 +111,12 @@ impl Clients {
 
     /// What became of connections that zload's own engine made, with what the kernel says of all.
     pub fn connections(&self, clients: u32, all: Option<Connections>) -> Connections {
-        let [closed, reset, too_long, silent] = [
-            self.sum_of_all(|of| &of.closed),
-            self.sum_of_all(|of| &of.reset),
-            self.sum_of_all(|of| &of.too_long),
-            self.sum_of_all(|of| &of.silent),
-        ];
+        let endings = self.endings();
+        let [closed, reset, too_long, silent] = endings;
         let all = all.unwrap_or(Connections { begun: clients.into(), ..Connections::default() });
         Connections {
             begun: all.begun,
-            ended: all.ended.max(closed + reset + too_long + silent),
+            ended: all.ended.max(endings.iter().sum()),
             made: all.made.max(self.sum_of_all(|of| &of.made)),
             closed,
             reset,
@@ -140,15 +136,19 @@ impl Clients {
 
     /// Whether all connections that zload's own engine made have ended, and none was made again.
     pub fn none_connected(&self) -> bool {
-        let [made, closed, reset, too_long, silent] = [
-            self.sum(|of| &of.made),
-            self.sum(|of| &of.closed),
-            self.sum(|of| &of.reset),
-            self.sum(|of| &of.too_long),
-            self.sum(|of| &of.silent),
-        ];
-        let all = self.sum(|of| &of.connected);
-        (closed + reset + too_long + silent).saturating_sub(made) >= all.max(1)
+        let ended: u64 = self.endings().iter().sum();
+        let all = self.sum_of_all(|of| &of.connected);
+        ended.saturating_sub(self.sum_of_all(|of| &of.made)) >= all.max(1)
+    }
+
+    /// How many of those connections have ended: closed by their peer, reset, by a frame that is too long, by silence.
+    fn endings(&self) -> [u64; 4] {
+        [
+            self.sum_of_all(|of| &of.closed),
+            self.sum_of_all(|of| &of.reset),
+            self.sum_of_all(|of| &of.too_long),
+            self.sum_of_all(|of| &of.silent),
+        ]
     }
 
     /// How many drivers have ended.
