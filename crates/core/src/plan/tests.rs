@@ -32,6 +32,8 @@ fn the_hash_covers_what_decides_the_offered_work_and_nothing_else() {
         ("clients.connect_timeout", "1s"),
         ("proxy.io_threads", "2"),
         ("proxy.frontend", "ipc:///x"),
+        ("proxy.frontend", "['tcp://127.0.0.1:*', 'tcp://127.0.0.2:*']"),
+        ("clients.sources", "['127.0.0.2']"),
     ];
     for (key, value) in same {
         assert_eq!(with(key, value), base.hash(), "{key} = {value} must not change the plan");

@@ -273,6 +273,7 @@ pub fn fingerprint(scenario: &Scenario) -> String {
 fn shared(scenario: &Scenario) -> Scenario {
     let mut shared = scenario.clone();
     shared.proxy.frontend = "".into();
+    shared.clients.sources.clear();
     shared.clients.threads = Threads::Auto;
     shared
 }

@@ -2,6 +2,8 @@
 
 use crate::{files, merged, scenario};
 use serde_json::{Value, json};
+use zload_core::scenario::Scenario;
+use zload_report::merge::fingerprint;
 use zload_report::result::{RunResult, Saved, ShardResult};
 use zload_report::verdict::{CheckStatus, Status};
 
@@ -186,4 +188,20 @@ fn a_file_that_contradicts_itself_is_refused() {
         };
         assert!(!Saved::parse(&text).expect_err(path).is_empty());
     }
+}
+
+#[test]
+fn shards_may_differ_in_where_they_connect_to_and_from_and_in_their_drivers() {
+    let of = |more: &str| {
+        let text = format!("load.rate = '1/s'\n{more}");
+        fingerprint(&Scenario::parse("a.toml", &text, &[]).unwrap())
+    };
+    for alike in [
+        "proxy.frontend = ['tcp://127.0.0.1:5', 'tcp://127.0.0.1:6']",
+        "clients.sources = ['127.0.0.2']",
+        "clients.threads = 2",
+    ] {
+        assert_eq!(of(alike), of(""), "{alike}");
+    }
+    assert_ne!(of("workers.count = 9"), of(""));
 }
