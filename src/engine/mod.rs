@@ -127,7 +127,8 @@ fn play(
     begin: &mut dyn Begin,
 ) -> Result<Measured, Error> {
     let Part { scenario, plan, share, .. } = part;
-    limits::ensure(setup::needs(scenario, share), context::descriptors_per_socket)?;
+    let needs = setup::needs(scenario, share);
+    let own_tables = limits::ensure(needs, context::descriptors_per_socket)?;
     let stop = Arc::new(Stop::new()?);
     let process = external.map(External::process);
     let observing = match external.and_then(External::watched) {
@@ -156,7 +157,7 @@ fn play(
         let connect = |endpoint: &String| address::to_connect(endpoint, timeout, interrupted);
         started.as_ref().unwrap_or(&scenario.proxy.frontend).try_map(connect)?
     };
-    let clients = setup::clients(part, endpoints)?;
+    let clients = setup::clients(part, endpoints, own_tables)?;
     let kernel_before = host::kernel_bytes();
     let outcome = Clients::start(&clients, &stop, observed).and_then(|running| {
         let mut controller = Controller {

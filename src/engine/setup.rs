@@ -16,10 +16,11 @@ const CLIENTS_PER_DRIVER: u32 = 2_000;
 /// libzmq's own high-water mark.
 const USUAL_MARK: i32 = 1_000;
 
-/// The clients that are played here, which connect to `endpoints`.
+/// The clients that are played here, which connect to `endpoints`, each driver with a table of descriptors of its own or not.
 pub(super) fn clients(
     part: Part<'_>,
     endpoints: Endpoints,
+    own_tables: bool,
 ) -> Result<Arc<client::Settings>, Error> {
     let Part { scenario, plan, share, nonce, keeps_seconds } = part;
     let engine = scenario.clients.engine;
@@ -31,7 +32,7 @@ pub(super) fn clients(
         keeps_seconds,
         forms: Arc::new(Forms::new(scenario)),
         routes: Routes::new(endpoints, &scenario.clients.sources, crowd)?,
-        own_tables: needs(scenario, share).own_tables(),
+        own_tables,
         engine,
         sockets: scenario.sockets_in_use(),
         io_threads: scenario.proxy.io_threads.0,
@@ -89,10 +90,13 @@ pub(super) fn needs(scenario: &Scenario, share: Share) -> Needs {
         (true, backend) if backend.starts_with("inproc:") => 0,
         (true, _) => 2,
     };
+    let (clients, probes) = (share.number_of(scenario.clients.count.0), scenario.clients.probes.0);
+    let drivers = drivers(scenario, share);
     Needs {
-        clients: share.number_of(scenario.clients.count.0) + scenario.clients.probes.0,
+        clients: clients + probes,
         engine: scenario.clients.engine,
-        drivers: drivers(scenario, share) + u32::from(scenario.clients.probes.0 > 0),
+        drivers: drivers + u32::from(probes > 0),
+        clients_of_a_driver: clients.div_ceil(drivers.max(1)).max(probes),
         proxy: scenario.has_proxy(),
         workers: if scenario.has_workers() { scenario.workers.count.0 } else { 0 },
         io_threads: scenario.proxy.io_threads.0,
@@ -118,7 +122,7 @@ fn drivers(scenario: &Scenario, share: Share) -> u32 {
             let usual = clients.div_ceil(CLIENTS_PER_DRIVER).clamp(1, half);
             match scenario.clients.engine {
                 ClientEngine::Zmtp if !scenario.has_proxy() => {
-                    usual.max(clients.div_ceil(limits::clients_of_a_driver().max(1)))
+                    usual.max(clients.div_ceil(limits::room_of_a_driver().max(1)))
                 }
                 _ => usual,
             }

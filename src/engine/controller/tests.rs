@@ -39,7 +39,7 @@ fn with_a_driver_that_panics(connected: bool) -> Result<Measured, Error> {
         }));
     }
     let mut controller = Controller {
-        settings: &setup::clients(Part::whole(&scenario, &plan), "".into()).unwrap(),
+        settings: &setup::clients(Part::whole(&scenario, &plan), "".into(), false).unwrap(),
         server: None,
         process: None,
         stop: &stop,

@@ -39,6 +39,8 @@ pub struct Needs {
     pub engine: ClientEngine,
     /// Threads that play them.
     pub drivers: u32,
+    /// The most clients that one of these plays.
+    pub clients_of_a_driver: u32,
     /// A built-in proxy.
     pub proxy: bool,
     /// Workers, behind that or behind somebody else's proxy.
@@ -67,8 +69,12 @@ pub fn has_memory_to_begin() -> bool {
 
 /// Makes sure that all that is needed is to be had. Must come before the first context of libzmq.
 ///
-/// Only then a socket may be opened to see how many descriptors one takes, which `per_socket` does.
-pub fn ensure(needs: Needs, per_socket: impl FnOnce() -> Result<u64, Error>) -> Result<(), Error> {
+/// Only then a socket may be opened to see how many descriptors one takes, which `per_socket` does. Says whether drivers need
+/// tables of descriptors of their own.
+pub fn ensure(
+    needs: Needs,
+    per_socket: impl FnOnce() -> Result<u64, Error>,
+) -> Result<bool, Error> {
     let memory = needs.memory();
     if let Some(limit) = cgroup::memory().filter(|limit| limit.most < memory) {
         return Err(Error::Limit(format!(
@@ -79,13 +85,15 @@ pub fn ensure(needs: Needs, per_socket: impl FnOnce() -> Result<u64, Error>) -> 
     }
     ensure_threads(needs.threads(), memory)?;
     let per_socket = per_socket()?;
-    if needs.own_tables() {
-        needs.ensure_tables(open_descriptors())?;
+    let open = open_descriptors();
+    let own_tables = needs.own_tables(open, limits().1);
+    if own_tables {
+        needs.ensure_tables(open)?;
     } else {
-        ensure_descriptors(needs.clients, needs.descriptors(per_socket, open_descriptors()))?;
+        ensure_descriptors(needs.clients, needs.descriptors(per_socket, open))?;
     }
     PER_SOCKET.get_or_init(|| per_socket);
-    Ok(())
+    Ok(own_tables)
 }
 
 /// Whether libzmq has eventfd, of which a socket needs one, and not the two ends of a pair; `None` before [`ensure`].
@@ -141,25 +149,23 @@ impl Needs {
     }
 
     /// Whether drivers have tables of descriptors of their own, each with the limit of a process: their clients do not fit
-    /// into one, and nothing of these but connections has descriptors, which no other thread needs.
-    pub fn own_tables(self) -> bool {
-        let (_, hard) = limits();
-        let all = MARGIN + u64::from(self.clients);
-        self.engine == ClientEngine::Zmtp && !self.proxy && all > hard
+    /// into that of the process, and nothing of these but connections has descriptors, which no other thread needs.
+    fn own_tables(self, open: u64, hard: u64) -> bool {
+        let total = || self.descriptors(1, open).total(self.clients.into());
+        self.engine == ClientEngine::Zmtp && !self.proxy && total() > hard
     }
 
     /// Makes sure that each driver's clients fit into a table of its own, and all else into that of the process.
     fn ensure_tables(self, open: u64) -> Result<(), Error> {
         let (_, hard) = limits();
-        let (drivers, clients) = (self.drivers.max(1), self.clients);
-        if clients.div_ceil(drivers) > clients_of_a_driver() {
-            let least = clients.div_ceil(clients_of_a_driver().max(1));
+        if self.clients_of_a_driver > room_of_a_driver() {
+            let (clients, drivers) = (self.clients, self.drivers);
+            let least = clients.div_ceil(room_of_a_driver().max(1));
             return Err(Error::Limit(format!(
                 "clients.count = {clients} needs at least {least} drivers, as each may have {hard} file descriptors (the hard limit), and there are {drivers}: set clients.threads to {least} or \"auto\", or raise the limit (ulimit -Hn)"
             )));
         }
-        let others = Self { clients: 0, ..self }.descriptors(1, open);
-        ensure_descriptors(0, others)
+        ensure_descriptors(0, Self { clients: 0, ..self }.descriptors(1, open))
     }
 
     fn descriptors(self, per_socket: u64, open: u64) -> Descriptors {
@@ -200,7 +206,7 @@ fn limits() -> (u64, u64) {
 }
 
 /// How many clients of zload's own engine fit into a driver's own table of descriptors.
-pub fn clients_of_a_driver() -> u32 {
+pub fn room_of_a_driver() -> u32 {
     u32::try_from(limits().1.saturating_sub(MARGIN)).unwrap_or(u32::MAX)
 }
 
@@ -238,6 +244,7 @@ mod tests {
         clients: 9,
         engine: ClientEngine::Libzmq,
         drivers: 3,
+        clients_of_a_driver: 3,
         proxy: true,
         workers: 10,
         io_threads: 1,
@@ -259,6 +266,10 @@ mod tests {
         let own_engine = Needs { engine: ClientEngine::Zmtp, ..EXTERNAL };
         assert_eq!(own_engine.descriptors(1, 20).per_client, 1, "the connection and nothing else");
         assert_eq!(own_engine.threads().of_libzmq, 0);
+        // 20 open ones, the margin of 64, and 12 of contexts leave room for 4 of 9 clients.
+        assert!(own_engine.own_tables(20, 104) && !own_engine.own_tables(20, 20 + 64 + 16 + 9));
+        assert!(!Needs { proxy: true, ..own_engine }.own_tables(20, 100), "both ends are here");
+        assert!(!EXTERNAL.own_tables(20, 100), "libzmq's threads share sockets");
         let workers = Descriptors { fixed: 20 + 64 + 12 + 2 * 10, per_client: 2 };
         assert_eq!(WORKERS.descriptors(1, 20), workers, "one end of each is in another process");
     }

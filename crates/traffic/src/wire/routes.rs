@@ -41,8 +41,9 @@ impl Routes {
         Self::with_ports(endpoints, sources, crowd, local_ports())
     }
 
-    /// Clients alike that all connect to one endpoint, from where the kernel likes.
-    pub fn to(endpoint: impl Into<String>) -> Self {
+    /// All clients to one endpoint, from where the kernel chooses.
+    #[cfg(test)]
+    pub(crate) fn to(endpoint: impl Into<String>) -> Self {
         let endpoints = Endpoints::from(endpoint.into());
         Self { endpoints, sources: Vec::new(), stride: 1, resets: false }
     }
@@ -97,7 +98,7 @@ impl Routes {
     }
 
     /// Whether connections are to end by a reset: there are enough of them that their ports would be missing in the next run, as
-    /// the kernel keeps each for a minute after an end in peace (`TIME_WAIT`); on loopback it is a second.
+    /// the kernel keeps each for a minute after a regular end (`TIME_WAIT`); on loopback it is a second.
     pub fn resets(&self) -> bool {
         self.resets
     }

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 /// that they had. Nothing that others open or close from now on is seen here, and the other way round.
 ///
 /// A copy of all would hold the ends of pipes and listeners open that others close, so the kernel makes one without them
-/// (`CLOSE_RANGE_UNSHARE`, since Linux 5.11).
+/// (`CLOSE_RANGE_UNSHARE`, since Linux 5.9).
 ///
 /// The thread must own nothing that has a descriptor but `kept`: it would close, at its end, whatever has that number then.
 pub fn own_table(kept: BorrowedFd<'_>) -> io::Result<()> {
