@@ -278,7 +278,7 @@ fn a_connection_that_is_cut_on_the_way_is_distinguished_from_those_that_are_not(
             let server = TcpStream::connect(&behind).expect("the server");
             let back = [&server, &client].map(|end| end.try_clone().expect("a descriptor"));
             std::thread::spawn(move || std::io::copy(&mut &back[0], &mut &back[1]));
-            // The first is cut when so many bytes have passed: some dozen requests.
+            // The first is cut when this many bytes have passed: some dozen requests.
             let most = if number == 0 { 5_000 } else { u64::MAX };
             std::thread::spawn(move || {
                 let _passed = std::io::copy(&mut (&client).take(most), &mut &server);

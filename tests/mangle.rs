@@ -174,7 +174,7 @@ impl Bench {
         self.path(name)
     }
 
-    /// Carries out a command as the program does, and looks at all that it says.
+    /// Runs a command as the program does, and looks at all that it says.
     fn carry_out(args: &[&str]) {
         let mut out = Vec::new();
         let (code, said) =

@@ -46,7 +46,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Holds a text against its file. All are looked at before the first difference is a failure.
+    /// Compares a text with its file. All are looked at before the first difference is a failure.
     fn text(&self, name: &str, text: &str) {
         assert!(self.names.borrow_mut().insert(name.to_owned()), "{name} is there twice");
         let same = std::panic::catch_unwind(|| insta::assert_snapshot!(name, text));

@@ -249,7 +249,7 @@ fn check_lists_the_thresholds_and_show_prints_what_the_run_did() {
     assert_eq!(shown.stdout, run.stdout);
 }
 
-/// The names come from the catalogue, which a test holds against the schema; here they meet what a run really writes.
+/// The names come from the catalogue, which a test compares with the schema; here they meet what a run really writes.
 #[test]
 fn every_number_of_a_result_has_a_name_and_every_name_a_place() {
     // Without a form of their own, requests have no figures of it, and neither has a run without probes.

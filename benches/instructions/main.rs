@@ -1,6 +1,6 @@
 //! How many instructions the single-threaded parts of the hot path take, counted by Callgrind through Gungraun.
 //!
-//! `scripts/instructions` runs these and holds them against the counts it keeps. Counts do not depend on what else the
+//! `scripts/instructions` runs these and compares them with the counts it keeps. Counts do not depend on what else the
 //! machine does, so they can gate where times cannot. They are those of the release profile, as users get it; when it
 //! was tried, a second caller of every part elsewhere in the crate moved none of them.
 //! Invariant: every benchmark does its work [`OPERATIONS`] times; what a setup or teardown does is not counted.

@@ -4,9 +4,9 @@ use crate::Error;
 use crate::machine::Clock;
 use zload_core::facts::Start;
 
-/// When a plan begins, as far as that is settled.
+/// When a plan begins, as far as that is known.
 pub(crate) enum Beginning {
-    /// Not settled yet.
+    /// Not known yet.
     Awaited,
     /// As soon as all drivers have heard of it.
     Now,
@@ -16,7 +16,7 @@ pub(crate) enum Beginning {
 
 /// Says when a plan begins.
 pub(crate) trait Begin {
-    /// Waits a moment at most. What is settled is said a moment before the start, so that all drivers can hear of it.
+    /// Waits a moment at most. It is said a moment before the start, so that all drivers can hear of it.
     fn look(&mut self) -> Result<Beginning, Error>;
 }
 

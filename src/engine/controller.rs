@@ -207,7 +207,7 @@ impl Controller<'_> {
         }
     }
 
-    /// Waits until it is settled when the plan begins; `None` if the end was asked for before.
+    /// Waits until it is known when the plan begins; `None` if the end was asked for before.
     fn await_beginning(&mut self) -> Result<Option<Beginning>, Error> {
         let waiting = Clock::start();
         loop {

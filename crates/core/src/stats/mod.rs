@@ -39,7 +39,7 @@ fn variance(values: &[f64]) -> f64 {
 }
 
 pub mod examples {
-    //! Series with known properties, the same in every run: what tests hold estimates against.
+    //! Series with known properties, the same in every run: what estimates are tested with.
 
     use rand::SeedableRng as _;
     use rand_distr::{Distribution as _, StandardNormal};
