@@ -101,7 +101,7 @@ impl Peer {
     }
 
     /// Why a client of zload's own engine did not end its handshake there, as far as that is known.
-    pub fn objection_to_own(&self, endpoint: &str) -> Option<String> {
+    pub fn objection_to_zmtp(&self, endpoint: &str) -> Option<String> {
         match self {
             Self::Old(major) => Some(format!(
                 "the server at {endpoint} speaks ZMTP {}, and clients.engine = \"zmtp\" speaks 3.1: set clients.engine = \"libzmq\"",
@@ -115,8 +115,8 @@ impl Peer {
         }
     }
 
-    /// Whether no later client of zload's own engine fares better, unless another server takes the place of this one.
-    pub fn refuses_own(&self) -> bool {
+    /// Whether no client of zload's own engine ever ends its handshake there, unless another server takes the place of this one.
+    pub fn refuses_zmtp(&self) -> bool {
         match self {
             Self::Old(_) | Self::Mechanism(_) | Self::Refuses(_) => true,
             Self::Socket(of) => !PARTNERS.contains(&of.as_str()),
@@ -128,7 +128,7 @@ impl Peer {
 /// What is in the way of clients at these endpoints, as far as a look says: of zload's own engine, or of libzmq.
 pub fn objection(endpoints: &Endpoints, engine: ClientEngine) -> Option<String> {
     let of = |peer: &Peer, endpoint: &str| match engine {
-        ClientEngine::Zmtp => peer.objection_to_own(endpoint),
+        ClientEngine::Zmtp => peer.objection_to_zmtp(endpoint),
         ClientEngine::Libzmq => peer.objection(endpoint),
     };
     if let Some(only) = endpoints.only() {

@@ -214,7 +214,7 @@ impl ZmtpWorld {
     fn look(&self, settings: &Settings) -> Result<(), Error> {
         let endpoint = settings.routes.endpoint_of(self.lines[0].number);
         let peer = greeting::look(endpoint);
-        let why = peer.objection_to_own(endpoint).filter(|_| peer.refuses_own());
+        let why = peer.objection_to_zmtp(endpoint).filter(|_| peer.refuses_zmtp());
         why.map_or(Ok(()), |why| Err(Error::Failed(why)))
     }
 
@@ -462,6 +462,6 @@ fn no_port(settings: &Settings) -> Error {
 
 /// That a server is none for these clients, as it says itself.
 fn refused(refusal: Refusal, endpoint: &str) -> Error {
-    let why = Peer::from(refusal).objection_to_own(endpoint);
+    let why = Peer::from(refusal).objection_to_zmtp(endpoint);
     Error::Failed(why.unwrap_or_else(|| format!("{endpoint} refuses zload's clients")))
 }
